@@ -1,0 +1,67 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scanmf/data/data_source.hpp"
+
+namespace scanmf {
+
+/// How the matrix lies in its file.
+enum class FileFormat { dense, csr, csc };
+
+/// What a file says of the matrix in it; nothing of X itself has been read.
+struct MatrixDescription {
+  std::string file;             // as given, without the path in the file
+  std::string path;             // of the dataset or group, for example /X
+  FileFormat format = FileFormat::dense;
+  Shape shape;                  // samples × features
+  Index stored = 0;             // elements in the file: rows × columns, or non-zeros
+  std::string element_type;     // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
+  DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
+  std::string layout;           // for people: "contiguous", "chunks of 256 x 784, gzip", …
+  std::vector<std::string> feature_names;  // empty, or one a column
+  std::vector<std::string> row_names;      // empty, or one a row
+  StorageKind kind() const { return format == FileFormat::dense ? StorageKind::dense : StorageKind::csr; }
+};
+
+/// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only 2-D dataset or sparse group of
+/// the file (AnnData, h5sparse, 10x Genomics). Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0 rows or columns,
+/// inconsistent sparse arrays. `estimator` names the class in scikit-learn's messages.
+/// `preferred`: dataset names tried before /X ("W" for inverse-transform).
+MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
+                                  const std::vector<std::string>& preferred = {});
+
+struct LoadOptions {
+  Index batch_rows = 0;              // rows of a batch; 0: all rows are one batch
+  bool check_sign = true;            // refuse negative values
+  std::string estimator = "NMF";     // for messages
+};
+
+/// Collective. Reads X into memory: each rank its own rows, validated (finite, >= 0; the message names row and column, both counted from 0, of the first offender)
+/// and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
+
+/// Collective. The same source from rows already in memory: rank r gives its rows, ranks in order; `rows` are exchanged so that tiles are global.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, MatrixView<const T> local_rows, const LoadOptions& options = {});
+
+/// Collective. Reads dataset `path` of `file`, replicated on every rank, any real type converted to T. For custom H and models.
+template <Scalar T>
+Matrix<T> read_replicated_matrix(const Communicator& comm, const std::string& file, const std::string& path);
+
+/// Collective. Reads the rows of dataset `path` that `partition` gives this rank, in the order of its W. For custom W.
+template <Scalar T>
+Matrix<T> read_local_rows(const Communicator& comm, const std::string& file, const std::string& path, const RowPartition& partition);
+
+/// Collective. Shape and element type of a dataset, nullopt when the file has none of that name.
+struct DatasetInfo {
+  std::vector<Index> dimensions;
+  DataType data_type;
+};
+std::optional<DatasetInfo> dataset_info(const Communicator& comm, const std::string& file, const std::string& path);
+
+}  // namespace scanmf

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include "scanmf/data/data_source.hpp"
+
+namespace scanmf {
+
+/// W (local rows × k, in the order of the partition) and Ht = Hᵀ (columns × k, replicated: the same bits on every rank).
+template <Scalar T>
+struct Factors {
+  Matrix<T> W;
+  Matrix<T> Ht;
+};
+
+/// Collective. scale · |normal| with scale = √(mean(X)/k), H drawn first, then W (SEMANTICS 4.3), from numpy's stream or, counter = true,
+/// from the counter-based one, keyed by global index.
+template <Scalar T>
+Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::uint32_t seed, bool counter);
+
+enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
+
+/// Collective. Non-negative double SVD (Boutsidis & Gallopoulos 2008) of the truncated SVD by randomised subspace iteration with the same sketch and passes as
+/// scikit-learn, or of the exact SVD (dense X in memory only). Components that do not exist are zero, then filled as the variant says.
+/// Precondition: n_components <= min(shape).
+template <Scalar T>
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact);
+
+/// Collective. Datasets /W and /H of `file`, checked as SEMANTICS 4.5 says, H first. Messages name the array and `estimator`. NaN and infinity are refused.
+/// n_components: expected k.
+template <Scalar T>
+Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const std::string& file, const std::string& estimator);
+
+}  // namespace scanmf

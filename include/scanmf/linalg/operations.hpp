@@ -1,0 +1,128 @@
+#pragma once
+
+#include <vector>
+
+#include "scanmf/linalg/tile.hpp"
+
+namespace scanmf {
+
+/// H prepared for the kernels of one storage kind, from Ht (n × k). Replicated data, local work.
+///   dense: strips of columns as in a DenseTile, within a strip component after component;  CSR: rows of Ht, padded to whole cache lines.
+template <Scalar T>
+class RightFactor {
+ public:
+  RightFactor() = default;
+  RightFactor(StorageKind kind, Index columns, Index components);
+  /// Copies Ht; threads share the work.
+  void assign(MatrixView<const T> ht);
+
+  StorageKind kind() const { return kind_; }
+  Index columns() const { return columns_; }
+  Index components() const { return components_; }
+  const T* data() const { return elements_.data(); }
+
+ private:
+  StorageKind kind_ = StorageKind::dense;
+  Index columns_ = 0;
+  Index components_ = 0;
+  Buffer<T> elements_;
+};
+
+/// One thread's sum of XᵀW (n × k), in the layout of a RightFactor of the same kind.
+template <Scalar T>
+class Accumulator {
+ public:
+  Accumulator() = default;
+  Accumulator(StorageKind kind, Index columns, Index components);
+  void set_zero();
+  StorageKind kind() const { return kind_; }
+  Index columns() const { return columns_; }
+  Index components() const { return components_; }
+  T* data() { return elements_.data(); }
+  const T* data() const { return elements_.data(); }
+
+ private:
+  StorageKind kind_ = StorageKind::dense;
+  Index columns_ = 0;
+  Index components_ = 0;
+  Buffer<T> elements_;
+};
+
+/// total (n × k, row-major) = sum of the threads' accumulators in their order. Threads share the work.
+template <Scalar T>
+void sum_accumulators(const std::vector<Accumulator<T>>& parts, MatrixView<T> total);
+
+/// Elements between the rows of a CSR RightFactor or Accumulator: components rounded up to whole cache lines.
+template <Scalar T>
+constexpr Index padded_components(Index components) {
+  return padded_columns<T>(components);
+}
+
+/// One thread's scratch memory for the operations below.
+template <Scalar T>
+class Workspace {
+ public:
+  /// At least `size` elements; contents are lost when it grows.
+  T* reserve(Index size) {
+    if (buffer_.size() < size) buffer_ = Buffer<T>(size);
+    return buffer_.data();
+  }
+
+ private:
+  Buffer<T> buffer_;
+};
+
+// The three operations on a tile X (rows × n) that every solver is made of; W rows × k.
+
+/// P (rows × k) = X · Hᵀ.
+template <Scalar T>
+void project(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Workspace<T>& work);
+template <Scalar T>
+void project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Workspace<T>& work);
+
+/// XᵀW (n × k) += Xᵀ · W. The tile's product is formed from zero before it is added.
+template <Scalar T>
+void accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>& work);
+template <Scalar T>
+void accumulate(const CsrTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>& work);
+
+// The β-divergence's weights, tile by tile, with Y = W·H and the guards of scikit-learn >= 1.3: Ŷ = max(Y, ε) for β < 2, Ỹ = max(Y, ε) for β < 1.
+//   numerator weights  Q = X ∘ Ŷ^(β−2),  denominator weights  R = Ỹ^(β−1)  (not used for β = 1 and 2)
+
+/// N (rows × k) = Q · Hᵀ and, unless β is 1, D (rows × k) = R · Hᵀ. β ≠ 2. For β = 1 `denominator` is not touched.
+template <Scalar T>
+void project_weighted(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, MatrixView<T> numerator,
+                      MatrixView<T> denominator, Workspace<T>& work);
+template <Scalar T>
+void project_weighted(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, MatrixView<T> numerator,
+                      MatrixView<T> denominator, Workspace<T>& work);
+
+/// numerator (n × k) += Qᵀ · W and, unless β is 1, denominator (n × k) += Rᵀ · W. β ≠ 2.
+template <Scalar T>
+void accumulate_weighted(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Accumulator<T>& numerator,
+                         Accumulator<T>& denominator, Workspace<T>& work);
+template <Scalar T>
+void accumulate_weighted(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Accumulator<T>& numerator,
+                         Accumulator<T>& denominator, Workspace<T>& work);
+
+/// The part of the β-divergence D(X, W·H) that is summed element by element, in double:
+///   β = 2  dense ½Σ(X−Y)²,  CSR ½Σ_stored((X−Y)² − Y²)
+///   β = 1  Σ_S X ln(X/Ŷ) − X      β = 0  Σ_S X/Ŷ − ln(X/Ŷ)
+///   else   Σ_S (X^β − β·X·Ŷ^(β−1)) + (β−1)·Σ_all Y^β          S: elements with X > ε
+/// closed by divergence_total().
+template <Scalar T>
+double divergence_sum(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Workspace<T>& work);
+template <Scalar T>
+double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Workspace<T>& work);
+
+/// D from the sum of divergence_sum over all tiles. gram_dot = ⟨WᵀW, HHᵀ⟩ (CSR, β = 2), sums_dot = (column sums of W)·(row sums of H) (β = 1).
+double divergence_total(StorageKind kind, double beta, double element_sum, double gram_dot, double sums_dot, const Shape& shape);
+
+/// gram (k × k, double) += FᵀF for F rows × k.
+template <Scalar T>
+void add_gram(MatrixView<const T> f, double* gram);
+/// sums (k, double) += column sums of F.
+template <Scalar T>
+void add_column_sums(MatrixView<const T> f, double* sums);
+
+}  // namespace scanmf

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <variant>
+
+#include "scanmf/core/types.hpp"
+#include "scanmf/linalg/matrix.hpp"
+
+namespace scanmf {
+
+/// How a block of X is stored.
+enum class StorageKind { dense, csr };
+
+/// Columns of a dense tile are kept in strips of 256 bytes a row (the last one rounded up to 64 bytes and padded with zeros):
+/// the order in which the kernels walk, for every vector length up to 64 bytes.
+///
+///     columns   0 ....... S   S ...... 2S   2S … n 0 0
+///     row 0    [strip 0, row 0][          ][          ]
+///     row 1    [strip 0, row 1][  strip 1 ][ strip 2  ]     in memory: strip 0 rows 0,1,…  strip 1 rows 0,1,…
+template <Scalar T>
+constexpr Index strip_columns = 256 / static_cast<Index>(sizeof(T));
+template <Scalar T>
+constexpr Index column_grain = 64 / static_cast<Index>(sizeof(T));
+
+/// Columns of a dense tile with its padding.
+template <Scalar T>
+constexpr Index padded_columns(Index columns) {
+  return (columns + column_grain<T> - 1) / column_grain<T> * column_grain<T>;
+}
+
+/// Rows of a tile, the unit of work of one thread: a constant of the pass, never of ranks, threads or caches.
+constexpr Index tile_rows_for(StorageKind kind, Index rows_of_pass) {
+  const Index largest = kind == StorageKind::dense ? 96 : 4096;
+  return std::clamp<Index>(rows_of_pass / 64, 1, largest);
+}
+
+/// A few rows of dense X, packed in strips.
+template <Scalar T>
+struct DenseTile {
+  Index rows = 0;
+  Index columns = 0;
+  const T* packed = nullptr;
+};
+
+/// A few rows of sparse X. Non-zeros of row i: positions row_begin[i] … row_begin[i+1] of `column` and `value`;
+/// columns ascend within a row and occur once.
+template <Scalar T>
+struct CsrTile {
+  Index rows = 0;
+  Index columns = 0;
+  const Index* row_begin = nullptr;
+  const std::int32_t* column = nullptr;
+  const T* value = nullptr;
+};
+
+/// Consecutive tiles of dense X; tile t starts at packed + t · tile_rows · padded_columns.
+template <Scalar T>
+struct DenseBlock {
+  Index rows = 0;
+  Index columns = 0;
+  Index tile_rows = 0;
+  const T* packed = nullptr;
+
+  DenseTile<T> tile(Index t) const {
+    return {std::min(tile_rows, rows - t * tile_rows), columns, packed + t * tile_rows * padded_columns<T>(columns)};
+  }
+};
+
+/// Consecutive tiles of sparse X.
+template <Scalar T>
+struct CsrBlock {
+  Index rows = 0;
+  Index columns = 0;
+  Index tile_rows = 0;
+  const Index* row_begin = nullptr;
+  const std::int32_t* column = nullptr;
+  const T* value = nullptr;
+
+  CsrTile<T> tile(Index t) const {
+    return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value};
+  }
+};
+
+/// What a data source hands to a solver: consecutive rows of X that this rank owns, whole tiles.
+template <Scalar T>
+struct Block {
+  Index local_row = 0;   // this rank's row of W that belongs to the first row
+  Index global_row = 0;  // number of the first row in X
+  Index first_tile = 0;  // number of the first tile within the batch, the same for every number of ranks: decides the thread
+  std::variant<DenseBlock<T>, CsrBlock<T>> matrix;
+
+  Index rows() const {
+    return std::visit([](const auto& m) { return m.rows; }, matrix);
+  }
+  Index tile_rows() const {
+    return std::visit([](const auto& m) { return m.tile_rows; }, matrix);
+  }
+  Index tiles() const { return (rows() + tile_rows() - 1) / tile_rows(); }
+};
+
+/// Copies rows of X into their places in a packed block of `block_rows` rows cut into tiles of `tile_rows`.
+/// first_row: number of rows[0] within the block. Padding columns become zero.
+template <Scalar T>
+void pack_rows(MatrixView<const T> rows, Index first_row, Index block_rows, Index tile_rows, T* packed);
+
+}  // namespace scanmf

@@ -1,0 +1,97 @@
+#pragma once
+
+#include <mpi.h>
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/types.hpp"
+
+namespace scanmf {
+
+/// A private duplicate of an MPI communicator. Messages of any length; MPI errors become Error.
+/// All members but rank(), size(), bytes() and seconds() are collective: every rank calls them, in the same order.
+///
+///   allreduce_sum      rank 0: a   rank 1: b      ->  a+b            a+b
+///   reduce_scatter_sum        [a0 a1]     [b0 b1] ->  [a0+b0]        [a1+b1]
+///   allgather                 [h0]        [h1]    ->  [h0 h1]        [h0 h1]
+///
+/// Sums are taken in rank order chosen by MPI, the same on every rank: all ranks receive the same bits.
+class Communicator {
+ public:
+  /// Collective over `parent`.
+  explicit Communicator(MPI_Comm parent = MPI_COMM_WORLD);
+  ~Communicator();
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  bool is_root() const { return rank_ == 0; }
+  MPI_Comm get() const { return comm_; }
+
+  /// Collective. In place, element by element. T = float, double, Index, int.
+  template <class T>
+  void allreduce_sum(std::span<T> values) const;
+  template <class T>
+  void allreduce_max(std::span<T> values) const;
+  template <class T>
+  T sum(T value) const {
+    allreduce_sum(std::span<T>(&value, 1));
+    return value;
+  }
+  template <class T>
+  T max(T value) const {
+    allreduce_max(std::span<T>(&value, 1));
+    return value;
+  }
+
+  /// Collective. `all` has the same length on every rank and is overwritten; rank r receives the sum of elements
+  /// offsets[r] … offsets[r+1] at their own place in `all` (elsewhere `all` is undefined afterwards).
+  /// offsets: size() + 1 ascending element numbers, the same on every rank; empty slices are allowed.
+  template <class T>
+  void reduce_scatter_sum(std::span<T> all, std::span<const Index> offsets) const;
+
+  /// Collective. The reverse: rank r contributes all[offsets[r] … offsets[r+1]), every rank receives the whole.
+  template <class T>
+  void allgather(std::span<T> all, std::span<const Index> offsets) const;
+
+  /// Collective. `values` of rank `root`, of the same length everywhere.
+  template <class T>
+  void broadcast(std::span<T> values, int root = 0) const;
+  /// Collective. Strings may differ in length; all ranks return root's.
+  std::string broadcast(std::string text, int root = 0) const;
+  /// Collective. The strings of all ranks in rank order, on every rank.
+  std::vector<std::string> allgather(const std::string& text) const;
+  /// Collective. One value of each rank, in rank order, on every rank. T = Index, double.
+  template <class T>
+  std::vector<T> allgather(T value) const;
+  /// Collective. Rank r sends blocks[s] to rank s and returns what it received, one vector a sender. T = Index, int32, float, double.
+  template <class T>
+  std::vector<std::vector<T>> exchange(const std::vector<std::vector<T>>& blocks) const;
+  void barrier() const;
+
+  /// Collective. Runs `work` on every rank (it must not communicate). When it throws anywhere, every rank throws AgreedError
+  /// with the message of the lowest rank that failed.
+  void agree(const std::function<void()>& work) const;
+
+  /// Bytes this rank handed to or received from collectives so far, and seconds spent in them.
+  Index bytes() const { return bytes_; }
+  double seconds() const { return seconds_; }
+
+ private:
+  class Account;  // adds to bytes_ and seconds_
+  MPI_Comm comm_ = MPI_COMM_NULL;
+  int rank_ = 0;
+  int size_ = 1;
+  mutable Index bytes_ = 0;
+  mutable double seconds_ = 0;
+};
+
+/// Boundaries of `ranks` nearly equal slices of `count` things, in multiples of `grain` (the last slice may be shorter). No MPI.
+std::vector<Index> slice_offsets(Index count, int ranks, Index grain = 1);
+
+}  // namespace scanmf

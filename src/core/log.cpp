@@ -1,0 +1,23 @@
+#include "scanmf/core/log.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+namespace scanmf {
+namespace {
+
+LogSink& sink() {
+  static LogSink current = [](LogLevel level, std::string_view message) {
+    if (level == LogLevel::detail) return;
+    fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", message);
+  };
+  return current;
+}
+
+}  // namespace
+
+void set_log_sink(LogSink next) { sink() = std::move(next); }
+void log(LogLevel level, std::string_view message) { sink()(level, message); }
+
+}  // namespace scanmf

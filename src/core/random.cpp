@@ -1,0 +1,62 @@
+#include "scanmf/core/random.hpp"
+
+#include <Random123/philox.h>
+
+#include <cmath>
+#include <numbers>
+#include <numeric>
+
+namespace scanmf {
+
+double LegacyRandom::uniform() {
+  const auto high = static_cast<double>(engine_() >> 5);
+  const auto low = static_cast<double>(engine_() >> 6);
+  return (high * 0x1p26 + low) * 0x1p-53;
+}
+
+double LegacyRandom::normal() {
+  if (has_spare_) {
+    has_spare_ = false;
+    return spare_;
+  }
+  double a = 0;
+  double b = 0;
+  double r = 0;
+  do {
+    a = 2.0 * uniform() - 1.0;
+    b = 2.0 * uniform() - 1.0;
+    r = a * a + b * b;
+  } while (r >= 1.0 || r == 0.0);
+  const double f = std::sqrt(-2.0 * std::log(r) / r);
+  spare_ = f * a;
+  has_spare_ = true;
+  return f * b;
+}
+
+std::uint32_t LegacyRandom::below_or_equal(std::uint32_t top) {
+  if (top == 0) return 0;
+  std::uint32_t mask = top;
+  for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
+  std::uint32_t value = 0;
+  do value = static_cast<std::uint32_t>(engine_()) & mask;
+  while (value > top);
+  return value;
+}
+
+std::vector<Index> LegacyRandom::permutation(Index count) {
+  std::vector<Index> order(static_cast<std::size_t>(count));
+  std::iota(order.begin(), order.end(), Index{0});
+  for (Index i = count - 1; i > 0; --i)
+    std::swap(order[static_cast<std::size_t>(i)], order[below_or_equal(static_cast<std::uint32_t>(i))]);
+  return order;
+}
+
+double counter_normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
+  const r123::Philox4x64 generator;
+  const auto words = generator({{index, stream, 0, 0}}, {{seed, 0}});
+  const double u1 = (static_cast<double>(words[0] >> 11) + 1.0) * 0x1p-53;  // (0, 1]: the logarithm is finite
+  const double u2 = static_cast<double>(words[1] >> 11) * 0x1p-53;
+  return std::sqrt(-2.0 * std::log(u1)) * std::cos(2.0 * std::numbers::pi * u2);
+}
+
+}  // namespace scanmf

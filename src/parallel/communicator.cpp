@@ -1,0 +1,257 @@
+#include "scanmf/parallel/communicator.hpp"
+
+#include <algorithm>
+#include <climits>
+
+#include "scanmf/core/timer.hpp"
+
+namespace scanmf {
+namespace {
+
+template <class T>
+MPI_Datatype mpi_type() {
+  if constexpr (std::is_same_v<T, float>) return MPI_FLOAT;
+  if constexpr (std::is_same_v<T, double>) return MPI_DOUBLE;
+  if constexpr (std::is_same_v<T, std::int64_t>) return MPI_INT64_T;
+  if constexpr (std::is_same_v<T, std::int32_t>) return MPI_INT32_T;
+  if constexpr (std::is_same_v<T, char>) return MPI_CHAR;
+}
+
+void check(int code, const char* what) {
+  if (code == MPI_SUCCESS) return;
+  char text[MPI_MAX_ERROR_STRING];
+  int length = 0;
+  MPI_Error_string(code, text, &length);
+  throw Error(std::string(what) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
+}
+
+constexpr Index message_limit = Index{1} << 28;  // elements a call: far below INT_MAX, large enough for full bandwidth
+
+/// Calls body(begin, length) for consecutive pieces of `count` elements, each short enough for an int.
+template <class F>
+void in_pieces(Index count, F&& body) {
+  for (Index begin = 0; begin < count; begin += message_limit) body(begin, static_cast<int>(std::min(message_limit, count - begin)));
+}
+
+/// Largest slice when every slice is cut at `limit` elements an exchange.
+Index longest_slice(std::span<const Index> offsets) {
+  Index longest = 0;
+  for (std::size_t r = 0; r + 1 < offsets.size(); ++r) longest = std::max(longest, offsets[r + 1] - offsets[r]);
+  return longest;
+}
+
+}  // namespace
+
+class Communicator::Account {
+ public:
+  Account(const Communicator& comm, Index bytes) : comm_(comm) { comm_.bytes_ += comm_.size_ > 1 ? bytes : 0; }
+  ~Account() { comm_.seconds_ += timer_.seconds(); }
+  Account(const Account&) = delete;
+  Account& operator=(const Account&) = delete;
+
+ private:
+  const Communicator& comm_;
+  Timer timer_;
+};
+
+Communicator::Communicator(MPI_Comm parent) {
+  MPI_Comm_dup(parent, &comm_);
+  MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(comm_, &rank_);
+  MPI_Comm_size(comm_, &size_);
+}
+
+Communicator::~Communicator() {
+  int finalised = 0;
+  MPI_Finalized(&finalised);
+  if (finalised == 0) MPI_Comm_free(&comm_);
+}
+
+template <class T>
+void Communicator::allreduce_sum(std::span<T> values) const {
+  const Account account(*this, static_cast<Index>(values.size_bytes()));
+  if (size_ == 1) return;
+  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_SUM, comm_), "MPI_Allreduce");
+  });
+}
+
+template <class T>
+void Communicator::allreduce_max(std::span<T> values) const {
+  const Account account(*this, static_cast<Index>(values.size_bytes()));
+  if (size_ == 1) return;
+  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
+    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_MAX, comm_), "MPI_Allreduce");
+  });
+}
+
+template <class T>
+void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> offsets) const {
+  const Account account(*this, static_cast<Index>(all.size_bytes()));
+  if (size_ == 1) return;
+  if (static_cast<Index>(all.size()) <= message_limit) {
+    std::vector<int> counts;
+    for (int r = 0; r < size_; ++r) counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
+    // MPI places the result at the beginning of the buffer of an in-place call; it belongs at the slice's own place.
+    std::vector<T> slice(static_cast<std::size_t>(counts[static_cast<std::size_t>(rank_)]));
+    check(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_), "MPI_Reduce_scatter");
+    std::copy(slice.begin(), slice.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
+    return;
+  }
+  for (int r = 0; r < size_; ++r) {  // one rank's slice at a time: any length
+    T* const begin = all.data() + offsets[static_cast<std::size_t>(r)];
+    in_pieces(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)], [&](Index at, int length) {
+      check(MPI_Reduce(r == rank_ ? MPI_IN_PLACE : begin + at, begin + at, length, mpi_type<T>(), MPI_SUM, r, comm_), "MPI_Reduce");
+    });
+  }
+}
+
+template <class T>
+void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) const {
+  const Account account(*this, static_cast<Index>(all.size_bytes()));
+  if (size_ == 1) return;
+  // Displacements are ints: gather windows of every slice, so that both counts and displacements stay below the limit.
+  const Index longest = longest_slice(offsets);
+  if (static_cast<Index>(all.size()) <= message_limit) {
+    std::vector<int> counts;
+    std::vector<int> places;
+    for (std::size_t r = 0; r < static_cast<std::size_t>(size_); ++r) {
+      counts.push_back(static_cast<int>(offsets[r + 1] - offsets[r]));
+      places.push_back(static_cast<int>(offsets[r]));
+    }
+    check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), mpi_type<T>(), comm_), "MPI_Allgatherv");
+    return;
+  }
+  in_pieces(longest, [&](Index at, int window) {
+    for (int r = 0; r < size_; ++r) {
+      const Index begin = offsets[static_cast<std::size_t>(r)] + at;
+      const Index length = std::min<Index>(window, offsets[static_cast<std::size_t>(r) + 1] - begin);
+      if (length > 0) check(MPI_Bcast(all.data() + begin, static_cast<int>(length), mpi_type<T>(), r, comm_), "MPI_Bcast");
+    }
+  });
+}
+
+template <class T>
+void Communicator::broadcast(std::span<T> values, int root) const {
+  const Account account(*this, static_cast<Index>(values.size_bytes()));
+  if (size_ == 1) return;
+  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
+    check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast");
+  });
+}
+
+std::string Communicator::broadcast(std::string text, int root) const {
+  Index length = static_cast<Index>(text.size());
+  broadcast(std::span<Index>(&length, 1), root);
+  text.resize(static_cast<std::size_t>(length));
+  broadcast(std::span<char>(text), root);
+  return text;
+}
+
+std::vector<std::string> Communicator::allgather(const std::string& text) const {
+  const std::vector<Index> lengths = allgather(static_cast<Index>(text.size()));
+  std::vector<Index> offsets(lengths.size() + 1, 0);
+  for (std::size_t r = 0; r < lengths.size(); ++r) offsets[r + 1] = offsets[r] + lengths[r];
+  std::string all(static_cast<std::size_t>(offsets.back()), '\0');
+  std::copy(text.begin(), text.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
+  allgather(std::span<char>(all), offsets);
+  std::vector<std::string> texts;
+  for (std::size_t r = 0; r < lengths.size(); ++r) texts.push_back(all.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(lengths[r])));
+  return texts;
+}
+
+template <class T>
+std::vector<T> Communicator::allgather(T value) const {
+  std::vector<T> all(static_cast<std::size_t>(size_));
+  const Account account(*this, static_cast<Index>(all.size() * sizeof(T)));
+  check(MPI_Allgather(&value, 1, mpi_type<T>(), all.data(), 1, mpi_type<T>(), comm_), "MPI_Allgather");
+  return all;
+}
+
+template <class T>
+std::vector<std::vector<T>> Communicator::exchange(const std::vector<std::vector<T>>& blocks) const {
+  std::vector<Index> outgoing;
+  for (const auto& block : blocks) outgoing.push_back(static_cast<Index>(block.size()));
+  std::vector<Index> incoming(outgoing.size());
+  check(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T, comm_), "MPI_Alltoall");
+  Index bytes = 0;
+  std::vector<std::vector<T>> received;
+  for (const Index length : incoming) {
+    received.emplace_back(static_cast<std::size_t>(length));
+    bytes += length * static_cast<Index>(sizeof(T));
+  }
+  const Account account(*this, bytes);
+  std::vector<MPI_Request> requests;
+  for (int step = 0; step < size_; ++step) {
+    const auto from = static_cast<std::size_t>((rank_ - step + size_) % size_);
+    const auto to = static_cast<std::size_t>((rank_ + step) % size_);
+    in_pieces(incoming[from], [&](Index at, int length) {
+      check(MPI_Irecv(received[from].data() + at, length, mpi_type<T>(), static_cast<int>(from), 0, comm_, &requests.emplace_back()), "MPI_Irecv");
+    });
+    in_pieces(outgoing[to], [&](Index at, int length) {
+      check(MPI_Isend(blocks[to].data() + at, length, mpi_type<T>(), static_cast<int>(to), 0, comm_, &requests.emplace_back()), "MPI_Isend");
+    });
+  }
+  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+  return received;
+}
+
+void Communicator::barrier() const { check(MPI_Barrier(comm_), "MPI_Barrier"); }
+
+void Communicator::agree(const std::function<void()>& work) const {
+  std::string message;
+  int status = 0;
+  try {
+    work();
+  } catch (const Error& error) {
+    message = error.what();
+    status = static_cast<int>(error.status());
+  } catch (const std::bad_alloc&) {
+    message = "out of memory on rank " + std::to_string(rank_) + ": use more ranks or nodes, or a smaller --memory";
+    status = static_cast<int>(ExitStatus::failed);
+  } catch (const std::exception& error) {
+    message = error.what();
+    status = static_cast<int>(ExitStatus::failed);
+  }
+  const Index failed = max<Index>(status == 0 ? 0 : size_ - rank_);
+  if (failed == 0) return;
+  const int rank = size_ - static_cast<int>(failed);
+  message = broadcast(message, rank);
+  broadcast(std::span<int>(&status, 1), rank);
+  throw AgreedError(message, static_cast<ExitStatus>(status));
+}
+
+std::vector<Index> slice_offsets(Index count, int ranks, Index grain) {
+  const Index grains = (count + grain - 1) / grain;
+  std::vector<Index> offsets;
+  for (int r = 0; r <= ranks; ++r) offsets.push_back(std::min(count, grains * r / ranks * grain));
+  return offsets;
+}
+
+template void Communicator::allreduce_sum(std::span<float>) const;
+template void Communicator::allreduce_sum(std::span<double>) const;
+template void Communicator::allreduce_sum(std::span<Index>) const;
+template void Communicator::allreduce_sum(std::span<int>) const;
+template void Communicator::allreduce_max(std::span<float>) const;
+template void Communicator::allreduce_max(std::span<double>) const;
+template void Communicator::allreduce_max(std::span<Index>) const;
+template void Communicator::allreduce_max(std::span<int>) const;
+template void Communicator::reduce_scatter_sum(std::span<float>, std::span<const Index>) const;
+template void Communicator::reduce_scatter_sum(std::span<double>, std::span<const Index>) const;
+template void Communicator::allgather(std::span<float>, std::span<const Index>) const;
+template void Communicator::allgather(std::span<double>, std::span<const Index>) const;
+template void Communicator::allgather(std::span<char>, std::span<const Index>) const;
+template void Communicator::allgather(std::span<Index>, std::span<const Index>) const;
+template void Communicator::broadcast(std::span<float>, int) const;
+template void Communicator::broadcast(std::span<double>, int) const;
+template void Communicator::broadcast(std::span<Index>, int) const;
+template void Communicator::broadcast(std::span<int>, int) const;
+template void Communicator::broadcast(std::span<char>, int) const;
+template std::vector<Index> Communicator::allgather(Index) const;
+template std::vector<double> Communicator::allgather(double) const;
+template std::vector<std::vector<Index>> Communicator::exchange(const std::vector<std::vector<Index>>&) const;
+template std::vector<std::vector<int>> Communicator::exchange(const std::vector<std::vector<int>>&) const;
+template std::vector<std::vector<float>> Communicator::exchange(const std::vector<std::vector<float>>&) const;
+template std::vector<std::vector<double>> Communicator::exchange(const std::vector<std::vector<double>>&) const;
+
+}  // namespace scanmf

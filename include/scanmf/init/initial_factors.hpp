@@ -13,7 +13,7 @@ struct Factors {
   Matrix<T> Ht;
 };
 
-/// Collective. scale · |normal| with scale = √(mean(X)/k), H drawn first, then W (SEMANTICS 4.3), from numpy's stream or, counter = true,
+/// Collective. scale · |normal| with scale = √(mean(X)/k), H drawn first, then W , from numpy's stream or, counter = true,
 /// from the counter-based one, keyed by global index.
 template <Scalar T>
 Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::uint32_t seed, bool counter);
@@ -26,7 +26,7 @@ enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 template <Scalar T>
 Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact);
 
-/// Collective. Datasets /W and /H of `file`, checked as SEMANTICS 4.5 says, H first. Messages name the array and `estimator`. NaN and infinity are refused.
+/// Collective. Datasets /W and /H of `file`, checked as scikit-learn does, H first. Messages name the array and `estimator`. NaN and infinity are refused.
 /// n_components: expected k.
 template <Scalar T>
 Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const std::string& file, const std::string& estimator);

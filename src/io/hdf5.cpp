@@ -1,0 +1,154 @@
+#include "io/hdf5.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "io/hdf5_internal.hpp"
+#include "scanmf/core/error.hpp"
+
+namespace scanmf::hdf5 {
+namespace {
+
+/// Our messages take the place of HDF5's own printing.
+void silence() {
+  static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  static_cast<void>(done);
+}
+
+PropertyHandle unlocked_access() {
+  PropertyHandle properties(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_file_locking(properties.get(), 0, 1);
+  return properties;
+}
+
+/// The reason why a file cannot be opened at all, as the system words it.
+void check_readable(const std::string& name) {
+  struct stat status {};
+  const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) throw Error(fmt::format("cannot open {}: {}", name, std::strerror(errno)));
+  const bool known = ::fstat(descriptor, &status) == 0;
+  ::close(descriptor);
+  if (known && S_ISDIR(status.st_mode)) throw Error(fmt::format("cannot open {}: it is a directory, not an HDF5 file", name));
+  if (known && status.st_size == 0) throw Error(fmt::format("{} is not an HDF5 file: it is empty", name));
+}
+
+herr_t append_name(hid_t group, const char* name, const H5L_info_t*, void* names) {
+  if (H5Oexists_by_name(group, name, H5P_DEFAULT) > 0) static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+  return 0;
+}
+
+H5O_type_t object_type(hid_t file, const std::string& path) {
+  const ObjectHandle object(H5Oopen(file, path.c_str(), H5P_DEFAULT));
+  H5O_info_t info;
+  if (object.get() < 0 || H5Oget_info2(object.get(), &info, H5O_INFO_BASIC) < 0) return H5O_TYPE_UNKNOWN;
+  return info.type;
+}
+
+PropertyHandle making_groups() {
+  PropertyHandle properties(H5Pcreate(H5P_LINK_CREATE));
+  H5Pset_create_intermediate_group(properties.get(), 1);
+  return properties;
+}
+
+}  // namespace
+
+std::string last_reason() {
+  std::string reason;
+  const auto innermost = [](unsigned, const H5E_error2_t* error, void* text) -> herr_t {
+    *static_cast<std::string*>(text) = error->desc == nullptr ? "" : error->desc;
+    return 1;  // the first one is enough
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
+  return reason;
+}
+
+void fail(const std::string& action, const std::string& place) {
+  const std::string reason = last_reason();
+  throw Error(reason.empty() ? fmt::format("cannot {} {}", action, place) : fmt::format("cannot {} {}: {}", action, place, reason));
+}
+
+File File::open(const std::string& name, Access access) {
+  silence();
+  check_readable(name);
+  if (H5Fis_hdf5(name.c_str()) <= 0) throw Error(fmt::format("{} is not an HDF5 file", name));
+  const PropertyHandle properties = unlocked_access();
+  FileHandle handle(H5Fopen(name.c_str(), access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR, properties.get()));
+  check(handle.get(), "open", name);
+  return File(std::move(handle), name);
+}
+
+File File::create(const std::string& name) {
+  silence();
+  const PropertyHandle properties = unlocked_access();
+  FileHandle handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties.get()));
+  check(handle.get(), "create", name);
+  return File(std::move(handle), name);
+}
+
+bool File::exists(const std::string& path) const {
+  // H5Lexists wants every link on the way to exist.
+  for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
+    if (path[end - 1] != '/' && H5Lexists(id(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+  if (path == "/") return true;
+  return H5Lexists(id(), path.c_str(), H5P_DEFAULT) > 0 && H5Oexists_by_name(id(), path.c_str(), H5P_DEFAULT) > 0;
+}
+
+bool File::is_group(const std::string& path) const { return exists(path) && object_type(id(), path) == H5O_TYPE_GROUP; }
+
+bool File::is_dataset(const std::string& path) const { return exists(path) && object_type(id(), path) == H5O_TYPE_DATASET; }
+
+std::vector<std::string> File::members(const std::string& group) const {
+  const GroupHandle handle(check(H5Gopen2(id(), group.c_str(), H5P_DEFAULT), "open group", place(group)));
+  std::vector<std::string> names;
+  check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names), "list", place(group));
+  return names;
+}
+
+void File::create_group(const std::string& path) {
+  if (is_group(path)) return;
+  const PropertyHandle links = making_groups();
+  const GroupHandle group(check(H5Gcreate2(id(), path.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create group", place(path)));
+}
+
+template <class T>
+Dataset File::create_dataset(const std::string& path, const std::vector<Index>& dimensions) {
+  const std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
+  const SpaceHandle space(check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr), "create", place(path)));
+  const PropertyHandle links = making_groups();
+  const PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_layout(properties.get(), H5D_CONTIGUOUS);
+  H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER);
+  DatasetHandle handle(H5Dcreate2(id(), path.c_str(), native_type<T>(), space.get(), links.get(), properties.get(), H5P_DEFAULT));
+  check(handle.get(), "create", place(path));
+  return Dataset(std::move(handle), name_, path);
+}
+
+template <class T>
+void File::write_vector(const std::string& path, std::span<const T> values) {
+  const Dataset written = create_dataset<T>(path, {static_cast<Index>(values.size())});
+  written.write_rows(Range{0, static_cast<Index>(values.size())}, values.data());
+}
+
+void File::close() {
+  check(H5Fflush(id(), H5F_SCOPE_LOCAL), "write", name_);
+  if (!handle_.reset()) fail("close", name_);
+}
+
+template Dataset File::create_dataset<float>(const std::string&, const std::vector<Index>&);
+template Dataset File::create_dataset<double>(const std::string&, const std::vector<Index>&);
+template Dataset File::create_dataset<Index>(const std::string&, const std::vector<Index>&);
+template Dataset File::create_dataset<std::int32_t>(const std::string&, const std::vector<Index>&);
+template Dataset File::create_dataset<unsigned char>(const std::string&, const std::vector<Index>&);
+template void File::write_vector(const std::string&, std::span<const float>);
+template void File::write_vector(const std::string&, std::span<const double>);
+template void File::write_vector(const std::string&, std::span<const Index>);
+template void File::write_vector(const std::string&, std::span<const std::int32_t>);
+template void File::write_vector(const std::string&, std::span<const unsigned char>);
+
+}  // namespace scanmf::hdf5

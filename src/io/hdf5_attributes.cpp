@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include "io/hdf5.hpp"
+#include "io/hdf5_internal.hpp"
+#include "scanmf/core/error.hpp"
+
+namespace scanmf::hdf5 {
+namespace {
+
+std::string place_of(const File& file, const std::string& object, const std::string& attribute) {
+  return fmt::format("attribute {} of {}", attribute, file.place(object));
+}
+
+/// An invalid handle when there is no such attribute.
+AttributeHandle open_attribute(const File& file, const std::string& object, const std::string& attribute) {
+  if (!file.has_attribute(object, attribute)) return {};
+  const hid_t id = H5Aopen_by_name(file.id(), object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
+  return AttributeHandle(check(id, "open", place_of(file, object, attribute)));
+}
+
+Index element_count(const AttributeHandle& attribute) {
+  const SpaceHandle space(H5Aget_space(attribute.get()));
+  return H5Sget_simple_extent_npoints(space.get());  // 0 for an empty one (H5S_NULL)
+}
+
+template <class T>
+std::vector<T> read_numbers(const AttributeHandle& attribute, const std::string& place) {
+  std::vector<T> values(static_cast<std::size_t>(element_count(attribute)));
+  if (!values.empty()) check(H5Aread(attribute.get(), native_type<T>(), values.data()), "read", place);
+  return values;
+}
+
+std::string read_text(const AttributeHandle& attribute, const std::string& place) {
+  const TypeHandle type(H5Aget_type(attribute.get()));
+  if (H5Tis_variable_str(type.get()) > 0) {
+    char* text = nullptr;
+    check(H5Aread(attribute.get(), type.get(), &text), "read", place);
+    const std::string copy = text == nullptr ? "" : text;
+    H5free_memory(text);
+    return copy;
+  }
+  std::string text(H5Tget_size(type.get()), '\0');
+  check(H5Aread(attribute.get(), type.get(), text.data()), "read", place);
+  return without_padding(text.data(), static_cast<Index>(text.size()), H5Tget_strpad(type.get()));
+}
+
+herr_t append_attribute_name(hid_t, const char* name, const H5A_info_t*, void* names) {
+  static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+  return 0;
+}
+
+/// As h5py writes numpy.bool_.
+TypeHandle boolean_type() {
+  TypeHandle type(H5Tenum_create(H5T_NATIVE_INT8));
+  std::int8_t value = 0;
+  H5Tenum_insert(type.get(), "FALSE", &value);
+  value = 1;
+  H5Tenum_insert(type.get(), "TRUE", &value);
+  return type;
+}
+
+void write_new(const File& file, const std::string& object, const std::string& attribute, hid_t type, const SpaceHandle& space, const void* value) {
+  const std::string place = place_of(file, object, attribute);
+  if (file.has_attribute(object, attribute)) check(H5Adelete_by_name(file.id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "replace", place);
+  const AttributeHandle handle(check(
+      H5Acreate_by_name(file.id(), object.c_str(), attribute.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "create", place));
+  check(H5Awrite(handle.get(), type, value), "write", place);
+}
+
+}  // namespace
+
+bool File::has_attribute(const std::string& object, const std::string& attribute) const {
+  return H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT) > 0;
+}
+
+std::vector<std::string> File::attribute_names(const std::string& object) const {
+  std::vector<std::string> names;
+  check(H5Aiterate_by_name(id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_attribute_name, &names, H5P_DEFAULT),
+        "list the attributes of", place(object));
+  return names;
+}
+
+std::optional<AttributeValue> File::read_attribute(const std::string& object, const std::string& attribute) const {
+  const AttributeHandle handle = open_attribute(*this, object, attribute);
+  if (handle.get() < 0 || element_count(handle) != 1) return std::nullopt;
+  const std::string place = place_of(*this, object, attribute);
+  const TypeHandle type(H5Aget_type(handle.get()));
+  switch (describe_type(type.get()).kind) {
+    case ElementClass::boolean:
+      return read_numbers<Index>(handle, place).front() != 0;
+    case ElementClass::integer:
+      return read_numbers<Index>(handle, place).front();
+    case ElementClass::floating:
+      return read_numbers<double>(handle, place).front();
+    case ElementClass::string:
+      return read_text(handle, place);
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<std::string> File::read_string_attribute(const std::string& object, const std::string& attribute) const {
+  const std::optional<AttributeValue> value = read_attribute(object, attribute);
+  if (!value || !std::holds_alternative<std::string>(*value)) return std::nullopt;
+  return std::get<std::string>(*value);
+}
+
+std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object, const std::string& attribute) const {
+  const AttributeHandle handle = open_attribute(*this, object, attribute);
+  if (handle.get() < 0) return std::nullopt;
+  const TypeHandle type(H5Aget_type(handle.get()));
+  if (!describe_type(type.get()).is_number()) return std::nullopt;
+  return read_numbers<Index>(handle, place_of(*this, object, attribute));
+}
+
+void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value, StringStorage storage) {
+  const SpaceHandle scalar(H5Screate(H5S_SCALAR));
+  if (const auto* flag = std::get_if<bool>(&value)) {
+    const std::int8_t byte = *flag ? 1 : 0;
+    write_new(*this, object, attribute, boolean_type().get(), scalar, &byte);
+  } else if (const auto* integer = std::get_if<Index>(&value)) {
+    write_new(*this, object, attribute, H5T_NATIVE_INT64, scalar, integer);
+  } else if (const auto* number = std::get_if<double>(&value)) {
+    write_new(*this, object, attribute, H5T_NATIVE_DOUBLE, scalar, number);
+  } else {
+    const auto& text = std::get<std::string>(value);
+    const char* pointer = text.c_str();
+    const bool variable = storage == StringStorage::variable;
+    const TypeHandle type = string_type(variable ? 0 : std::max<Index>(1, static_cast<Index>(text.size())));
+    write_new(*this, object, attribute, type.get(), scalar, variable ? static_cast<const void*>(&pointer) : pointer);
+  }
+}
+
+void File::write_integers_attribute(const std::string& object, const std::string& attribute, std::span<const Index> values) {
+  const hsize_t count = values.size();
+  const SpaceHandle space(H5Screate_simple(1, &count, nullptr));
+  write_new(*this, object, attribute, H5T_NATIVE_INT64, space, values.data());
+}
+
+}  // namespace scanmf::hdf5

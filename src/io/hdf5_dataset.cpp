@@ -1,0 +1,241 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+
+#include "io/hdf5.hpp"
+#include "io/hdf5_internal.hpp"
+#include "scanmf/core/error.hpp"
+
+namespace scanmf::hdf5 {
+namespace {
+
+constexpr Index call_bytes = Index{1} << 30;          // of one H5Dread: below the 2 GiB where drivers fail
+constexpr Index chunk_cache_bytes = Index{64} << 20;  // the most memory spent on keeping chunks that the next piece needs again
+
+std::vector<Index> dimensions_of(hid_t dataset, const std::string& place) {
+  const SpaceHandle space(check(H5Dget_space(dataset), "read the shape of", place));
+  std::array<hsize_t, H5S_MAX_RANK> lengths{};
+  const int rank = check(H5Sget_simple_extent_dims(space.get(), lengths.data(), nullptr), "read the shape of", place);
+  return {lengths.begin(), lengths.begin() + rank};
+}
+
+std::vector<Filter> filters_of(hid_t properties) {
+  std::vector<Filter> filters;
+  for (unsigned i = 0; i < static_cast<unsigned>(std::max(0, H5Pget_nfilters(properties))); ++i) {
+    std::array<unsigned, 32> parameters{};
+    std::array<char, 256> name{};
+    std::size_t count = parameters.size();
+    unsigned flags = 0;
+    const auto filter = H5Pget_filter2(properties, i, &flags, &count, parameters.data(), name.size(), name.data(), nullptr);
+    if (filter < 0) continue;
+    filters.push_back({filter,
+                       filter == H5Z_FILTER_DEFLATE ? "gzip" : name.data(),
+                       {parameters.begin(), parameters.begin() + static_cast<std::ptrdiff_t>(std::min(count, parameters.size()))}});
+  }
+  return filters;
+}
+
+bool is_boolean(hid_t type) {
+  std::array<char, 16> name{};
+  std::int8_t zero = 0;
+  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
+  return H5Tenum_nameof(type, &zero, name.data(), name.size()) >= 0 && std::string(name.data()) == "FALSE";
+}
+
+std::string type_name(const ElementType& type) {
+  const std::string order = type.big_endian && type.bytes > 1 ? " (big-endian)" : "";
+  switch (type.kind) {
+    case ElementClass::floating:
+      return fmt::format("float{}{}", type.bytes * 8, order);
+    case ElementClass::integer:
+      return fmt::format("{}int{}{}", type.is_signed ? "" : "u", type.bytes * 8, order);
+    case ElementClass::boolean:
+      return "bool";
+    case ElementClass::string:
+      return "string";
+    case ElementClass::compound:
+      return "compound";
+    default:
+      return "unknown type";
+  }
+}
+
+/// Calls transfer(memory space, file space, first row) for pieces of rows that stay below the limit of one call.
+template <class F>
+void in_pieces(const Dataset& dataset, Range rows, Index element_bytes, F&& transfer) {
+  const Index elements = dataset.row_elements();
+  const Index piece_rows = std::max<Index>(1, call_bytes / std::max<Index>(1, elements * element_bytes));
+  std::vector<hsize_t> start(std::max<std::size_t>(1, dataset.dimensions().size()), 0);
+  std::vector<hsize_t> count(dataset.dimensions().begin(), dataset.dimensions().end());
+  for (Index begin = rows.begin; begin < rows.end; begin += piece_rows) {
+    const Index length = std::min(piece_rows, rows.end - begin);
+    const auto memory_elements = static_cast<hsize_t>(length * elements);
+    const SpaceHandle memory(H5Screate_simple(1, &memory_elements, nullptr));
+    const SpaceHandle file(H5Dget_space(dataset.id()));
+    if (!count.empty()) {
+      start[0] = static_cast<hsize_t>(begin);
+      count[0] = static_cast<hsize_t>(length);
+      check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), "select rows of", dataset.place());
+    }
+    transfer(memory.get(), file.get(), begin);
+  }
+}
+
+std::string rows_place(const Dataset& dataset, Range rows) { return fmt::format("rows {} to {} of {}", rows.begin, rows.end, dataset.place()); }
+
+}  // namespace
+
+template <>
+hid_t native_type<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t native_type<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
+template <>
+hid_t native_type<Index>() {
+  return H5T_NATIVE_INT64;
+}
+template <>
+hid_t native_type<std::int32_t>() {
+  return H5T_NATIVE_INT32;
+}
+template <>
+hid_t native_type<std::uint64_t>() {
+  return H5T_NATIVE_UINT64;
+}
+template <>
+hid_t native_type<char>() {
+  return H5T_NATIVE_CHAR;
+}
+template <>
+hid_t native_type<unsigned char>() {
+  return H5T_NATIVE_UCHAR;
+}
+
+ElementType describe_type(hid_t type) {
+  ElementType described;
+  described.bytes = static_cast<Index>(H5Tget_size(type));
+  described.big_endian = H5Tget_order(type) == H5T_ORDER_BE;
+  switch (H5Tget_class(type)) {
+    case H5T_FLOAT:
+      described.kind = ElementClass::floating;
+      described.is_signed = true;
+      break;
+    case H5T_INTEGER:
+      described.kind = ElementClass::integer;
+      described.is_signed = H5Tget_sign(type) == H5T_SGN_2;
+      break;
+    case H5T_ENUM:
+      described.kind = is_boolean(type) ? ElementClass::boolean : ElementClass::integer;
+      break;
+    case H5T_STRING:
+      described.kind = ElementClass::string;
+      described.variable_length = H5Tis_variable_str(type) > 0;
+      break;
+    case H5T_COMPOUND:
+      described.kind = ElementClass::compound;
+      break;
+    default:
+      break;
+  }
+  described.name = type_name(described);
+  return described;
+}
+
+Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
+    : handle_(std::move(handle)), file_(std::move(file)), path_(std::move(path)) {
+  dimensions_ = dimensions_of(id(), place());
+  const TypeHandle type(check(H5Dget_type(id()), "read the type of", place()));
+  type_ = describe_type(type.get());
+  const PropertyHandle properties(check(H5Dget_create_plist(id()), "read the layout of", place()));
+  const H5D_layout_t layout = H5Pget_layout(properties.get());
+  contiguous_ = layout == H5D_CONTIGUOUS && H5Pget_external_count(properties.get()) == 0;
+  if (layout != H5D_CHUNKED) return;
+  std::vector<hsize_t> lengths(dimensions_.size());
+  check(H5Pget_chunk(properties.get(), static_cast<int>(lengths.size()), lengths.data()), "read the layout of", place());
+  chunk_.assign(lengths.begin(), lengths.end());
+  filters_ = filters_of(properties.get());
+}
+
+Dataset File::dataset(const std::string& path) const {
+  if (!is_dataset(path)) throw Error(fmt::format("{} has no dataset {}", name_, path));
+  DatasetHandle handle(check(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), "open", place(path)));
+  Dataset plain(std::move(handle), name_, path);
+  if (plain.chunk().empty()) return plain;
+  // A piece of rows ends within chunks that the next piece begins with: a cache that holds one row of chunks spares reading them twice.
+  Index bytes = plain.chunk()[0] * plain.type().bytes;
+  for (std::size_t d = 1; d < plain.chunk().size(); ++d)
+    bytes *= (plain.dimensions()[d] + plain.chunk()[d] - 1) / plain.chunk()[d] * plain.chunk()[d];
+  const PropertyHandle properties(H5Pcreate(H5P_DATASET_ACCESS));
+  H5Pset_chunk_cache(properties.get(), 12421, static_cast<std::size_t>(std::clamp<Index>(bytes, 1 << 20, chunk_cache_bytes)), 1.0);
+  DatasetHandle cached(check(H5Dopen2(id(), path.c_str(), properties.get()), "open", place(path)));
+  return Dataset(std::move(cached), name_, path);
+}
+
+Index Dataset::row_elements() const {
+  Index elements = 1;
+  for (std::size_t d = 1; d < dimensions_.size(); ++d) elements *= dimensions_[d];
+  return elements;
+}
+
+std::string Dataset::layout() const {
+  if (chunk_.empty()) return contiguous_ ? "contiguous" : "compact, virtual or external";
+  std::string text = fmt::format("chunks of {}", fmt::join(chunk_, " x "));
+  for (const Filter& filter : filters_) text += ", " + filter.name;
+  return text;
+}
+
+std::optional<Index> Dataset::file_offset() const {
+  if (!contiguous_) return std::nullopt;
+  const haddr_t offset = H5Dget_offset(id());
+  if (offset == HADDR_UNDEF) return std::nullopt;
+  return static_cast<Index>(offset);
+}
+
+template <class T>
+void Dataset::read_rows(Range rows, T* to) const {
+  const Index elements = row_elements();
+  in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
+    if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) fail("read", rows_place(*this, rows));
+  });
+}
+
+template <class T>
+void Dataset::write_rows(Range rows, const T* from) const {
+  const Index elements = row_elements();
+  in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
+    if (H5Dwrite(id(), native_type<T>(), memory, file, H5P_DEFAULT, from + (begin - rows.begin) * elements) < 0)
+      fail("write", rows_place(*this, rows));
+  });
+}
+
+template <class T>
+std::vector<T> Dataset::read_all() const {
+  std::vector<T> values(static_cast<std::size_t>(rows() * row_elements()));
+  read_rows(Range{0, rows()}, values.data());
+  return values;
+}
+
+template void Dataset::read_rows(Range, float*) const;
+template void Dataset::read_rows(Range, double*) const;
+template void Dataset::read_rows(Range, Index*) const;
+template void Dataset::read_rows(Range, std::int32_t*) const;
+template void Dataset::read_rows(Range, std::uint64_t*) const;
+template void Dataset::read_rows(Range, unsigned char*) const;
+template void Dataset::write_rows(Range, const float*) const;
+template void Dataset::write_rows(Range, const double*) const;
+template void Dataset::write_rows(Range, const Index*) const;
+template void Dataset::write_rows(Range, const std::int32_t*) const;
+template void Dataset::write_rows(Range, const unsigned char*) const;
+template std::vector<float> Dataset::read_all() const;
+template std::vector<double> Dataset::read_all() const;
+template std::vector<Index> Dataset::read_all() const;
+template std::vector<std::int32_t> Dataset::read_all() const;
+template std::vector<std::uint64_t> Dataset::read_all() const;
+template std::vector<unsigned char> Dataset::read_all() const;
+
+}  // namespace scanmf::hdf5

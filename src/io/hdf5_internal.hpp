@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include "io/hdf5.hpp"
+
+namespace scanmf::hdf5 {
+
+/// Throws Error "<action> <place>: <HDF5's reason>".
+[[noreturn]] void fail(const std::string& action, const std::string& place);
+
+/// Passes an identifier or status on, throws when it is negative.
+template <class Value>
+Value check(Value value, const char* action, const std::string& place) {
+  if (value < 0) fail(action, place);
+  return value;
+}
+
+/// UTF-8 string type; length 0: variable.
+TypeHandle string_type(Index length);
+
+/// Cuts the padding off a string of fixed length.
+std::string without_padding(const char* text, Index length, H5T_str_t padding);
+
+}  // namespace scanmf::hdf5

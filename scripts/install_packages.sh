@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Installs the Debian packages of the groups named (build, python, example), those that are missing only:
+#
+#     scripts/install_packages.sh build python
+#
+# As root, or through sudo. Does nothing, quickly, when everything is there.
+set -euo pipefail
+
+build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libopenblas-dev libhdf5-openmpi-dev
+       libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev libdeflate-dev zlib1g-dev nlohmann-json3-dev)
+python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
+example=(dataset-fashion-mnist)
+
+wanted=()
+for group in "$@"; do
+  case $group in
+    build) wanted+=("${build[@]}") ;;
+    python) wanted+=("${python[@]}") ;;
+    example) wanted+=("${example[@]}") ;;
+    *) echo "install_packages.sh: unknown group '$group' (build, python, example)" >&2; exit 2 ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+  echo "Not a Debian system; these Debian packages, or what corresponds to them here, are expected: ${wanted[*]}" >&2
+  exit 0
+fi
+
+missing=()
+for package in "${wanted[@]}"; do
+  [[ $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) == "install ok installed" ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -eq 0 ]] && exit 0
+
+as_root=()
+if [[ $(id -u) -ne 0 ]]; then
+  if ! command -v sudo >/dev/null; then
+    echo "Packages are missing, and there is no sudo. As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    exit 1
+  fi
+  as_root=(sudo)
+fi
+apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"; }
+
+echo "Installing ${missing[*]}"
+compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null || apt_get update
+# Lists that are out of date name files that are gone: then they are fetched anew.
+apt_get install -y --no-install-recommends "${missing[@]}" || {
+  apt_get update
+  apt_get install -y --no-install-recommends "${missing[@]}"
+}

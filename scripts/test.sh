@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds everything in build/ and runs every test:
+#
+#     scripts/test.sh [arguments for ctest, for example -R golden]
+#
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+scripts/install_packages.sh build python
+cmake --preset release -DSCANMF_WERROR=ON
+cmake --build --preset release
+# Most tests wait for mpirun to start rather than compute; a test with more ranks than the level allows runs alone.
+ctest --preset release --parallel "$(($(nproc) + 2))" "$@"

@@ -1,0 +1,53 @@
+#!/usr/bin/python3
+"""check_rules.py finds each kind of violation, and nothing in code that keeps the rules."""
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+CHECK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "check_rules.py")
+
+
+class CheckRules(unittest.TestCase):
+    def violations(self, path, line):
+        """The lines printed for a project that consists of one file with one line."""
+        with tempfile.TemporaryDirectory() as project:
+            os.makedirs(os.path.join(project, os.path.dirname(path)), exist_ok=True)
+            with open(os.path.join(project, path), "w", encoding="utf-8") as file:
+                file.write(line + "\n")
+            run = subprocess.run([sys.executable, CHECK, project], capture_output=True, text=True)
+        lines = run.stdout.splitlines()[:-1]
+        self.assertEqual(run.returncode, 1 if lines else 0, run.stderr)
+        return lines
+
+    def test_modules(self):
+        self.assertEqual(self.violations("src/solver/mu.cpp", '#include "scanmf/linalg/tile.hpp"'), [])
+        self.assertEqual(self.violations("src/solver/mu.cpp", '#include "solver/mu.hpp"'), [])
+        self.assertEqual(self.violations("src/solver/mu.cpp", '#include "scanmf/parallel/communicator.hpp"'),
+                         ["src/solver/mu.cpp:1: solver/ must not use parallel/ (scanmf/parallel/communicator.hpp)"])
+        self.assertEqual(len(self.violations("include/scanmf/core/a.hpp", '#include "scanmf/linalg/tile.hpp"')), 1)
+        self.assertEqual(len(self.violations("src/linalg/a.cpp", '#include "io/hdf5.hpp"')), 1)
+        self.assertEqual(len(self.violations("src/linalg/a.cpp", '#include "helper.hpp"')), 1)
+        self.assertEqual(len(self.violations("src/elsewhere/a.cpp", "")), 1)
+
+    def test_libraries(self):
+        self.assertEqual(self.violations("src/parallel/a.cpp", "#include <mpi.h>"), [])
+        self.assertEqual(self.violations("src/linalg/scalapack.cpp", "#include <mpi.h>"), [])
+        self.assertEqual(len(self.violations("src/linalg/tile.cpp", "#include <mpi.h>")), 1)
+        self.assertEqual(len(self.violations("src/estimator/fit.cpp", "  #  include <mpi.h>")), 1)
+        self.assertEqual(self.violations("src/io/a.cpp", "#include <hdf5.h>"), [])
+        self.assertEqual(len(self.violations("src/data/a.cpp", "#include <hdf5.h>")), 1)
+        self.assertEqual(self.violations("src/linalg/lapack.cpp", "#include <cblas.h>"), [])
+        self.assertEqual(len(self.violations("src/linalg/tile.cpp", "#include <cblas.h>")), 1)
+        self.assertEqual(self.violations("src/app/a.cpp", "#include <boost/program_options.hpp>"), [])
+        self.assertEqual(len(self.violations("src/data/a.cpp", "#include <boost/program_options/errors.hpp>")), 1)
+
+    def test_names_of_places(self):
+        self.assertEqual(self.violations("scripts/a.sh", "cp /usr/share/datasets/x /tmp"), [])
+        self.assertEqual(len(self.violations("scripts/a.sh", "cp /" + "home/somebody/x .")), 1)
+        self.assertEqual(len(self.violations("CMakeLists.txt", "https://pypi" + ".org/simple")), 1)
+
+
+if __name__ == "__main__":
+    unittest.main()

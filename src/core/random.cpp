@@ -14,23 +14,36 @@ double LegacyRandom::uniform() {
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
+/// A point of the unit disc without its centre, r its squared radius (Marsaglia's polar method).
+LegacyRandom::Point LegacyRandom::point_in_disc() {
+  Point point{};
+  do {
+    point.a = 2.0 * uniform() - 1.0;
+    point.b = 2.0 * uniform() - 1.0;
+    point.r = point.a * point.a + point.b * point.b;
+  } while (point.r >= 1.0 || point.r == 0.0);
+  return point;
+}
+
 double LegacyRandom::normal() {
   if (has_spare_) {
     has_spare_ = false;
     return spare_;
   }
-  double a = 0;
-  double b = 0;
-  double r = 0;
-  do {
-    a = 2.0 * uniform() - 1.0;
-    b = 2.0 * uniform() - 1.0;
-    r = a * a + b * b;
-  } while (r >= 1.0 || r == 0.0);
-  const double f = std::sqrt(-2.0 * std::log(r) / r);
-  spare_ = f * a;
+  const Point point = point_in_disc();
+  const double f = std::sqrt(-2.0 * std::log(point.r) / point.r);
+  spare_ = f * point.a;
   has_spare_ = true;
-  return f * b;
+  return f * point.b;
+}
+
+void LegacyRandom::skip_normals(Index count) {
+  if (count > 0 && has_spare_) {
+    has_spare_ = false;
+    --count;
+  }
+  for (; count >= 2; count -= 2) point_in_disc();
+  if (count == 1) normal();
 }
 
 std::uint32_t LegacyRandom::below_or_equal(std::uint32_t top) {
@@ -46,8 +59,7 @@ std::uint32_t LegacyRandom::below_or_equal(std::uint32_t top) {
 std::vector<Index> LegacyRandom::permutation(Index count) {
   std::vector<Index> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), Index{0});
-  for (Index i = count - 1; i > 0; --i)
-    std::swap(order[static_cast<std::size_t>(i)], order[below_or_equal(static_cast<std::uint32_t>(i))]);
+  for (Index i = count - 1; i > 0; --i) std::swap(order[static_cast<std::size_t>(i)], order[below_or_equal(static_cast<std::uint32_t>(i))]);
   return order;
 }
 

@@ -25,15 +25,12 @@ void check(int code, const char* what) {
   throw Error(std::string(what) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
 }
 
-constexpr Index message_limit = Index{1} << 28;  // elements a call: far below INT_MAX, large enough for full bandwidth
-
-/// Calls body(begin, length) for consecutive pieces of `count` elements, each short enough for an int.
+/// Calls body(begin, length) for consecutive pieces of `count` elements, none longer than `limit`.
 template <class F>
-void in_pieces(Index count, F&& body) {
-  for (Index begin = 0; begin < count; begin += message_limit) body(begin, static_cast<int>(std::min(message_limit, count - begin)));
+void in_pieces(Index count, Index limit, F&& body) {
+  for (Index begin = 0; begin < count; begin += limit) body(begin, static_cast<int>(std::min(limit, count - begin)));
 }
 
-/// Largest slice when every slice is cut at `limit` elements an exchange.
 Index longest_slice(std::span<const Index> offsets) {
   Index longest = 0;
   for (std::size_t r = 0; r + 1 < offsets.size(); ++r) longest = std::max(longest, offsets[r + 1] - offsets[r]);
@@ -54,8 +51,8 @@ class Communicator::Account {
   Timer timer_;
 };
 
-Communicator::Communicator(MPI_Comm parent) {
-  MPI_Comm_dup(parent, &comm_);
+Communicator::Communicator(MPI_Comm parent, Index message_limit) : message_limit_(message_limit) {
+  check(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
   MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
   MPI_Comm_rank(comm_, &rank_);
   MPI_Comm_size(comm_, &size_);
@@ -71,7 +68,7 @@ template <class T>
 void Communicator::allreduce_sum(std::span<T> values) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
-  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
+  in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_SUM, comm_), "MPI_Allreduce");
   });
 }
@@ -80,7 +77,7 @@ template <class T>
 void Communicator::allreduce_max(std::span<T> values) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
-  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
+  in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
     check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_MAX, comm_), "MPI_Allreduce");
   });
 }
@@ -89,9 +86,10 @@ template <class T>
 void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> offsets) const {
   const Account account(*this, static_cast<Index>(all.size_bytes()));
   if (size_ == 1) return;
-  if (static_cast<Index>(all.size()) <= message_limit) {
+  if (static_cast<Index>(all.size()) <= message_limit_) {
     std::vector<int> counts;
-    for (int r = 0; r < size_; ++r) counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
+    for (int r = 0; r < size_; ++r)
+      counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
     // MPI places the result at the beginning of the buffer of an in-place call; it belongs at the slice's own place.
     std::vector<T> slice(static_cast<std::size_t>(counts[static_cast<std::size_t>(rank_)]));
     check(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_), "MPI_Reduce_scatter");
@@ -100,7 +98,7 @@ void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> o
   }
   for (int r = 0; r < size_; ++r) {  // one rank's slice at a time: any length
     T* const begin = all.data() + offsets[static_cast<std::size_t>(r)];
-    in_pieces(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)], [&](Index at, int length) {
+    in_pieces(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)], message_limit_, [&](Index at, int length) {
       check(MPI_Reduce(r == rank_ ? MPI_IN_PLACE : begin + at, begin + at, length, mpi_type<T>(), MPI_SUM, r, comm_), "MPI_Reduce");
     });
   }
@@ -110,9 +108,7 @@ template <class T>
 void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) const {
   const Account account(*this, static_cast<Index>(all.size_bytes()));
   if (size_ == 1) return;
-  // Displacements are ints: gather windows of every slice, so that both counts and displacements stay below the limit.
-  const Index longest = longest_slice(offsets);
-  if (static_cast<Index>(all.size()) <= message_limit) {
+  if (static_cast<Index>(all.size()) <= message_limit_) {
     std::vector<int> counts;
     std::vector<int> places;
     for (std::size_t r = 0; r < static_cast<std::size_t>(size_); ++r) {
@@ -122,7 +118,8 @@ void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) c
     check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), mpi_type<T>(), comm_), "MPI_Allgatherv");
     return;
   }
-  in_pieces(longest, [&](Index at, int window) {
+  // Displacements are ints, so longer arrays go slice by slice, a window of each at a time.
+  in_pieces(longest_slice(offsets), message_limit_, [&](Index at, int window) {
     for (int r = 0; r < size_; ++r) {
       const Index begin = offsets[static_cast<std::size_t>(r)] + at;
       const Index length = std::min<Index>(window, offsets[static_cast<std::size_t>(r) + 1] - begin);
@@ -135,9 +132,8 @@ template <class T>
 void Communicator::broadcast(std::span<T> values, int root) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
-  in_pieces(static_cast<Index>(values.size()), [&](Index begin, int length) {
-    check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast");
-  });
+  in_pieces(static_cast<Index>(values.size()), message_limit_,
+            [&](Index begin, int length) { check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast"); });
 }
 
 std::string Communicator::broadcast(std::string text, int root) const {
@@ -156,7 +152,8 @@ std::vector<std::string> Communicator::allgather(const std::string& text) const 
   std::copy(text.begin(), text.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
   allgather(std::span<char>(all), offsets);
   std::vector<std::string> texts;
-  for (std::size_t r = 0; r < lengths.size(); ++r) texts.push_back(all.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(lengths[r])));
+  for (std::size_t r = 0; r < lengths.size(); ++r)
+    texts.push_back(all.substr(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(lengths[r])));
   return texts;
 }
 
@@ -185,10 +182,10 @@ std::vector<std::vector<T>> Communicator::exchange(const std::vector<std::vector
   for (int step = 0; step < size_; ++step) {
     const auto from = static_cast<std::size_t>((rank_ - step + size_) % size_);
     const auto to = static_cast<std::size_t>((rank_ + step) % size_);
-    in_pieces(incoming[from], [&](Index at, int length) {
+    in_pieces(incoming[from], message_limit_, [&](Index at, int length) {
       check(MPI_Irecv(received[from].data() + at, length, mpi_type<T>(), static_cast<int>(from), 0, comm_, &requests.emplace_back()), "MPI_Irecv");
     });
-    in_pieces(outgoing[to], [&](Index at, int length) {
+    in_pieces(outgoing[to], message_limit_, [&](Index at, int length) {
       check(MPI_Isend(blocks[to].data() + at, length, mpi_type<T>(), static_cast<int>(to), 0, comm_, &requests.emplace_back()), "MPI_Isend");
     });
   }
@@ -200,22 +197,24 @@ void Communicator::barrier() const { check(MPI_Barrier(comm_), "MPI_Barrier"); }
 
 void Communicator::agree(const std::function<void()>& work) const {
   std::string message;
-  int status = 0;
+  int status = static_cast<int>(ExitStatus::failed);
+  bool failed = true;
   try {
     work();
+    failed = false;
   } catch (const Error& error) {
     message = error.what();
     status = static_cast<int>(error.status());
   } catch (const std::bad_alloc&) {
     message = "out of memory on rank " + std::to_string(rank_) + ": use more ranks or nodes, or a smaller --memory";
-    status = static_cast<int>(ExitStatus::failed);
   } catch (const std::exception& error) {
     message = error.what();
-    status = static_cast<int>(ExitStatus::failed);
+  } catch (...) {  // whatever it is, the other ranks are waiting for this one
+    message = "unknown failure on rank " + std::to_string(rank_);
   }
-  const Index failed = max<Index>(status == 0 ? 0 : size_ - rank_);
-  if (failed == 0) return;
-  const int rank = size_ - static_cast<int>(failed);
+  const Index lowest = max<Index>(failed ? size_ - rank_ : 0);
+  if (lowest == 0) return;
+  const int rank = size_ - static_cast<int>(lowest);
   message = broadcast(message, rank);
   broadcast(std::span<int>(&status, 1), rank);
   throw AgreedError(message, static_cast<ExitStatus>(status));

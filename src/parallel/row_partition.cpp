@@ -1,6 +1,7 @@
 #include "scanmf/parallel/row_partition.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace scanmf {
 namespace {
@@ -32,13 +33,13 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ra
     const Index tiles = (batch(b).size() + tile_rows_ - 1) / tile_rows_;
     std::vector<Index> cumulative(static_cast<std::size_t>(tiles) + 1, 0);
     for (Index t = 0; t < tiles; ++t) {
-      const Index weight = tile_weights.empty() ? std::min(tile_rows_, batch(b).size() - t * tile_rows_)
-                                                : tile_weights[static_cast<std::size_t>(tiles_before + t)];
+      const Index weight =
+          tile_weights.empty() ? std::min(tile_rows_, batch(b).size() - t * tile_rows_) : tile_weights[static_cast<std::size_t>(tiles_before + t)];
       cumulative[static_cast<std::size_t>(t) + 1] = cumulative[static_cast<std::size_t>(t)] + weight;
     }
+    if (cumulative.back() == 0) std::iota(cumulative.begin(), cumulative.end(), Index{0});  // nothing to balance: tiles count alike
     cut_evenly(cumulative, ranks_, &tile_cuts_[static_cast<std::size_t>(b) * stride]);
-    for (int r = 0; r < ranks_; ++r)
-      local_begins_[static_cast<std::size_t>((b + 1) * ranks_ + r)] = local_begin(b, r) + piece(b, r).size();
+    for (int r = 0; r < ranks_; ++r) local_begins_[static_cast<std::size_t>((b + 1) * ranks_ + r)] = local_begin(b, r) + piece(b, r).size();
     tiles_before += tiles;
   }
 }

@@ -18,12 +18,19 @@ class LegacyRandom {
   double uniform();
   /// Standard normal; the second value of each pair is kept for the next call.
   double normal();
+  /// Like `count` calls of normal() whose values nobody wants, but faster.
+  void skip_normals(Index count);
   /// Uniform integer in 0 … top, both included; no draw for top = 0.
   std::uint32_t below_or_equal(std::uint32_t top);
   /// A permutation of 0 … count − 1.
   std::vector<Index> permutation(Index count);
 
  private:
+  struct Point {
+    double a, b, r;
+  };
+  Point point_in_disc();
+
   std::mt19937 engine_;
   double spare_ = 0;
   bool has_spare_ = false;

@@ -12,6 +12,9 @@
 
 namespace scanmf {
 
+/// Elements a single MPI call takes: far below INT_MAX, large enough for full bandwidth.
+constexpr Index default_message_limit = Index{1} << 28;
+
 /// A private duplicate of an MPI communicator. Messages of any length; MPI errors become Error.
 /// All members but rank(), size(), bytes() and seconds() are collective: every rank calls them, in the same order.
 ///
@@ -22,8 +25,8 @@ namespace scanmf {
 /// Sums are taken in rank order chosen by MPI, the same on every rank: all ranks receive the same bits.
 class Communicator {
  public:
-  /// Collective over `parent`.
-  explicit Communicator(MPI_Comm parent = MPI_COMM_WORLD);
+  /// Collective over `parent`. message_limit: longer messages are sent in pieces of so many elements.
+  explicit Communicator(MPI_Comm parent = MPI_COMM_WORLD, Index message_limit = default_message_limit);
   ~Communicator();
   Communicator(const Communicator&) = delete;
   Communicator& operator=(const Communicator&) = delete;
@@ -85,6 +88,7 @@ class Communicator {
  private:
   class Account;  // adds to bytes_ and seconds_
   MPI_Comm comm_ = MPI_COMM_NULL;
+  Index message_limit_;
   int rank_ = 0;
   int size_ = 1;
   mutable Index bytes_ = 0;

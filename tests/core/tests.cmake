@@ -1,0 +1,1 @@
+scanmf_add_test(core/random_test RANKS 1 LABELS core)

@@ -1,0 +1,122 @@
+#include "scanmf/parallel/row_partition.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+
+namespace scanmf {
+namespace {
+
+/// Every property a partition promises, checked for all batches and ranks.
+void expect_valid(const RowPartition& partition) {
+  Index next_row = 0;
+  std::vector<Index> owned(static_cast<std::size_t>(partition.ranks()), 0);
+  for (Index b = 0; b < partition.batches(); ++b) {
+    const Range batch = partition.batch(b);
+    ASSERT_EQ(batch.begin, b * partition.batch_rows());
+    ASSERT_GT(batch.size(), 0);
+    ASSERT_LE(batch.size(), partition.batch_rows());
+    for (int r = 0; r < partition.ranks(); ++r) {
+      const Range piece = partition.piece(b, r);
+      ASSERT_EQ(piece.begin, next_row) << "pieces lie in rank order without gaps";
+      ASSERT_GE(piece.size(), 0);
+      ASSERT_LE(piece.end, batch.end);
+      if (piece.end != batch.end) ASSERT_EQ((piece.end - batch.begin) % partition.tile_rows(), 0) << "ranks own whole tiles";
+      ASSERT_EQ(partition.local_begin(b, r), owned[static_cast<std::size_t>(r)]);
+      owned[static_cast<std::size_t>(r)] += piece.size();
+      next_row = piece.end;
+    }
+    ASSERT_EQ(next_row, batch.end);
+  }
+  ASSERT_EQ(next_row, partition.rows());
+  for (int r = 0; r < partition.ranks(); ++r) ASSERT_EQ(partition.local_rows(r), owned[static_cast<std::size_t>(r)]);
+}
+
+TEST(RowPartition, covers_every_row_once_for_any_shape) {
+  for (const Index rows : {1, 2, 7, 50, 64, 1000})
+    for (const Index batch_rows : {Index{1}, Index{3}, Index{64}, rows})
+      for (const Index tile_rows : {1, 4, 96})
+        for (const int ranks : {1, 2, 3, 4, 7, 130}) {
+          SCOPED_TRACE(testing::Message() << rows << " rows, batches of " << batch_rows << ", tiles of " << tile_rows << ", " << ranks << " ranks");
+          expect_valid(RowPartition(rows, batch_rows, tile_rows, ranks));
+        }
+}
+
+TEST(RowPartition, covers_every_row_once_for_any_weights) {
+  std::mt19937 random(1);
+  for (int trial = 0; trial < 200; ++trial) {
+    const Index rows = std::uniform_int_distribution<Index>(1, 300)(random);
+    const Index batch_rows = std::uniform_int_distribution<Index>(1, rows)(random);
+    const Index tile_rows = std::uniform_int_distribution<Index>(1, 20)(random);
+    const Index batches = (rows + batch_rows - 1) / batch_rows;
+    std::vector<Index> weights;
+    for (Index b = 0; b < batches; ++b) {
+      const Index rows_of_batch = std::min(batch_rows, rows - b * batch_rows);
+      for (Index t = 0; t * tile_rows < rows_of_batch; ++t)
+        weights.push_back(std::max<Index>(0, std::uniform_int_distribution<Index>(-5, 50)(random)));
+    }
+    SCOPED_TRACE(trial);
+    expect_valid(RowPartition(rows, batch_rows, tile_rows, trial % 9 + 1, weights));
+  }
+}
+
+TEST(RowPartition, ranks_beyond_the_tiles_own_nothing) {
+  const RowPartition partition(3, 3, 1, 7);
+  expect_valid(partition);
+  Index owners = 0;
+  for (int r = 0; r < 7; ++r) owners += partition.local_rows(r) > 0 ? 1 : 0;
+  EXPECT_EQ(owners, 3);
+}
+
+TEST(RowPartition, rows_are_balanced_to_a_tile) {
+  const RowPartition partition(10000, 10000, 96, 8);
+  for (int r = 0; r < 8; ++r) {
+    EXPECT_GE(partition.local_rows(r), 1250 - 96);
+    EXPECT_LE(partition.local_rows(r), 1250 + 96);
+  }
+}
+
+TEST(RowPartition, weights_are_balanced_to_the_heaviest_tile) {
+  std::vector<Index> weights(1000);
+  for (std::size_t t = 0; t < weights.size(); ++t) weights[t] = static_cast<Index>(t);  // later tiles are heavier
+  const RowPartition partition(1000, 1000, 1, 5, weights);
+  expect_valid(partition);
+  for (int r = 0; r < 5; ++r) {
+    const Range piece = partition.piece(0, r);
+    const Index share = std::accumulate(weights.begin() + piece.begin, weights.begin() + piece.end, Index{0});
+    EXPECT_NEAR(static_cast<double>(share), 999.0 * 1000.0 / 2 / 5, 1000);
+  }
+}
+
+TEST(RowPartition, without_any_weight_tiles_are_shared_evenly) {
+  const RowPartition partition(100, 100, 1, 4, std::vector<Index>(100, 0));
+  expect_valid(partition);
+  for (int r = 0; r < 4; ++r) EXPECT_EQ(partition.local_rows(r), 25);
+}
+
+TEST(RowPartition, tile_boundaries_do_not_depend_on_ranks) {
+  // With tiles of 10 rows, batches of 25: tiles end at 10, 20, 25 | 35, 45, 50 | …
+  for (const int ranks : {1, 2, 3, 4, 5}) {
+    const RowPartition partition(60, 25, 10, ranks);
+    for (Index b = 0; b < 3; ++b)
+      for (int r = 0; r < ranks; ++r) {
+        const Index offset = partition.piece(b, r).end - partition.batch(b).begin;
+        EXPECT_TRUE(offset % 10 == 0 || partition.piece(b, r).end == partition.batch(b).end);
+      }
+  }
+}
+
+TEST(RowPartition, sizes_beyond_32_bits) {
+  const Index rows = Index{5'000'000'000};
+  std::vector<Index> weights(50'000, Index{1} << 40);
+  const RowPartition partition(rows, rows, 100'000, 1000, weights);
+  Index total = 0;
+  for (int r = 0; r < 1000; ++r) total += partition.local_rows(r);
+  EXPECT_EQ(total, rows);
+  EXPECT_EQ(partition.piece(0, 500).begin, rows / 2);
+}
+
+}  // namespace
+}  // namespace scanmf

@@ -19,18 +19,19 @@ enum class RandomGenerator { automatic, numpy, counter };
 /// scikit-learn's constructor arguments with their names and defaults, and scanmf's own. A plain struct: nothing is checked until validate().
 struct Parameters {
   Estimator estimator = Estimator::nmf;
-  /// Number of components; nullopt together with components_from_init == false is None (k = number of features),
-  /// with true 'auto' (rows of the custom H, else the number of features).
+  /// Number of components; nullopt together with n_components_auto == false is None (k = number of features),
+  /// with true it is 'auto' (rows of the custom H, else the number of features).
   std::optional<Index> n_components;
   bool n_components_auto = true;
   Init init = Init::none;
-  Solver solver = Solver::cd;       // MiniBatchNMF is always multiplicative
-  double beta_loss = 2;             // 2 frobenius, 1 kullback-leibler, 0 itakura-saito, or any real number
+  Solver solver = Solver::cd;                 // MiniBatchNMF is always multiplicative
+  double beta_loss = 2;                       // 2 frobenius, 1 kullback-leibler, 0 itakura-saito, or any real number
+  std::string beta_loss_given = "frobenius";  // as it was given to set(), for get() and messages; beta_loss alone decides
   double tol = 1e-4;
   Index max_iter = 200;
   std::optional<std::uint32_t> random_state;  // nullopt: a seed is drawn (and logged) by the program
   double alpha_W = 0;
-  std::optional<double> alpha_H;    // nullopt: 'same' as alpha_W
+  std::optional<double> alpha_H;  // nullopt: 'same' as alpha_W
   double l1_ratio = 0;
   Index verbose = 0;
   bool shuffle = false;
@@ -52,7 +53,8 @@ struct Parameters {
   std::vector<std::string> validate() const;
 
   /// Sets one parameter by its scikit-learn name from text ("alpha_H", "same"). Throws UsageError for an unknown name (names the nearest)
-  /// and for text that is no such value, with scikit-learn's wording: "The 'tol' parameter of NMF must be a float in the range [0, inf). Got 'x' instead."
+  /// and for text that is no such value, with scikit-learn's wording: "The 'tol' parameter of NMF must be a float in the range [0, inf). Got 'x'
+  /// instead."
   void set(const std::string& name, const std::string& text);
   /// The value as text, such that set(name, get(name)) changes nothing.
   std::string get(const std::string& name) const;

@@ -1,0 +1,1 @@
+scanmf_add_test(estimator/parameters_test RANKS 1)

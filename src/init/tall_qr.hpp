@@ -1,0 +1,29 @@
+#pragma once
+
+#include "scanmf/linalg/matrix.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf {
+
+/// Collective. This rank's block of a tall matrix whose rows are shared out over the ranks: `local_rows` rows that matter, then zero rows up to
+/// the length that all ranks' blocks have. All zero at first.
+template <Scalar T>
+Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns);
+
+enum class QrMethod {
+  automatic,  // ScaLAPACK, tree where its 32-bit integers are too small
+  scalapack,
+  tree,  // blocks first, then their R factors (Demmel, Grigori, Hoemmen & Langou 2012)
+};
+
+/// Collective. QR of a tall matrix given by tall_block(): `block` becomes Q, R (columns × columns, replicated) is returned.
+/// Where R is singular, columns of Q beyond its rank are arbitrary.
+template <Scalar T>
+Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method = QrMethod::automatic);
+
+/// Collective. QR of the sum over all ranks of `terms` (n × columns, not summed yet): Q replaces it, replicated, and R (replicated) is returned.
+/// Every rank factors a slice of the rows. n >= columns.
+template <Scalar T>
+Matrix<T> sum_and_qr(const Communicator& comm, Matrix<T>& terms);
+
+}  // namespace scanmf

@@ -1,0 +1,115 @@
+#include "linalg/lapack.hpp"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "scanmf/core/error.hpp"
+
+extern "C" {
+void sgelqf_(const int* m, const int* n, float* a, const int* lda, float* tau, float* work, const int* lwork, int* info);
+void dgelqf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork, int* info);
+void sorglq_(const int* m, const int* n, const int* k, float* a, const int* lda, const float* tau, float* work, const int* lwork, int* info);
+void dorglq_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work, const int* lwork, int* info);
+void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu, double* vt,
+             const int* ldvt, double* work, const int* lwork, int* iwork, int* info, std::size_t jobz_length);
+void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu,
+             double* vt, const int* ldvt, double* work, const int* lwork, int* info, std::size_t jobu_length, std::size_t jobvt_length);
+}
+
+namespace scanmf {
+namespace {
+
+int narrow(Index size) {
+  if (size > std::numeric_limits<int>::max()) throw Error("a matrix has 2^31 or more rows or columns: too large for LAPACK, use more ranks");
+  return static_cast<int>(size);
+}
+
+void gelqf(int m, int n, float* a, int lda, float* tau, float* work, int lwork, int* info) { sgelqf_(&m, &n, a, &lda, tau, work, &lwork, info); }
+void gelqf(int m, int n, double* a, int lda, double* tau, double* work, int lwork, int* info) { dgelqf_(&m, &n, a, &lda, tau, work, &lwork, info); }
+void orglq(int m, int n, float* a, int lda, const float* tau, float* work, int lwork, int* info) {
+  sorglq_(&m, &n, &m, a, &lda, tau, work, &lwork, info);
+}
+void orglq(int m, int n, double* a, int lda, const double* tau, double* work, int lwork, int* info) {
+  dorglq_(&m, &n, &m, a, &lda, tau, work, &lwork, info);
+}
+void gemm(int m, int n, int k, const float* a, int lda, const float* b, int ldb, float* c, int ldc) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+}
+void gemm(int m, int n, int k, const double* a, int lda, const double* b, int ldb, double* c, int ldc) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+}
+
+/// Divide and conquer first; where it fails to converge, the slower QR iteration. `a` is destroyed. Column-major.
+int decompose(int n, std::vector<double> a, double* s, double* u, double* vt) {
+  const std::vector<double> original = a;
+  double best = 0;
+  int info = 0;
+  int lwork = -1;
+  std::vector<int> integers(8 * static_cast<std::size_t>(n));
+  dgesdd_("A", &n, &n, a.data(), &n, s, u, &n, vt, &n, &best, &lwork, integers.data(), &info, 1);
+  lwork = static_cast<int>(best);
+  std::vector<double> work(static_cast<std::size_t>(lwork));
+  dgesdd_("A", &n, &n, a.data(), &n, s, u, &n, vt, &n, work.data(), &lwork, integers.data(), &info, 1);
+  if (info <= 0) return info;
+  a = original;
+  lwork = -1;
+  dgesvd_("A", "A", &n, &n, a.data(), &n, s, u, &n, vt, &n, &best, &lwork, &info, 1, 1);
+  lwork = static_cast<int>(best);
+  work.resize(static_cast<std::size_t>(lwork));
+  dgesvd_("A", "A", &n, &n, a.data(), &n, s, u, &n, vt, &n, work.data(), &lwork, &info, 1, 1);
+  return info;
+}
+
+}  // namespace
+
+template <Scalar T>
+void qr(MatrixView<T> a, MatrixView<T> r) {
+  // A row-major array is the column-major array of the transpose, so QR of A is LQ of what LAPACK sees.
+  const int rows = narrow(a.rows);
+  const int columns = narrow(a.columns);
+  const int stride = narrow(a.stride);
+  if (columns == 0) return;
+  constexpr int panel = 32;
+  std::vector<T> tau(static_cast<std::size_t>(columns));
+  std::vector<T> work(static_cast<std::size_t>(panel) * static_cast<std::size_t>(columns));
+  int info = 0;
+  gelqf(columns, rows, a.data, stride, tau.data(), work.data(), static_cast<int>(work.size()), &info);
+  for (Index i = 0; i < a.columns; ++i)
+    for (Index j = 0; j < a.columns; ++j) r(i, j) = i <= j ? a(i, j) : T{0};
+  orglq(columns, rows, a.data, stride, tau.data(), work.data(), static_cast<int>(work.size()), &info);
+}
+
+SquareSvd svd(const Matrix<double>& a) {
+  // LAPACK sees Aᵀ = V·diag(s)·Uᵀ: its U, column by column, is our Vᵀ, row by row.
+  const Index n = a.rows();
+  SquareSvd result{Matrix<double>(n, n), Buffer<double>(n), Matrix<double>(n, n)};
+  if (n == 0) return result;
+  const int info = decompose(narrow(n), {a.data(), a.data() + n * n}, result.s.data(), result.Vt.data(), result.U.data());
+  if (info != 0) throw Error("the singular value decomposition does not converge: X holds values too large for its type, scale it");
+  return result;
+}
+
+template <Scalar T>
+void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
+  if (b.columns == 0 || b.rows == 0) {
+    for (Index i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.columns, T{0});
+    return;
+  }
+  constexpr Index rows_at_once = 1024;
+#pragma omp parallel for schedule(static)
+  for (Index begin = 0; begin < a.rows; begin += rows_at_once) {
+    const Index rows = std::min(rows_at_once, a.rows - begin);
+    gemm(static_cast<int>(rows), static_cast<int>(b.columns), static_cast<int>(b.rows), a.row(begin), static_cast<int>(a.stride), b.data,
+         static_cast<int>(b.stride), c.row(begin), static_cast<int>(c.stride));
+  }
+}
+
+template void qr(MatrixView<float>, MatrixView<float>);
+template void qr(MatrixView<double>, MatrixView<double>);
+template void multiply(MatrixView<const float>, MatrixView<const float>, MatrixView<float>);
+template void multiply(MatrixView<const double>, MatrixView<const double>, MatrixView<double>);
+
+}  // namespace scanmf

@@ -1,0 +1,118 @@
+#include "init/tall_qr.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "scanmf/core/random.hpp"
+
+namespace scanmf {
+namespace {
+
+template <class T>
+class TallQrTest : public testing::Test {
+ protected:
+  const Communicator comm;
+  const double tolerance = 100 * static_cast<double>(std::numeric_limits<T>::epsilon());
+
+  /// Local rows of a rank: uneven, rank 1 owns nothing.
+  Index rows_of(int rank, Index largest) const { return rank == 1 ? 0 : std::max<Index>(largest - 3 * rank, 1); }
+
+  Matrix<T> random_block(Index largest, Index columns) const {
+    Matrix<T> block = tall_block<T>(comm, rows_of(comm.rank(), largest), columns);
+    for (Index i = 0; i < rows_of(comm.rank(), largest); ++i)
+      for (Index j = 0; j < columns; ++j)
+        block(i, j) = static_cast<T>(counter_normal(1, static_cast<std::uint64_t>(comm.rank()), static_cast<std::uint64_t>(i * columns + j)));
+    return block;
+  }
+
+  /// Largest difference between QᵀQ and the unit matrix.
+  double departure_from_orthonormal(const Matrix<T>& q) const {
+    std::vector<double> gram(static_cast<std::size_t>(q.columns() * q.columns()), 0);
+    for (Index i = 0; i < q.rows(); ++i)
+      for (Index a = 0; a < q.columns(); ++a)
+        for (Index b = 0; b < q.columns(); ++b)
+          gram[static_cast<std::size_t>(a * q.columns() + b)] += static_cast<double>(q(i, a)) * static_cast<double>(q(i, b));
+    comm.allreduce_sum(std::span<double>(gram));
+    double largest = 0;
+    for (Index a = 0; a < q.columns(); ++a)
+      for (Index b = 0; b < q.columns(); ++b)
+        largest = std::max(largest, std::abs(gram[static_cast<std::size_t>(a * q.columns() + b)] - (a == b ? 1 : 0)));
+    return largest;
+  }
+
+  static double departure_of_product(const Matrix<T>& q, const Matrix<T>& r, const Matrix<T>& a) {
+    double largest = 0;
+    for (Index i = 0; i < a.rows(); ++i)
+      for (Index j = 0; j < a.columns(); ++j) {
+        double sum = 0;
+        for (Index c = 0; c < a.columns(); ++c) sum += static_cast<double>(q(i, c)) * static_cast<double>(r(c, j));
+        largest = std::max(largest, std::abs(sum - static_cast<double>(a(i, j))));
+      }
+    return largest;
+  }
+
+  static void expect_upper_triangle(const Matrix<T>& r) {
+    for (Index i = 0; i < r.rows(); ++i)
+      for (Index j = 0; j < i; ++j) EXPECT_EQ(r(i, j), 0);
+  }
+};
+
+using Scalars = testing::Types<float, double>;
+TYPED_TEST_SUITE(TallQrTest, Scalars);
+
+TYPED_TEST(TallQrTest, factors_blocks_of_any_length) {
+  for (const QrMethod method : {QrMethod::automatic, QrMethod::scalapack, QrMethod::tree})
+    for (const Index columns : {1, 5, 13, 40})
+      for (const Index largest : {1, 50, 700}) {
+        SCOPED_TRACE(testing::Message() << columns << " columns, " << largest << " rows, method " << static_cast<int>(method));
+        const Matrix<TypeParam> a = this->random_block(largest, columns);
+        Matrix<TypeParam> q = copy_of(a);
+        const Matrix<TypeParam> r = tall_qr(this->comm, q, method);
+        this->expect_upper_triangle(r);
+        EXPECT_LT(this->departure_of_product(q, r, a), 10 * this->tolerance);
+        EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+      }
+}
+
+TYPED_TEST(TallQrTest, padding_stays_zero) {
+  for (const QrMethod method : {QrMethod::scalapack, QrMethod::tree}) {
+    Matrix<TypeParam> q = this->random_block(50, 5);
+    tall_qr(this->comm, q, method);
+    for (Index i = this->rows_of(this->comm.rank(), 50); i < q.rows(); ++i)
+      for (Index j = 0; j < 5; ++j) EXPECT_LT(std::abs(q(i, j)), this->tolerance);
+  }
+}
+
+TYPED_TEST(TallQrTest, a_matrix_of_zeros_gives_finite_factors) {
+  for (const QrMethod method : {QrMethod::scalapack, QrMethod::tree}) {
+    Matrix<TypeParam> q = tall_block<TypeParam>(this->comm, 20, 4);
+    const Matrix<TypeParam> r = tall_qr(this->comm, q, method);
+    for (const TypeParam value : r.span()) EXPECT_EQ(value, 0);
+    EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+  }
+}
+
+TYPED_TEST(TallQrTest, sums_over_ranks_and_replicates) {
+  for (const Index rows : {6, 7, 50, 301}) {
+    const Index columns = 6;
+    Matrix<TypeParam> whole(rows, columns, TypeParam{0});
+    Matrix<TypeParam> terms(rows, columns);
+    for (int rank = 0; rank < this->comm.size(); ++rank)
+      for (Index i = 0; i < rows * columns; ++i) {
+        const auto term = static_cast<TypeParam>(counter_normal(2, static_cast<std::uint64_t>(rank), static_cast<std::uint64_t>(i)));
+        whole.data()[i] += term;
+        if (rank == this->comm.rank()) terms.data()[i] = term;
+      }
+    const Matrix<TypeParam> r = sum_and_qr(this->comm, terms);
+    this->expect_upper_triangle(r);
+    EXPECT_LT(this->departure_of_product(terms, r, whole), 10 * this->tolerance);
+    std::vector<TypeParam> largest(terms.span().begin(), terms.span().end());
+    this->comm.allreduce_max(std::span<TypeParam>(largest));
+    EXPECT_TRUE(std::equal(largest.begin(), largest.end(), terms.span().begin())) << "the same bits on every rank";
+  }
+}
+
+}  // namespace
+}  // namespace scanmf

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "scanmf/core/random.hpp"
+#include "scanmf/parallel/row_partition.hpp"
+
+namespace scanmf {
+
+/// Calls visit(rank, rows, local_begin) for every piece of the partition in the order of global rows; local_begin is the row of that rank's W where
+/// it lies.
+template <class Visit>
+void for_pieces(const RowPartition& partition, Visit&& visit) {
+  for (Index batch = 0; batch < partition.batches(); ++batch)
+    for (int rank = 0; rank < partition.ranks(); ++rank) visit(rank, partition.piece(batch, rank), partition.local_begin(batch, rank));
+}
+
+/// Runs through a stream that holds `columns` normals a row of X, row by row. draw(local_row) is called for the rows of `rank` when the stream
+/// has come to them and must draw exactly so many; the others are skipped, because the stream has no entry in the middle.
+template <class Draw>
+void draw_own_rows(LegacyRandom& random, const RowPartition& partition, int own_rank, Index columns, Draw&& draw) {
+  for_pieces(partition, [&](int rank, Range rows, Index local_begin) {
+    if (rank != own_rank) return random.skip_normals(rows.size() * columns);
+    for (Index i = 0; i < rows.size(); ++i) draw(local_begin + i);
+  });
+}
+
+}  // namespace scanmf

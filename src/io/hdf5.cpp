@@ -55,6 +55,17 @@ PropertyHandle making_groups() {
   return properties;
 }
 
+DatasetHandle new_dataset(const File& file, const std::string& path, const std::vector<Index>& dimensions, hid_t type) {
+  const std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
+  const SpaceHandle space(check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr), "create", file.place(path)));
+  const PropertyHandle links = making_groups();
+  const PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_layout(properties.get(), H5D_CONTIGUOUS);
+  H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY);
+  H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER);
+  return DatasetHandle(check(H5Dcreate2(file.id(), path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), "create", file.place(path)));
+}
+
 }  // namespace
 
 std::string last_reason() {
@@ -85,6 +96,8 @@ File File::open(const std::string& name, Access access) {
 File File::create(const std::string& name) {
   silence();
   const PropertyHandle properties = unlocked_access();
+  // Large datasets begin on a page, so that ranks on different nodes share few pages of a network file system.
+  H5Pset_alignment(properties.get(), hsize_t{1} << 16, 4096);
   FileHandle handle(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, properties.get()));
   check(handle.get(), "create", name);
   return File(std::move(handle), name);
@@ -117,16 +130,11 @@ void File::create_group(const std::string& path) {
 
 template <class T>
 Dataset File::create_dataset(const std::string& path, const std::vector<Index>& dimensions) {
-  const std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
-  const SpaceHandle space(check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr), "create", place(path)));
-  const PropertyHandle links = making_groups();
-  const PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
-  H5Pset_layout(properties.get(), H5D_CONTIGUOUS);
-  H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY);
-  H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER);
-  DatasetHandle handle(H5Dcreate2(id(), path.c_str(), native_type<T>(), space.get(), links.get(), properties.get(), H5P_DEFAULT));
-  check(handle.get(), "create", place(path));
-  return Dataset(std::move(handle), name_, path);
+  return {new_dataset(*this, path, dimensions, native_type<T>()), name_, path};
+}
+
+Dataset File::create_text_dataset(const std::string& path, Index count, Index bytes) {
+  return {new_dataset(*this, path, {count}, string_type(bytes).get()), name_, path};
 }
 
 template <class T>

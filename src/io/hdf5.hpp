@@ -149,6 +149,8 @@ class File {
   /// A contiguous dataset whose space is allocated at once and not filled.
   template <class T>
   Dataset create_dataset(const std::string& path, const std::vector<Index>& dimensions);
+  /// The same for `count` UTF-8 strings of `bytes` bytes each, padded with zero bytes.
+  Dataset create_text_dataset(const std::string& path, Index count, Index bytes);
   /// A 1-D dataset. T as of native_type.
   template <class T>
   void write_vector(const std::string& path, std::span<const T> values);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +16,8 @@ namespace scanmf {
 using Attribute = std::variant<bool, Index, double, std::string>;
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
 
+/// Value of the root attribute `format`, and the version that this program writes and reads.
+constexpr const char* model_format_name = "scanmf-model";
 constexpr Index model_format_version = 1;
 
 /// Everything of a model but its large arrays; replicated.

@@ -1,0 +1,43 @@
+#include "io/layout.hpp"
+
+#include <functional>
+#include <numeric>
+
+namespace scanmf::io {
+namespace {
+
+Extent create_dataset(hdf5::File& file, const DatasetLayout& layout) {
+  const hdf5::Dataset dataset = layout.type == StoredType::text ? file.create_text_dataset(layout.path, layout.dimensions.at(0), layout.text_bytes)
+                                : layout.type == StoredType::float32 ? file.create_dataset<float>(layout.path, layout.dimensions)
+                                                                     : file.create_dataset<double>(layout.path, layout.dimensions);
+  return {dataset.file_offset().value_or(0), layout.bytes()};
+}
+
+void write_dataframe_attributes(hdf5::File& file, const std::string& group) {
+  file.write_attribute(group, "encoding-type", "dataframe");
+  file.write_attribute(group, "encoding-version", "0.2.0");
+  file.write_attribute(group, "_index", "_index");
+  file.write_integers_attribute(group, "column-order", {});
+  file.write_attribute(group + "/_index", "encoding-type", "string-array");
+  file.write_attribute(group + "/_index", "encoding-version", "0.2.0");
+}
+
+}  // namespace
+
+Index DatasetLayout::bytes() const { return std::accumulate(dimensions.begin(), dimensions.end(), element_bytes(), std::multiplies<>()); }
+
+std::vector<Extent> create_layout(const std::string& path, const FileLayout& layout) {
+  hdf5::File file = hdf5::File::create(path);
+  std::vector<Extent> extents;
+  for (const DatasetLayout& dataset : layout.datasets) extents.push_back(create_dataset(file, dataset));
+  for (const GroupLayout& group : layout.groups) {
+    file.create_group(group.path);
+    if (group.dataframe) write_dataframe_attributes(file, group.path);
+  }
+  for (const AttributesLayout& object : layout.attributes)
+    for (const auto& [name, value] : object.values) file.write_attribute(object.object, name, value);
+  file.close();
+  return extents;
+}
+
+}  // namespace scanmf::io

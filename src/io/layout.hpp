@@ -1,0 +1,53 @@
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "io/hdf5.hpp"
+#include "scanmf/core/types.hpp"
+
+namespace scanmf::io {
+
+/// What the elements of a dataset are: numbers, or UTF-8 strings of a fixed length, padded with zero bytes.
+enum class StoredType { float32, float64, text };
+
+struct DatasetLayout {
+  std::string path;  // "/state/A"; groups on the way are made
+  std::vector<Index> dimensions;
+  StoredType type = StoredType::float64;
+  Index text_bytes = 1;  // of one string
+
+  Index element_bytes() const { return type == StoredType::text ? text_bytes : type == StoredType::float32 ? 4 : 8; }
+  Index bytes() const;
+};
+
+struct GroupLayout {
+  std::string path;
+  bool dataframe = false;  // described as AnnData does: a table whose only column is the index, dataset _index
+};
+
+struct AttributesLayout {
+  std::string object;  // a group or dataset; "/" is the file itself
+  std::vector<std::pair<std::string, hdf5::AttributeValue>> values;
+};
+
+/// Everything of an HDF5 file but the contents of its datasets.
+struct FileLayout {
+  std::vector<DatasetLayout> datasets;
+  std::vector<GroupLayout> groups;
+  std::vector<AttributesLayout> attributes;
+};
+
+/// Where the bytes of a dataset lie in the file.
+struct Extent {
+  Index offset = 0;
+  Index bytes = 0;
+  Index end() const { return offset + bytes; }
+};
+
+/// Local. Makes an HDF5 file at `path` in which every dataset is contiguous and has its place, which is not written to: with a file that can have
+/// holes it takes no more room than the attributes. Returns the places in the order of layout.datasets.
+std::vector<Extent> create_layout(const std::string& path, const FileLayout& layout);
+
+}  // namespace scanmf::io

@@ -1,0 +1,264 @@
+#include "io/output_file.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <filesystem>
+#include <system_error>
+
+namespace scanmf::io {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr Index copy_bytes = Index{4} << 20;  // a piece of copying: stays in cache between checksum and writing
+constexpr const char* temporary_mark = ".part-";
+
+std::string folder_of(const std::string& path) {
+  const fs::path folder = fs::path(path).parent_path();
+  return folder.empty() ? "." : folder.string();
+}
+
+/// The file that `name` means, symbolic links followed: replacing a link by a file would surprise. Refuses what is not a file.
+std::string resolve(const std::string& name) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(name, ignored);
+  if (name.empty()) throw Error("no name is given for the file to be written");
+  if (fs::is_directory(status)) throw_system_error(fmt::format("{} cannot be written", name), EISDIR);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    throw Error(fmt::format("{} cannot be written: it is not a regular file; give another name", name));
+  if (!fs::is_symlink(fs::symlink_status(name, ignored)) || !fs::exists(status)) return name;
+  return fs::canonical(name).string();
+}
+
+/// HDF5 does not recover from a file that may not be as long as it must: such a limit is checked before.
+void check_size_limit(const std::string& name, const FileLayout& layout) {
+  Index bytes = Index{64} << 10;  // about what HDF5 adds
+  for (const DatasetLayout& dataset : layout.datasets) bytes += dataset.bytes();
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && static_cast<rlim_t>(bytes) > limit.rlim_cur)
+    throw_system_error(fmt::format("{} cannot be written ({} bytes)", name, bytes), EFBIG);
+}
+
+/// A file for the layout, in memory where the system has such a folder: it takes little room, because the datasets are holes.
+class ScratchFile {
+ public:
+  ScratchFile() {
+    std::error_code ignored;
+    const fs::path temporary = fs::temp_directory_path(ignored);
+    try {
+      create("/dev/shm");
+    } catch (const Error&) {
+      create(temporary.empty() ? "/tmp" : temporary.string());
+    }
+  }
+  ~ScratchFile() { ::unlink(path_.c_str()); }
+  ScratchFile(const ScratchFile&) = delete;
+  ScratchFile& operator=(const ScratchFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  const PosixFile& file() const { return file_; }
+
+ private:
+  void create(const std::string& folder) {
+    const std::string name = folder + "/scanmf-layout";
+    remove_stale_temporaries(name);
+    path_ = temporary_name(name);
+    ::unlink(path_.c_str());  // of an earlier process with this number
+    file_ = PosixFile::create_exclusive(path_);
+  }
+
+  std::string path_;
+  PosixFile file_;
+};
+
+/// Copies what `image` holds; its holes are holes (or zeros) of `file` already.
+void copy_data(const PosixFile& image, const PosixFile& file) {
+  const Index size = image.size();
+  std::vector<std::byte> piece(static_cast<std::size_t>(std::min(copy_bytes, size)));
+  for (Index begin = image.next_data(0); begin < size; begin = image.next_data(begin)) {
+    const Index end = image.next_hole(begin);
+    while (begin < end) {
+      const auto bytes = std::span(piece).first(static_cast<std::size_t>(std::min(copy_bytes, end - begin)));
+      image.read(begin, bytes);
+      file.write(begin, bytes);
+      begin += static_cast<Index>(bytes.size());
+    }
+  }
+}
+
+void rename_file(const std::string& from, const std::string& to, const std::string& name) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_system_error(fmt::format("{} cannot be replaced by the new file", name), errno);
+}
+
+/// Makes the target the previous generation too (or instead, where there are no hard links): at each moment one of both names is a whole file.
+/// True when the target's own name is free now.
+bool keep_previous(const std::string& target, const std::string& name) {
+  const std::string previous = previous_name(target);
+  const std::string second_name = temporary_name(previous);
+  ::unlink(second_name.c_str());
+  if (::link(target.c_str(), second_name.c_str()) == 0) {
+    rename_file(second_name, previous, previous_name(name));
+    ::unlink(second_name.c_str());  // rename does nothing when both names mean the same file already
+    return false;
+  }
+  if (errno == ENOENT) return false;  // there is no target yet
+  rename_file(target, previous, previous_name(name));
+  return true;
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const Communicator& comm, const std::string& target, const FileLayout& layout, Previous previous)
+    : comm_(comm), name_(target), previous_(previous) {
+  std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
+  try {
+    comm_.agree([&] {
+      if (comm_.is_root()) lay_out(layout);
+    });
+    target_ = comm_.broadcast(target_);
+    temporary_ = comm_.broadcast(temporary_);
+    extents_.resize(layout.datasets.size());
+    std::vector<Index> places{covered_};
+    for (const Extent& extent : extents_) places.insert(places.end(), {extent.offset, extent.bytes});
+    comm_.broadcast(std::span(places));
+    covered_ = places[0];
+    for (std::size_t i = 0; i < extents_.size(); ++i) extents_[i] = {places[2 * i + 1], places[2 * i + 2]};
+    if (!comm_.is_root()) checksums_ = BlockChecksums(covered_);
+  } catch (...) {
+    if (remove_temporary_) ::unlink(temporary_.c_str());
+    throw;
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (remove_temporary_) ::unlink(temporary_.c_str());
+}
+
+void OutputFile::lay_out(const FileLayout& layout) {
+  target_ = resolve(name_);
+  remove_stale_temporaries(target_);
+  check_size_limit(name_, layout);
+  temporary_ = temporary_name(target_);
+  file_ = PosixFile::create(temporary_, name_);
+  remove_temporary_ = true;
+
+  const ScratchFile scratch;
+  const PosixFile& image = scratch.file();
+  extents_ = create_layout(scratch.path(), layout);
+  constexpr Index word = 8;
+  covered_ = (image.size() + word - 1) / word * word;
+  file_.reserve(covered_ + checksum_bytes(covered_));
+  file_.copy_permissions(target_);
+  copy_data(image, file_);
+  checksums_ = BlockChecksums(covered_);
+  cover_gaps(image);
+}
+
+/// Adds the checksums of everything that no dataset covers.
+void OutputFile::cover_gaps(const PosixFile& image) {
+  const Index size = image.size();
+  std::vector<Extent> taken = extents_;
+  taken.push_back({covered_, 0});
+  std::sort(taken.begin(), taken.end(), [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
+  std::vector<std::byte> piece(static_cast<std::size_t>(copy_bytes));
+  Index position = 0;
+  for (const Extent& extent : taken) {
+    while (position < extent.offset) {
+      const auto bytes = std::span(piece).first(static_cast<std::size_t>(std::min(copy_bytes, extent.offset - position)));
+      const Index stored = std::clamp<Index>(size - position, 0, static_cast<Index>(bytes.size()));
+      std::fill(bytes.begin(), bytes.end(), std::byte{0});
+      image.read(position, bytes.first(static_cast<std::size_t>(stored)));
+      checksums_.add(position, bytes);
+      position += static_cast<Index>(bytes.size());
+    }
+    position = std::max(position, extent.end());
+  }
+}
+
+const PosixFile& OutputFile::file() {
+  if (!file_.is_open()) file_ = PosixFile::open_for_writing(temporary_, name_);
+  return file_;
+}
+
+void OutputFile::write(std::size_t dataset, Index first, std::span<const std::byte> bytes) {
+  const Extent& extent = extents_[dataset];
+  if (first < 0 || first + static_cast<Index>(bytes.size()) > extent.bytes)
+    throw Error(
+        fmt::format("{}: bytes {} to {} are outside of a dataset of {} bytes", name_, first, first + static_cast<Index>(bytes.size()), extent.bytes));
+  while (!bytes.empty()) {
+    const auto piece = bytes.first(std::min(bytes.size(), static_cast<std::size_t>(copy_bytes)));
+    checksums_.add(extent.offset + first, piece);
+    file().write(extent.offset + first, piece);
+    first += static_cast<Index>(piece.size());
+    bytes = bytes.subspan(piece.size());
+  }
+}
+
+void OutputFile::commit() {
+  const std::vector<std::uint32_t> checksums = checksums_.combine(comm_, name_);
+  comm_.agree([&] {
+    write_checksums(checksums);
+    if (file_.is_open()) file_.sync();
+  });
+  comm_.agree([&] {
+    if (comm_.is_root()) appear();
+  });
+  remove_temporary_ = false;
+  file_ = PosixFile();
+}
+
+void OutputFile::write_checksums(const std::vector<std::uint32_t>& checksums) {
+  const Index blocks = checksum_blocks(covered_);
+  constexpr auto word = static_cast<Index>(sizeof(std::uint32_t));
+  const Index first = slice_offsets(blocks, comm_.size())[static_cast<std::size_t>(comm_.rank())];
+  if (!checksums.empty()) file().write(covered_ + first * word, std::as_bytes(std::span(checksums)));
+  if (!comm_.is_root()) return;
+  ChecksumFooter footer;
+  footer.covered = static_cast<std::uint64_t>(covered_);
+  file().write(covered_ + blocks * word, std::as_bytes(std::span(&footer, 1)));
+}
+
+void OutputFile::appear() const {
+  const bool moved = previous_ == Previous::kept && keep_previous(target_, name_);
+  try {
+    rename_file(temporary_, target_, name_);
+  } catch (const Error&) {
+    if (moved) ::rename(previous_name(target_).c_str(), target_.c_str());
+    throw;
+  }
+  sync_folder(folder_of(target_));
+}
+
+std::string host_name() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "unknown";
+  return name;
+}
+
+bool process_runs(Index pid) { return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH); }
+
+std::string temporary_name(const std::string& target) { return fmt::format("{}{}{}-{}", target, temporary_mark, host_name(), ::getpid()); }
+
+void remove_stale_temporaries(const std::string& target, bool all_hosts) {
+  const std::string beginning = fs::path(target).filename().string() + temporary_mark;
+  const std::string here = host_name() + "-";
+  std::error_code ignored;  // a folder that cannot be listed is no reason not to write
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(target), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(beginning)) continue;
+    const std::string owner = name.substr(beginning.size());
+    Index pid = 0;
+    const char* const end = owner.data() + owner.size();
+    const bool of_this_host = owner.starts_with(here) && std::from_chars(owner.data() + here.size(), end, pid).ptr == end;
+    if (of_this_host ? process_runs(pid) : !all_hosts) continue;
+    fs::remove(entry.path(), ignored);
+  }
+}
+
+}  // namespace scanmf::io

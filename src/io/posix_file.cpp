@@ -1,0 +1,161 @@
+#include "io/posix_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "scanmf/core/error.hpp"
+
+namespace scanmf::io {
+namespace {
+
+constexpr std::size_t transfer_limit = std::size_t{1} << 30;  // Linux moves at most 2 GiB − 4 KiB a call
+
+/// What the user can do about an error of the system; may be empty.
+const char* advice(int error_number) {
+  switch (error_number) {
+    case ENOSPC:
+    case EDQUOT:
+      return "; make room there or write to another place";
+    case EFBIG:
+      return "; the limit of the file size (ulimit -f) or of the file system is lower: raise it or write to another place";
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return "; get permission for the file and its folder or use another place";
+    case ENOENT:
+      return "; check the path";
+    case ENOTDIR:
+      return "; a part of the path is a file, not a folder: check the path";
+    case EIO:
+    case ESTALE:
+      return "; the disk or the connection to it failed: check the file system";
+    default:
+      return "";
+  }
+}
+
+int retry_open(const std::string& path, int flags) {
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags | O_CLOEXEC, 0666);
+  } while (descriptor < 0 && errno == EINTR);
+  return descriptor;
+}
+
+}  // namespace
+
+void throw_system_error(const std::string& what, int error_number) {
+  throw Error(fmt::format("{}: {}{}", what, std::strerror(error_number), advice(error_number)));
+}
+
+PosixFile::PosixFile(PosixFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)) {}
+
+PosixFile& PosixFile::operator=(PosixFile&& other) noexcept {
+  std::swap(descriptor_, other.descriptor_);
+  std::swap(name_, other.name_);
+  return *this;
+}
+
+PosixFile::~PosixFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+PosixFile PosixFile::open_for_reading(const std::string& path) {
+  const int descriptor = retry_open(path, O_RDONLY);
+  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be opened", path), errno);
+  return {descriptor, path};
+}
+
+PosixFile PosixFile::open_for_writing(const std::string& path, const std::string& name) {
+  const int descriptor = retry_open(path, O_RDWR);
+  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be written", name), errno);
+  return {descriptor, name};
+}
+
+PosixFile PosixFile::create(const std::string& path, const std::string& name) {
+  const int descriptor = retry_open(path, O_RDWR | O_CREAT | O_TRUNC);
+  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be written", name), errno);
+  return {descriptor, name};
+}
+
+PosixFile PosixFile::create_exclusive(const std::string& path) {
+  const int descriptor = retry_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
+  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be created", path), errno);
+  return {descriptor, path};
+}
+
+Index PosixFile::size() const {
+  struct stat status {};
+  if (::fstat(descriptor_, &status) != 0) throw_system_error(fmt::format("{} cannot be examined", name_), errno);
+  return status.st_size;
+}
+
+void PosixFile::read(Index offset, std::span<std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pread(descriptor_, bytes.data(), std::min(bytes.size(), transfer_limit), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw_system_error(fmt::format("{} cannot be read at byte {}", name_, offset), errno);
+    if (count == 0) throw Error(fmt::format("{} ends at byte {}: it is truncated", name_, offset));
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += count;
+  }
+}
+
+void PosixFile::write(Index offset, std::span<const std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t count = ::pwrite(descriptor_, bytes.data(), std::min(bytes.size(), transfer_limit), offset);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) throw_system_error(fmt::format("{} cannot be written at byte {}", name_, offset), count == 0 ? ENOSPC : errno);
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += count;
+  }
+}
+
+void PosixFile::reserve(Index bytes) const {
+  // Not posix_fallocate: where the file system cannot reserve, it would write into every block of the file.
+  int result = 0;
+  do {
+    result = ::fallocate(descriptor_, 0, 0, bytes);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ::ftruncate(descriptor_, bytes);
+  if (result != 0) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
+}
+
+Index PosixFile::next_data(Index offset) const {
+  const off_t found = ::lseek(descriptor_, offset, SEEK_DATA);
+  return found < 0 ? size() : found;
+}
+
+Index PosixFile::next_hole(Index offset) const {
+  const off_t found = ::lseek(descriptor_, offset, SEEK_HOLE);
+  return found < 0 ? size() : found;
+}
+
+void PosixFile::copy_permissions(const std::string& path) const {
+  struct stat status {};
+  // The new file is as good with the rights it was created with: failures do not matter.
+  if (::stat(path.c_str(), &status) == 0) (void)!::fchmod(descriptor_, status.st_mode & 07777);
+}
+
+void PosixFile::sync() const {
+  if (::fsync(descriptor_) != 0 && errno != EINVAL) throw_system_error(fmt::format("{} cannot be written to disk", name_), errno);
+}
+
+void sync_folder(const std::string& folder) {
+  const int descriptor = retry_open(folder, O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0) return;  // a folder that may be written but not read
+  const int result = ::fsync(descriptor);
+  const int error_number = errno;
+  ::close(descriptor);
+  if (result != 0 && error_number != EINVAL && error_number != ENOTSUP)
+    throw_system_error(fmt::format("folder {} cannot be written to disk", folder), error_number);
+}
+
+}  // namespace scanmf::io

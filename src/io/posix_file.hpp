@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+
+#include "scanmf/core/types.hpp"
+
+namespace scanmf::io {
+
+/// A system call on a file failed: `what` ("X could not be written"), the system's reason and what to do about it, as one line.
+[[noreturn]] void throw_system_error(const std::string& what, int error_number);
+
+/// An open file descriptor. Errors throw Error with the file's name and the reason. Transfers of any length; no position: safe from several ranks.
+class PosixFile {
+ public:
+  PosixFile() = default;
+  PosixFile(PosixFile&& other) noexcept;
+  PosixFile& operator=(PosixFile&& other) noexcept;
+  ~PosixFile();
+
+  static PosixFile open_for_reading(const std::string& path);
+  /// The file exists already. `name`: what messages call it.
+  static PosixFile open_for_writing(const std::string& path, const std::string& name);
+  /// A new, empty file; an existing one loses its contents.
+  static PosixFile create(const std::string& path, const std::string& name);
+  /// A new, empty file that this process alone uses; fails when there is a file of that name.
+  static PosixFile create_exclusive(const std::string& path);
+
+  bool is_open() const { return descriptor_ >= 0; }
+  Index size() const;
+  /// Exactly bytes.size() bytes; throws when the file ends before.
+  void read(Index offset, std::span<std::byte> bytes) const;
+  void write(Index offset, std::span<const std::byte> bytes) const;
+  /// Sets the length and reserves the room, so that later writes cannot run out of it (where the file system can do that).
+  void reserve(Index bytes) const;
+  /// Offset of the first byte at or after `offset` that was ever written (or its file system's block was); size() when there is none.
+  Index next_data(Index offset) const;
+  /// First byte at or after `offset` that was never written.
+  Index next_hole(Index offset) const;
+  /// Access rights of another file, as far as permitted.
+  void copy_permissions(const std::string& path) const;
+  void sync() const;
+
+ private:
+  PosixFile(int descriptor, std::string name) : descriptor_(descriptor), name_(std::move(name)) {}
+
+  int descriptor_ = -1;
+  std::string name_;
+};
+
+/// Flushes a folder's entries to disk (file systems that cannot are accepted).
+void sync_folder(const std::string& folder);
+
+}  // namespace scanmf::io

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/output_file.hpp"
+#include "scanmf/linalg/matrix.hpp"
+
+namespace scanmf {
+
+template <Scalar T>
+constexpr io::StoredType stored_type = std::same_as<T, float> ? io::StoredType::float32 : io::StoredType::float64;
+
+/// The layout of a dataset of strings, as long as the longest of `names`.
+io::DatasetLayout names_layout(const std::string& path, const std::vector<std::string>& names);
+
+/// Local. Rows [first_row, first_row + rows.rows) of a 2-D dataset whose rows have rows.columns elements.
+template <Scalar T>
+void write_rows(io::OutputFile& file, std::size_t dataset, Index first_row, MatrixView<const T> rows);
+
+/// Local. All strings of a dataset laid out by names_layout.
+void write_names(io::OutputFile& file, std::size_t dataset, const std::vector<std::string>& names, Index text_bytes);
+
+}  // namespace scanmf

@@ -8,24 +8,25 @@ namespace scanmf {
 
 /// H prepared for the kernels of one storage kind, from Ht (n × k). Replicated data, local work.
 ///   dense: strips of columns as in a DenseTile, within a strip component after component;  CSR: rows of Ht, padded to whole cache lines.
+/// with_strips: a CSR factor keeps the strips too; the weights of a general β are made from all of W·H.
 template <Scalar T>
 class RightFactor {
  public:
   RightFactor() = default;
-  RightFactor(StorageKind kind, Index columns, Index components);
+  RightFactor(StorageKind kind, Index columns, Index components, bool with_strips = false);
   /// Copies Ht; threads share the work.
   void assign(MatrixView<const T> ht);
 
-  StorageKind kind() const { return kind_; }
   Index columns() const { return columns_; }
   Index components() const { return components_; }
-  const T* data() const { return elements_.data(); }
+  const T* strips() const { return strips_.data(); }
+  const T* rows() const { return rows_.data(); }
 
  private:
-  StorageKind kind_ = StorageKind::dense;
   Index columns_ = 0;
   Index components_ = 0;
-  Buffer<T> elements_;
+  Buffer<T> strips_;
+  Buffer<T> rows_;
 };
 
 /// One thread's sum of XᵀW (n × k), in the layout of a RightFactor of the same kind.
@@ -97,7 +98,7 @@ template <Scalar T>
 void project_weighted(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, MatrixView<T> numerator,
                       MatrixView<T> denominator, Workspace<T>& work);
 
-/// numerator (n × k) += Qᵀ · W and, unless β is 1, denominator (n × k) += Rᵀ · W. β ≠ 2.
+/// numerator (n × k) += Qᵀ · W and, unless β is 1, denominator (n × k) += Rᵀ · W. β ≠ 2. The denominator's accumulator is dense for sparse X too.
 template <Scalar T>
 void accumulate_weighted(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Accumulator<T>& numerator,
                          Accumulator<T>& denominator, Workspace<T>& work);
@@ -118,11 +119,38 @@ double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFac
 /// D from the sum of divergence_sum over all tiles. gram_dot = ⟨WᵀW, HHᵀ⟩ (CSR, β = 2), sums_dot = (column sums of W)·(row sums of H) (β = 1).
 double divergence_total(StorageKind kind, double beta, double element_sum, double gram_dot, double sums_dot, const Shape& shape);
 
-/// gram (k × k, double) += FᵀF for F rows × k.
+/// Y (rows × n) = W · H. h holds strips.
 template <Scalar T>
-void add_gram(MatrixView<const T> f, double* gram);
+void multiply(MatrixView<const T> w, const RightFactor<T>& h, MatrixView<T> y, Workspace<T>& work);
+
+/// gram (k × k, double) += FᵀF for F rows × k: groups of rows are multiplied in T, from zero, and added in double.
+template <Scalar T>
+void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work);
 /// sums (k, double) += column sums of F.
 template <Scalar T>
 void add_column_sums(MatrixView<const T> f, double* sums);
+
+/// One coordinate-descent sweep over the rows of F (rows × k) for the quadratic with Gram matrix `gram` (k × k, l2 on its diagonal) and linear term p − l1:
+/// components in `order`, each with the current row (HALS; Cichocki & Phan 2009). Returns the sum of |projected gradient|, the violation.
+template <Scalar T>
+double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Workspace<T>& work);
+
+/// F ∘ (N / D)^γ with D += l1 + l2·F, 0 replaced by ε; entries below zero_below become 0. All rows × k; D with stride 0 is one row for all.
+template <Scalar T>
+void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<const T> denominator, double l1, double l2, double gamma, double zero_below);
+
+/// Numbers of a mini-batch update of H.
+struct MiniBatchUpdate {
+  double rho;
+  double l1;
+  double l2;
+  double gamma;
+  double zero_below;
+};
+
+/// A ← ρA + N∘H^(1/γ), B ← ρB + D with D += l1 + l2·H, 0 replaced by ε; H ← (A/B)^γ, entries below zero_below become 0. All rows × k.
+template <Scalar T>
+void accumulate_mini_batch(MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator, MatrixView<T> a, MatrixView<T> b,
+                           const MiniBatchUpdate& update);
 
 }  // namespace scanmf

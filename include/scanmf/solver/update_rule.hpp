@@ -1,0 +1,138 @@
+#pragma once
+
+#include <array>
+#include <span>
+#include <vector>
+
+#include "scanmf/linalg/operations.hpp"
+
+namespace scanmf {
+
+/// Coefficients of the objective's penalties, scaled as scikit-learn does.
+struct Penalties {
+  double l1_W = 0;
+  double l2_W = 0;
+  double l1_H = 0;
+  double l2_H = 0;
+};
+
+/// l1_W = n·alpha_W·l1_ratio, l2_W = n·alpha_W·(1 − l1_ratio), l1_H and l2_H likewise with alpha_H and the number of samples.
+Penalties penalties_of(double alpha_W, double alpha_H, double l1_ratio, Index n_features, Index n_samples);
+
+/// Numbers that a pass sums over rows and ranks, in double. The first two are set by whoever runs the pass: ranks that failed, ranks that were asked to stop.
+enum class PassSum { failed, stop_requested, violation, divergence, change_squared, norm_squared, w_sum, count };
+
+/// What a pass over X does with the rows it visits.
+struct PassOptions {
+  Index rows = 0;             // rows of the pass, of all ranks
+  bool update_W = true;       // one update of the rows of W
+  bool accumulate = true;     // statistics for the update of H, with the new W
+  bool divergence = false;    // sum of D's terms for the new W and the H of begin_pass
+  bool change = false;        // ‖W_new − W_old‖² of the rows
+};
+
+/// A solver: how rows of W and slices of H are updated. It knows neither where X comes from nor how ranks talk; see estimator/pass.hpp for who calls it when.
+///
+///   set_H(Ht), begin_pass()   every rank the same
+///   visit(block, W)           every block of this rank, any storage
+///   end_pass()                threads' sums become this rank's; small_sums() and large_sums() are then summed over ranks by the caller
+///   finish_pass(slice of Ht)  this rank's slice of H
+template <Scalar T>
+class UpdateRule {
+ public:
+  UpdateRule(StorageKind kind, Index columns, Index n_components, double beta);
+  virtual ~UpdateRule() = default;
+
+  /// The H of the following passes. Ht: n × k, replicated. Threads share the work.
+  void set_H(const Matrix<T>& Ht);
+  void begin_pass(const PassOptions& options);
+
+  /// w: the block's rows of W (rows × k), updated in place.
+  void visit(const Block<T>& block, MatrixView<T> w);
+
+  /// Sums the threads' statistics, in the order of the threads.
+  void end_pass();
+
+  /// For solving for W alone with β = 2: X·Hᵀ of every row of this rank is kept from the first pass on and X is not touched again, until set_H.
+  void keep_projections(Index local_rows);
+
+  /// PassSum::count sums, then WᵀW (k × k, β = 2) or the column sums of W (k, β = 1): one vector, to be summed over ranks.
+  std::span<double> small_sums() { return small_; }
+  double sum(PassSum which) const { return small_[static_cast<std::size_t>(which)]; }
+
+  /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that accumulates.
+  std::vector<MatrixView<T>> large_sums();
+
+  /// Updates the columns `slice` of H, with the sums over all ranks. Returns the violation of the slice (0 for multiplicative updates).
+  virtual double finish_pass(MatrixView<T> ht_slice, Range slice) = 0;
+
+  /// W · (H Hᵀ) etc. need H; D's closed form needs ⟨WᵀW, HHᵀ⟩ or the sums' product: from small_sums and the H of begin_pass.
+  double divergence() const;
+
+ protected:
+  struct ThreadState {
+    Workspace<T> work;
+    Workspace<T> rows;  // P, D and the old W of a tile
+    Accumulator<T> numerator;
+    Accumulator<T> denominator;
+    std::vector<double> small;
+  };
+
+  /// Prepares what the update of W needs beside the RightFactor, from HHᵀ (k × k) and the row sums of H (k).
+  virtual void prepare() = 0;
+  /// Updates the rows w of a tile, which begins at `local_row` of W. Adds the violation to state.small.
+  virtual void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) = 0;
+  virtual void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) = 0;
+
+  /// X·Hᵀ of a tile, from the kept ones when there are any.
+  template <class Tile>
+  MatrixView<T> projection(const Tile& x, Index local_row, ThreadState& state);
+
+  double* gram_sums() { return small_.data() + static_cast<std::size_t>(PassSum::count); }
+  const double* gram_sums() const { return small_.data() + static_cast<std::size_t>(PassSum::count); }
+  static double& sum_in(std::vector<double>& small, PassSum which) { return small[static_cast<std::size_t>(which)]; }
+
+  const StorageKind kind_;
+  const Index columns_;
+  const Index k_;
+  const double beta_;
+  RightFactor<T> h_;
+  std::vector<double> h_gram_;  // HHᵀ, β = 2
+  std::vector<double> h_sums_;  // row sums of H, β = 1
+  Matrix<T> numerator_;
+  Matrix<T> denominator_;
+
+ private:
+  template <class Tile>
+  void visit_tile(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state);
+
+  bool has_denominator() const { return beta_ != 1 && beta_ != 2; }
+
+  PassOptions options_;
+  Matrix<T> kept_projections_;
+  bool projections_known_ = false;
+  std::vector<double> small_;
+  std::vector<ThreadState> threads_;
+};
+
+/// Calls body(thread, first row of the tile within the block, tile) for every tile of the block: tile j of a batch belongs to thread j mod T.
+/// An exception of a thread is thrown again by the caller's.
+template <Scalar T, class Body>
+void for_each_tile(const Block<T>& block, Body&& body);
+
+template <Scalar T>
+template <class Tile>
+MatrixView<T> UpdateRule<T>::projection(const Tile& x, Index local_row, ThreadState& state) {
+  if (kept_projections_.rows() > 0) {
+    const MatrixView<T> kept = kept_projections_.view().middle_rows({local_row, local_row + x.rows});
+    if (!projections_known_) project<T>(x, h_, kept, state.work);
+    return kept;
+  }
+  const MatrixView<T> p(state.rows.reserve(3 * x.rows * k_), x.rows, k_);
+  project<T>(x, h_, p, state.work);
+  return p;
+}
+
+}  // namespace scanmf
+
+#include "scanmf/solver/tile_loop.hpp"

@@ -1,0 +1,162 @@
+// One sparse row of X against a factor whose rows are padded to whole cache lines: gathers of rows, up to eight vectors of components in registers.
+#include "linalg/kernels.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "linalg/sparse_kernels.cpp"
+#include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace scanmf::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
+
+constexpr Index prefetch_distance = 16;  // non-zeros ahead
+
+template <Index V, class T>
+HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, Index count, const T* rows, Index stride) {
+  if (t + prefetch_distance >= count) return;
+  const T* const ahead = rows + column[t + prefetch_distance] * stride;
+  constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  for (Index c = 0; c < V * lanes; c += line) hwy::Prefetch(ahead + c);
+}
+
+template <Index V, class T>
+HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, const T* h, Index stride, T* p) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  hn::Vec<Vector<T>> sums[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) sums[v] = hn::Zero(d);
+  for (Index t = 0; t < count; ++t) {
+    prefetch_rows<V, T>(d, column, t, count, h, stride);
+    const auto x = hn::Set(d, value[t]);
+    const T* const h_row = h + column[t] * stride;
+    for (Index v = 0; v < V; ++v) sums[v] = hn::MulAdd(x, hn::Load(d, h_row + v * lanes), sums[v]);
+  }
+  for (Index v = 0; v < V; ++v) hn::StoreU(sums[v], d, p + v * lanes);
+}
+
+template <Index V, class T>
+HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, const T* w, Index stride, T* acc) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  hn::Vec<Vector<T>> w_values[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
+  for (Index t = 0; t < count; ++t) {
+    prefetch_rows<V, T>(d, column, t, count, acc, stride);
+    const auto x = hn::Set(d, value[t]);
+    T* const row = acc + column[t] * stride;
+    for (Index v = 0; v < V; ++v) hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
+  }
+}
+
+template <Index V, class T>
+HWY_NOINLINE void product_part(const std::int32_t* column, Index count, const T* w, const T* h, Index stride, T* y, bool add) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  hn::Vec<Vector<T>> w_values[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
+  for (Index t = 0; t < count; ++t) {
+    prefetch_rows<V, T>(d, column, t, count, h, stride);
+    const T* const h_row = h + column[t] * stride;
+    auto sum = hn::Mul(w_values[0], hn::Load(d, h_row));
+    for (Index v = 1; v < V; ++v) sum = hn::MulAdd(w_values[v], hn::Load(d, h_row + v * lanes), sum);
+    const T total = hn::GetLane(hn::SumOfLanes(d, sum));
+    y[t] = add ? y[t] + total : total;
+  }
+}
+
+/// Calls part<V>(offset) for vectors of components, at most eight at a time.
+template <class T, class Part>
+HWY_INLINE void in_parts(Index stride, Part&& part) {
+  const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
+  for (Index c = 0; c < stride;) {
+    const Index vectors = (stride - c) / lanes;
+    const auto run = [&]<Index V>() {
+      part.template operator()<V>(c);
+      c += V * lanes;
+    };
+    if (vectors >= 8) run.template operator()<8>();
+    else if (vectors == 7) run.template operator()<7>();
+    else if (vectors == 6) run.template operator()<6>();
+    else if (vectors == 5) run.template operator()<5>();
+    else if (vectors == 4) run.template operator()<4>();
+    else if (vectors == 3) run.template operator()<3>();
+    else if (vectors == 2) run.template operator()<2>();
+    else run.template operator()<1>();
+  }
+}
+
+template <class T>
+void project_row_of(const std::int32_t* column, const T* value, Index count, const T* h, Index stride, T* p) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, h + c, stride, p + c); });
+}
+template <class T>
+void accumulate_row_of(const std::int32_t* column, const T* value, Index count, const T* w, Index stride, T* acc) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, w + c, stride, acc + c); });
+}
+template <class T>
+void product_at_of(const std::int32_t* column, Index count, const T* w, const T* h, Index stride, T* y) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { product_part<V>(column, count, w + c, h + c, stride, y, c > 0); });
+}
+
+void project_row_float(const std::int32_t* column, const float* value, Index count, const float* h, Index stride, float* p) {
+  project_row_of(column, value, count, h, stride, p);
+}
+void project_row_double(const std::int32_t* column, const double* value, Index count, const double* h, Index stride, double* p) {
+  project_row_of(column, value, count, h, stride, p);
+}
+void accumulate_row_float(const std::int32_t* column, const float* value, Index count, const float* w, Index stride, float* acc) {
+  accumulate_row_of(column, value, count, w, stride, acc);
+}
+void accumulate_row_double(const std::int32_t* column, const double* value, Index count, const double* w, Index stride, double* acc) {
+  accumulate_row_of(column, value, count, w, stride, acc);
+}
+void product_at_float(const std::int32_t* column, Index count, const float* w, const float* h, Index stride, float* y) {
+  product_at_of(column, count, w, h, stride, y);
+}
+void product_at_double(const std::int32_t* column, Index count, const double* w, const double* h, Index stride, double* y) {
+  product_at_of(column, count, w, h, stride, y);
+}
+
+}  // namespace scanmf::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace scanmf {
+HWY_EXPORT(project_row_float);
+HWY_EXPORT(project_row_double);
+HWY_EXPORT(accumulate_row_float);
+HWY_EXPORT(accumulate_row_double);
+HWY_EXPORT(product_at_float);
+HWY_EXPORT(product_at_double);
+}  // namespace scanmf
+
+namespace scanmf::kernels {
+
+void project_row(const std::int32_t* column, const float* value, Index count, const float* h, Index stride, float* p) {
+  HWY_DYNAMIC_DISPATCH(project_row_float)(column, value, count, h, stride, p);
+}
+void project_row(const std::int32_t* column, const double* value, Index count, const double* h, Index stride, double* p) {
+  HWY_DYNAMIC_DISPATCH(project_row_double)(column, value, count, h, stride, p);
+}
+void accumulate_row(const std::int32_t* column, const float* value, Index count, const float* w, Index stride, float* acc) {
+  HWY_DYNAMIC_DISPATCH(accumulate_row_float)(column, value, count, w, stride, acc);
+}
+void accumulate_row(const std::int32_t* column, const double* value, Index count, const double* w, Index stride, double* acc) {
+  HWY_DYNAMIC_DISPATCH(accumulate_row_double)(column, value, count, w, stride, acc);
+}
+void product_at(const std::int32_t* column, Index count, const float* w, const float* h, Index stride, float* y) {
+  HWY_DYNAMIC_DISPATCH(product_at_float)(column, count, w, h, stride, y);
+}
+void product_at(const std::int32_t* column, Index count, const double* w, const double* h, Index stride, double* y) {
+  HWY_DYNAMIC_DISPATCH(product_at_double)(column, count, w, h, stride, y);
+}
+
+}  // namespace scanmf::kernels
+#endif

@@ -1,0 +1,343 @@
+// Element-wise loops of the multiplicative updates and the coordinate sweep.
+#include <cmath>
+
+#include "linalg/kernels.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "linalg/vector_kernels.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+// after highway.h
+#include "hwy/contrib/math/math-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace scanmf::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
+template <class T>
+using Lanes = hn::Vec<Vector<T>>;
+
+/// x^exponent for x >= 0. Multiples of one half are products and square roots, exact to the last bits; every other exponent is exp(exponent · ln x).
+template <class T>
+class Power {
+ public:
+  explicit Power(double exponent) : exponent_(static_cast<T>(exponent)), negative_(exponent < 0) {
+    const double twice = 2 * std::abs(exponent);
+    general_ = twice != std::floor(twice) || twice > 16;
+    whole_ = general_ ? 0 : static_cast<int>(twice) / 2;
+    half_ = !general_ && static_cast<int>(twice) % 2 == 1;
+  }
+
+  HWY_INLINE Lanes<T> operator()(Vector<T> d, Lanes<T> x) const {
+    const auto one = hn::Set(d, T{1});
+    if (!general_) {
+      auto product = half_ ? hn::Sqrt(x) : one;
+      for (int i = 0; i < whole_; ++i) product = hn::Mul(product, x);
+      return negative_ ? hn::Div(one, product) : product;
+    }
+    const auto raised = hn::Exp(d, hn::Mul(hn::Set(d, exponent_), hn::Log(d, x)));
+    const auto at_zero = hn::Set(d, negative_ ? static_cast<T>(HUGE_VAL) : T{0});
+    return hn::IfThenElse(hn::Eq(x, hn::Zero(d)), at_zero, raised);
+  }
+
+ private:
+  T exponent_;
+  bool negative_;
+  bool general_ = false;
+  bool half_ = false;
+  int whole_ = 0;
+};
+
+/// Calls body(offset, valid) for whole vectors, then once for the rest through padded copies: load(p, offset) and store handle both.
+template <class T, class Body>
+HWY_INLINE void for_each_vector(Index count, Body&& body) {
+  const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
+  for (Index i = 0; i < count; i += lanes) body(i, std::min(lanes, count - i));
+}
+
+template <class T>
+HWY_INLINE Lanes<T> load(Vector<T> d, const T* from, Index valid) {
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  if (valid == lanes) return hn::LoadU(d, from);
+  HWY_ALIGN T padded[64 / sizeof(T)] = {};
+  for (Index i = 0; i < valid; ++i) padded[i] = from[i];
+  return hn::Load(d, padded);
+}
+
+template <class T>
+HWY_INLINE void store(Vector<T> d, Lanes<T> values, T* to, Index valid) {
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  if (valid == lanes) {
+    hn::StoreU(values, d, to);
+    return;
+  }
+  HWY_ALIGN T padded[64 / sizeof(T)];
+  hn::Store(values, d, padded);
+  for (Index i = 0; i < valid; ++i) to[i] = padded[i];
+}
+
+template <class T>
+void beta_weights_of(const T* x, const T* y, Index count, kernels::BetaWeights weights, T* numerator, T* denominator) {
+  const Vector<T> d;
+  const auto guard = hn::Set(d, static_cast<T>(division_guard));
+  const Power<T> numerator_power(weights.beta - 2);
+  const Power<T> denominator_power(weights.beta - 1);
+  for_each_vector<T>(count, [&](Index i, Index valid) {
+    const auto product = load(d, y + i, valid);
+    const auto lifted = hn::Max(product, guard);
+    if (denominator != nullptr) store(d, denominator_power(d, weights.lift_denominator ? lifted : product), denominator + i, valid);
+    const auto values = load(d, x + i, valid);
+    const auto safe = weights.lift_numerator ? lifted : product;
+    const auto weighted = weights.beta == 1 ? hn::Div(values, safe) : hn::Mul(values, numerator_power(d, safe));
+    store(d, weighted, numerator + i, valid);
+  });
+}
+
+template <class T>
+void beta_denominator_of(T* values, Index count, kernels::BetaWeights weights) {
+  const Vector<T> d;
+  const auto guard = hn::Set(d, static_cast<T>(division_guard));
+  const Power<T> power(weights.beta - 1);
+  for_each_vector<T>(count, [&](Index i, Index valid) {
+    const auto product = load(d, values + i, valid);
+    store(d, power(d, weights.lift_denominator ? hn::Max(product, guard) : product), values + i, valid);
+  });
+}
+
+enum class Terms { all, stored };
+
+/// One vector of divergence terms; y is not guarded yet.
+template <class T>
+class DivergenceTerm {
+ public:
+  DivergenceTerm(double beta, Terms terms) : beta_(beta), terms_(terms), power_(beta), power_below_(beta - 1) {}
+
+  HWY_INLINE Lanes<T> operator()(Vector<T> d, Lanes<T> x, Lanes<T> y) const {
+    if (beta_ == 2) {
+      const auto difference = hn::Sub(x, y);
+      const auto square = hn::Mul(difference, difference);
+      const auto half = hn::Set(d, T(0.5));
+      return hn::Mul(half, terms_ == Terms::all ? square : hn::NegMulAdd(y, y, square));
+    }
+    const auto guard = hn::Set(d, static_cast<T>(division_guard));
+    const auto counted = hn::Gt(x, guard);
+    const auto lifted = hn::Max(y, guard);
+    const auto safe_x = hn::IfThenElse(counted, x, guard);
+    if (beta_ == 1 || beta_ == 0) {
+      const auto ratio = hn::Div(safe_x, lifted);
+      const auto logarithm = hn::Log(d, ratio);
+      const auto term = beta_ == 1 ? hn::Sub(hn::Mul(safe_x, logarithm), safe_x) : hn::Sub(ratio, logarithm);
+      return hn::IfThenElseZero(counted, term);
+    }
+    const auto b = hn::Set(d, static_cast<T>(beta_));
+    const auto at_s = hn::Sub(power_(d, safe_x), hn::Mul(b, hn::Mul(safe_x, power_below_(d, lifted))));
+    const auto sum = hn::IfThenElseZero(counted, at_s);
+    if (terms_ == Terms::stored) return sum;
+    return hn::MulAdd(hn::Set(d, static_cast<T>(beta_ - 1)), power_(d, y), sum);
+  }
+
+ private:
+  double beta_;
+  Terms terms_;
+  Power<T> power_;
+  Power<T> power_below_;
+};
+
+/// Sums of `body(offset, valid)` vectors: a few vectors in T, their lanes in double.
+template <class T, class Body>
+HWY_INLINE double sum_vectors(Index count, Body&& body) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  constexpr Index vectors_at_a_time = 4;
+  double total = 0;
+  for (Index begin = 0; begin < count; begin += vectors_at_a_time * lanes) {
+    auto sum = hn::Zero(d);
+    const Index end = std::min(count, begin + vectors_at_a_time * lanes);
+    for (Index i = begin; i < end; i += lanes) {
+      const Index valid = std::min(lanes, end - i);
+      const auto value = body(i, valid);
+      sum = hn::Add(sum, valid == lanes ? value : hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(valid)), value));
+    }
+    total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
+  }
+  return total;
+}
+
+template <class T>
+double divergence_terms_of(const T* x, const T* y, Index count, double beta, Terms terms) {
+  const Vector<T> d;
+  const DivergenceTerm<T> term(beta, terms);
+  return sum_vectors<T>(count, [&](Index i, Index valid) { return term(d, load(d, x + i, valid), load(d, y + i, valid)); });
+}
+
+template <class T>
+double sum_of_powers_of(const T* y, Index count, double beta) {
+  const Vector<T> d;
+  const Power<T> power(beta);
+  return sum_vectors<T>(count, [&](Index i, Index valid) { return power(d, load(d, y + i, valid)); });
+}
+
+template <class T>
+void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+  const Vector<T> d;
+  const auto zero = hn::Zero(d);
+  const auto guard = hn::Set(d, static_cast<T>(division_guard));
+  const auto l1_lanes = hn::Set(d, static_cast<T>(l1));
+  const auto l2_lanes = hn::Set(d, static_cast<T>(l2));
+  const auto threshold = hn::Set(d, static_cast<T>(zero_below));
+  const Power<T> power(gamma);
+  for_each_vector<T>(count, [&](Index i, Index valid) {
+    const auto factor = load(d, f + i, valid);
+    auto below = hn::Add(load(d, denominator + i, valid), l1_lanes);
+    if (l2 > 0) below = hn::MulAdd(l2_lanes, factor, below);
+    below = hn::IfThenElse(hn::Eq(below, zero), guard, below);
+    auto ratio = hn::Div(load(d, numerator + i, valid), below);
+    if (gamma != 1) ratio = power(d, ratio);
+    const auto next = hn::Mul(factor, ratio);
+    store(d, zero_below > 0 ? hn::IfThenElse(hn::Lt(next, threshold), zero, next) : next, f + i, valid);
+  });
+}
+
+template <class T>
+void raise_of(T* values, Index count, double exponent) {
+  const Vector<T> d;
+  const Power<T> power(exponent);
+  for_each_vector<T>(count, [&](Index i, Index valid) { store(d, power(d, load(d, values + i, valid)), values + i, valid); });
+}
+
+/// V vectors of rows at a time, so that the sums over components of several vectors are in flight.
+template <Index V, class T>
+HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  const auto zero = hn::Zero(d);
+  double violation = 0;
+  for (Index step = 0; step < components; ++step) {
+    const Index t = order[step];
+    const T* const gram_row = gram + t * components;
+    Lanes<T> gradient[static_cast<std::size_t>(V)];
+    for (Index v = 0; v < V; ++v) gradient[v] = hn::Neg(hn::Load(d, p + t * stride + v * lanes));
+    for (Index r = 0; r < components; ++r) {
+      const auto g = hn::Set(d, gram_row[r]);
+      for (Index v = 0; v < V; ++v) gradient[v] = hn::MulAdd(g, hn::Load(d, f + r * stride + v * lanes), gradient[v]);
+    }
+    const auto diagonal = hn::Set(d, gram_row[t]);
+    auto sum = zero;
+    for (Index v = 0; v < V; ++v) {
+      T* const place = f + t * stride + v * lanes;
+      const auto value = hn::Load(d, place);
+      const auto projected = hn::IfThenElse(hn::Eq(value, zero), hn::Min(gradient[v], zero), gradient[v]);
+      sum = hn::Add(sum, hn::Abs(projected));
+      if (gram_row[t] != T{0}) hn::Store(hn::Max(hn::Sub(value, hn::Div(gradient[v], diagonal)), zero), d, place);
+    }
+    violation += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
+  }
+  return violation;
+}
+
+template <class T>
+double sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order) {
+  const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
+  double violation = 0;
+  Index i = 0;
+  for (; i + 6 * lanes <= rows; i += 6 * lanes) violation += sweep_rows<6>(f + i, p + i, stride, gram, components, order);
+  for (; i + 2 * lanes <= rows; i += 2 * lanes) violation += sweep_rows<2>(f + i, p + i, stride, gram, components, order);
+  for (; i < rows; i += lanes) violation += sweep_rows<1>(f + i, p + i, stride, gram, components, order);
+  return violation;
+}
+
+void weights_float(const float* x, const float* y, Index count, kernels::BetaWeights weights, float* numerator, float* denominator) {
+  beta_weights_of(x, y, count, weights, numerator, denominator);
+}
+void weights_double(const double* x, const double* y, Index count, kernels::BetaWeights weights, double* numerator, double* denominator) {
+  beta_weights_of(x, y, count, weights, numerator, denominator);
+}
+void denominator_float(float* values, Index count, kernels::BetaWeights weights) { beta_denominator_of(values, count, weights); }
+void denominator_double(double* values, Index count, kernels::BetaWeights weights) { beta_denominator_of(values, count, weights); }
+double terms_float(const float* x, const float* y, Index count, double beta, bool stored) {
+  return divergence_terms_of(x, y, count, beta, stored ? Terms::stored : Terms::all);
+}
+double terms_double(const double* x, const double* y, Index count, double beta, bool stored) {
+  return divergence_terms_of(x, y, count, beta, stored ? Terms::stored : Terms::all);
+}
+double powers_float(const float* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
+double powers_double(const double* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
+void ratio_float(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+  multiply_by_ratio_of(f, numerator, denominator, count, l1, l2, gamma, zero_below);
+}
+void ratio_double(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+  multiply_by_ratio_of(f, numerator, denominator, count, l1, l2, gamma, zero_below);
+}
+void raise_float(float* values, Index count, double exponent) { raise_of(values, count, exponent); }
+void raise_double(double* values, Index count, double exponent) { raise_of(values, count, exponent); }
+double sweep_float(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
+  return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
+}
+double sweep_double(double* f, const double* p, Index rows, Index stride, const double* gram, Index components, const Index* order) {
+  return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
+}
+
+}  // namespace scanmf::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace scanmf {
+HWY_EXPORT(weights_float);
+HWY_EXPORT(weights_double);
+HWY_EXPORT(denominator_float);
+HWY_EXPORT(denominator_double);
+HWY_EXPORT(terms_float);
+HWY_EXPORT(terms_double);
+HWY_EXPORT(powers_float);
+HWY_EXPORT(powers_double);
+HWY_EXPORT(ratio_float);
+HWY_EXPORT(ratio_double);
+HWY_EXPORT(raise_float);
+HWY_EXPORT(raise_double);
+HWY_EXPORT(sweep_float);
+HWY_EXPORT(sweep_double);
+}  // namespace scanmf
+
+namespace scanmf::kernels {
+
+void beta_weights(const float* x, const float* y, Index count, BetaWeights weights, float* numerator, float* denominator) {
+  HWY_DYNAMIC_DISPATCH(weights_float)(x, y, count, weights, numerator, denominator);
+}
+void beta_weights(const double* x, const double* y, Index count, BetaWeights weights, double* numerator, double* denominator) {
+  HWY_DYNAMIC_DISPATCH(weights_double)(x, y, count, weights, numerator, denominator);
+}
+void beta_denominator(float* values, Index count, BetaWeights weights) { HWY_DYNAMIC_DISPATCH(denominator_float)(values, count, weights); }
+void beta_denominator(double* values, Index count, BetaWeights weights) { HWY_DYNAMIC_DISPATCH(denominator_double)(values, count, weights); }
+double beta_divergence_terms(const float* x, const float* y, Index count, double beta) {
+  return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, false);
+}
+double beta_divergence_terms(const double* x, const double* y, Index count, double beta) {
+  return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, false);
+}
+double beta_stored_terms(const float* x, const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, true); }
+double beta_stored_terms(const double* x, const double* y, Index count, double beta) {
+  return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, true);
+}
+double sum_of_powers(const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_float)(y, count, beta); }
+double sum_of_powers(const double* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_double)(y, count, beta); }
+void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+  HWY_DYNAMIC_DISPATCH(ratio_float)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
+}
+void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma,
+                       double zero_below) {
+  HWY_DYNAMIC_DISPATCH(ratio_double)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
+}
+void raise(float* values, Index count, double exponent) { HWY_DYNAMIC_DISPATCH(raise_float)(values, count, exponent); }
+void raise(double* values, Index count, double exponent) { HWY_DYNAMIC_DISPATCH(raise_double)(values, count, exponent); }
+double sweep_coordinates(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
+  return HWY_DYNAMIC_DISPATCH(sweep_float)(f, p, rows, stride, gram, components, order);
+}
+double sweep_coordinates(double* f, const double* p, Index rows, Index stride, const double* gram, Index components, const Index* order) {
+  return HWY_DYNAMIC_DISPATCH(sweep_double)(f, p, rows, stride, gram, components, order);
+}
+
+}  // namespace scanmf::kernels
+#endif

@@ -1,0 +1,152 @@
+#include "scanmf/solver/update_rule.hpp"
+
+#include <omp.h>
+
+namespace scanmf {
+
+Penalties penalties_of(double alpha_W, double alpha_H, double l1_ratio, Index n_features, Index n_samples) {
+  const auto n = static_cast<double>(n_features);
+  const auto m = static_cast<double>(n_samples);
+  return {n * alpha_W * l1_ratio, n * alpha_W * (1 - l1_ratio), m * alpha_H * l1_ratio, m * alpha_H * (1 - l1_ratio)};
+}
+
+template <Scalar T>
+UpdateRule<T>::UpdateRule(StorageKind kind, Index columns, Index n_components, double beta)
+    : kind_(kind),
+      columns_(columns),
+      k_(n_components),
+      beta_(beta),
+      h_(kind, columns, n_components, beta != 1 && beta != 2),
+      h_gram_(beta == 2 ? static_cast<std::size_t>(k_ * k_) : 0),
+      h_sums_(beta == 1 ? static_cast<std::size_t>(k_) : 0),
+      small_(static_cast<std::size_t>(PassSum::count) + h_gram_.size() + h_sums_.size()),
+      threads_(static_cast<std::size_t>(omp_get_max_threads())) {}
+
+template <Scalar T>
+void UpdateRule<T>::set_H(const Matrix<T>& Ht) {
+  h_.assign(Ht.view());
+  std::fill(h_gram_.begin(), h_gram_.end(), 0.0);
+  std::fill(h_sums_.begin(), h_sums_.end(), 0.0);
+  if (beta_ == 2) add_gram<T>(Ht.view(), h_gram_.data(), threads_[0].work);
+  if (beta_ == 1) add_column_sums<T>(Ht.view(), h_sums_.data());
+  projections_known_ = false;
+  prepare();
+}
+
+template <Scalar T>
+void UpdateRule<T>::keep_projections(Index local_rows) {
+  kept_projections_ = Matrix<T>(local_rows, k_);
+  projections_known_ = false;
+}
+
+template <Scalar T>
+void UpdateRule<T>::begin_pass(const PassOptions& options) {
+  options_ = options;
+  const bool with_denominator = options.accumulate && has_denominator();
+#pragma omp parallel
+  {
+    ThreadState& state = threads_[static_cast<std::size_t>(omp_get_thread_num())];
+    if (options.accumulate && state.numerator.columns() == 0) state.numerator = Accumulator<T>(kind_, columns_, k_);
+    if (with_denominator && state.denominator.columns() == 0) state.denominator = Accumulator<T>(StorageKind::dense, columns_, k_);
+    if (options.accumulate) state.numerator.set_zero();
+    if (with_denominator) state.denominator.set_zero();
+    state.small.assign(small_.size(), 0.0);
+  }
+}
+
+template <Scalar T>
+template <class Tile>
+void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+  const Index elements = w.rows * k_;
+  if (options_.update_W) {
+    T* old = nullptr;
+    if (options_.change) {
+      old = state.rows.reserve(3 * elements) + 2 * elements;
+      for (Index i = 0; i < w.rows; ++i) std::copy_n(w.row(i), k_, old + i * k_);
+    }
+    update_rows(x, w, local_row, state);
+    if (options_.change) {
+      double change = 0;
+      for (Index i = 0; i < w.rows; ++i) {
+        for (Index c = 0; c < k_; ++c) {
+          const double difference = static_cast<double>(w(i, c)) - static_cast<double>(old[i * k_ + c]);
+          change += difference * difference;
+        }
+      }
+      sum_in(state.small, PassSum::change_squared) += change;
+    }
+  }
+  if (options_.change || options_.divergence) {
+    double squares = 0;
+    double sum = 0;
+    for (Index i = 0; i < w.rows; ++i) {
+      for (Index c = 0; c < k_; ++c) {
+        const auto value = static_cast<double>(w(i, c));
+        squares += value * value;
+        sum += value;
+      }
+    }
+    sum_in(state.small, PassSum::norm_squared) += squares;
+    sum_in(state.small, PassSum::w_sum) += sum;
+  }
+  double* const gram = state.small.data() + static_cast<std::size_t>(PassSum::count);
+  if (options_.accumulate || options_.divergence) {
+    if (beta_ == 2) add_gram<T>(w, gram, state.work);
+    if (beta_ == 1) add_column_sums<T>(w, gram);
+  }
+  if (options_.divergence) sum_in(state.small, PassSum::divergence) += divergence_sum<T>(x, w, h_, beta_, state.work);
+  if (!options_.accumulate) return;
+  if (beta_ == 2) {
+    accumulate<T>(x, w, state.numerator, state.work);
+  } else {
+    accumulate_weighted<T>(x, w, h_, beta_, state.numerator, state.denominator, state.work);
+  }
+}
+
+template <Scalar T>
+void UpdateRule<T>::visit(const Block<T>& block, MatrixView<T> w) {
+  for_each_tile(block, [&](int thread, Index row, const auto& tile) {
+    visit_tile(tile, w.middle_rows({row, row + tile.rows}), block.local_row + row, threads_[static_cast<std::size_t>(thread)]);
+  });
+}
+
+template <Scalar T>
+void UpdateRule<T>::end_pass() {
+  std::fill(small_.begin(), small_.end(), 0.0);
+  for (const ThreadState& state : threads_)
+    for (std::size_t i = 0; i < small_.size(); ++i) small_[i] += state.small[i];
+  projections_known_ = projections_known_ || options_.update_W;
+  if (!options_.accumulate) return;
+  if (numerator_.columns() == 0) numerator_ = Matrix<T>(columns_, k_);
+  if (has_denominator() && denominator_.columns() == 0) denominator_ = Matrix<T>(columns_, k_);
+  std::vector<Accumulator<T>> parts;
+  const auto sum_of = [&](Accumulator<T> ThreadState::*member, MatrixView<T> total) {
+    for (ThreadState& state : threads_) parts.push_back(std::move(state.*member));
+    sum_accumulators(parts, total);
+    for (std::size_t t = 0; t < threads_.size(); ++t) threads_[t].*member = std::move(parts[t]);
+    parts.clear();
+  };
+  sum_of(&ThreadState::numerator, numerator_.view());
+  if (has_denominator()) sum_of(&ThreadState::denominator, denominator_.view());
+}
+
+template <Scalar T>
+std::vector<MatrixView<T>> UpdateRule<T>::large_sums() {
+  std::vector<MatrixView<T>> sums{numerator_.view()};
+  if (has_denominator()) sums.push_back(denominator_.view());
+  return sums;
+}
+
+template <Scalar T>
+double UpdateRule<T>::divergence() const {
+  double gram_dot = 0;
+  double sums_dot = 0;
+  for (std::size_t i = 0; i < h_gram_.size(); ++i) gram_dot += gram_sums()[i] * h_gram_[i];
+  for (std::size_t i = 0; i < h_sums_.size(); ++i) sums_dot += gram_sums()[i] * h_sums_[i];
+  return divergence_total(kind_, beta_, sum(PassSum::divergence), gram_dot, sums_dot, {options_.rows, columns_});
+}
+
+template class UpdateRule<float>;
+template class UpdateRule<double>;
+
+}  // namespace scanmf

@@ -102,6 +102,9 @@ class Dataset {
   /// Reads whole rows [rows.begin, rows.end), converted to T; any length. T as of native_type.
   template <class T>
   void read_rows(Range rows, T* to) const;
+  /// 2-D datasets: reads rows × columns elements, row-major, of at most 2 GiB. T = float, double.
+  template <class T>
+  void read_part(Range rows, Range columns, T* to) const;
   /// Writes whole rows, converted from T.
   template <class T>
   void write_rows(Range rows, const T* from) const;

@@ -205,6 +205,17 @@ void Dataset::read_rows(Range rows, T* to) const {
 }
 
 template <class T>
+void Dataset::read_part(Range rows, Range columns, T* to) const {
+  const std::array<hsize_t, 2> start = {static_cast<hsize_t>(rows.begin), static_cast<hsize_t>(columns.begin)};
+  const std::array<hsize_t, 2> count = {static_cast<hsize_t>(rows.size()), static_cast<hsize_t>(columns.size())};
+  const SpaceHandle memory(H5Screate_simple(2, count.data(), nullptr));
+  const SpaceHandle file(H5Dget_space(id()));
+  if (H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
+      H5Dread(id(), native_type<T>(), memory.get(), file.get(), H5P_DEFAULT, to) < 0)
+    fail("read", rows_place(*this, rows));
+}
+
+template <class T>
 void Dataset::write_rows(Range rows, const T* from) const {
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
@@ -226,6 +237,8 @@ template void Dataset::read_rows(Range, Index*) const;
 template void Dataset::read_rows(Range, std::int32_t*) const;
 template void Dataset::read_rows(Range, std::uint64_t*) const;
 template void Dataset::read_rows(Range, unsigned char*) const;
+template void Dataset::read_part(Range, Range, float*) const;
+template void Dataset::read_part(Range, Range, double*) const;
 template void Dataset::write_rows(Range, const float*) const;
 template void Dataset::write_rows(Range, const double*) const;
 template void Dataset::write_rows(Range, const Index*) const;

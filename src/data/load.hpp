@@ -1,0 +1,21 @@
+#pragma once
+
+#include "scanmf/data/matrix_file.hpp"
+
+namespace scanmf::data {
+
+/// Collective. load_matrix for each layout of the file.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+
+/// Throws scikit-learn's message when there are no rows or no columns.
+void check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place);
+
+/// "FILE:/path", for messages.
+inline std::string place_of(const MatrixDescription& description) { return description.file + ":" + description.path; }
+
+}  // namespace scanmf::data

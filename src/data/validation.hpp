@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "scanmf/data/data_source.hpp"
+#include "scanmf/linalg/tile.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf::data {
+
+enum class Flaw { nan, infinity, negative };
+
+/// An element of X that must not be there.
+struct Offence {
+  Index row = 0;
+  Index column = 0;
+  Flaw flaw = Flaw::nan;
+};
+
+/// The flaw of one value, if it has one.
+template <Scalar T>
+std::optional<Flaw> flaw_of(T value, bool check_sign);
+
+/// Looks at the rows of X that a rank owns, in ascending order: the first offender, and this rank's share of the summary.
+/// The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
+class Inspection {
+ public:
+  explicit Inspection(bool check_sign) : check_sign_(check_sign) {}
+
+  /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
+  template <Scalar T>
+  void add(const DenseBlock<T>& block, Index global_row);
+  template <Scalar T>
+  void add(const CsrBlock<T>& block, Index global_row);
+  /// An offender that was found on the way; the first one in row-major order is kept.
+  void add(const Offence& offence);
+
+  const std::optional<Offence>& first() const { return first_; }
+  const DataSummary& summary() const { return summary_; }
+
+ private:
+  bool check_sign_;
+  std::optional<Offence> first_;
+  DataSummary summary_;
+};
+
+/// scikit-learn's message for an offender, with its place. `place`: "FILE:/path", or empty for data from memory.
+std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator, const std::string& place);
+
+/// Collective. The summary of all of X; throws AgreedError for the first offender in row-major order of all ranks.
+DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type, const std::string& estimator, const std::string& place);
+
+}  // namespace scanmf::data

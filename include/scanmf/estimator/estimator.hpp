@@ -10,12 +10,22 @@
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/estimator/parameters.hpp"
 #include "scanmf/init/initial_factors.hpp"
+#include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
 
 /// One entry an iteration (NMF) or mini-batch step (MiniBatchNMF), replicated.
 struct History {
   std::vector<std::pair<std::string, std::vector<double>>> columns;  // iteration, seconds, then violation | error | cost, smoothed_cost, h_change
+
+  explicit History(const std::vector<std::string>& names = {}) {
+    for (const std::string& name : names) columns.emplace_back(name, std::vector<double>());
+  }
+  /// One value a column.
+  void append(std::initializer_list<double> values) {
+    std::size_t column = 0;
+    for (const double value : values) columns[column++].second.push_back(value);
+  }
 };
 
 /// What a running fit or transform tells after each iteration or step, on every rank.
@@ -38,6 +48,7 @@ struct RunReport {
 /// How a fit is run; nothing here changes its result.
 struct RunControl {
   std::function<void(const Progress&)> on_progress;  // may be empty
+  std::function<bool()> stop_requested;              // local; when it is true on any rank, all stop after the iteration; may be empty
   RunReport* report = nullptr;                       // may be null
 };
 
@@ -51,8 +62,10 @@ struct FittedModel {
   Index n_iter = 0;
   std::optional<Index> n_steps;   // MiniBatchNMF
   double reconstruction_err = 0;  // √(2·D(X, W·H))
-  bool converged = false;         // false: stopped by max_iter
+  bool converged = false;         // false: stopped by max_iter, or asked to stop
+  bool stopped = false;           // asked to stop before the end
   History history;
+  MiniBatchAccumulators<T> accumulators;  // MiniBatchNMF: this rank's slice of the columns
 };
 
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
@@ -72,6 +85,11 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uin
 /// Collective. W of new rows with H fixed, in the order of x's partition: the estimator's transform.
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control = {});
+
+/// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without n_steps is
+/// started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
+template <Scalar T>
+void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& control = {});
 
 /// Local. rows of W (r × k) times H, into x (r × n).
 template <Scalar T>

@@ -58,6 +58,7 @@ class UpdateRule {
 
   /// PassSum::count sums, then WᵀW (k × k, β = 2) or the column sums of W (k, β = 1): one vector, to be summed over ranks.
   std::span<double> small_sums() { return small_; }
+  double beta() const { return beta_; }
   double sum(PassSum which) const { return small_[static_cast<std::size_t>(which)]; }
 
   /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that accumulates.

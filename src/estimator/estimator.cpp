@@ -52,32 +52,39 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 }
 
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const RunControl& control) {
+void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control) {
+  const Parameters& parameters = model.parameters;
+  check_against_data(x, parameters, model.n_components);
+  PassRunner<T> runner(x, model.n_components, control);
+  model.stopped = false;
+  if (is_mini_batch(parameters)) {
+    fit_mini_batch(runner, control, model);
+  } else {
+    fit_nmf(runner, seed, control, model);
+  }
+  if (model.stopped) return;
+  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss));
+  require_finite(model.reconstruction_err, "reconstruction error", "iteration", model.n_iter);
+  if (model.n_iter == parameters.max_iter && parameters.tol > 0)
+    log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
+}
+
+template <Scalar T>
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control) {
   FittedModel<T> model;
   model.parameters = parameters;
   model.n_components = initial.Ht.columns();
   model.n_samples = x.shape().rows;
   model.factors = std::move(initial);
-  check_against_data(x, parameters, model.n_components);
-  PassRunner<T> runner(x, model.n_components, control);
-  if (is_mini_batch(parameters)) {
-    fit_mini_batch(runner, control, model);
-  } else {
-    if (parameters.solver == Solver::mu && parameters.init == Init::nndsvd)
-      log_warning("The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
-                  "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
-    fit_nmf(runner, seed, control, model);
-  }
-  if (model.stopped) return model;
-  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss));
-  require_finite(model.reconstruction_err, "reconstruction error", "iteration", model.n_iter);
-  if (model.n_iter == parameters.max_iter && parameters.tol > 0)
-    log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
+  if (!is_mini_batch(parameters) && parameters.solver == Solver::mu && parameters.init == Init::nndsvd)
+    log_warning("The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
+                "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
+  continue_fit(x, seed, model, control);
   return model;
 }
 
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const RunControl& control) {
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const FitControl<T>& control) {
   const std::optional<DatasetInfo> custom_H =
       parameters.init == Init::custom ? dataset_info(x.communicator(), init_file, "/H") : std::optional<DatasetInfo>();
   const bool has_rows = custom_H && custom_H->dimensions.size() == 2;
@@ -96,7 +103,7 @@ template <Scalar T>
 double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta) {
   Multiplicative<T> rule(x.kind(), x.shape().columns, Ht.columns(), beta, {});
   rule.set_H(Ht);
-  PassRunner<T> runner(x, Ht.columns(), {});
+  PassRunner<T> runner(x, Ht.columns(), FitControl<T>());
   // The pass leaves W as it is; a view for writing is what the interface of passes takes.
   return runner.divergence(rule, MatrixView<T>(const_cast<T*>(W.data()), W.rows(), W.columns()));
 }
@@ -109,10 +116,12 @@ void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T>
   multiply<T>(w, h, x, work);
 }
 
-template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const RunControl&);
-template FittedModel<double> fit(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&, const RunControl&);
-template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std::uint32_t, Factors<float>, const RunControl&);
-template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const RunControl&);
+template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<float>&);
+template FittedModel<double> fit(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<double>&);
+template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std::uint32_t, Factors<float>, const FitControl<float>&);
+template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const FitControl<double>&);
+template void continue_fit(DataSource<float>&, std::uint32_t, FittedModel<float>&, const FitControl<float>&);
+template void continue_fit(DataSource<double>&, std::uint32_t, FittedModel<double>&, const FitControl<double>&);
 template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double);
 template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double);
 template void inverse_transform(MatrixView<const float>, const Matrix<float>&, MatrixView<float>);

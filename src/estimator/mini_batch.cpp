@@ -25,32 +25,19 @@ struct HNorms {
   }
 };
 
-/// The two stopping rules of MiniBatchNMF and its smoothed cost.
-class CostRule {
- public:
-  explicit CostRule(const Parameters& parameters) : parameters_(parameters) {}
-
-  /// After a step (not the first one). weight: b_R/(m + 1).
-  bool stops(double cost, double weight, double h_change) {
-    const double a = std::min(1.0, weight);
-    smoothed_ = std::isnan(smoothed_) ? cost : smoothed_ * (1 - a) + cost * a;
-    if (parameters_.tol > 0 && h_change <= parameters_.tol) return true;
-    if (smoothed_ < best_) {
-      best_ = smoothed_;
-      without_improvement_ = 0;
-    } else {
-      ++without_improvement_;
-    }
-    return parameters_.max_no_improvement && without_improvement_ >= *parameters_.max_no_improvement;
+/// The two stopping rules of MiniBatchNMF, after a step that is not the first one. weight: b_R/(m + 1).
+bool cost_stops(StopState& state, const Parameters& parameters, double cost, double weight, double h_change) {
+  const double a = std::min(1.0, weight);
+  state.smoothed = std::isnan(state.smoothed) ? cost : state.smoothed * (1 - a) + cost * a;
+  if (parameters.tol > 0 && h_change <= parameters.tol) return true;
+  if (state.smoothed < state.best) {
+    state.best = state.smoothed;
+    state.without_improvement = 0;
+  } else {
+    ++state.without_improvement;
   }
-  double smoothed() const { return smoothed_; }
-
- private:
-  const Parameters& parameters_;
-  double smoothed_ = undefined;
-  double best_ = std::numeric_limits<double>::infinity();
-  Index without_improvement_ = 0;
-};
+  return parameters.max_no_improvement && state.without_improvement >= *parameters.max_no_improvement;
+}
 
 template <Scalar T>
 double element_sum(const DenseTile<T>& x) {
@@ -124,6 +111,7 @@ class MiniBatchSteps {
                          penalties.l2_W * rule_.sum(PassSum::norm_squared) + penalties.l2_H * h.norm_squared) /
                         static_cast<double>(rows.size());
     stop_requested_ = rule_.sum(PassSum::stop_requested) > 0;
+    checkpoint_due_ = rule_.sum(PassSum::checkpoint_due) > 0;
     runner_.update_H(rule_, model_.factors.Ht);
     model_.n_steps = model_.n_steps.value_or(0) + 1;
     require_finite(cost, "cost", "mini-batch step", *model_.n_steps);
@@ -131,6 +119,7 @@ class MiniBatchSteps {
   }
 
   bool stop_requested() const { return stop_requested_; }
+  bool checkpoint_due() const { return checkpoint_due_; }
   Multiplicative<T>& solver() { return solver_; }
 
  private:
@@ -141,6 +130,7 @@ class MiniBatchSteps {
   Multiplicative<T> solver_;
   Matrix<T> scratch_W_;
   bool stop_requested_ = false;
+  bool checkpoint_due_ = false;
 };
 
 /// A = H, B = 1, ρ = forget_factor^(b/m), on this rank's slice.
@@ -182,15 +172,16 @@ void solve_W(PassRunner<T>& runner, Multiplicative<T>& rule, Index batch, Matrix
 }
 
 template <Scalar T>
-void fit_mini_batch(PassRunner<T>& runner, const RunControl& control, FittedModel<T>& model) {
+void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedModel<T>& model) {
   const Parameters& parameters = model.parameters;
   const RowPartition& rows = runner.source().partition();
   const Index per_pass = rows.batches();
   const Index limit = parameters.max_iter * per_pass;
-  start_accumulators(runner, model);
+  if (!model.n_steps) {
+    start_accumulators(runner, model);
+    model.history = History({"iteration", "seconds", "cost", "smoothed_cost", "h_change"});
+  }
   MiniBatchSteps<T> steps(runner, model, parameters.fresh_restarts);
-  CostRule stop_rule(parameters);
-  model.history = History({"iteration", "seconds", "cost", "smoothed_cost", "h_change"});
   Matrix<T> before = copy_of(model.factors.Ht);
   while (*model.n_steps < limit && !model.converged && !model.stopped) {
     const Timer timer;
@@ -201,13 +192,14 @@ void fit_mini_batch(PassRunner<T>& runner, const RunControl& control, FittedMode
     if (*model.n_steps > 1) {
       const HNorms<T> norms(model.factors.Ht, before);
       h_change = std::sqrt(norms.change_squared) / std::sqrt(norms.norm_squared);
-      model.converged = stop_rule.stops(cost, static_cast<double>(rows.batch(batch).size()) / static_cast<double>(rows.rows() + 1), h_change);
+      const double weight = static_cast<double>(rows.batch(batch).size()) / static_cast<double>(rows.rows() + 1);
+      model.converged = cost_stops(model.stop, parameters, cost, weight, h_change);
     }
-    model.stopped = !model.converged && steps.stop_requested();
-    model.history.append({static_cast<double>(*model.n_steps), timer.seconds(), cost, stop_rule.smoothed(), h_change});
+    model.n_iter = (*model.n_steps + per_pass - 1) / per_pass;
+    model.history.append({static_cast<double>(*model.n_steps), timer.seconds(), cost, model.stop.smoothed, h_change});
     if (control.on_progress) control.on_progress({*model.n_steps, limit, timer.seconds(), "cost", cost});
+    end_iteration(steps.stop_requested(), steps.checkpoint_due(), control, model);
   }
-  model.n_iter = (*model.n_steps + per_pass - 1) / per_pass;
   if (parameters.fresh_restarts && !model.stopped) {
     const Shape shape = runner.source().shape();
     Multiplicative<T>& solver = steps.solver();
@@ -220,7 +212,7 @@ void fit_mini_batch(PassRunner<T>& runner, const RunControl& control, FittedMode
 
 template <Scalar T>
 void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& control) {
-  PassRunner<T> runner(x, model.n_components, control);
+  PassRunner<T> runner(x, model.n_components, FitControl<T>(control));
   if (!model.n_steps) start_accumulators(runner, model);
   MiniBatchSteps<T> steps(runner, model, true);
   steps.step(0);
@@ -228,8 +220,8 @@ void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& cont
 
 template void solve_W(PassRunner<float>&, Multiplicative<float>&, Index, MatrixView<float>, double, double, Index, const RunControl&);
 template void solve_W(PassRunner<double>&, Multiplicative<double>&, Index, MatrixView<double>, double, double, Index, const RunControl&);
-template void fit_mini_batch(PassRunner<float>&, const RunControl&, FittedModel<float>&);
-template void fit_mini_batch(PassRunner<double>&, const RunControl&, FittedModel<double>&);
+template void fit_mini_batch(PassRunner<float>&, const FitControl<float>&, FittedModel<float>&);
+template void fit_mini_batch(PassRunner<double>&, const FitControl<double>&, FittedModel<double>&);
 template void partial_fit(DataSource<float>&, FittedModel<float>&, const RunControl&);
 template void partial_fit(DataSource<double>&, FittedModel<double>&, const RunControl&);
 

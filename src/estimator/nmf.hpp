@@ -5,13 +5,17 @@
 
 namespace scanmf {
 
-/// Collective. The loop of NMF: from initial factors to the stop rule. model: parameters, n_components, n_samples and factors are set.
+/// Collective. The loop of NMF: from the model's factors and counters to the stop rule.
 template <Scalar T>
-void fit_nmf(PassRunner<T>& runner, std::uint32_t seed, const RunControl& control, FittedModel<T>& model);
+void fit_nmf(PassRunner<T>& runner, std::uint32_t seed, const FitControl<T>& control, FittedModel<T>& model);
 
 /// Collective. The loop of MiniBatchNMF.
 template <Scalar T>
-void fit_mini_batch(PassRunner<T>& runner, const RunControl& control, FittedModel<T>& model);
+void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedModel<T>& model);
+
+/// Collective. The end of an iteration, with the flags that all ranks have agreed on: whether the run stops, and a checkpoint when one is due or it does.
+template <Scalar T>
+void end_iteration(bool stop_requested, bool checkpoint_due, const FitControl<T>& control, FittedModel<T>& model);
 
 /// Collective. Multiplicative updates of the rows of W of one batch (or of all, batch < 0) from √(mean/k), until the relative change of W is at most tol or
 /// `limit` updates are done (scikit-learn's _solve_W). mean: of these rows of X.

@@ -8,7 +8,7 @@
 namespace scanmf {
 
 template <Scalar T>
-PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const RunControl& control)
+PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control)
     : x_(x),
       n_components_(n_components),
       control_(control),
@@ -73,6 +73,7 @@ void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, con
   const std::span<double> sums = rule.small_sums();
   sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
   sums[static_cast<std::size_t>(PassSum::stop_requested)] = control_.stop_requested && control_.stop_requested() ? 1 : 0;
+  sums[static_cast<std::size_t>(PassSum::checkpoint_due)] = control_.checkpoint_due && control_.checkpoint_due() ? 1 : 0;
   x_.communicator().allreduce_sum(sums);
   if (rule.sum(PassSum::failed) > 0) {
     x_.communicator().agree([&] {

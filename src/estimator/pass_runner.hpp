@@ -14,7 +14,7 @@ namespace scanmf {
 template <Scalar T>
 class PassRunner {
  public:
-  PassRunner(DataSource<T>& x, Index n_components, const RunControl& control);
+  PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control);
 
   /// Collective. One pass over a batch, or over all of X. W: all local rows. An error of one rank (reading, memory) is thrown on every rank.
   void over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options);
@@ -39,7 +39,7 @@ class PassRunner {
 
   DataSource<T>& x_;
   Index n_components_;
-  const RunControl control_;
+  const FitControl<T> control_;
   RunReport own_report_;
   RunReport& report_;
   std::vector<Index> column_offsets_;  // slices of H

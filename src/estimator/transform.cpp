@@ -68,7 +68,7 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   const bool mini_batch = parameters.estimator == Estimator::minibatch_nmf;
   if (!mini_batch && parameters.beta_loss <= 0 && x.summary().has_zeros(shape))
     throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
-  PassRunner<T> runner(x, Ht.columns(), control);
+  PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
   Matrix<T> W(x.local_rows(), Ht.columns(), T{0});
   if (mini_batch) {
     Multiplicative<T> rule(x.kind(), shape.columns, Ht.columns(), parameters.beta_loss,

@@ -11,7 +11,7 @@ template <Scalar T>
 Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns);
 
 enum class QrMethod {
-  automatic,  // ScaLAPACK, tree where its 32-bit integers are too small
+  automatic,  // ScaLAPACK, tree where that cannot do it (32-bit sizes, a single column)
   scalapack,
   tree,  // blocks first, then their R factors (Demmel, Grigori, Hoemmen & Langou 2012)
 };

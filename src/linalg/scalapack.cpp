@@ -78,6 +78,7 @@ void check(int info, const char* routine) {
 }  // namespace
 
 bool distributed_qr_fits(Index block_rows, Index columns, int ranks, Index element_size) {
+  if (columns < 2) return false;  // the PBLAS take a row of a matrix with a single row for a column
   constexpr Index limit = std::numeric_limits<int>::max();
   return block_rows * ranks <= limit && block_rows * columns * element_size <= limit && workspace(block_rows, columns) * element_size <= limit;
 }

@@ -6,7 +6,7 @@
 
 namespace scanmf {
 
-/// True when ScaLAPACK's 32-bit integers can hold what distributed_qr needs for blocks of this size.
+/// True when distributed_qr can factor blocks of this size: ScaLAPACK's 32-bit integers suffice, and there are at least two columns.
 bool distributed_qr_fits(Index block_rows, Index columns, int ranks, Index element_size);
 
 /// Collective over `comm`. QR of a tall matrix (ranks·rows × columns) by ScaLAPACK; `a` is this rank's block, of the same size on every rank, rows >=

@@ -70,6 +70,7 @@ TEST(Scalapack, limits_of_its_integers) {
   EXPECT_TRUE(distributed_qr_fits(1'000'000, 20, 64, 8));
   EXPECT_FALSE(distributed_qr_fits(1'000'000, 20, 4096, 8)) << "more than 2^31 rows";
   EXPECT_FALSE(distributed_qr_fits(30'000'000, 20, 4, 8)) << "a block of more than 2^31 bytes";
+  EXPECT_FALSE(distributed_qr_fits(1000, 1, 2, 8)) << "a single column";
 }
 
 }  // namespace

@@ -1,0 +1,161 @@
+#include <algorithm>
+#include <cmath>
+
+#include "init/draws.hpp"
+#include "init/truncated_svd.hpp"
+#include "scanmf/init/initial_factors.hpp"
+
+namespace scanmf {
+namespace {
+
+/// Which half of a pair of singular vectors becomes a component, and its scale: column of W = left · max(0, sign·u).
+struct Half {
+  double sign = 1;
+  double left = 0;   // √(s·σ)/‖half of u‖, σ = ‖half of u‖·‖half of v‖
+  double right = 0;  // √(s·σ)/‖half of v‖
+};
+
+/// Turns triplets so that the entry of largest magnitude of each u (the first one in the order of rows) is positive. Decides exact ties between
+/// halves.
+template <Scalar T>
+std::vector<double> signs_of(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
+  const Communicator& comm = source.communicator();
+  const Index k = svd.U.columns();
+  // For each component the largest magnitude on this rank, its row in X, and its value.
+  std::vector<double> found(static_cast<std::size_t>(3 * k * comm.size()), 0);
+  double* const own = found.data() + 3 * k * comm.rank();
+  for_pieces(source.partition(), [&](int rank, Range piece, Index local_begin) {
+    if (rank != comm.rank()) return;
+    for (Index i = 0; i < piece.size(); ++i)
+      for (Index c = 0; c < k; ++c) {
+        const double value = static_cast<double>(svd.U(local_begin + i, c));
+        if (std::abs(value) <= own[3 * c]) continue;
+        own[3 * c] = std::abs(value);
+        own[3 * c + 1] = static_cast<double>(piece.begin + i);
+        own[3 * c + 2] = value;
+      }
+  });
+  comm.allgather(std::span<double>(found), slice_offsets(3 * k * comm.size(), comm.size(), 3 * k));
+  std::vector<double> signs(static_cast<std::size_t>(k), 1);
+  for (Index c = 0; c < k; ++c) {
+    const double* best = found.data() + 3 * c;
+    for (int rank = 1; rank < comm.size(); ++rank) {
+      const double* const other = found.data() + 3 * (k * rank + c);
+      if (other[0] > best[0] || (other[0] == best[0] && other[0] > 0 && other[1] < best[1])) best = other;
+    }
+    if (best[2] < 0) signs[static_cast<std::size_t>(c)] = -1;
+  }
+  return signs;
+}
+
+/// Squared norms of the positive and of the negative part of each column: 2·k values.
+template <Scalar T>
+std::vector<double> squares_of_parts(const Matrix<T>& columns) {
+  std::vector<double> squares(static_cast<std::size_t>(2 * columns.columns()), 0);
+  for (Index i = 0; i < columns.rows(); ++i)
+    for (Index c = 0; c < columns.columns(); ++c) {
+      const double value = static_cast<double>(columns(i, c));
+      squares[static_cast<std::size_t>(2 * c + (value < 0 ? 1 : 0))] += value * value;
+    }
+  return squares;
+}
+
+/// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass (the negative one in a tie).
+template <Scalar T>
+std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
+  const std::vector<double> signs = signs_of(source, svd);
+  std::vector<double> u = squares_of_parts(svd.U);
+  source.communicator().allreduce_sum(std::span<double>(u));
+  const std::vector<double> v = squares_of_parts(svd.V);
+  std::vector<Half> halves(svd.s.size());
+  for (std::size_t c = 0; c < halves.size(); ++c) {
+    if (c == 0) {
+      halves[c] = {1, std::sqrt(svd.s[0]), std::sqrt(svd.s[0])};
+      continue;
+    }
+    const double positive = std::sqrt(u[2 * c]) * std::sqrt(v[2 * c]);
+    const double negative = std::sqrt(u[2 * c + 1]) * std::sqrt(v[2 * c + 1]);
+    // As the vectors are here; turning both by the sign exchanges the halves.
+    const bool first = signs[c] > 0 ? positive > negative : positive >= negative;
+    const double mass = first ? positive : negative;
+    if (mass == 0 || svd.s[c] == 0) continue;  // a component that does not exist
+    const double scale = std::sqrt(svd.s[c] * mass);
+    const std::size_t part = 2 * c + (first ? 0 : 1);
+    halves[c] = {first ? 1.0 : -1.0, scale / std::sqrt(u[part]), scale / std::sqrt(v[part])};
+  }
+  return halves;
+}
+
+/// Replaces singular vectors by the columns of a factor; what is below 10⁻⁶ becomes 0.
+template <Scalar T>
+void split(Matrix<T>& vectors, const std::vector<Half>& halves, double Half::*scale) {
+  constexpr T smallest = static_cast<T>(1e-6);
+#pragma omp parallel for schedule(static)
+  for (Index i = 0; i < vectors.rows(); ++i)
+    for (std::size_t c = 0; c < halves.size(); ++c) {
+      T& value = vectors(i, static_cast<Index>(c));
+      const double part = c == 0 ? std::abs(static_cast<double>(value)) : std::max(0.0, halves[c].sign * static_cast<double>(value));
+      value = static_cast<T>(halves[c].*scale * part);
+      if (value < smallest) value = 0;
+    }
+}
+
+/// nndsvda: every zero becomes the mean of X.
+template <Scalar T>
+void fill_zeros(Matrix<T>& factor, T mean) {
+  std::replace(factor.span().begin(), factor.span().end(), T{0}, mean);
+}
+
+/// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for those of H (k × n) in its
+/// order.
+template <Scalar T>
+void fill_zeros_randomly(const DataSource<T>& source, std::uint32_t seed, T mean, Factors<T>& factors) {
+  const Communicator& comm = source.communicator();
+  const RowPartition& partition = source.partition();
+  const Index k = factors.W.columns();
+  // Zeros of every piece, in the order in which for_pieces visits them.
+  std::vector<Index> zeros;
+  for_pieces(partition, [&](int rank, Range piece, Index local_begin) {
+    const T* const begin = rank == comm.rank() ? factors.W.row(local_begin) : nullptr;
+    zeros.push_back(begin == nullptr ? 0 : std::count(begin, begin + piece.size() * k, T{0}));
+  });
+  comm.allreduce_sum(std::span<Index>(zeros));
+
+  LegacyRandom random(seed);
+  const auto draw = [&] { return static_cast<T>(std::abs(static_cast<double>(mean) * random.normal() / 100)); };
+  std::size_t number = 0;
+  for_pieces(partition, [&](int rank, Range piece, Index local_begin) {
+    const Index count = zeros[number++];
+    if (rank != comm.rank()) return random.skip_normals(count);
+    std::for_each_n(factors.W.row(local_begin), piece.size() * k, [&](T& value) {
+      if (value == 0) value = draw();
+    });
+  });
+  for (Index c = 0; c < k; ++c)
+    for (Index j = 0; j < factors.Ht.rows(); ++j)
+      if (factors.Ht(j, c) == 0) factors.Ht(j, c) = draw();
+}
+
+}  // namespace
+
+template <Scalar T>
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact) {
+  TruncatedSvd<T> svd = exact ? exact_svd(source, n_components) : randomized_svd(source, n_components, seed);
+  const std::vector<Half> halves = choose_halves(source, svd);
+  split(svd.U, halves, &Half::left);
+  split(svd.V, halves, &Half::right);
+  Factors<T> factors{std::move(svd.U), std::move(svd.V)};
+  const T mean = static_cast<T>(source.summary().mean(source.shape()));
+  if (variant == NndsvdVariant::nndsvda) {
+    fill_zeros(factors.W, mean);
+    fill_zeros(factors.Ht, mean);
+  } else if (variant == NndsvdVariant::nndsvdar) {
+    fill_zeros_randomly(source, seed, mean, factors);
+  }
+  return factors;
+}
+
+template Factors<float> nndsvd_factors(DataSource<float>&, Index, std::uint32_t, NndsvdVariant, bool);
+template Factors<double> nndsvd_factors(DataSource<double>&, Index, std::uint32_t, NndsvdVariant, bool);
+
+}  // namespace scanmf

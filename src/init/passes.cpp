@@ -1,0 +1,85 @@
+#include "init/passes.hpp"
+
+#include <omp.h>
+
+#include "scanmf/parallel/environment.hpp"
+
+namespace scanmf {
+
+template <Scalar T>
+Passes<T>::Passes(DataSource<T>& source, Index width)
+    : source_(source), width_(width), right_(source.kind(), source.shape().columns, width), work_(static_cast<std::size_t>(thread_count())) {
+  source_.communicator().agree([&] {
+    for (std::size_t thread = 0; thread < work_.size(); ++thread) {
+      sums_.emplace_back(source_.kind(), source_.shape().columns, width_);
+      rows_.emplace_back(source_.partition().tile_rows() * width_);
+    }
+  });
+}
+
+template <Scalar T>
+template <class VisitTile>
+void Passes<T>::pass(VisitTile&& visit_tile) {
+  const auto visit_block = [&](const Block<T>& block) {
+    std::visit(
+        [&](const auto& matrix) {
+#pragma omp parallel num_threads(static_cast <int>(work_.size()))
+          {
+            const Index team = omp_get_num_threads();
+            const Index thread = omp_get_thread_num();
+            for (Index tile = (thread + team - block.first_tile % team) % team; tile < block.tiles(); tile += team)
+              visit_tile(matrix.tile(tile), block.local_row + tile * block.tile_rows(), static_cast<std::size_t>(thread));
+          }
+        },
+        block.matrix);
+  };
+  source_.communicator().agree([&] {
+    for (Index batch = 0; batch < source_.partition().batches(); ++batch) source_.visit(batch, visit_block);
+  });
+}
+
+template <Scalar T>
+void Passes<T>::multiply(const Matrix<T>& right, Matrix<T>& block) {
+  right_.assign(right.view());
+  pass([&](const auto& x, Index local_row, std::size_t thread) {
+    project(x, right_, block.view().middle_rows({local_row, local_row + x.rows}), work_[thread]);
+  });
+}
+
+template <Scalar T>
+Matrix<T> Passes<T>::multiply_transposed(const Matrix<T>& block) {
+  clear_sums();
+  pass([&](const auto& x, Index local_row, std::size_t thread) {
+    accumulate<T>(x, block.view().middle_rows({local_row, local_row + x.rows}), sums_[thread], work_[thread]);
+  });
+  return sum_of_threads();
+}
+
+template <Scalar T>
+Matrix<T> Passes<T>::multiply_gram(const Matrix<T>& right) {
+  right_.assign(right.view());
+  clear_sums();
+  pass([&](const auto& x, Index, std::size_t thread) {
+    const MatrixView<T> rows(rows_[thread].data(), x.rows, width_);
+    project(x, right_, rows, work_[thread]);
+    accumulate<T>(x, rows, sums_[thread], work_[thread]);
+  });
+  return sum_of_threads();
+}
+
+template <Scalar T>
+void Passes<T>::clear_sums() {
+  for (Accumulator<T>& sums : sums_) sums.set_zero();
+}
+
+template <Scalar T>
+Matrix<T> Passes<T>::sum_of_threads() const {
+  Matrix<T> total(source_.shape().columns, width_);
+  sum_accumulators(sums_, total.view());
+  return total;
+}
+
+template class Passes<float>;
+template class Passes<double>;
+
+}  // namespace scanmf

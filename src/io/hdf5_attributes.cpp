@@ -134,7 +134,8 @@ void File::write_attribute(const std::string& object, const std::string& attribu
 void File::write_integers_attribute(const std::string& object, const std::string& attribute, std::span<const Index> values) {
   const hsize_t count = values.size();
   const SpaceHandle space(H5Screate_simple(1, &count, nullptr));
-  write_new(*this, object, attribute, H5T_NATIVE_INT64, space, values.data());
+  const Index nothing = 0;  // HDF5 wants an address even when there is nothing to write
+  write_new(*this, object, attribute, H5T_NATIVE_INT64, space, values.empty() ? &nothing : values.data());
 }
 
 }  // namespace scanmf::hdf5

@@ -65,12 +65,20 @@ class ScratchFile {
   const PosixFile& file() const { return file_; }
 
  private:
+  static constexpr Index room = Index{1} << 20;
+
   void create(const std::string& folder) {
     const std::string name = folder + "/scanmf-layout";
     remove_stale_temporaries(name);
     path_ = temporary_name(name);
     ::unlink(path_.c_str());  // of an earlier process with this number
     file_ = PosixFile::create_exclusive(path_);
+    try {
+      file_.reserve(room);  // HDF5 frees it again, and must not run out of it
+    } catch (...) {
+      ::unlink(path_.c_str());
+      throw;
+    }
   }
 
   std::string path_;

@@ -27,9 +27,10 @@ class TemporaryFolder {
 
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 
-  /// Collective. Runs `work` on rank 0 and lets all ranks wait for it.
+  /// Collective. Runs `work` on rank 0 when all ranks have come here, and lets them wait for it.
   template <class F>
   void on_root(F&& work) const {
+    MPI_Barrier(MPI_COMM_WORLD);
     if (rank_ == 0) work();
     MPI_Barrier(MPI_COMM_WORLD);
   }

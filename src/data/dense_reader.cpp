@@ -17,7 +17,7 @@ struct Pieces {
   Index columns = 1;
 };
 
-Pieces pieces_for(const hdf5::Dataset& dataset, Index element_bytes) {
+Pieces pieces_for(const hdf5::Dataset& dataset, Index element_bytes, Index piece_bytes) {
   const Index columns = dataset.dimensions()[1];
   const Index most = std::max<Index>(1, piece_bytes / element_bytes);
   const bool chunked = !dataset.chunk().empty();
@@ -32,7 +32,7 @@ Pieces pieces_for(const hdf5::Dataset& dataset, Index element_bytes) {
 
 template <Scalar T>
 void DenseReader<T>::read(Range rows, const PackedRows<T>& to, Index first_row) {
-  const Pieces pieces = pieces_for(*dataset_, sizeof(T));
+  const Pieces pieces = pieces_for(*dataset_, sizeof(T), piece_bytes_);
   const Index most = std::min(pieces.rows, rows.size()) * pieces.columns;
   if (piece_.size() < most) piece_ = Buffer<T>(most);
   Index end = 0;

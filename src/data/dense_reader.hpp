@@ -5,20 +5,19 @@
 
 namespace scanmf::data {
 
-/// The most memory that reading takes beside the packed rows, in bytes.
-constexpr Index piece_bytes = Index{64} << 20;
-
 /// Reads rows of a dense dataset through the HDF5 library, whatever its type, layout and filters. Local.
 template <Scalar T>
 class DenseReader {
  public:
-  explicit DenseReader(const hdf5::Dataset& dataset) : dataset_(&dataset) {}
+  /// piece_bytes: the most memory that it takes beside the packed rows, if a chunk fits.
+  DenseReader(const hdf5::Dataset& dataset, Index piece_bytes) : dataset_(&dataset), piece_bytes_(piece_bytes) {}
 
   /// Reads rows [rows.begin, rows.end) into the block from its row `first_row` on.
   void read(Range rows, const PackedRows<T>& to, Index first_row);
 
  private:
   const hdf5::Dataset* dataset_;
+  Index piece_bytes_;
   Buffer<T> piece_;
 };
 

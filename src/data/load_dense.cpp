@@ -17,7 +17,7 @@ std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const Matrix
     const hdf5::Dataset dataset = file.dataset(description.path);
     if (dataset.dimensions() != std::vector<Index>{description.shape.rows, description.shape.columns})
       throw Error(fmt::format("{} has changed its shape since it was opened", dataset.place()));
-    DenseReader<T> reader(dataset);
+    DenseReader<T> reader(dataset, options.piece_bytes);
     rows.emplace(comm, partition, description.shape.columns);
     for (Index batch = 0; batch < partition.batches(); ++batch) {
       const Range piece = partition.piece(batch, comm.rank());

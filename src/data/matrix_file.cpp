@@ -34,6 +34,10 @@ hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
   switch (description.format) {
+    case FileFormat::csr:
+      return data::load_csr<T>(comm, description, options);
+    case FileFormat::csc:
+      return data::load_csc<T>(comm, description, options);
     default:
       return data::load_dense<T>(comm, description, options);
   }

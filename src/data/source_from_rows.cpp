@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include "data/dense_reader.hpp"
 #include "data/dense_rows.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
@@ -8,11 +7,6 @@
 
 namespace scanmf {
 namespace {
-
-/// Rows that every rank sends in one round of the exchange below.
-Index rows_of_round(Index columns, Index element_bytes) {
-  return std::max<Index>(1, data::piece_bytes / std::max<Index>(1, columns * element_bytes));
-}
 
 /// One round: the rows [sent.begin, sent.end) of each rank go to the ranks that own them.
 /// first_rows: number of each rank's first row in X.
@@ -71,7 +65,7 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, Matrix
   RowPartition partition = data::partition_for(comm, StorageKind::dense, shape.rows, options.batch_rows);
   std::optional<data::LocalRows<T>> rows;
   comm.agree([&] { rows.emplace(comm, partition, columns); });
-  const Index round = rows_of_round(columns, sizeof(T));
+  const Index round = std::max<Index>(1, options.piece_bytes / (columns * static_cast<Index>(sizeof(T))));
   for (Index begin = 0; begin < longest; begin += round) exchange_rows(comm, local_rows, first_rows, Range{begin, begin + round}, partition, *rows);
   data::Inspection inspection(options.check_sign);
   comm.agree([&] { rows->inspect(inspection); });

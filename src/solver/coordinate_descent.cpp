@@ -67,6 +67,16 @@ double CoordinateDescent<T>::finish_pass(MatrixView<T> ht_slice, Range slice) {
   return std::accumulate(violations.begin(), violations.end(), 0.0);
 }
 
+template <Scalar T>
+void CoordinateDescent<T>::update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+  sweep(x, w, local_row, state);
+}
+
+template <Scalar T>
+void CoordinateDescent<T>::update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+  sweep(x, w, local_row, state);
+}
+
 template class CoordinateDescent<float>;
 template class CoordinateDescent<double>;
 

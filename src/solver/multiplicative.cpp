@@ -103,6 +103,16 @@ double Multiplicative<T>::finish_pass(MatrixView<T> ht_slice, Range slice) {
   return 0;
 }
 
+template <Scalar T>
+void Multiplicative<T>::update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+  update(x, w, local_row, state);
+}
+
+template <Scalar T>
+void Multiplicative<T>::update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+  update(x, w, local_row, state);
+}
+
 template class Multiplicative<float>;
 template class Multiplicative<double>;
 

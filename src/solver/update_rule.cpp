@@ -35,7 +35,7 @@ void UpdateRule<T>::set_H(const Matrix<T>& Ht) {
 
 template <Scalar T>
 void UpdateRule<T>::keep_projections(Index local_rows) {
-  kept_projections_ = Matrix<T>(local_rows, k_);
+  if (kept_projections_.rows() != local_rows) kept_projections_ = Matrix<T>(local_rows, k_);
   projections_known_ = false;
 }
 

@@ -108,6 +108,7 @@ TEST(Dense, EveryTypeAndLayout) {
       EXPECT_EQ(description.element_type, types[t].first);
       EXPECT_EQ(gather(*load_matrix<float>(comm, description)), x) << input;
       EXPECT_EQ(gather(*load_matrix<double>(comm, description, {.batch_rows = 64})), x) << input;
+      EXPECT_EQ(gather(*load_matrix<double>(comm, description, {.piece_bytes = 2000})), x) << input;
     }
 }
 
@@ -178,7 +179,8 @@ TEST(Dense, SourceFromRowsEqualsTheFile) {
   }();
   const Range own = {offsets[static_cast<std::size_t>(comm.rank())], offsets[static_cast<std::size_t>(comm.rank()) + 1]};
   for (const Index batch_rows : {0, 50}) {
-    const auto source = source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * 9, own.size(), 9), {.batch_rows = batch_rows});
+    const LoadOptions options{.batch_rows = batch_rows, .piece_bytes = batch_rows == 0 ? 10000 : 500};
+    const auto source = source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * 9, own.size(), 9), options);
     EXPECT_EQ(source->partition().tile_rows(), tile_rows_for(StorageKind::dense, batch_rows == 0 ? 211 : 50));
     EXPECT_EQ(gather(*source), x);
     expect_summary(source->summary(), x);

@@ -43,6 +43,9 @@ class CheckRules(unittest.TestCase):
         self.assertEqual(self.violations("src/app/a.cpp", "#include <boost/program_options.hpp>"), [])
         self.assertEqual(len(self.violations("src/data/a.cpp", "#include <boost/program_options/errors.hpp>")), 1)
 
+        self.assertEqual(self.violations("src/linalg/a.cpp", '#include "hwy/highway.h"'), [])
+        self.assertEqual(len(self.violations("src/solver/a.cpp", '#include "hwy/highway.h"')), 1)
+
     def test_names_of_places(self):
         self.assertEqual(self.violations("scripts/a.sh", "cp /usr/share/datasets/x /tmp"), [])
         self.assertEqual(len(self.violations("scripts/a.sh", "cp /" + "home/somebody/x .")), 1)

@@ -14,34 +14,35 @@ enum class FileFormat { dense, csr, csc };
 
 /// What a file says of the matrix in it; nothing of X itself has been read.
 struct MatrixDescription {
-  std::string file;             // as given, without the path in the file
-  std::string path;             // of the dataset or group, for example /X
+  std::string file;  // as given, without the path in the file
+  std::string path;  // of the dataset or group, for example /X
   FileFormat format = FileFormat::dense;
-  Shape shape;                  // samples × features
-  Index stored = 0;             // elements in the file: rows × columns, or non-zeros
-  std::string element_type;     // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
+  Shape shape;                             // samples × features
+  Index stored = 0;                        // elements in the file: rows × columns, or non-zeros
+  std::string element_type;                // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
-  std::string layout;           // for people: "contiguous", "chunks of 256 x 784, gzip", …
+  std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …
   std::vector<std::string> feature_names;  // empty, or one a column
   std::vector<std::string> row_names;      // empty, or one a row
   StorageKind kind() const { return format == FileFormat::dense ? StorageKind::dense : StorageKind::csr; }
 };
 
-/// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only 2-D dataset or sparse group of
-/// the file (AnnData, h5sparse, 10x Genomics). Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0 rows or columns,
-/// inconsistent sparse arrays. `estimator` names the class in scikit-learn's messages.
-/// `preferred`: dataset names tried before /X ("W" for inverse-transform).
+/// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only 2-D dataset or sparse
+/// group of the file (AnnData, h5sparse, 10x Genomics). Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0
+/// rows or columns, inconsistent sparse arrays. `estimator` names the class in scikit-learn's messages. `preferred`: dataset names tried before /X
+/// ("W" for inverse-transform).
 MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
                                   const std::vector<std::string>& preferred = {});
 
 struct LoadOptions {
-  Index batch_rows = 0;              // rows of a batch; 0: all rows are one batch
-  bool check_sign = true;            // refuse negative values
-  std::string estimator = "NMF";     // for messages
+  Index batch_rows = 0;                 // rows of a batch; 0: all rows are one batch
+  bool check_sign = true;               // refuse negative values
+  std::string estimator = "NMF";        // for messages
+  Index piece_bytes = Index{64} << 20;  // memory that reading takes beside X itself
 };
 
-/// Collective. Reads X into memory: each rank its own rows, validated (finite, >= 0; the message names row and column, both counted from 0, of the first offender)
-/// and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped.
+/// Collective. Reads X into memory: each rank its own rows, validated (finite, >= 0; the message names row and column, both counted from 0, of the
+/// first offender) and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
 

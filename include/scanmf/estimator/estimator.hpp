@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,12 +11,22 @@
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/estimator/parameters.hpp"
 #include "scanmf/init/initial_factors.hpp"
+#include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
 
 /// One entry an iteration (NMF) or mini-batch step (MiniBatchNMF), replicated.
 struct History {
   std::vector<std::pair<std::string, std::vector<double>>> columns;  // iteration, seconds, then violation | error | cost, smoothed_cost, h_change
+
+  explicit History(const std::vector<std::string>& names = {}) {
+    for (const std::string& name : names) columns.emplace_back(name, std::vector<double>());
+  }
+  /// One value a column.
+  void append(std::initializer_list<double> values) {
+    std::size_t column = 0;
+    for (const double value : values) columns[column++].second.push_back(value);
+  }
 };
 
 /// What a running fit or transform tells after each iteration or step, on every rank.
@@ -35,10 +46,20 @@ struct RunReport {
   Index passes = 0;
 };
 
-/// How a fit is run; nothing here changes its result.
+/// How a fit or transform is run; nothing here changes its result.
 struct RunControl {
   std::function<void(const Progress&)> on_progress;  // may be empty
+  std::function<bool()> stop_requested;              // local; when it is true on any rank, all stop after the iteration; may be empty
   RunReport* report = nullptr;                       // may be null
+};
+
+/// Numbers of the stop rules that an interrupted fit goes on with.
+struct StopState {
+  double first = -1;             // first violation, or the error of the initial factors; negative: none yet
+  double last = 0;               // error ten iterations ago
+  double smoothed = std::numeric_limits<double>::quiet_NaN();   // smoothed cost
+  double best = std::numeric_limits<double>::infinity();        // lowest smoothed cost
+  Index without_improvement = 0;
 };
 
 /// A fitted estimator: scikit-learn's attributes.
@@ -51,8 +72,21 @@ struct FittedModel {
   Index n_iter = 0;
   std::optional<Index> n_steps;   // MiniBatchNMF
   double reconstruction_err = 0;  // √(2·D(X, W·H))
-  bool converged = false;         // false: stopped by max_iter
+  bool converged = false;         // false: stopped by max_iter, or asked to stop
+  bool stopped = false;           // asked to stop before the end
   History history;
+  MiniBatchAccumulators<T> accumulators;  // MiniBatchNMF: this rank's slice of the columns
+  StopState stop;
+};
+
+/// A run whose state can be saved between two iterations.
+template <Scalar T>
+struct FitControl : RunControl {
+  FitControl() = default;
+  explicit FitControl(const RunControl& control) : RunControl(control) {}
+
+  std::function<bool()> checkpoint_due;                   // local, asked once an iteration; true on any rank: all ranks save. May be empty
+  std::function<void(const FittedModel<T>&)> save;        // collective; the model as it is after an iteration
 };
 
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
@@ -63,15 +97,24 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 /// init_file: for init custom. Warnings (max_iter reached, mu with nndsvd) go to the log from rank 0's sink.
 /// Errors: cross checks that need X (k > min(m, n) with nndsvd*, zeros with beta_loss <= 0), custom factors, numbers that become NaN or infinite.
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {}, const RunControl& control = {});
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {}, const FitControl<T>& control = {});
 
 /// Collective. The same from given initial factors, which are consumed.
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const RunControl& control = {});
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control = {});
+
+/// Collective. Goes on with a fit where a saved model stopped, to the same end: with the same numbers of ranks and threads, bit for bit.
+template <Scalar T>
+void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control = {});
 
 /// Collective. W of new rows with H fixed, in the order of x's partition: the estimator's transform.
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control = {});
+
+/// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without n_steps is
+/// started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
+template <Scalar T>
+void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& control = {});
 
 /// Local. rows of W (r × k) times H, into x (r × n).
 template <Scalar T>

@@ -18,8 +18,8 @@ class CoordinateDescent final : public UpdateRule<T> {
  private:
   using typename UpdateRule<T>::ThreadState;
   void prepare() override;
-  void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override { sweep(x, w, local_row, state); }
-  void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override { sweep(x, w, local_row, state); }
+  void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
+  void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
   template <class Tile>
   void sweep(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state);
 

@@ -34,8 +34,8 @@ class Multiplicative final : public UpdateRule<T> {
  private:
   using typename UpdateRule<T>::ThreadState;
   void prepare() override;
-  void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override { update(x, w, local_row, state); }
-  void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override { update(x, w, local_row, state); }
+  void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
+  void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
   template <class Tile>
   void update(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state);
   /// Dn of the H update for rows [first, first + rows) of the slice, before penalties; into d (rows × k).

@@ -19,8 +19,9 @@ struct Penalties {
 /// l1_W = n·alpha_W·l1_ratio, l2_W = n·alpha_W·(1 − l1_ratio), l1_H and l2_H likewise with alpha_H and the number of samples.
 Penalties penalties_of(double alpha_W, double alpha_H, double l1_ratio, Index n_features, Index n_samples);
 
-/// Numbers that a pass sums over rows and ranks, in double. The first two are set by whoever runs the pass: ranks that failed, ranks that were asked to stop.
-enum class PassSum { failed, stop_requested, violation, divergence, change_squared, norm_squared, w_sum, count };
+/// Numbers that a pass sums over rows and ranks, in double. The first three are set by whoever runs the pass: ranks that failed,
+/// were asked to stop, want a checkpoint.
+enum class PassSum { failed, stop_requested, checkpoint_due, violation, divergence, change_squared, norm_squared, w_sum, count };
 
 /// What a pass over X does with the rows it visits.
 struct PassOptions {
@@ -58,6 +59,7 @@ class UpdateRule {
 
   /// PassSum::count sums, then WᵀW (k × k, β = 2) or the column sums of W (k, β = 1): one vector, to be summed over ranks.
   std::span<double> small_sums() { return small_; }
+  double beta() const { return beta_; }
   double sum(PassSum which) const { return small_[static_cast<std::size_t>(which)]; }
 
   /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that accumulates.

@@ -1,0 +1,173 @@
+#include "data/sparse_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "data/load.hpp"
+#include "data/validation.hpp"
+#include "scanmf/core/error.hpp"
+
+namespace scanmf::data {
+namespace {
+
+template <Scalar T>
+struct Element {
+  std::int32_t column;
+  T value;
+};
+
+/// One row; returns how many elements remain.
+template <Scalar T>
+Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign) {
+  if (!std::is_sorted(column, column + count)) {
+    std::vector<Element<T>> elements(static_cast<std::size_t>(count));
+    for (Index p = 0; p < count; ++p) elements[static_cast<std::size_t>(p)] = {column[p], value[p]};
+    // Stable: duplicates are summed in the order of the file.
+    std::stable_sort(elements.begin(), elements.end(), [](const Element<T>& a, const Element<T>& b) { return a.column < b.column; });
+    for (Index p = 0; p < count; ++p) {
+      column[p] = elements[static_cast<std::size_t>(p)].column;
+      value[p] = elements[static_cast<std::size_t>(p)].value;
+    }
+  }
+  Index kept = 0;
+  for (Index p = 0; p < count;) {
+    const std::int32_t here = column[p];
+    T sum = value[p++];
+    while (p < count && column[p] == here) {
+      if (!flaw_of(sum, check_sign)) sum = flaw_of(value[p], check_sign) ? value[p] : sum + value[p];
+      ++p;
+    }
+    if (sum == T{0}) continue;
+    column[kept] = here;
+    value[kept++] = sum;
+  }
+  return kept;
+}
+
+}  // namespace
+
+template <Scalar T>
+SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description)
+    : shape_(description.shape),
+      format_(description.format),
+      values_(file.dataset(description.path + "/data")),
+      indices_(file.dataset(description.path + "/indices")),
+      indptr_(file.dataset(description.path + "/indptr")) {
+  const Index slices = format_ == FileFormat::csr ? shape_.rows : shape_.columns;
+  if (values_.rows() != description.stored || indices_.rows() != description.stored || indptr_.rows() != slices + 1)
+    throw Error(fmt::format("{} has changed its size since it was opened", place_of(description)));
+}
+
+template <Scalar T>
+void SparseReader<T>::read_bounds(Range slices, Index* bounds) const {
+  indptr_.read_rows(Range{slices.begin, slices.end + 1}, bounds);
+  for (Index i = 0; i <= slices.size(); ++i) {
+    if (bounds[i] < 0 || bounds[i] > stored())
+      throw Error(fmt::format("{} is wrong: element {} is {}, outside 0 … {}", indptr_.place(), slices.begin + i, bounds[i], stored()));
+    if (i > 0 && bounds[i] < bounds[i - 1])
+      throw Error(fmt::format("{} is wrong: it decreases from {} to {} at {} {}", indptr_.place(), bounds[i - 1], bounds[i],
+                              format_ == FileFormat::csr ? "row" : "column", slices.begin + i - 1));
+  }
+}
+
+template <Scalar T>
+Index SparseReader<T>::position_of(Index slice) const {
+  Index position = 0;
+  indptr_.read_rows(Range{slice, slice + 1}, &position);
+  return position;
+}
+
+template <Scalar T>
+void SparseReader<T>::read_columns(Range positions, std::int32_t* columns) const {
+  indices_.read_rows(positions, columns);  // what does not fit becomes the largest number, which is out of range too
+  Index wrong = positions.size();
+#pragma omp parallel for schedule(static) reduction(min : wrong)
+  for (Index p = 0; p < positions.size(); ++p)
+    if (columns[p] < 0 || columns[p] >= shape_.columns) wrong = std::min(wrong, p);
+  if (wrong < positions.size()) refuse_index(positions.begin + wrong);
+}
+
+template <Scalar T>
+void SparseReader<T>::read_rows(Range positions, Index* rows) const {
+  indices_.read_rows(positions, rows);
+  for (Index p = 0; p < positions.size(); ++p)
+    if (rows[p] < 0 || rows[p] >= shape_.rows) refuse_index(positions.begin + p);
+}
+
+template <Scalar T>
+void SparseReader<T>::refuse_index(Index position) const {
+  Index index = 0;
+  indices_.read_rows(Range{position, position + 1}, &index);
+  const bool by_rows = format_ == FileFormat::csr;
+  Range slices = {0, by_rows ? shape_.rows : shape_.columns};
+  while (slices.size() > 1) {  // the slice with bounds[slice] <= position < bounds[slice + 1]
+    const Index middle = slices.begin + slices.size() / 2;
+    (position_of(middle) <= position ? slices.begin : slices.end) = middle;
+  }
+  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_.place(), position, by_rows ? "row" : "column",
+                          slices.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
+}
+
+template <Scalar T>
+Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign) {
+  std::vector<Index> kept(static_cast<std::size_t>(rows));
+#pragma omp parallel for schedule(dynamic, 64)
+  for (Index i = 0; i < rows; ++i)
+    kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign);
+  Index end = rows > 0 ? bounds[0] : 0;
+  for (Index i = 0; i < rows; ++i) {
+    const Index from = bounds[i];
+    const Index count = kept[static_cast<std::size_t>(i)];
+    bounds[i] = end;
+    if (from != end) {
+      std::copy_n(column + from, count, column + end);
+      std::copy_n(value + from, count, value + end);
+    }
+    end += count;
+  }
+  bounds[rows] = end;
+  return end;
+}
+
+Index rows_that_fit(const Index* bounds, Index first, Index rows, Index most) {
+  const Index* const beyond = std::upper_bound(bounds + first + 1, bounds + rows + 1, bounds[first] + most);
+  return std::max<Index>(1, beyond - (bounds + first + 1));
+}
+
+TileNumbers sparse_tiles(Index rows, Index batch_rows) {
+  const Index length = batch_rows > 0 ? std::min(batch_rows, rows) : rows;
+  return {rows, length, tile_rows_for(StorageKind::csr, length)};
+}
+
+template <Scalar T>
+std::vector<Index> csr_tile_weights(const Communicator& comm, const SparseReader<T>& reader, const TileNumbers& tiles) {
+  constexpr Index piece = Index{1} << 20;  // positions read at a time
+  std::vector<Index> weights(static_cast<std::size_t>(tiles.count()), 0);
+  const std::vector<Index> shares = slice_offsets(tiles.count(), comm.size());
+  const Range own = {tiles.first_row(shares[static_cast<std::size_t>(comm.rank())]),
+                     tiles.first_row(shares[static_cast<std::size_t>(comm.rank()) + 1])};
+  comm.agree([&] {
+    std::vector<Index> bounds(static_cast<std::size_t>(std::min(piece, own.size()) + 1));
+    for (Index begin = own.begin; begin < own.end; begin += piece) {
+      const Range rows = {begin, std::min(own.end, begin + piece)};
+      reader.read_bounds(rows, bounds.data());
+      for (Index i = 0; i < rows.size(); ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        weights[static_cast<std::size_t>(tiles.of_row(begin + i))] += bounds[at + 1] - bounds[at] + 1;
+      }
+    }
+  });
+  comm.allgather(std::span<Index>(weights), shares);
+  return weights;
+}
+
+template class SparseReader<float>;
+template class SparseReader<double>;
+template Index settle_rows(Index, Index*, std::int32_t*, float*, bool);
+template Index settle_rows(Index, Index*, std::int32_t*, double*, bool);
+template std::vector<Index> csr_tile_weights(const Communicator&, const SparseReader<float>&, const TileNumbers&);
+template std::vector<Index> csr_tile_weights(const Communicator&, const SparseReader<double>&, const TileNumbers&);
+
+}  // namespace scanmf::data

@@ -1,0 +1,130 @@
+#include "scanmf/estimator/estimator.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "estimator/nmf.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/data/matrix_file.hpp"
+
+namespace scanmf {
+namespace {
+
+/// Draws from numpy's stream up to this many; beyond, the counter-based stream needs no generation from the start.
+constexpr Index numpy_draws_limit = Index{1} << 26;
+
+bool is_mini_batch(const Parameters& parameters) { return parameters.estimator == Estimator::minibatch_nmf; }
+
+bool is_nndsvd(Init init) { return init == Init::nndsvd || init == Init::nndsvda || init == Init::nndsvdar; }
+
+template <Scalar T>
+void check_against_data(const DataSource<T>& x, const Parameters& parameters, Index n_components) {
+  const Shape shape = x.shape();
+  if (parameters.beta_loss <= 0 && x.summary().has_zeros(shape))
+    throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
+  if (is_nndsvd(parameters.init) && n_components > std::min(shape.rows, shape.columns))
+    throw AgreedError(fmt::format("init = '{}' can only be used when n_components <= min(n_samples, n_features): {} > min({}, {})",
+                                  name_of(parameters.init), n_components, shape.rows, shape.columns));
+}
+
+template <Scalar T>
+Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, std::uint32_t seed, const std::string& init_file) {
+  const Shape shape = x.shape();
+  Init init = parameters.init;
+  if (init == Init::none) init = k <= std::min(shape.rows, shape.columns) ? Init::nndsvda : Init::random;
+  if (init == Init::custom) return custom_factors(x, k, init_file, class_name(parameters.estimator));
+  if (init == Init::random) {
+    const bool counter = parameters.random_generator == RandomGenerator::counter ||
+                         (parameters.random_generator == RandomGenerator::automatic && (shape.rows + shape.columns) * k > numpy_draws_limit);
+    return random_factors(x, k, seed, counter);
+  }
+  const bool nndsvda = init == Init::nndsvda;
+  const NndsvdVariant variant = nndsvda ? NndsvdVariant::nndsvda : init == Init::nndsvd ? NndsvdVariant::nndsvd : NndsvdVariant::nndsvdar;
+  return nndsvd_factors(x, k, seed, variant, parameters.svd == SvdMethod::exact);
+}
+
+}  // namespace
+
+Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows) {
+  if (parameters.n_components) return *parameters.n_components;
+  return parameters.n_components_auto && custom_H_rows ? *custom_H_rows : n_features;
+}
+
+template <Scalar T>
+void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control) {
+  const Parameters& parameters = model.parameters;
+  check_against_data(x, parameters, model.n_components);
+  PassRunner<T> runner(x, model.n_components, control);
+  model.stopped = false;
+  if (is_mini_batch(parameters)) {
+    fit_mini_batch(runner, control, model);
+  } else {
+    fit_nmf(runner, seed, control, model);
+  }
+  if (model.stopped) return;
+  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss));
+  require_finite(model.reconstruction_err, "reconstruction error", "iteration", model.n_iter);
+  if (model.n_iter == parameters.max_iter && parameters.tol > 0)
+    log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
+}
+
+template <Scalar T>
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control) {
+  FittedModel<T> model;
+  model.parameters = parameters;
+  model.n_components = initial.Ht.columns();
+  model.n_samples = x.shape().rows;
+  model.factors = std::move(initial);
+  if (!is_mini_batch(parameters) && parameters.solver == Solver::mu && parameters.init == Init::nndsvd)
+    log_warning("The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
+                "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
+  continue_fit(x, seed, model, control);
+  return model;
+}
+
+template <Scalar T>
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const FitControl<T>& control) {
+  const std::optional<DatasetInfo> custom_H =
+      parameters.init == Init::custom ? dataset_info(x.communicator(), init_file, "/H") : std::optional<DatasetInfo>();
+  const bool has_rows = custom_H && custom_H->dimensions.size() == 2;
+  const Index k = resolve_n_components(parameters, x.shape().columns, has_rows ? std::optional(custom_H->dimensions[0]) : std::nullopt);
+  check_against_data(x, parameters, k);
+  Factors<T> initial;
+  {
+    RunReport unused;
+    const PhaseTimer timer(control.report != nullptr ? control.report->times : unused.times, Phase::initialise);
+    initial = initial_factors(x, parameters, k, seed, init_file);
+  }
+  return fit_from(x, parameters, seed, std::move(initial), control);
+}
+
+template <Scalar T>
+double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta) {
+  Multiplicative<T> rule(x.kind(), x.shape().columns, Ht.columns(), beta, {});
+  rule.set_H(Ht);
+  PassRunner<T> runner(x, Ht.columns(), FitControl<T>());
+  // The pass leaves W as it is; a view for writing is what the interface of passes takes.
+  return runner.divergence(rule, MatrixView<T>(const_cast<T*>(W.data()), W.rows(), W.columns()));
+}
+
+template <Scalar T>
+void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T> x) {
+  RightFactor<T> h(StorageKind::dense, Ht.rows(), Ht.columns());
+  h.assign(Ht.view());
+  Workspace<T> work;
+  multiply<T>(w, h, x, work);
+}
+
+template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<float>&);
+template FittedModel<double> fit(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<double>&);
+template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std::uint32_t, Factors<float>, const FitControl<float>&);
+template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const FitControl<double>&);
+template void continue_fit(DataSource<float>&, std::uint32_t, FittedModel<float>&, const FitControl<float>&);
+template void continue_fit(DataSource<double>&, std::uint32_t, FittedModel<double>&, const FitControl<double>&);
+template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double);
+template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double);
+template void inverse_transform(MatrixView<const float>, const Matrix<float>&, MatrixView<float>);
+template void inverse_transform(MatrixView<const double>, const Matrix<double>&, MatrixView<double>);
+
+}  // namespace scanmf

@@ -1,0 +1,121 @@
+#include "estimator/pass_runner.hpp"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <exception>
+
+namespace scanmf {
+
+template <Scalar T>
+PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control)
+    : x_(x),
+      n_components_(n_components),
+      control_(control),
+      report_(control.report != nullptr ? *control.report : own_report_),
+      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())) {}
+
+template <Scalar T>
+Range PassRunner<T>::slice() const {
+  const auto rank = static_cast<std::size_t>(x_.communicator().rank());
+  return {column_offsets_[rank], column_offsets_[rank + 1]};
+}
+
+template <Scalar T>
+void PassRunner<T>::over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options) {
+  options.rows = x_.partition().batch(batch).size();
+  run(rule, {batch, batch + 1}, W, options);
+}
+
+template <Scalar T>
+void PassRunner<T>::over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions options) {
+  options.rows = x_.shape().rows;
+  run(rule, {0, x_.partition().batches()}, W, options);
+}
+
+template <Scalar T>
+void PassRunner<T>::count(const Block<T>& block, const PassOptions& options) {
+  const Index elements = std::visit(
+      [](const auto& m) {
+        if constexpr (requires { m.packed; }) return m.rows * m.columns;
+        else return m.row_begin[m.rows] - m.row_begin[0];
+      },
+      block.matrix);
+  const bool dense = std::holds_alternative<DenseBlock<T>>(block.matrix);
+  const double product = 2.0 * static_cast<double>(elements) * static_cast<double>(n_components_);
+  const double half = weighted_ ? 2 * product : product;  // W·H comes first when β is not 2
+  report_.block_flops += (options.update_W ? half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
+  const double sweeps = dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
+  report_.block_bytes += sweeps * static_cast<double>(elements) * static_cast<double>(sizeof(T) + (dense ? 0 : sizeof(std::int32_t)));
+}
+
+template <Scalar T>
+void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
+  std::exception_ptr failure;
+  weighted_ = rule.beta() != 2;
+  {
+    const PhaseTimer timer(report_.times, options.update_W ? Phase::solve_blocks : Phase::evaluate);
+    rule.begin_pass(options);
+    try {
+      for (Index batch = batches.begin; batch < batches.end; ++batch) {
+        x_.visit(batch, [&](const Block<T>& block) {
+          rule.visit(block, W.middle_rows({block.local_row, block.local_row + block.rows()}));
+          count(block, options);
+        });
+      }
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    rule.end_pass();
+  }
+  ++report_.passes;
+  const PhaseTimer timer(report_.times, Phase::communicate);
+  const std::span<double> sums = rule.small_sums();
+  sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
+  sums[static_cast<std::size_t>(PassSum::stop_requested)] = control_.stop_requested && control_.stop_requested() ? 1 : 0;
+  sums[static_cast<std::size_t>(PassSum::checkpoint_due)] = control_.checkpoint_due && control_.checkpoint_due() ? 1 : 0;
+  x_.communicator().allreduce_sum(sums);
+  if (rule.sum(PassSum::failed) > 0) {
+    x_.communicator().agree([&] {
+      if (failure) std::rethrow_exception(failure);
+    });
+  }
+}
+
+template <Scalar T>
+double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
+  const Communicator& comm = x_.communicator();
+  std::vector<Index> offsets;
+  for (const Index offset : column_offsets_) offsets.push_back(offset * n_components_);
+  {
+    const PhaseTimer timer(report_.times, Phase::communicate);
+    for (const MatrixView<T>& sum : rule.large_sums())
+      comm.reduce_scatter_sum(std::span<T>(sum.data, static_cast<std::size_t>(sum.rows * sum.columns)), offsets);
+  }
+  double violation = 0;
+  {
+    const PhaseTimer timer(report_.times, Phase::update_h);
+    violation = rule.finish_pass(Ht.view().middle_rows(slice()), slice());
+  }
+  const PhaseTimer timer(report_.times, Phase::communicate);
+  comm.allgather(Ht.span(), offsets);
+  violation = comm.sum(violation);
+  return violation;
+}
+
+template <Scalar T>
+double PassRunner<T>::divergence(UpdateRule<T>& rule, MatrixView<T> W) {
+  over_all(rule, W, {.update_W = false, .accumulate = false, .divergence = true});
+  return rule.divergence();
+}
+
+void require_finite(double value, const char* what, const char* unit, Index iteration) {
+  if (std::isfinite(value)) return;
+  throw AgreedError(fmt::format("the {} became {} in {} {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss",
+                                what, std::isnan(value) ? "NaN" : "infinite", unit, iteration));
+}
+
+template class PassRunner<float>;
+template class PassRunner<double>;
+
+}  // namespace scanmf

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <vector>
+
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/solver/update_rule.hpp"
+
+namespace scanmf {
+
+/// Who calls an update rule when, and the only place where ranks talk during a fit:
+///
+///     over_rows   begin_pass -> visit every block -> end_pass -> small all-reduce (flags, Gram matrices, violation, divergence)
+///     update_H    reduce-scatter of the n × k statistics -> finish_pass on this rank's slice of H -> all-gather of H
+template <Scalar T>
+class PassRunner {
+ public:
+  PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control);
+
+  /// Collective. One pass over a batch, or over all of X. W: all local rows. An error of one rank (reading, memory) is thrown on every rank.
+  void over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options);
+  void over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions options);
+
+  /// Collective. Sums the statistics of the last pass over ranks and updates H. Returns the violation of H.
+  double update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
+
+  /// Collective. D(X, W·H) with the H of the last set_H.
+  double divergence(UpdateRule<T>& rule, MatrixView<T> W);
+
+  /// Columns of X whose part of H this rank updates.
+  Range slice() const;
+
+  const Communicator& communicator() const { return x_.communicator(); }
+  DataSource<T>& source() { return x_; }
+  PhaseTimes& times() { return report_.times; }
+
+ private:
+  void run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options);
+  void count(const Block<T>& block, const PassOptions& options);
+
+  DataSource<T>& x_;
+  Index n_components_;
+  const FitControl<T> control_;
+  RunReport own_report_;
+  RunReport& report_;
+  std::vector<Index> column_offsets_;  // slices of H
+  bool weighted_ = false;
+};
+
+/// Throws when a number that decides the run is not finite any more. what: "violation", "error", …; `iteration` names where.
+void require_finite(double value, const char* what, const char* unit, Index iteration);
+
+}  // namespace scanmf

@@ -1,0 +1,280 @@
+// Every operation on tiles against loops that follow the formulas, for odd shapes, both storage kinds and both types.
+#include "scanmf/linalg/operations.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+namespace scanmf {
+namespace {
+
+/// One tile of X with factors, dense in double as the reference and as a dense and a CSR tile of T.
+template <Scalar T>
+struct Example {
+  Index rows, columns, k;
+  std::vector<double> x;  // rows × columns
+  Matrix<T> w, ht;
+  Buffer<T> packed;
+  std::vector<Index> row_begin{0};
+  std::vector<std::int32_t> column;
+  std::vector<T> value;
+
+  Example(Index rows_, Index columns_, Index k_, double density, unsigned seed)
+      : rows(rows_), columns(columns_), k(k_), x(static_cast<std::size_t>(rows_ * columns_)), w(rows_, k_), ht(columns_, k_),
+        packed(rows_ * padded_columns<T>(columns_)) {
+    std::mt19937 engine(seed);
+    std::uniform_real_distribution<double> uniform(0.05, 1.0);
+    Matrix<T> values(rows, columns);
+    for (Index i = 0; i < rows; ++i) {
+      for (Index j = 0; j < columns; ++j) {
+        const T element = uniform(engine) < density + 0.05 ? static_cast<T>(uniform(engine)) : T{0};
+        values(i, j) = element;
+        x[static_cast<std::size_t>(i * columns + j)] = static_cast<double>(element);
+        if (element == T{0}) continue;
+        column.push_back(static_cast<std::int32_t>(j));
+        value.push_back(element);
+      }
+      row_begin.push_back(static_cast<Index>(column.size()));
+    }
+    for (T& element : w.span()) element = static_cast<T>(uniform(engine));
+    for (T& element : ht.span()) element = static_cast<T>(uniform(engine));
+    pack_rows<T>(values.view(), 0, rows, rows, packed.data());
+  }
+
+  DenseTile<T> dense() const { return {rows, columns, packed.data()}; }
+  CsrTile<T> csr() const { return {rows, columns, row_begin.data(), column.data(), value.data()}; }
+  double at(Index i, Index j) const { return x[static_cast<std::size_t>(i * columns + j)]; }
+  double product(Index i, Index j) const {
+    double sum = 0;
+    for (Index c = 0; c < k; ++c) sum += static_cast<double>(w(i, c)) * static_cast<double>(ht(j, c));
+    return sum;
+  }
+};
+
+template <Scalar T>
+constexpr double tolerance = sizeof(T) == 4 ? 2e-5 : 2e-13;
+
+template <Scalar T>
+void expect_near(MatrixView<const T> actual, const std::vector<double>& expected, const char* what) {
+  double largest = 0;
+  double difference = 0;
+  for (Index i = 0; i < actual.rows; ++i) {
+    for (Index c = 0; c < actual.columns; ++c) {
+      const double e = expected[static_cast<std::size_t>(i * actual.columns + c)];
+      largest = std::max(largest, std::abs(e));
+      const double d = std::abs(static_cast<double>(actual(i, c)) - e);
+      difference = std::isnan(d) ? HUGE_VAL : std::max(difference, d);
+    }
+  }
+  EXPECT_LE(difference, tolerance<T> * std::max(largest, 1e-3)) << what;
+}
+
+double guarded(double y) { return std::max(y, division_guard); }
+
+/// Σ_j A(i, j)·H(c, j) and Σ_i A(i, j)·W(i, c) for any element function A.
+template <Scalar T, class Element>
+std::vector<double> times_ht(const Example<T>& e, Element element) {
+  std::vector<double> result(static_cast<std::size_t>(e.rows * e.k), 0.0);
+  for (Index i = 0; i < e.rows; ++i)
+    for (Index j = 0; j < e.columns; ++j)
+      for (Index c = 0; c < e.k; ++c) result[static_cast<std::size_t>(i * e.k + c)] += element(i, j) * static_cast<double>(e.ht(j, c));
+  return result;
+}
+template <Scalar T, class Element>
+std::vector<double> transposed_times_w(const Example<T>& e, Element element) {
+  std::vector<double> result(static_cast<std::size_t>(e.columns * e.k), 0.0);
+  for (Index i = 0; i < e.rows; ++i)
+    for (Index j = 0; j < e.columns; ++j)
+      for (Index c = 0; c < e.k; ++c) result[static_cast<std::size_t>(j * e.k + c)] += element(i, j) * static_cast<double>(e.w(i, c));
+  return result;
+}
+
+template <Scalar T, class Tile>
+void check_products(const Example<T>& e, const Tile& tile, StorageKind kind) {
+  RightFactor<T> h(kind, e.columns, e.k);
+  h.assign(e.ht.view());
+  Workspace<T> work;
+  Matrix<T> p(e.rows, e.k);
+  project<T>(tile, h, p.view(), work);
+  const auto x = [&](Index i, Index j) { return e.at(i, j); };
+  expect_near<T>(p.view(), times_ht(e, x), "project");
+  std::vector<Accumulator<T>> parts;
+  for (int t = 0; t < 2; ++t) parts.emplace_back(kind, e.columns, e.k).set_zero();
+  accumulate<T>(tile, e.w.view(), parts[0], work);
+  accumulate<T>(tile, e.w.view(), parts[1], work);
+  accumulate<T>(tile, e.w.view(), parts[1], work);
+  Matrix<T> total(e.columns, e.k);
+  sum_accumulators(parts, total.view());
+  expect_near<T>(total.view(), transposed_times_w(e, [&](Index i, Index j) { return 3 * e.at(i, j); }), "accumulate");
+}
+
+template <Scalar T, class Tile>
+void check_weighted(const Example<T>& e, const Tile& tile, StorageKind kind, double beta) {
+  SCOPED_TRACE(beta);
+  RightFactor<T> h(kind, e.columns, e.k, true);
+  h.assign(e.ht.view());
+  Workspace<T> work;
+  Matrix<T> n(e.rows, e.k);
+  Matrix<T> d(e.rows, e.k, T{0});
+  project_weighted<T>(tile, e.w.view(), h, beta, n.view(), d.view(), work);
+  const auto q = [&](Index i, Index j) { return e.at(i, j) * std::pow(beta < 2 ? guarded(e.product(i, j)) : e.product(i, j), beta - 2); };
+  const auto r = [&](Index i, Index j) { return std::pow(beta < 1 ? guarded(e.product(i, j)) : e.product(i, j), beta - 1); };
+  expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
+  if (beta != 1) expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
+  std::vector<Accumulator<T>> numerator(1);
+  std::vector<Accumulator<T>> denominator(1);
+  numerator[0] = Accumulator<T>(kind, e.columns, e.k);
+  denominator[0] = Accumulator<T>(StorageKind::dense, e.columns, e.k);
+  numerator[0].set_zero();
+  denominator[0].set_zero();
+  accumulate_weighted<T>(tile, e.w.view(), h, beta, numerator[0], denominator[0], work);
+  Matrix<T> total(e.columns, e.k);
+  sum_accumulators(numerator, total.view());
+  expect_near<T>(total.view(), transposed_times_w(e, q), "numerator of H");
+  sum_accumulators(denominator, total.view());
+  if (beta != 1) expect_near<T>(total.view(), transposed_times_w(e, r), "denominator of H");
+}
+
+/// D by its definition, over all entries.
+template <Scalar T>
+double divergence_by_definition(const Example<T>& e, double beta) {
+  double sum = 0;
+  for (Index i = 0; i < e.rows; ++i) {
+    for (Index j = 0; j < e.columns; ++j) {
+      const double x = e.at(i, j);
+      const double y = e.product(i, j);
+      if (beta == 2) sum += 0.5 * (x - y) * (x - y);
+      else if (beta == 1) sum += (x > division_guard ? x * std::log(x / guarded(y)) - x : 0) + y;
+      else if (beta == 0) sum += (x > division_guard ? x / guarded(y) - std::log(x / guarded(y)) : 0) - 1;
+      else
+        sum += ((x > division_guard ? std::pow(x, beta) - beta * x * std::pow(guarded(y), beta - 1) : 0) + (beta - 1) * std::pow(y, beta)) /
+               (beta * (beta - 1));
+    }
+  }
+  return sum;
+}
+
+template <Scalar T, class Tile>
+void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, double beta) {
+  SCOPED_TRACE(beta);
+  RightFactor<T> h(kind, e.columns, e.k, true);
+  h.assign(e.ht.view());
+  Workspace<T> work;
+  const auto k = static_cast<std::size_t>(e.k);
+  std::vector<double> w_gram(k * k, 0.0), h_gram(k * k, 0.0), w_sums(k, 0.0), h_sums(k, 0.0);
+  add_gram<T>(e.w.view(), w_gram.data(), work);
+  add_gram<T>(e.ht.view(), h_gram.data(), work);
+  add_column_sums<T>(e.w.view(), w_sums.data());
+  add_column_sums<T>(e.ht.view(), h_sums.data());
+  double gram_dot = 0;
+  double sums_dot = 0;
+  for (std::size_t i = 0; i < k * k; ++i) gram_dot += w_gram[i] * h_gram[i];
+  for (std::size_t i = 0; i < k; ++i) sums_dot += w_sums[i] * h_sums[i];
+  const double sum = divergence_sum<T>(tile, e.w.view(), h, beta, work);
+  const double total = divergence_total(kind, beta, sum, gram_dot, sums_dot, {e.rows, e.columns});
+  const double expected = divergence_by_definition(e, beta);
+  const double scale = std::abs(sum) + std::abs(gram_dot) + std::abs(sums_dot) + std::abs(expected);
+  EXPECT_NEAR(total, expected, 10 * tolerance<T> * scale);
+}
+
+template <Scalar T>
+void check_all(Index rows, Index columns, Index k, double density) {
+  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k = " << k << ", density " << density);
+  const Example<T> e(rows, columns, k, density, static_cast<unsigned>(rows * 1000 + columns * 10 + k));
+  check_products(e, e.dense(), StorageKind::dense);
+  check_products(e, e.csr(), StorageKind::csr);
+  for (const double beta : {1.0, 0.0, 0.5, 1.5, 3.0, -1.0, 1.3, 2.7}) {
+    check_weighted(e, e.dense(), StorageKind::dense, beta);
+    check_weighted(e, e.csr(), StorageKind::csr, beta);
+  }
+  for (const double beta : {2.0, 1.0, 0.5, 1.5, 3.0, 1.3}) {
+    check_divergence(e, e.dense(), StorageKind::dense, beta);
+    check_divergence(e, e.csr(), StorageKind::csr, beta);
+  }
+  if (density == 1) check_divergence(e, e.dense(), StorageKind::dense, 0.0);
+  if (density == 1) check_divergence(e, e.csr(), StorageKind::csr, 0.0);
+}
+
+template <class T>
+class Operations : public ::testing::Test {};
+using Types = ::testing::Types<float, double>;
+TYPED_TEST_SUITE(Operations, Types);
+
+TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
+  for (const Index k : {1, 2, 5, 7, 10, 17, 33, 70}) check_all<TypeParam>(13, 37, k, 0.3);
+  for (const Index rows : {1, 2, 3, 5, 95, 96, 97}) check_all<TypeParam>(rows, 21, 6, 0.5);
+  for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
+}
+
+TYPED_TEST(Operations, GramMatrixOfManyRowsIsSummedInDouble) {
+  const Example<TypeParam> e(1000, 3, 11, 1, 5);
+  std::vector<double> gram(121, 1.0);
+  Workspace<TypeParam> work;
+  add_gram<TypeParam>(e.w.view(), gram.data(), work);
+  for (Index a = 0; a < 11; ++a) {
+    for (Index b = 0; b < 11; ++b) {
+      double sum = 1;
+      for (Index i = 0; i < 1000; ++i) sum += static_cast<double>(e.w(i, a)) * static_cast<double>(e.w(i, b));
+      EXPECT_NEAR(gram[static_cast<std::size_t>(a * 11 + b)], sum, tolerance<TypeParam> * sum / 10);
+    }
+  }
+}
+
+TYPED_TEST(Operations, SweepFollowsCoordinateDescentRowByRow) {
+  using T = TypeParam;
+  for (const Index rows : {1, 16, 50, 200}) {
+    const Index k = 7;
+    const Example<T> e(rows, 30, k, 0.5, static_cast<unsigned>(rows));
+    Matrix<T> f = copy_of(e.w);
+    for (Index i = 0; i < rows; i += 3) f(i, i % k) = T{0};
+    Matrix<T> p(rows, k);
+    for (Index i = 0; i < rows * k; ++i) p.data()[i] = static_cast<T>(0.3 * static_cast<double>(i % 11));
+    std::vector<double> gram(static_cast<std::size_t>(k * k), 0.0);
+    Workspace<T> work;
+    add_gram<T>(e.ht.view(), gram.data(), work);
+    for (Index c = 0; c < k; ++c) gram[static_cast<std::size_t>(c * k + 4)] = gram[static_cast<std::size_t>(4 * k + c)] = 0;  // a dead component
+    const std::vector<T> gram_T(gram.begin(), gram.end());
+    const std::vector<Index> order{3, 0, 6, 1, 5, 2, 4};
+    const double l1 = 0.25;
+    std::vector<double> expected(f.span().begin(), f.span().end());
+    double violation = 0;
+    for (Index i = 0; i < rows; ++i) {
+      double* const row = &expected[static_cast<std::size_t>(i * k)];
+      for (const Index t : order) {
+        double g = -(static_cast<double>(p(i, t)) - l1);
+        for (Index r = 0; r < k; ++r) g += static_cast<double>(gram_T[static_cast<std::size_t>(t * k + r)]) * row[r];
+        violation += row[t] == 0 ? std::abs(std::min(g, 0.0)) : std::abs(g);
+        const double diagonal = static_cast<double>(gram_T[static_cast<std::size_t>(t * k + t)]);
+        if (diagonal != 0) row[t] = std::max(row[t] - g / diagonal, 0.0);
+      }
+    }
+    const double actual = sweep_rows<T>(f.view(), p.view(), l1, gram_T.data(), order.data(), work);
+    expect_near<T>(f.view(), expected, "swept rows");
+    EXPECT_NEAR(actual, violation, tolerance<T> * violation);
+  }
+}
+
+TYPED_TEST(Operations, MultiplicativeUpdateGuardsZeroDenominators) {
+  using T = TypeParam;
+  Matrix<T> f(1, 4, T(2));
+  Matrix<T> n(1, 4, T(3));
+  Matrix<T> d(1, 4, T(0));
+  d(0, 1) = T(4);
+  f(0, 2) = T(0);
+  multiply_rows<T>(f.view(), n.view(), d.view(), 0, 0, 1, 0);
+  EXPECT_NEAR(static_cast<double>(f(0, 0)), 2 * 3 / division_guard, 1e3);
+  EXPECT_NEAR(static_cast<double>(f(0, 1)), 1.5, 1e-6);
+  EXPECT_EQ(f(0, 2), T(0));
+  Matrix<T> g(1, 2, T(2));
+  Matrix<T> small(1, 2, T(1e-17));
+  Matrix<T> one(1, 2, T(1));
+  multiply_rows<T>(g.view(), small.view(), one.view(), 0.5, 0.25, 0.5, zero_threshold);  // 2·√(1e-17/2) stays, above the threshold
+  EXPECT_NEAR(static_cast<double>(g(0, 0)), 2 * std::sqrt(0.5e-17), 1e-12);
+  multiply_rows<T>(g.view(), small.view(), one.view(), 0, 0, 1, zero_threshold);
+  EXPECT_EQ(g(0, 0), T(0));
+}
+
+}  // namespace
+}  // namespace scanmf

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/model/model_file.hpp"
+
+namespace scanmf {
+
+/// What a model file holds beside the fitted estimator.
+struct ModelContext {
+  std::uint32_t seed = 0;  // what random_state was, or what was drawn for it
+  Index n_features = 0;
+  std::vector<std::string> feature_names;
+  std::vector<std::string> row_names;
+  Attributes provenance;
+};
+
+/// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
+Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
+/// The reverse. Attributes that are no parameters of the estimator are an error.
+Parameters parameters_from(const std::string& estimator, const Attributes& attributes);
+/// An attribute's value as text, as Parameters::set takes it.
+std::string text_of(const Attribute& value);
+
+/// The header of a model file, with all the numbers that a restart or partial-fit needs.
+template <Scalar T>
+ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context);
+
+/// The arrays of a model file. W, if wanted, distributed as `partition` says; a mini-batch model's accumulators. They refer to the model's memory.
+template <Scalar T>
+ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, const RowPartition* partition);
+
+/// Collective. A fitted model as header_of and arrays_of have described it, from `file`. partition: how W is to be distributed, nullptr: W is not read.
+/// Any number of ranks.
+template <Scalar T>
+FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header, const RowPartition* partition);
+
+}  // namespace scanmf

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 
 namespace scanmf::io {
@@ -22,18 +24,6 @@ constexpr const char* temporary_mark = ".part-";
 std::string folder_of(const std::string& path) {
   const fs::path folder = fs::path(path).parent_path();
   return folder.empty() ? "." : folder.string();
-}
-
-/// The file that `name` means, symbolic links followed: replacing a link by a file would surprise. Refuses what is not a file.
-std::string resolve(const std::string& name) {
-  std::error_code ignored;
-  const fs::file_status status = fs::status(name, ignored);
-  if (name.empty()) throw Error("no name is given for the file to be written");
-  if (fs::is_directory(status)) throw_system_error(fmt::format("{} cannot be written", name), EISDIR);
-  if (fs::exists(status) && !fs::is_regular_file(status))
-    throw Error(fmt::format("{} cannot be written: it is not a regular file; give another name", name));
-  if (!fs::is_symlink(fs::symlink_status(name, ignored)) || !fs::exists(status)) return name;
-  return fs::canonical(name).string();
 }
 
 /// HDF5 does not recover from a file that may not be as long as it must: such a limit is checked before.
@@ -149,7 +139,7 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::lay_out(const FileLayout& layout) {
-  target_ = resolve(name_);
+  target_ = resolve_target(name_);
   remove_stale_temporaries(target_);
   check_size_limit(name_, layout);
   temporary_ = temporary_name(target_);
@@ -243,13 +233,31 @@ void OutputFile::appear() const {
   sync_folder(folder_of(target_));
 }
 
+std::string resolve_target(const std::string& name) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(name, ignored);
+  if (name.empty()) throw Error("no name is given for the file to be written");
+  if (fs::is_directory(status)) throw_system_error(fmt::format("{} cannot be written", name), EISDIR);
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    throw Error(fmt::format("{} cannot be written: it is not a regular file; give another name", name));
+  if (!fs::is_symlink(fs::symlink_status(name, ignored)) || !fs::exists(status)) return name;
+  return fs::canonical(name).string();
+}
+
 std::string host_name() {
   char name[256] = {};
   if (::gethostname(name, sizeof name - 1) != 0) return "unknown";
   return name;
 }
 
-bool process_runs(Index pid) { return pid > 0 && (::kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH); }
+bool process_runs(Index pid) {
+  if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return false;
+  // A process that has ended stays in the table until its parent asks for its status.
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
+  const std::string status(std::istreambuf_iterator<char>(file), {});
+  const std::size_t after_name = status.rfind(')');
+  return after_name == std::string::npos || after_name + 2 >= status.size() || (status[after_name + 2] != 'Z' && status[after_name + 2] != 'X');
+}
 
 std::string temporary_name(const std::string& target) { return fmt::format("{}{}{}-{}", target, temporary_mark, host_name(), ::getpid()); }
 

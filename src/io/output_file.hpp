@@ -57,6 +57,9 @@ class OutputFile {
   bool remove_temporary_ = false;  // on root, while there is one
 };
 
+/// The file that `name` means, symbolic links followed: replacing a link by a file would surprise. Throws Error for what is not a file.
+std::string resolve_target(const std::string& name);
+
 /// The name of the file that becomes `target`, for this process.
 std::string temporary_name(const std::string& target);
 

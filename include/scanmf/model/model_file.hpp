@@ -31,11 +31,11 @@ struct ModelHeader {
   std::optional<Index> n_steps;   // minibatch-nmf
   double reconstruction_err = 0;  // NaN when not known (partial-fit)
   bool converged = false;
-  Attributes params;              // by scikit-learn's names, as used
+  Attributes params;  // by scikit-learn's names, as used
   std::vector<std::string> feature_names;
   std::vector<std::string> obs_names;
   std::vector<std::pair<std::string, std::vector<double>>> history;  // one entry an iteration each
-  Attributes state;               // counters and numbers of /state
+  Attributes state;                                                  // counters and numbers of /state
   Attributes provenance;
 };
 
@@ -64,7 +64,8 @@ template <Scalar T>
 void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header, const ModelArrays<T>& arrays,
                  bool keep_previous = false);
 
-/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Refuses other format versions with both named.
+/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Refuses other format versions with both
+/// named.
 ModelHeader read_model_header(const Communicator& comm, const std::string& file);
 
 /// Collective. Ht (n × k), replicated, from /H (k × n), converted to T.

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "scanmf/model/model_file.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf {
+
+class LockFile;
+
+/// A generation of a checkpoint whose checksums are right.
+struct CheckpointGeneration {
+  std::string file;    // what read_model_Ht, read_model_W and read_model_slice read the arrays from
+  ModelHeader header;  // replicated
+};
+
+/// The checkpoint of one job: the newest generation FILE, the one before it FILE.prev, and FILE.lock, which keeps other jobs away.
+/// At each moment at least one generation is whole, whatever happens to the job, its node or the disk's free space.
+///
+///     FILE.lock    host, process and job; refreshed while the job lives; a lock whose job is gone is taken over, and the log says so
+///     FILE         written beside its name, flushed, renamed (write_model)
+///     FILE.damaged a generation that load() found damaged
+class Checkpoint {
+ public:
+  /// Collective. Takes the lock. Throws AgreedError, naming host and process, when another job has it. Removes what killed jobs left half written.
+  Checkpoint(const Communicator& comm, const std::string& file);
+  /// Gives the lock back.
+  ~Checkpoint();
+  Checkpoint(const Checkpoint&) = delete;
+  Checkpoint& operator=(const Checkpoint&) = delete;
+
+  /// The newest generation's name, symbolic links followed.
+  const std::string& file() const { return file_; }
+
+  /// Collective. Writes a new generation; the newest becomes the one before it. Throws AgreedError (no space, lock lost to another job, …);
+  /// both generations are then what they were.
+  template <Scalar T>
+  void save(const ModelHeader& header, const ModelArrays<T>& arrays);
+
+  /// Collective. The newest generation that is not damaged, or nullopt when there is none at all. A damaged newer one is set aside with a warning
+  /// that says why. Throws AgreedError when all that exist are damaged, or when the file is of another format version.
+  std::optional<CheckpointGeneration> load();
+
+  /// Collective. At the successful end: removes all generations. What cannot be removed is a warning.
+  void remove();
+
+ private:
+  const Communicator& comm_;
+  std::string file_;
+  std::unique_ptr<LockFile> lock_;  // on root
+};
+
+/// What differs between two lists of attributes, one text each ("alpha_W is 0.1 there and 0.2 now"); names in `may_change` may.
+std::vector<std::string> differences(const Attributes& stored, const Attributes& current, std::span<const std::string> may_change = {});
+
+/// Throws Error naming every difference when the checkpoint `file` belongs to other data or parameters.
+void require_same(const std::string& file, const Attributes& stored, const Attributes& current, std::span<const std::string> may_change = {});
+
+}  // namespace scanmf

@@ -1,0 +1,182 @@
+#include "model/lock_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <sstream>
+
+#include "io/output_file.hpp"
+#include "io/posix_file.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+
+namespace scanmf {
+namespace {
+
+std::optional<std::string> contents_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return std::nullopt;
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+std::string environment(std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (const char* value = std::getenv(name); value != nullptr && *value != '\0') return value;
+  return {};
+}
+
+/// Boot of this host and start of a process of it; empty when the system does not tell.
+std::string start_of(Index pid) {
+  const std::string boot = contents_of("/proc/sys/kernel/random/boot_id").value_or("");
+  const std::string status = contents_of(fmt::format("/proc/{}/stat", pid)).value_or("");
+  const std::size_t after_name = status.rfind(')');  // the name may hold anything
+  if (boot.empty() || after_name == std::string::npos) return {};
+  constexpr int fields_before_start = 19;
+  std::istringstream fields(status.substr(after_name + 1));
+  std::string field;
+  for (int i = 0; i <= fields_before_start; ++i) fields >> field;
+  return boot.substr(0, boot.find('\n')) + "/" + field;
+}
+
+/// Seconds since `path` was refreshed, by the clock that also dated `now` (that of the file server); nullopt when it is gone.
+std::optional<double> age_of(const std::string& path, const std::string& now) {
+  struct stat then_status {};
+  struct stat now_status {};
+  if (::stat(path.c_str(), &then_status) != 0 || ::stat(now.c_str(), &now_status) != 0) return std::nullopt;
+  return static_cast<double>(now_status.st_mtim.tv_sec - then_status.st_mtim.tv_sec);
+}
+
+/// Why the job that holds the lock is known to be gone; empty when it may live.
+std::string reason_to_take_over(const LockHolder& holder, double age) {
+  const LockHolder me = LockHolder::current();
+  if (holder.host == me.host) {
+    const bool runs = io::process_runs(holder.pid) && (holder.start.empty() || start_of(holder.pid) == holder.start);
+    return runs ? "" : fmt::format("process {} of this host does not run any more", holder.pid);
+  }
+  if (!holder.job.empty() && holder.job == me.job && holder.restart != me.restart)
+    return fmt::format("job {} was restarted on this host", holder.job);
+  const auto patience = static_cast<double>(LockFile::patience.count());
+  if (age > patience) return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
+  return {};
+}
+
+}  // namespace
+
+LockHolder LockHolder::current() {
+  return {io::host_name(), ::getpid(), start_of(::getpid()), environment({"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"}),
+          environment({"SLURM_RESTART_COUNT"})};
+}
+
+std::string LockHolder::text() const { return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\n", host, pid, start, job, restart); }
+
+LockHolder LockHolder::parse(const std::string& text) {
+  LockHolder holder;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t equals = line.find('=');
+    if (equals == std::string::npos) continue;
+    const std::string key = line.substr(0, equals);
+    const std::string value = line.substr(equals + 1);
+    if (key == "host") holder.host = value;
+    if (key == "pid") holder.pid = std::strtoll(value.c_str(), nullptr, 10);
+    if (key == "start") holder.start = value;
+    if (key == "job") holder.job = value;
+    if (key == "restart") holder.restart = value;
+  }
+  return holder;
+}
+
+LockFile::LockFile(std::string path, std::string subject)
+    : path_(std::move(path)), subject_(std::move(subject)), mine_(LockHolder::current().text()) {
+  // Written beside its name and linked to it: the lock appears with its contents, and only where there was none.
+  io::remove_stale_temporaries(path_);
+  const std::string candidate = io::temporary_name(path_);
+  try {
+    const io::PosixFile file = io::PosixFile::create(candidate, path_);
+    file.write(0, std::as_bytes(std::span(mine_)));
+    acquire(candidate);
+  } catch (...) {
+    ::unlink(candidate.c_str());
+    throw;
+  }
+  ::unlink(candidate.c_str());
+  refresher_ = std::jthread([this](const std::stop_token& stop) { refresh(stop); });
+}
+
+LockFile::~LockFile() {
+  refresher_.request_stop();
+  wake_.notify_all();
+  refresher_.join();
+  if (contents_of(path_) == mine_) ::unlink(path_.c_str());
+}
+
+void LockFile::acquire(const std::string& candidate) {
+  constexpr int attempts = 20;  // several jobs that find the same abandoned lock get in each other's way
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    if (::link(candidate.c_str(), path_.c_str()) == 0) return;
+    if (errno != EEXIST) {  // a file system without hard links
+      const int descriptor = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+      if (descriptor < 0 && errno != EEXIST) io::throw_system_error(fmt::format("{} cannot be written", path_), errno);
+      if (descriptor >= 0) {
+        ::close(descriptor);
+        io::PosixFile::open_for_writing(path_, path_).write(0, std::as_bytes(std::span(mine_)));
+        return;
+      }
+    }
+    const std::optional<std::string> seen = contents_of(path_);
+    const std::optional<double> age = age_of(path_, candidate);
+    if (!seen || !age) continue;  // given back a moment ago
+    const LockHolder holder = LockHolder::parse(*seen);
+    const std::string why = reason_to_take_over(holder, *age);
+    if (why.empty())
+      throw Error(fmt::format(
+          "{} is in use by process {} on {}{} (last sign of life {:.0f} s ago): wait until it ends or name another file; if it is gone, remove {}",
+          subject_, holder.pid, holder.host, holder.job.empty() ? "" : fmt::format(", job {}", holder.job), std::max(0.0, *age), path_));
+    take_over(*seen, why);
+  }
+  throw Error(fmt::format("{} cannot be locked: several jobs want it; name another file", subject_));
+}
+
+/// Removes an abandoned lock. Between looking at it and renaming it another job may have put its own in place: that one is put back.
+void LockFile::take_over(const std::string& seen, const std::string& why) {
+  const std::string aside = io::temporary_name(path_ + ".old");
+  if (::rename(path_.c_str(), aside.c_str()) != 0) return;
+  const bool abandoned = contents_of(aside) == seen;
+  if (abandoned)
+    log_warning(fmt::format("{}: lock taken over, {}", subject_, why));
+  else
+    (void)!::link(aside.c_str(), path_.c_str());
+  ::unlink(aside.c_str());
+}
+
+void LockFile::refresh(const std::stop_token& stop) {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are for the main thread
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    wake_.wait_for(lock, stop, refresh_interval, [] { return false; });
+    if (!stop.stop_requested() && contents_of(path_) == mine_) ::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0);
+  }
+}
+
+void LockFile::check_still_mine() const {
+  const std::optional<std::string> now = contents_of(path_);
+  if (now == mine_) return;
+  const LockHolder holder = LockHolder::parse(now.value_or(""));
+  throw Error(
+      now ? fmt::format("{} was taken over by process {} on {}: this job is stopped so that the two do not mix", subject_, holder.pid, holder.host)
+          : fmt::format("{} has lost its lock {}: it was removed; this job is stopped so that no other job mixes with it", subject_, path_));
+}
+
+}  // namespace scanmf

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "scanmf/core/types.hpp"
+
+namespace scanmf {
+
+/// Who holds a lock.
+struct LockHolder {
+  std::string host;
+  Index pid = 0;
+  std::string start;    // boot and time of the process's start: a process number is used again
+  std::string job;      // of the batch system; empty without one
+  std::string restart;  // how often the batch system has restarted the job
+  friend bool operator==(const LockHolder&, const LockHolder&) = default;
+
+  /// This process.
+  static LockHolder current();
+  std::string text() const;
+  static LockHolder parse(const std::string& text);
+};
+
+/// A file whose existence means that a job uses something, on whatever host of a shared file system. It holds the job's host, process and number;
+/// a thread refreshes its time while the job lives, so that other hosts can tell a running job from one whose node is gone.
+class LockFile {
+ public:
+  static constexpr std::chrono::seconds refresh_interval{20};
+  /// A lock of another host that was not refreshed for so long is taken over.
+  static constexpr std::chrono::seconds patience{180};
+
+  /// Local. Takes the lock, also from a job that is gone (the log says so). `subject`: what is locked, for messages.
+  /// Throws Error naming the holder when it lives, or the reason when the file cannot be made.
+  LockFile(std::string path, std::string subject);
+  ~LockFile();
+  LockFile(const LockFile&) = delete;
+  LockFile& operator=(const LockFile&) = delete;
+
+  /// Throws Error when another job has taken the lock over (this one was stopped for too long).
+  void check_still_mine() const;
+
+ private:
+  void acquire(const std::string& candidate);
+  void take_over(const std::string& seen, const std::string& why);
+  void refresh(const std::stop_token& stop);
+
+  std::string path_;
+  std::string subject_;
+  std::string mine_;  // contents of the file
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::jthread refresher_;
+};
+
+}  // namespace scanmf

@@ -1,0 +1,238 @@
+#include "model/lock_file.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <optional>
+
+#include "io/output_file.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace scanmf {
+namespace {
+
+using test::TemporaryFolder;
+
+std::string message_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in '" << text << "'";
+}
+
+/// What the log says while it lives.
+class LogText {
+ public:
+  LogText() {
+    set_log_sink([this](LogLevel, std::string_view message) { text_ += std::string(message) + "\n"; });
+  }
+  ~LogText() {
+    set_log_sink([](LogLevel, std::string_view) {});
+  }
+  LogText(const LogText&) = delete;
+  LogText& operator=(const LogText&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+/// Runs `work` in another process, which knows nothing of MPI; returns its number.
+pid_t start_process(const std::function<int()>& work) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(work());
+  return child;
+}
+
+/// A process that holds a lock until it is killed. Returns when it has it.
+pid_t start_holder(const std::string& path) {
+  int ready[2];
+  EXPECT_EQ(::pipe(ready), 0);
+  const pid_t child = start_process([&] {
+    const LockFile lock(path, "checkpoint ck.h5");
+    EXPECT_EQ(::write(ready[1], "x", 1), 1);
+    for (;;) ::pause();
+    return 0;
+  });
+  char byte = 0;
+  EXPECT_EQ(::read(ready[0], &byte, 1), 1);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  return child;
+}
+
+void end(pid_t process) {
+  ::kill(process, SIGKILL);
+  ::waitpid(process, nullptr, 0);
+}
+
+/// A lock that was refreshed `age` seconds ago.
+void write_lock(const std::string& path, const LockHolder& holder, int age) {
+  std::ofstream(path) << holder.text();
+  const timespec now{::time(nullptr) - age, 0};
+  const timespec times[2] = {now, now};
+  ::utimensat(AT_FDCWD, path.c_str(), times, 0);
+}
+
+TEST(LockFile, IsGivenBack) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const std::string path = folder.file("ck.h5.lock");
+    for (int i = 0; i < 2; ++i) {
+      const LockFile lock(path, "checkpoint ck.h5");
+      EXPECT_TRUE(std::filesystem::exists(path));
+      lock.check_still_mine();
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder.file("")));
+  });
+}
+
+TEST(LockFile, ALivingHolderIsNamed) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const std::string path = folder.file("ck.h5.lock");
+    const pid_t holder = start_holder(path);
+    const std::string message = message_of([&] { const LockFile lock(path, "checkpoint ck.h5"); });
+    expect_contains(message, fmt::format("checkpoint ck.h5 is in use by process {} on {}", holder, io::host_name()));
+    expect_contains(message, "remove " + path);
+    end(holder);
+  });
+}
+
+TEST(LockFile, OfAKilledProcessIsTakenOver) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const LogText log;
+    const std::string path = folder.file("ck.h5.lock");
+    const pid_t holder = start_holder(path);
+    ::kill(holder, SIGKILL);
+    while (io::process_runs(holder)) ::usleep(1000);  // ended, but its parent has not asked yet: it counts as gone
+    {
+      const LockFile lock(path, "checkpoint ck.h5");
+      lock.check_still_mine();
+    }
+    end(holder);
+    expect_contains(log.text(), fmt::format("lock taken over, process {} of this host does not run any more", holder));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.file("")));
+  });
+}
+
+TEST(LockFile, AProcessNumberThatIsUsedAgainIsNotTheHolder) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const LogText log;
+    LockHolder holder = LockHolder::current();
+    holder.pid = ::getppid();
+    holder.start = "an earlier boot/17";
+    write_lock(folder.file("lock"), holder, 5);
+    const LockFile lock(folder.file("lock"), "it");
+    expect_contains(log.text(), "taken over");
+  });
+}
+
+TEST(LockFile, OfAnotherHost) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const LogText log;
+    const std::string path = folder.file("lock");
+    const LockHolder holder{"node7", 4711, "boot/17", "42", ""};
+    write_lock(path, holder, 60);
+    const std::string message = message_of([&] { const LockFile lock(path, "checkpoint ck.h5"); });
+    expect_contains(message, "in use by process 4711 on node7, job 42");
+    write_lock(path, holder, 200);
+    const LockFile lock(path, "checkpoint ck.h5");
+    expect_contains(log.text(), "process 4711 on node7 has given no sign of life for 20");
+  });
+}
+
+TEST(LockFile, OfTheSameJobBeforeItWasRequeued) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const LogText log;
+    const std::string path = folder.file("lock");
+    ::setenv("SLURM_JOB_ID", "42", 1);
+    ::setenv("SLURM_RESTART_COUNT", "1", 1);
+    write_lock(path, {"node7", 4711, "boot/17", "42", "1"}, 5);  // the same run on another node
+    expect_contains(message_of([&] { const LockFile lock(path, "it"); }), "in use by process 4711 on node7, job 42");
+    write_lock(path, {"node7", 4711, "boot/17", "42", ""}, 5);
+    {
+      const LockFile lock(path, "it");
+      expect_contains(log.text(), "job 42 was restarted");
+    }
+    ::unsetenv("SLURM_JOB_ID");
+    ::unsetenv("SLURM_RESTART_COUNT");
+  });
+}
+
+TEST(LockFile, ThatWasLostIsNoticed) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const std::string path = folder.file("lock");
+    const LockHolder other{"node7", 4711, "boot/17", "42", ""};
+    {
+      const LockFile lock(path, "checkpoint ck.h5");
+      std::filesystem::remove(path);
+      expect_contains(message_of([&] { lock.check_still_mine(); }), "has lost its lock");
+      write_lock(path, other, 0);
+      expect_contains(message_of([&] { lock.check_still_mine(); }), "was taken over by process 4711 on node7");
+    }
+    EXPECT_TRUE(std::filesystem::exists(path));  // it belongs to the other one now
+  });
+}
+
+TEST(LockFile, CannotBeMade) {
+  const TemporaryFolder folder;
+  folder.on_root([&] { expect_contains(message_of([&] { const LockFile lock(folder.file("missing/lock"), "it"); }), "No such file or directory"); });
+}
+
+/// Eight processes find the same abandoned lock at the same time: one gets it.
+TEST(LockFile, OneOfManyTakesOver) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    LockHolder gone = LockHolder::current();
+    gone.pid = 999999999;
+    for (int round = 0; round < 5; ++round) {
+      const std::string path = folder.file(fmt::format("lock{}", round));
+      write_lock(path, gone, 5);
+      std::vector<pid_t> processes;
+      for (int i = 0; i < 8; ++i)
+        processes.push_back(start_process([&] {
+          set_log_sink([](LogLevel, std::string_view) {});
+          try {
+            const LockFile lock(path, "it");
+            ::usleep(500000);
+            lock.check_still_mine();
+            return 1;
+          } catch (const Error&) {
+            return 0;
+          }
+        }));
+      int winners = 0;
+      for (const pid_t process : processes) {
+        int status = 0;
+        ::waitpid(process, &status, 0);
+        winners += WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+      }
+      EXPECT_EQ(winners, 1);
+    }
+  });
+}
+
+}  // namespace
+}  // namespace scanmf

@@ -75,21 +75,6 @@ class ScratchFile {
   PosixFile file_;
 };
 
-/// Copies what `image` holds; its holes are holes (or zeros) of `file` already.
-void copy_data(const PosixFile& image, const PosixFile& file) {
-  const Index size = image.size();
-  std::vector<std::byte> piece(static_cast<std::size_t>(std::min(copy_bytes, size)));
-  for (Index begin = image.next_data(0); begin < size; begin = image.next_data(begin)) {
-    const Index end = image.next_hole(begin);
-    while (begin < end) {
-      const auto bytes = std::span(piece).first(static_cast<std::size_t>(std::min(copy_bytes, end - begin)));
-      image.read(begin, bytes);
-      file.write(begin, bytes);
-      begin += static_cast<Index>(bytes.size());
-    }
-  }
-}
-
 void rename_file(const std::string& from, const std::string& to, const std::string& name) {
   if (::rename(from.c_str(), to.c_str()) != 0) throw_system_error(fmt::format("{} cannot be replaced by the new file", name), errno);
 }
@@ -147,24 +132,26 @@ void OutputFile::lay_out(const FileLayout& layout) {
   remove_temporary_ = true;
 
   const ScratchFile scratch;
-  const PosixFile& image = scratch.file();
-  extents_ = create_layout(scratch.path(), layout);
+  try {
+    extents_ = create_layout(scratch.path(), layout);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{} cannot be written: {}", name_, error.what()));
+  }
   constexpr Index word = 8;
-  covered_ = (image.size() + word - 1) / word * word;
+  covered_ = (scratch.file().size() + word - 1) / word * word;
   file_.reserve(covered_ + checksum_bytes(covered_));
   file_.copy_permissions(target_);
-  copy_data(image, file_);
   checksums_ = BlockChecksums(covered_);
-  cover_gaps(image);
+  copy_layout(scratch.file());
 }
 
-/// Adds the checksums of everything that no dataset covers.
-void OutputFile::cover_gaps(const PosixFile& image) {
+/// Copies everything that belongs to no dataset.
+void OutputFile::copy_layout(const PosixFile& image) {
   const Index size = image.size();
   std::vector<Extent> taken = extents_;
   taken.push_back({covered_, 0});
   std::sort(taken.begin(), taken.end(), [](const Extent& a, const Extent& b) { return a.offset < b.offset; });
-  std::vector<std::byte> piece(static_cast<std::size_t>(copy_bytes));
+  std::vector<std::byte> piece(static_cast<std::size_t>(std::min(copy_bytes, covered_)));
   Index position = 0;
   for (const Extent& extent : taken) {
     while (position < extent.offset) {
@@ -173,6 +160,7 @@ void OutputFile::cover_gaps(const PosixFile& image) {
       std::fill(bytes.begin(), bytes.end(), std::byte{0});
       image.read(position, bytes.first(static_cast<std::size_t>(stored)));
       checksums_.add(position, bytes);
+      file_.write(position, bytes);
       position += static_cast<Index>(bytes.size());
     }
     position = std::max(position, extent.end());

@@ -40,7 +40,7 @@ class OutputFile {
 
  private:
   void lay_out(const FileLayout& layout);
-  void cover_gaps(const PosixFile& image);
+  void copy_layout(const PosixFile& image);
   void write_checksums(const std::vector<std::uint32_t>& checksums);
   void appear() const;
   const PosixFile& file();

@@ -128,16 +128,6 @@ void PosixFile::reserve(Index bytes) const {
   if (result != 0) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
 }
 
-Index PosixFile::next_data(Index offset) const {
-  const off_t found = ::lseek(descriptor_, offset, SEEK_DATA);
-  return found < 0 ? size() : found;
-}
-
-Index PosixFile::next_hole(Index offset) const {
-  const off_t found = ::lseek(descriptor_, offset, SEEK_HOLE);
-  return found < 0 ? size() : found;
-}
-
 void PosixFile::copy_permissions(const std::string& path) const {
   struct stat status {};
   // The new file is as good with the rights it was created with: failures do not matter.

@@ -34,10 +34,6 @@ class PosixFile {
   void write(Index offset, std::span<const std::byte> bytes) const;
   /// Sets the length and reserves the room, so that later writes cannot run out of it (where the file system can do that).
   void reserve(Index bytes) const;
-  /// Offset of the first byte at or after `offset` that was ever written (or its file system's block was); size() when there is none.
-  Index next_data(Index offset) const;
-  /// First byte at or after `offset` that was never written.
-  Index next_hole(Index offset) const;
   /// Access rights of another file, as far as permitted.
   void copy_permissions(const std::string& path) const;
   void sync() const;

@@ -189,6 +189,18 @@ TEST(ModelFileOfDoubles, RefusesWhatIsNoModel) {
   EXPECT_NE(message("newer.h5").find("reads version 1"), std::string::npos) << message("newer.h5");
 }
 
+/// A file of each released format version is kept: it is read for ever, or refused with both versions named.
+TEST(ModelFileOfDoubles, FormatVersion1) {
+  const Communicator comm;
+  const std::string file = SCANMF_TEST_DATA "/models/format_version_1.h5";
+  EXPECT_EQ(find_damage(comm, file), std::nullopt);
+  expect_equal(read_model_header(comm, file), example_header(5, 4, k));
+  expect_equal(read_model_Ht<double>(comm, file), example_rows<double>({0, 4}, k, 2));
+  const RowPartition partition(5, 5, 2, comm.size());
+  expect_equal(read_model_W<double>(comm, file, partition), example_W<double>(partition, comm.rank(), k));
+  expect_equal(read_model_slice<double>(comm, file, "/state/A", {1, 4}), example_rows<double>({1, 4}, k, 3));
+}
+
 TEST(ModelFileOfDoubles, KeepsThePreviousGeneration) {
   const Communicator comm;
   const TemporaryFolder folder;

@@ -1,6 +1,117 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "app/command_line.hpp"
+#include "app/commands.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/parallel/communicator.hpp"
 #include "scanmf/parallel/environment.hpp"
+
+namespace scanmf::app {
+namespace {
+
+int print_on_root(const Communicator& comm, const std::string& text) {
+  if (comm.is_root()) fmt::print("{}", text);
+  return static_cast<int>(ExitStatus::done);
+}
+
+/// Collective. The file's contents, read by root.
+std::string read_config(const Communicator& comm, const std::string& name) {
+  std::string contents;
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    std::ifstream file(name);
+    std::ostringstream text;
+    if (!file || !(text << file.rdbuf())) throw UsageError(fmt::format("cannot read the configuration file '{}' (option '--config')", name));
+    contents = text.str();
+  });
+  return comm.broadcast(contents);
+}
+
+int dispatch(const Communicator& comm, const CommandLine& line) {
+  switch (line.command()) {
+    case Command::fit:
+      return fit(comm, line);
+    case Command::partial_fit:
+      break;
+    case Command::transform:
+      return transform(comm, line);
+    case Command::inverse_transform:
+      return inverse_transform(comm, line);
+    case Command::inspect:
+      return inspect(comm, line);
+    case Command::convert:
+      return convert(comm, line);
+    case Command::generate:
+      return generate(comm, line);
+  }
+  throw UsageError(fmt::format("'{}' is not available in version {}", info(line.command()).name, SCANMF_VERSION));
+}
+
+int run(const Communicator& comm, const std::vector<std::string>& words) {
+  if (words.empty()) throw UsageError("no command is given; see scanmf --help");
+  const std::string& first = words.front();
+  if (first == "--version") return print_on_root(comm, fmt::format("scanmf {}\n", SCANMF_VERSION));
+  if (first == "--help" || first == "-h" || first == "help") return print_on_root(comm, general_help());
+  CommandLine line(parse_command(first), {words.begin() + 1, words.end()});
+  if (line.wants_help()) return print_on_root(comm, command_help(line.command()));
+  if (const auto config = line.config_file()) line.add_config(*config, read_config(comm, *config));
+  line.check();
+  return dispatch(comm, line);
+}
+
+void print_error(const std::string& message) {
+  std::istringstream lines(message);
+  std::string all;
+  for (std::string line; std::getline(lines, line);) all += fmt::format("scanmf: error: {}\n", line);
+  std::fputs(all.c_str(), stderr);
+  std::fflush(stderr);
+}
+
+/// Ends a failure that this rank alone may know of. Several ranks often fail at once: the lowest one speaks and ends the others.
+int end_alone(const Communicator& comm, const std::string& message, ExitStatus status) {
+  std::fflush(stdout);
+  if (comm.size() > 1) usleep(static_cast<useconds_t>(100000 * std::min(comm.rank(), 20)));
+  print_error(message);
+  if (comm.size() > 1) MpiEnvironment::abort(static_cast<int>(status));
+  return static_cast<int>(status);
+}
+
+/// Ends a failure that every rank knows of.
+int end_together(const Communicator& comm, const Error& error) {
+  if (comm.is_root()) print_error(error.what());
+  return static_cast<int>(error.status());
+}
+
+int run_and_report(const Communicator& comm, const std::vector<std::string>& words) {
+  try {
+    return run(comm, words);
+  } catch (const AgreedError& error) {
+    return end_together(comm, error);
+  } catch (const UsageError& error) {  // judged alike on every rank
+    return end_together(comm, error);
+  } catch (const Error& error) {
+    return end_alone(comm, error.what(), error.status());
+  } catch (const std::bad_alloc&) {
+    return end_alone(comm, fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components", comm.rank()), ExitStatus::failed);
+  } catch (const std::exception& error) {
+    return end_alone(comm, fmt::format("{} (rank {})", error.what(), comm.rank()), ExitStatus::failed);
+  }
+}
+
+}  // namespace
+}  // namespace scanmf::app
 
 int main(int argc, char** argv) {
   const scanmf::MpiEnvironment mpi(argc, argv);
-  return 0;
+  const scanmf::Communicator comm;
+  if (!comm.is_root()) scanmf::set_log_sink([](scanmf::LogLevel, std::string_view) {});
+  return scanmf::app::run_and_report(comm, {argv + 1, argv + argc});
 }

@@ -283,7 +283,10 @@ std::string shown_beta_loss(const Parameters& p) {
 std::vector<std::string> Parameters::validate() const {
   std::vector<std::string> mistakes;
   for (const Entry& entry : entries()) {
-    if (has(estimator, entry.belongs) && !entry.in_range(*this)) mistakes.push_back(mistake(estimator, entry, entry.text(*this)));
+    if (!has(estimator, entry.belongs) || entry.in_range(*this)) continue;
+    std::string text = entry.text(*this);
+    if (text.ends_with(".0")) text.resize(text.size() - 2);  // whether 3 or 3.0 was meant is not known any more
+    mistakes.push_back(mistake(estimator, entry, text));
   }
   if (estimator == Estimator::nmf && solver == Solver::cd && std::isfinite(beta_loss) && beta_loss != 2) {
     mistakes.push_back(fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}", shown_beta_loss(*this)));

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "scanmf/core/types.hpp"
 
 namespace scanmf {
@@ -20,11 +22,16 @@ class MpiEnvironment {
   bool owns_ = false;
 };
 
-/// Cores this process may run on (affinity mask and OMP_NUM_THREADS-free), at least 1.
+class Communicator;
+
+/// Cores this process may run on (its affinity mask), at least 1.
 int available_cores();
 
-/// Sets the number of OpenMP threads of this rank and keeps BLAS single-threaded. 0 = available_cores()
-/// divided by the ranks that share them (given by `ranks_on_same_cores`).
+/// Collective. Threads for this rank when nobody says how many: OMP_NUM_THREADS if it is set, else the cores it may run on,
+/// shared with the ranks of the same node that may run there too. At least 1.
+int automatic_threads(const Communicator& comm);
+
+/// Sets the number of OpenMP threads of this rank (at least 1) and keeps BLAS single-threaded.
 void set_threads(int threads);
 
 /// Threads that a parallel region of this rank uses.
@@ -32,5 +39,9 @@ int thread_count();
 
 /// Highest resident memory of this process so far, in bytes.
 Index peak_memory();
+
+/// Name and version of the MPI library and of the BLAS library, in one line each.
+std::string mpi_library();
+std::string blas_library();
 
 }  // namespace scanmf

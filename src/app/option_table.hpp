@@ -1,0 +1,62 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "scanmf/estimator/parameters.hpp"
+
+namespace scanmf::app {
+
+enum class Command : unsigned { fit, partial_fit, transform, inverse_transform, inspect, convert, generate };
+
+/// A set of commands, one bit each.
+using Commands = unsigned;
+constexpr Commands operator|(Command a, Command b) { return 1U << static_cast<unsigned>(a) | 1U << static_cast<unsigned>(b); }
+constexpr Commands operator|(Commands a, Command b) { return a | 1U << static_cast<unsigned>(b); }
+constexpr Commands only(Command a) { return 1U << static_cast<unsigned>(a); }
+constexpr bool contains(Commands commands, Command command) { return (commands & only(command)) != 0; }
+
+struct CommandInfo {
+  Command command;
+  const char* name;       // "partial-fit"
+  const char* arguments;  // "X --model M [options]"
+  const char* summary;
+  int fewest_inputs;
+  int most_inputs;
+};
+std::span<const CommandInfo> command_table();
+const CommandInfo& info(Command command);
+
+/// One option of the command line and of --config files. Everything that is known of it stands in one line of the table.
+struct Option {
+  const char* name;    // without "--"
+  char letter;         // short form, 0: none
+  const char* values;  // what it takes, for the help and for checking: alternatives separated by '|'. Lower case: that very word; N: an integer >= 1;
+                       // anything else in upper case: any text
+  const char* bare;    // what it means without a value; nullptr: it needs one
+  const char*
+      parameter;  // the estimator's parameter that it sets; it then checks the value, has the default and belongs to an estimator; nullptr: none
+  const char* fallback;  // default, for options that are no parameter; "" when there is none
+  Commands commands;
+  const char* help;
+};
+std::span<const Option> option_table();
+
+/// nullptr when there is no option of this name.
+const Option* find_option(std::string_view name);
+const Option* find_option(char letter);
+
+/// False when the option sets a parameter that this estimator has not.
+bool belongs_to(const Option& option, Estimator estimator);
+
+/// Default of an option as text, for the help and for options that are not given.
+std::string default_text(const Option& option);
+
+/// An explanation when `text` is not among option.values; empty otherwise (and for parameters, which check themselves).
+std::string refusal(const Option& option, const std::string& text);
+
+std::string general_help();
+std::string command_help(Command command);
+
+}  // namespace scanmf::app

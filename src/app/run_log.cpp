@@ -1,0 +1,109 @@
+#include "app/run_log.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+
+namespace scanmf::app {
+namespace {
+
+constexpr double seconds_between_lines = 5;
+constexpr double seconds_between_updates = 0.1;
+
+std::string duration(double seconds) {
+  const auto whole = static_cast<long long>(std::llround(seconds));
+  if (seconds < 1) return "less than 1 s";
+  if (whole < 100) return fmt::format("{} s", whole);
+  if (whole < 6000) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02d} min", whole / 3600, whole % 3600 / 60);
+}
+
+bool has_option(const CommandLine& line, const char* name) { return contains(find_option(std::string_view(name))->commands, line.command()); }
+
+}  // namespace
+
+RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.is_root()) {
+  quiet_ = line.flag("quiet");
+  const std::string verbose = line.text("verbose");
+  details_ = verbose != "0" && verbose != "false";
+  if (has_option(line, "progress")) {
+    const std::string mode = line.text("progress");
+    in_place_ = isatty(STDERR_FILENO) != 0;
+    shows_progress_ = root_ && !quiet_ && mode != "off";
+    every_time_ = mode == "on" || details_;
+  }
+  comm.agree([&] {
+    if (!root_ || !has_option(line, "log-json") || !line.is_given("log-json")) return;
+    json_name_ = line.text("log-json");
+    json_.open(json_name_, std::ios::trunc);
+    if (!json_) throw Error(fmt::format("cannot write the file '{}' (option '--log-json')", json_name_));
+  });
+  set_log_sink([this](LogLevel level, std::string_view text) { message(level, text); });
+}
+
+RunLog::~RunLog() {
+  end_progress();
+  const bool root = root_;
+  set_log_sink([root](LogLevel level, std::string_view text) {
+    if (root && level <= LogLevel::warning) fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", text);
+  });
+}
+
+void RunLog::message(LogLevel level, std::string_view text) {
+  if (!root_) return;
+  if (level == LogLevel::warning) event("warning", {{"message", text}});
+  if (quiet_ && level >= LogLevel::information) return;
+  if (level == LogLevel::detail && !details_) return;
+  end_progress();
+  fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : level == LogLevel::error ? "error: " : "", text);
+}
+
+void RunLog::progress(const Progress& now) {
+  seconds_of_all_ += now.seconds;
+  event("iteration", {{"iteration", now.iteration}, {"iteration_seconds", now.seconds}, {now.measure, now.value}});
+  if (!shows_progress_) return;
+  const double time = timer_.seconds();
+  const bool last = now.iteration >= now.max_iteration;
+  if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) && !(every_time_ && !in_place_) && !last) return;
+  last_shown_ = time;
+  const double mean = seconds_of_all_ / static_cast<double>(std::max<Index>(now.iteration, 1));
+  std::string line = fmt::format("iteration {}/{}", now.iteration, now.max_iteration);
+  if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
+  line += fmt::format("  {:.3g} s/iteration", mean);
+  if (!last) line += fmt::format("  at most {} left", duration(mean * static_cast<double>(now.max_iteration - now.iteration)));
+  show(line);
+}
+
+void RunLog::show(const std::string& line) {
+  if (!in_place_) {
+    fmt::print(stderr, "scanmf: {}\n", line);
+    return;
+  }
+  fmt::print(stderr, "\r{:<{}}", line, shown_width_);
+  std::fflush(stderr);
+  shown_width_ = line.size();
+}
+
+void RunLog::end_progress() {
+  if (shown_width_ == 0) return;
+  fmt::print(stderr, "\n");
+  shown_width_ = 0;
+}
+
+void RunLog::event(const char* name, nlohmann::json fields) {
+  if (!json_.is_open()) return;
+  nlohmann::ordered_json line = {{"event", name}, {"seconds", timer_.seconds()}};
+  for (const auto& [key, value] : fields.items()) line[key] = value;
+  json_ << line.dump() << '\n' << std::flush;
+  if (json_) return;
+  json_.close();
+  log_warning(fmt::format("writing '{}' failed, it is not continued", json_name_));
+}
+
+void RunLog::print(std::string_view text) const {
+  if (shows_information()) fmt::print("{}", text);
+}
+
+}  // namespace scanmf::app

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+
+#include "app/command_line.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/core/timer.hpp"
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf::app {
+
+/// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks; while the object lives it is
+/// the sink of log(). With --quiet only warnings and errors are shown, with --verbose details too.
+class RunLog {
+ public:
+  /// Collective. Opens the --log-json file where the command has one. Throws AgreedError when that fails.
+  RunLog(const Communicator& comm, const CommandLine& line);
+  ~RunLog();
+  RunLog(const RunLog&) = delete;
+  RunLog& operator=(const RunLog&) = delete;
+
+  /// Shows the progress: in place on a terminal, else a line every few seconds (every time with --progress on or --verbose).
+  void progress(const Progress& now);
+  /// The line in place is done with.
+  void end_progress();
+
+  /// One line of the --log-json file: {"event": …, "seconds": since the start, and the rest}. NaN and infinite numbers become null.
+  void event(const char* name, nlohmann::json fields);
+
+  /// Results on stdout, unless --quiet.
+  void print(std::string_view text) const;
+
+  bool shows_information() const { return root_ && !quiet_; }
+
+ private:
+  void message(LogLevel level, std::string_view text);
+  void show(const std::string& line);
+
+  bool root_;
+  bool quiet_ = false;
+  bool details_ = false;
+  bool shows_progress_ = false;
+  bool in_place_ = false;
+  bool every_time_ = false;
+  std::size_t shown_width_ = 0;  // characters of the line in place
+  double seconds_of_all_ = 0;    // of the iterations so far
+  double last_shown_ = -1e9;     // on timer_
+  Timer timer_;
+  std::ofstream json_;
+  std::string json_name_;
+};
+
+}  // namespace scanmf::app

@@ -1,0 +1,164 @@
+#include "app/run_report.hpp"
+
+#include <fmt/format.h>
+#include <omp.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "linalg/lapack.hpp"
+#include "scanmf/core/timer.hpp"
+#include "scanmf/parallel/environment.hpp"
+
+namespace scanmf::app {
+namespace {
+
+/// Collective. Calls `work` a few times; seconds of the fastest time, of the slowest rank.
+template <class Work>
+double best_seconds(const Communicator& comm, int times, Work&& work) {
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < times; ++i) {
+    comm.barrier();
+    const Timer timer;
+    work();
+    best = std::min(best, comm.max(timer.seconds()));
+  }
+  return best;
+}
+
+/// Operations a second of all ranks' matrix products.
+template <Scalar T>
+double measure_products(const Communicator& comm) {
+  constexpr Index side = 384;
+  const Index rows = side * thread_count();
+  const Matrix<T> a(rows, side, T{1});
+  const Matrix<T> b(side, side, T{1});
+  Matrix<T> c(rows, side);
+  const double seconds = best_seconds(comm, 4, [&] { multiply<T>(a.view(), b.view(), c.view()); });
+  return comm.sum(2.0 * static_cast<double>(rows * side * side)) / seconds;
+}
+
+/// Adds up `count` elements so that they have to be read; the sum keeps a compiler from leaving that out.
+template <Scalar T>
+double read_elements(const T* elements, Index count) {
+  double total = 0;
+#pragma omp parallel for simd reduction(+ : total)
+  for (Index i = 0; i < count; ++i) total += static_cast<double>(elements[i]);
+  return total;
+}
+
+/// Bytes a second at which all ranks read X.
+template <Scalar T>
+double measure_reading(DataSource<T>& x) {
+  const Communicator& comm = x.communicator();
+  volatile double sink = 0;
+  Index bytes = 0;
+  const auto read_block = [&](const Block<T>& block) {
+    std::visit(
+        [&](const auto& matrix) {
+          if constexpr (requires { matrix.packed; }) {
+            const Index count = matrix.rows * padded_columns<T>(matrix.columns);
+            sink = sink + read_elements(matrix.packed, count);
+            bytes += count * static_cast<Index>(sizeof(T));
+          } else {
+            const Index begin = matrix.row_begin[0];
+            const Index count = matrix.row_begin[matrix.rows] - begin;
+            sink = sink + read_elements(matrix.value + begin, count);
+            bytes += count * static_cast<Index>(sizeof(T));
+          }
+        },
+        block.matrix);
+  };
+  const double seconds = best_seconds(comm, 3, [&] {
+    bytes = 0;
+    for (Index batch = 0; batch < x.partition().batches(); ++batch) x.visit(batch, read_block);
+  });
+  return static_cast<double>(comm.sum(bytes)) / seconds;
+}
+
+struct Spread {
+  double least = 0;
+  double mean = 0;
+  double most = 0;
+};
+
+/// Collective.
+Spread spread_over_ranks(const Communicator& comm, double value) {
+  const std::vector<double> all = comm.allgather(value);
+  double sum = 0;
+  for (const double one : all) sum += one;
+  return {*std::min_element(all.begin(), all.end()), sum / static_cast<double>(all.size()), *std::max_element(all.begin(), all.end())};
+}
+
+std::string bytes_text(double bytes) {
+  const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  std::size_t unit = 0;
+  while (bytes >= 1000 && unit + 1 < std::size(units)) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return fmt::format("{:.3g} {}", bytes, units[unit]);
+}
+
+/// Rates and the roofline, when there was a pass over X.
+void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
+  const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
+  const double loop = comm.max(phase(Phase::wait_for_data) + phase(Phase::solve_blocks) + phase(Phase::communicate) + phase(Phase::update_h));
+  const double flops = comm.sum(report.block_flops);
+  const double bytes = comm.sum(report.block_bytes);
+  if (report.passes == 0 || loop <= 0) return;
+  table.text += fmt::format("{} passes over X, {:.4g} s each: {:.4g} GFLOP/s, {:.4g} GB/s\n", report.passes,
+                            loop / static_cast<double>(report.passes), flops / loop * 1e-9, bytes / loop * 1e-9);
+  table.json["passes"] = report.passes;
+  table.json["gflops"] = flops / loop * 1e-9;
+  table.json["gbytes_per_second"] = bytes / loop * 1e-9;
+  if (limits.flops_per_second <= 0 || limits.bytes_per_second <= 0) return;
+  const double shortest = std::max(bytes / limits.bytes_per_second, flops / limits.flops_per_second);
+  table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n", limits.flops_per_second * 1e-9,
+                            limits.bytes_per_second * 1e-9, 100 * shortest / loop);
+  table.json["roofline_fraction"] = shortest / loop;
+}
+
+}  // namespace
+
+template <Scalar T>
+MachineLimits measure_limits(DataSource<T>& x) {
+  MachineLimits limits;
+  limits.flops_per_second = measure_products<T>(x.communicator());
+  if (x.in_memory()) limits.bytes_per_second = measure_reading(x);
+  return limits;
+}
+
+RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, double seconds) {
+  const Spread whole = spread_over_ranks(comm, seconds);
+  RunTable table;
+  table.text = fmt::format("{:<16}{:>10}{:>10}{:>10}{:>8}\n", "seconds", "least", "mean", "most", "share");
+  double others = seconds;
+  const auto add_line = [&](const char* name, double own) {
+    const Spread spread = spread_over_ranks(comm, own);
+    if (spread.most <= 0) return;
+    table.text +=
+        fmt::format("{:<16}{:>10.3f}{:>10.3f}{:>10.3f}{:>7.1f}%\n", name, spread.least, spread.mean, spread.most, 100 * spread.mean / whole.mean);
+    table.json["phases"][name] = {{"least", spread.least}, {"mean", spread.mean}, {"most", spread.most}};
+  };
+  for (std::size_t phase = 0; phase < phase_names.size(); ++phase) {
+    add_line(phase_names[phase], report.times.seconds[phase]);
+    others -= report.times.seconds[phase];
+  }
+  add_line("everything else", std::max(others, 0.0));
+  add_line("all", seconds);
+  const double peak = static_cast<double>(comm.max(peak_memory()));
+  const double bytes = static_cast<double>(comm.sum(comm.bytes()));
+  table.text += fmt::format("{} communicated, peak memory of a rank {}, {} ranks of {} threads\n", bytes_text(bytes), bytes_text(peak), comm.size(),
+                            comm.max<Index>(thread_count()));
+  table.json["bytes_communicated"] = bytes;
+  table.json["peak_memory"] = peak;
+  add_rates(comm, report, limits, table);
+  return table;
+}
+
+template MachineLimits measure_limits(DataSource<float>&);
+template MachineLimits measure_limits(DataSource<double>&);
+
+}  // namespace scanmf::app

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "scanmf/data/data_source.hpp"
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf::app {
+
+/// What the ranks and threads of a run can do together, measured in a few milliseconds.
+struct MachineLimits {
+  double flops_per_second = 0;  // matrix products of the run's type
+  double bytes_per_second = 0;  // reading X as it is laid out; 0: not measured (X is not in memory)
+};
+
+/// Collective. All ranks measure at the same time, as they share caches and memory in a run.
+template <Scalar T>
+MachineLimits measure_limits(DataSource<T>& x);
+
+/// The end-of-run table.
+struct RunTable {
+  std::string text;
+  nlohmann::json json;
+};
+
+/// Collective. Seconds of each phase (least, mean and most of the ranks, share of the whole), bytes communicated, peak memory, rates, and the
+/// fraction T*/T of the roofline: T* = max(bytes read / bandwidth, operations / peak of matrix products), T = the time of the passes. `seconds`: of
+/// the whole run on this rank.
+RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, double seconds);
+
+}  // namespace scanmf::app

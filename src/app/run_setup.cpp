@@ -1,0 +1,112 @@
+#include "app/run_setup.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <random>
+
+#include "core/number_text.hpp"
+#include "io/library_version.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/parallel/environment.hpp"
+
+namespace scanmf::app {
+
+void apply_threads(const Communicator& comm, const CommandLine& line) {
+  const int automatic = automatic_threads(comm);
+  constexpr Index most = 4096;
+  set_threads(static_cast<int>(std::min(line.number("threads").value_or(automatic), most)));
+}
+
+void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs) {
+  namespace fs = std::filesystem;
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    std::error_code error;
+    const fs::path path(target);
+    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
+    if (!fs::is_directory(folder, error)) throw Error(fmt::format("cannot write '{}': there is no folder '{}'", target, folder.string()));
+    if (access(folder.c_str(), W_OK | X_OK) != 0) {
+      throw Error(fmt::format("cannot write '{}': the folder '{}' is not writable ({})", target, folder.string(), std::strerror(errno)));
+    }
+    if (!path.has_filename() || fs::is_directory(path, error)) throw Error(fmt::format("cannot write '{}': it is a folder, not a file", target));
+    for (const std::string& input : inputs) {
+      if (fs::equivalent(path, input, error))
+        throw Error(fmt::format("the output '{}' would replace the input '{}': name another one", target, input));
+    }
+  });
+}
+
+std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters) {
+  if (parameters.random_state) return *parameters.random_state;
+  Index seed = 0;
+  if (comm.is_root()) seed = static_cast<Index>(std::random_device{}());
+  comm.broadcast(std::span<Index>(&seed, 1));
+  log_information(fmt::format("random state {} was drawn", seed));
+  return static_cast<std::uint32_t>(seed);
+}
+
+DataType choose_dtype(const CommandLine& line, DataType preferred) {
+  const std::string given = line.text("dtype");
+  if (given == "auto") return preferred;
+  return given == "float32" ? DataType::float32 : DataType::float64;
+}
+
+Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed) {
+  Attributes attributes;
+  for (const std::string& name : parameters.names()) {
+    const std::string text = name == "random_state" ? std::to_string(seed) : parameters.get(name);
+    Attribute value = text;
+    if (text == "true" || text == "false") {
+      value = text == "true";
+    } else if (const auto integer = parse_index(text)) {
+      value = *integer;
+    } else if (const auto number = parse_double(text)) {
+      value = *number;
+    }
+    attributes.emplace_back(name, value);
+  }
+  return attributes;
+}
+
+std::string text_of(const Attribute& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
+  if (const auto* integer = std::get_if<Index>(&value)) return std::to_string(*integer);
+  return to_text(std::get<double>(value));
+}
+
+Parameters parameters_from(const std::string& estimator, const Attributes& attributes) {
+  Parameters parameters;
+  parameters.estimator = estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
+  for (const auto& [name, value] : attributes) parameters.set(name, text_of(value));
+  return parameters;
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+}
+
+Attributes provenance_attributes(const Communicator& comm, const std::string& command_line) {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  // Of rank 0 on every rank: the clocks, names and libraries of other hosts may differ.
+  const auto of_root = [&comm](const std::string& text) { return comm.broadcast(text); };
+  return {{"version", std::string(SCANMF_VERSION)},
+          {"command_line", of_root(command_line)},
+          {"host", of_root(host.data())},
+          {"ranks", static_cast<Index>(comm.size())},
+          {"threads", comm.max<Index>(thread_count())},
+          {"start", of_root(utc_now())},
+          {"libraries", of_root(fmt::format("{}; {}; {}", mpi_library(), hdf5::library_version(), blas_library()))}};
+}
+
+void add_end(const Communicator& comm, Attributes& provenance) { provenance.emplace_back("end", comm.broadcast(utc_now())); }
+
+}  // namespace scanmf::app

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "app/command_line.hpp"
+#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/estimator/parameters.hpp"
+#include "scanmf/model/model_file.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf::app {
+
+/// Calls body.template operator()<T>() with the type that `type` stands for.
+template <class Body>
+int with_scalar(DataType type, Body&& body) {
+  return type == DataType::float32 ? body.template operator()<float>() : body.template operator()<double>();
+}
+
+/// Collective. Sets the threads of this rank as --threads says.
+void apply_threads(const Communicator& comm, const CommandLine& line);
+
+/// Collective. Throws AgreedError unless `target` can be written: its folder exists and is writable, it is no folder itself and none of the `inputs`
+/// (files that are still needed). So that nobody computes for hours in vain.
+void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
+
+/// Collective. The seed that random_state gives; none: drawn by root, logged.
+std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters);
+
+/// The type to compute in: --dtype, else `preferred`.
+DataType choose_dtype(const CommandLine& line, DataType preferred);
+
+/// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
+Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
+/// The reverse. Attributes that are no parameters of the estimator are an error.
+Parameters parameters_from(const std::string& estimator, const Attributes& attributes);
+/// An attribute's value as text, as Parameters::set takes it.
+std::string text_of(const Attribute& value);
+
+/// Collective. Where and how a result was made: version, command_line, host, ranks, threads, start, libraries; those of rank 0 on every rank.
+Attributes provenance_attributes(const Communicator& comm, const std::string& command_line);
+/// Collective. Adds the attribute "end": the present time.
+void add_end(const Communicator& comm, Attributes& provenance);
+/// The present time, "2024-05-01T12:00:00Z".
+std::string utc_now();
+
+}  // namespace scanmf::app

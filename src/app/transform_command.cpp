@@ -1,0 +1,181 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "app/commands.hpp"
+#include "app/run_log.hpp"
+#include "app/run_report.hpp"
+#include "app/run_setup.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/core/timer.hpp"
+#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/model/model_file.hpp"
+
+namespace scanmf::app {
+namespace {
+
+bool same_value(const std::string& parameter, const Parameters& given, const Parameters& stored, Index components) {
+  if (parameter == "beta_loss") return given.beta_loss == stored.beta_loss;
+  if (parameter == "alpha_H") return given.effective_alpha_H() == stored.effective_alpha_H();
+  if (parameter == "random_state") return !given.random_state || given.random_state == stored.random_state;
+  if (parameter == "n_components" && given.n_components == components) return true;
+  return given.get(parameter) == stored.get(parameter);
+}
+
+/// The model's parameters, with those that transform may change. Throws UsageError naming both values of one that differs.
+Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header) {
+  static const std::set<std::string> may_change = {"tol", "max_iter", "transform_max_iter", "verbose"};
+  Parameters result = parameters_from(header.estimator, header.params);
+  std::vector<std::string> mistakes;
+  if (line.is_given("estimator") && line.text("estimator") != header.estimator) {
+    mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}", line.text("estimator"), header.estimator));
+  }
+  for (const auto& [name, text] : line.given_parameters()) {
+    Parameters given = result;
+    try {
+      given.set(name, text);
+    } catch (const UsageError& error) {
+      mistakes.emplace_back(error.what());
+      continue;
+    }
+    const std::vector<std::string> wrong = given.validate();
+    mistakes.insert(mistakes.end(), wrong.begin(), wrong.end());
+    if (may_change.contains(name)) {
+      result = given;
+    } else if (wrong.empty() && !same_value(name, given, result, header.n_components)) {
+      mistakes.push_back(fmt::format("{} = {} differs from the model's {}; leave the option out, or fit a new model", name, text, result.get(name)));
+    }
+  }
+  throw_mistakes(mistakes);
+  return result;
+}
+
+/// For a file that holds nothing but H: the options and their defaults.
+Parameters parameters_of_options(const CommandLine& line, Index components) {
+  const Estimator estimator = line.estimator();
+  const Parameters result = line.parameters(estimator);
+  for (const auto& [name, text] : line.given_parameters()) Parameters(result).set(name, text);  // refuses those of the other estimator
+  if (result.n_components.value_or(components) != components) {
+    throw UsageError(fmt::format("n_components = {} differs from the {} rows of H", *result.n_components, components));
+  }
+  return result;
+}
+
+/// The first feature whose name differs; nothing to compare when either has no names.
+void check_feature_names(const std::vector<std::string>& of_x, const std::vector<std::string>& of_model) {
+  if (of_x.size() != of_model.size()) return;
+  for (std::size_t j = 0; j < of_x.size(); ++j) {
+    if (of_x[j] == of_model[j]) continue;
+    throw Error(fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the model it is '{}'", j,
+                            of_x[j], of_model[j]));
+  }
+}
+
+/// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero.
+template <Scalar T>
+void check_H(const Matrix<T>& Ht, const char* estimator) {
+  bool all_zero = true;
+  for (const T value : Ht.span()) {
+    if (!std::isfinite(value)) throw Error(fmt::format("Array passed to {} (input H) contains NaN or infinity", estimator));
+    if (value < 0) throw Error(fmt::format("Negative values in data passed to {} (input H)", estimator));
+    all_zero = all_zero && value == 0;
+  }
+  if (all_zero) log_warning(fmt::format("Array passed to {} (input H) is full of zeros. W becomes zero.", estimator));
+}
+
+/// One transform, from an open log to the written W.
+class TransformRun {
+ public:
+  TransformRun(const Communicator& comm, const CommandLine& line)
+      : comm_(comm), line_(line), log_(comm, line), model_(line.text("model")), target_(line.text("output")) {}
+
+  int run() {
+    apply_threads(comm_, line_);
+    header_ = read_model_header(comm_, model_);
+    const bool is_model = !header_.estimator.empty();
+    parameters_ = is_model ? parameters_of_model(line_, header_) : parameters_of_options(line_, header_.n_components);
+    const char* name = class_name(parameters_.estimator);
+    description_ = describe_matrix(comm_, line_.inputs().front(), name);
+    check_output(comm_, target_, {description_.file, model_});
+    comm_.agree([&] {
+      const Index columns = description_.shape.columns;
+      if (columns != header_.n_features_in)
+        throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", columns, name, header_.n_features_in));
+      check_feature_names(description_.feature_names, header_.feature_names);
+    });
+    return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type), [this]<Scalar T>() { return transform_as<T>(); });
+  }
+
+ private:
+  template <Scalar T>
+  std::unique_ptr<DataSource<T>> load() {
+    const PhaseTimer timer(report_.times, Phase::read);
+    LoadOptions options;
+    options.estimator = class_name(parameters_.estimator);
+    return load_matrix<T>(comm_, description_, options);
+  }
+
+  template <Scalar T>
+  int transform_as() {
+    const Matrix<T> Ht = read_model_Ht<T>(comm_, model_);
+    comm_.agree([&] { check_H(Ht, class_name(parameters_.estimator)); });
+    const std::uint32_t seed = choose_seed(comm_, parameters_);
+    log_.event("start", {{"command", line_.written()},
+                         {"rows", description_.shape.rows},
+                         {"columns", description_.shape.columns},
+                         {"dtype", name_of(data_type_of<T>)},
+                         {"ranks", comm_.size()}});
+    const auto source = load<T>();
+    RunControl control;
+    control.report = &report_;
+    control.on_progress = [this](const Progress& now) { log_.progress(now); };
+    const Matrix<T> W = scanmf::transform<T>(*source, Ht, parameters_, seed, control);
+    log_.end_progress();
+    write(W, source->partition());
+    const double seconds = timer_.seconds();
+    const RunTable table = make_run_table(comm_, report_, measure_limits(*source), seconds);
+    log_.print(table.text);
+    log_.print(fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_));
+    log_.event("end", {{"output", target_}, {"run_seconds", seconds}, {"report", table.json}});
+    return static_cast<int>(ExitStatus::done);
+  }
+
+  /// This rank's rows, batch by batch, in the places they have in X.
+  template <Scalar T>
+  void write(const Matrix<T>& W, const RowPartition& partition) {
+    const PhaseTimer timer(report_.times, Phase::write);
+    std::vector<std::string> names;  // as get_feature_names_out gives them
+    std::string prefix = class_name(parameters_.estimator);
+    std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    for (Index c = 0; c < W.columns(); ++c) names.push_back(prefix + std::to_string(c));
+    MatrixWriter<T> writer(comm_, target_, "W", {partition.rows(), W.columns()}, description_.row_names, names, {});
+    comm_.agree([&] {
+      for (Index batch = 0; batch < partition.batches(); ++batch) {
+        const Range rows = partition.piece(batch, comm_.rank());
+        const Index local = partition.local_begin(batch, comm_.rank());
+        if (!rows.empty()) writer.write_rows(rows.begin, W.view().middle_rows({local, local + rows.size()}));
+      }
+    });
+    writer.commit();
+  }
+
+  const Communicator& comm_;
+  const CommandLine& line_;
+  RunLog log_;
+  std::string model_;
+  std::string target_;
+  Timer timer_;
+  RunReport report_;
+  ModelHeader header_;
+  Parameters parameters_;
+  MatrixDescription description_;
+};
+
+}  // namespace
+
+int transform(const Communicator& comm, const CommandLine& line) { return TransformRun(comm, line).run(); }
+
+}  // namespace scanmf::app

@@ -61,7 +61,7 @@ constexpr Option options[] = {
      "where the result goes; an existing file is replaced when all is done"},
     {"save-w", 0, "true|false", "true", nullptr, "true", only(Command::fit), "keep W in the model"},
     {"dtype", 0, "auto|float32|float64", nullptr, nullptr, "auto", computing | Command::convert | Command::generate,
-     "type to compute in or to write; auto: that of the input, float64 for integers"},
+     "type to compute in or to write; auto: that of the input, float64 for integers (generate: float32)"},
     {"format", 0, "auto|idx|npy|matrix-market|text", nullptr, nullptr, "auto", only(Command::convert),
      "of the input files; auto: by their beginning and their names"},
     {"n-samples", 0, "N", nullptr, nullptr, "1000", only(Command::generate), "rows of X"},

@@ -124,7 +124,7 @@ void throw_mistakes(const std::vector<std::string>& mistakes) {
 
 CommandLine::CommandLine(Command command, const std::vector<std::string>& words) : command_(command) {
   written_ = fmt::format("scanmf {}", info(command).name);
-  for (const std::string& word : words) written_ += " " + quoted(word);
+  for (const std::string& word : words) written_.append(" ").append(quoted(word));
   for (const po::option& word : parse_words(words, mistakes_)) {
     if (word.string_key.empty() || word.position_key >= 0) {
       inputs_.insert(inputs_.end(), word.value.begin(), word.value.end());

@@ -10,29 +10,11 @@
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
+#include "scanmf/estimator/saved_model.hpp"
 #include "scanmf/model/model_file.hpp"
 
 namespace scanmf::app {
 namespace {
-
-template <Scalar T>
-ModelHeader header_of(const FittedModel<T>& model, const MatrixDescription& description, std::uint32_t seed) {
-  ModelHeader header;
-  header.estimator = option_name(model.parameters.estimator);
-  header.dtype = data_type_of<T>;
-  header.n_components = model.n_components;
-  header.n_features_in = description.shape.columns;
-  header.n_samples = model.n_samples;
-  header.n_iter = model.n_iter;
-  header.n_steps = model.n_steps;
-  header.reconstruction_err = model.reconstruction_err;
-  header.converged = model.converged;
-  header.params = parameter_attributes(model.parameters, seed);
-  header.feature_names = description.feature_names;
-  header.obs_names = description.row_names;
-  header.history = model.history.columns;
-  return header;
-}
 
 template <Scalar T>
 std::string summary_of(const FittedModel<T>& model, const std::string& target) {
@@ -78,7 +60,7 @@ class FitRun {
                          {"random_state", seed},
                          {"ranks", comm_.size()}});
     const auto source = load<T>();
-    RunControl control;
+    FitControl<T> control;
     control.report = &report_;
     control.on_progress = [this](const Progress& now) { log_.progress(now); };
     const FittedModel<T> model = scanmf::fit<T>(*source, parameters_, seed, line_.text("init-file"), control);
@@ -91,16 +73,9 @@ class FitRun {
   template <Scalar T>
   void write(const FittedModel<T>& model, const RowPartition& partition, std::uint32_t seed) {
     const PhaseTimer timer(report_.times, Phase::write);
-    ModelHeader header = header_of(model, description_, seed);
     add_end(comm_, provenance_);
-    header.provenance = provenance_;
-    ModelArrays<T> arrays;
-    arrays.Ht = &model.factors.Ht;
-    if (line_.flag("save-w")) {
-      arrays.W = &model.factors.W;
-      arrays.partition = &partition;
-    }
-    write_model(comm_, target_, header, arrays);
+    const ModelContext context{seed, description_.shape.columns, description_.feature_names, description_.row_names, provenance_};
+    write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
   }
 
   template <Scalar T>

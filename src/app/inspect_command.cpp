@@ -145,7 +145,7 @@ std::string history_text(const Json& history) {
 }
 
 /// The same for people.
-std::string text_of(const Json& description) {
+std::string readable(const Json& description) {
   std::string text;
   for (const auto& [name, value] : description.items()) {
     if (name == "top_features") {
@@ -177,7 +177,7 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string& input = line.inputs().front();
   const Json description = holds_factors(comm, input) ? describe_model(comm, input) : describe_data(describe_matrix(comm, input, "NMF"));
-  if (comm.is_root()) fmt::print("{}", line.flag("json") ? description.dump(2) + "\n" : text_of(description));
+  if (comm.is_root()) fmt::print("{}", line.flag("json") ? description.dump(2) + "\n" : readable(description));
   return static_cast<int>(ExitStatus::done);
 }
 

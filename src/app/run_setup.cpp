@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <random>
 
-#include "core/number_text.hpp"
 #include "io/library_version.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -56,37 +55,6 @@ DataType choose_dtype(const CommandLine& line, DataType preferred) {
   const std::string given = line.text("dtype");
   if (given == "auto") return preferred;
   return given == "float32" ? DataType::float32 : DataType::float64;
-}
-
-Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed) {
-  Attributes attributes;
-  for (const std::string& name : parameters.names()) {
-    const std::string text = name == "random_state" ? std::to_string(seed) : parameters.get(name);
-    Attribute value = text;
-    if (text == "true" || text == "false") {
-      value = text == "true";
-    } else if (const auto integer = parse_index(text)) {
-      value = *integer;
-    } else if (const auto number = parse_double(text)) {
-      value = *number;
-    }
-    attributes.emplace_back(name, value);
-  }
-  return attributes;
-}
-
-std::string text_of(const Attribute& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (const auto* integer = std::get_if<Index>(&value)) return std::to_string(*integer);
-  return to_text(std::get<double>(value));
-}
-
-Parameters parameters_from(const std::string& estimator, const Attributes& attributes) {
-  Parameters parameters;
-  parameters.estimator = estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
-  for (const auto& [name, value] : attributes) parameters.set(name, text_of(value));
-  return parameters;
 }
 
 std::string utc_now() {

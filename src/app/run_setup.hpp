@@ -31,13 +31,6 @@ std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters
 /// The type to compute in: --dtype, else `preferred`.
 DataType choose_dtype(const CommandLine& line, DataType preferred);
 
-/// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
-Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
-/// The reverse. Attributes that are no parameters of the estimator are an error.
-Parameters parameters_from(const std::string& estimator, const Attributes& attributes);
-/// An attribute's value as text, as Parameters::set takes it.
-std::string text_of(const Attribute& value);
-
 /// Collective. Where and how a result was made: version, command_line, host, ranks, threads, start, libraries; those of rank 0 on every rank.
 Attributes provenance_attributes(const Communicator& comm, const std::string& command_line);
 /// Collective. Adds the attribute "end": the present time.

@@ -12,6 +12,7 @@
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
+#include "scanmf/estimator/saved_model.hpp"
 #include "scanmf/model/model_file.hpp"
 
 namespace scanmf::app {

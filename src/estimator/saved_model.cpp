@@ -79,6 +79,7 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
                   {"best_cost", model.stop.best},
                   {"without_improvement", model.stop.without_improvement}};
   if (model.n_steps) header.state.emplace_back("rho", model.accumulators.rho);
+  if (!context.data.empty()) header.state.emplace_back("data", context.data);
   return header;
 }
 

@@ -2,7 +2,7 @@
 //   project   4 rows × up to 6 components: dot products over the columns, summed across lanes once a block of columns
 //   multiply  up to 6 rows × 4 vectors: rank-one updates of an accumulator that stays in registers
 #include "linalg/kernels.hpp"
-#include "scanmf/linalg/tile.hpp"
+#include "scanmf/linalg/operations.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "linalg/dense_kernels.cpp"
@@ -165,6 +165,8 @@ void multiply_double(const double* a, Index a_row, Index a_term, Index rows, Ind
   multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
 }
 
+const char* target_name() { return hwy::TargetName(HWY_TARGET); }
+
 }  // namespace scanmf::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -174,6 +176,9 @@ HWY_EXPORT(project_float);
 HWY_EXPORT(project_double);
 HWY_EXPORT(multiply_float);
 HWY_EXPORT(multiply_double);
+HWY_EXPORT(target_name);
+
+const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 }  // namespace scanmf
 
 namespace scanmf::kernels {

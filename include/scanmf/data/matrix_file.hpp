@@ -34,6 +34,9 @@ struct MatrixDescription {
 MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
                                   const std::vector<std::string>& preferred = {});
 
+/// Collective. A cheap identity of a matrix: shape, type, number of stored elements and a checksum of elements sampled all over the file.
+std::string matrix_fingerprint(const Communicator& comm, const MatrixDescription& description);
+
 struct LoadOptions {
   Index batch_rows = 0;                 // rows of a batch; 0: all rows are one batch
   bool check_sign = true;               // refuse negative values

@@ -153,4 +153,7 @@ template <Scalar T>
 void accumulate_mini_batch(MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator, MatrixView<T> a, MatrixView<T> b,
                            const MiniBatchUpdate& update);
 
+/// The instruction set that the kernels run with on this machine: "AVX3", "AVX2", "NEON", …
+const char* instruction_set();
+
 }  // namespace scanmf

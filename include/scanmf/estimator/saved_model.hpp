@@ -12,10 +12,10 @@ namespace scanmf {
 struct ModelContext {
   std::uint32_t seed = 0;  // what random_state was, or what was drawn for it
   Index n_features = 0;
-  std::string data;        // matrix_fingerprint of X; empty: not kept
   std::vector<std::string> feature_names;
   std::vector<std::string> row_names;
   Attributes provenance;
+  std::string data;  // matrix_fingerprint of X; empty: not kept
 };
 
 /// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.

@@ -33,14 +33,11 @@ Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index widt
   return sketch;
 }
 
-/// The sketch m × width of Xᵀ, m < n: this rank's rows.
+/// The sketch m × width of Xᵀ, m < n: this rank's rows, at the beginning of `block`.
 template <Scalar T>
-Matrix<T> sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, std::uint32_t seed) {
-  const Communicator& comm = source.communicator();
-  Matrix<T> sketch = tall_block<T>(comm, source.local_rows(), width);
+void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, std::uint32_t seed, Matrix<T>& block) {
   LegacyRandom random(seed);
-  draw_own_rows(random, source.partition(), comm.rank(), drawn, [&](Index row) { draw_row(random, drawn, width, sketch.row(row)); });
-  return sketch;
+  draw_own_rows(random, source.partition(), source.communicator().rank(), drawn, [&](Index row) { draw_row(random, drawn, width, block.row(row)); });
 }
 
 /// Basis (rows × width) · vectors (width × k) for the first `rows` rows of the basis.
@@ -56,7 +53,8 @@ Matrix<T> rotated(const Matrix<T>& basis, Index rows, const Matrix<T>& vectors) 
 // A is X, or Xᵀ where m < n. scikit-learn alternates Q ← basis of A·Q, Q ← basis of Aᵀ·Q. Every basis of the same space serves, so only one factor in
 // two is orthonormalised: XᵀX·Q needs one pass over X where X·Q and Xᵀ·(basis of X·Q) need two, and no factorisation of tall matrices. Nothing is
 // lost: once columns of Q are ordered by singular value (an unpivoted QR does that), those of X·Q are as long as their singular value,
-// and so are the rounding errors that they bring into Xᵀ·(X·Q). The sketch itself is not ordered; its first pass is made in two steps.
+// and so are the rounding errors that they bring into Xᵀ·(X·Q). One iteration takes the two steps: the first where the sketch is Q, because
+// that is not ordered, the last where m < n, because nothing after it lessens its errors.
 template <Scalar T>
 TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, std::uint32_t seed) {
   const Communicator& comm = source.communicator();
@@ -67,25 +65,34 @@ TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, std::uint32_t see
   const int iterations = static_cast<double>(k) < 0.1 * static_cast<double>(smaller) ? 7 : 4;
   Passes<T> passes(source, width);
 
-  // Q (n × width): basis of (XᵀX)^iterations · sketch, or of (XᵀX)^iterations · Xᵀ · sketch
-  Matrix<T> block;
+  Matrix<T> block = tall_block<T>(comm, source.local_rows(), width);
+  const auto multiply_by_X = [&](const Matrix<T>& right) {
+    std::fill(block.row(source.local_rows()), block.data() + block.rows() * width, T{0});
+    passes.multiply(right, block);
+  };
+
+  Matrix<T> Q;  // n × width, replicated
   if (m >= n) {
-    block = tall_block<T>(comm, source.local_rows(), width);
-    passes.multiply(sketch_of_columns(source, drawn, width, seed), block);
-    tall_qr(comm, block);
+    Q = sketch_of_columns(source, drawn, width, seed);
   } else {
-    block = sketch_of_rows(source, drawn, width, seed);
+    draw_sketch_of_rows(source, drawn, width, seed, block);
+    Q = passes.multiply_transposed(block);
+    sum_and_qr(comm, Q);
   }
-  Matrix<T> Q = passes.multiply_transposed(block);
-  sum_and_qr(comm, Q);
-  for (int iteration = m >= n ? 1 : 0; iteration < iterations; ++iteration) {
-    Q = passes.multiply_gram(Q);
+  const int in_two_steps = m >= n ? 0 : iterations - 1;
+  for (int iteration = 0; iteration < iterations; ++iteration) {
+    if (iteration == in_two_steps) {
+      multiply_by_X(Q);
+      tall_qr(comm, block);
+      Q = passes.multiply_transposed(block);
+    } else {
+      Q = passes.multiply_gram(Q);
+    }
     sum_and_qr(comm, Q);
   }
 
   // B = (basis)ᵀ·A and its decomposition, by way of the QR factorisation of Bᵀ.
-  std::fill_n(block.data(), block.rows() * width, T{0});
-  passes.multiply(Q, block);
+  multiply_by_X(Q);
   if (m >= n) {
     tall_qr(comm, block);  // basis of A·Q
     Q = passes.multiply_transposed(block);

@@ -8,12 +8,45 @@
 namespace scanmf {
 namespace {
 
-/// Each rank factors its block, rank 0 the R factors one below the other; Q is the product.
+/// a ← a · factor, a narrow matrix.
+template <Scalar T>
+void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor) {
+  Matrix<T> copy(a.rows, a.columns);
+  std::copy_n(a.data, a.rows * a.columns, copy.data());
+  multiply<T>(copy.view(), factor, a);
+}
+
+/// Number of pieces that a block is cut into; one unless the block is long and narrow.
+Index pieces_of(Index rows, Index columns) {
+  constexpr Index widest = 256;  // beyond, a blocked factorisation of the whole keeps the cores as busy
+  constexpr Index elements_in_cache = 65536;
+  if (columns > widest) return 1;
+  return std::max<Index>(1, rows / std::max(4 * columns, elements_in_cache / columns));
+}
+
+Range piece_of(Index rows, Index pieces, Index piece) { return {rows * piece / pieces, rows * (piece + 1) / pieces}; }
+
+/// Factors the pieces of a block, then their R factors one below the other; Q is the product.
 ///
 ///     [ A0 ]   [ Q0       ] [ R0 ]   [ Q0       ] [ S0 ]
 ///     [ A1 ] = [    Q1    ] [ R1 ] = [    Q1    ] [ S1 ] R
 template <Scalar T>
-void tree_qr(const Communicator& comm, Matrix<T>& block, Matrix<T>& r) {
+Matrix<T> qr_by_pieces(const Communicator& comm, Matrix<T>& block, Index pieces, QrMethod method) {
+  const Index columns = block.columns();
+  Matrix<T> stack(pieces * columns, columns);
+#pragma omp parallel for schedule(static)
+  for (Index p = 0; p < pieces; ++p)
+    qr(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+  Matrix<T> r = tall_qr(comm, stack, method);
+#pragma omp parallel for schedule(static)
+  for (Index p = 0; p < pieces; ++p)
+    multiply_in_place<T>(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+  return r;
+}
+
+/// The same with each rank's block for a piece; rank 0 factors the stack.
+template <Scalar T>
+void qr_by_ranks(const Communicator& comm, Matrix<T>& block, Matrix<T>& r) {
   const Index columns = block.columns();
   const Index ranks = comm.size();
   Matrix<T> stack(ranks * columns, columns);
@@ -24,13 +57,7 @@ void tree_qr(const Communicator& comm, Matrix<T>& block, Matrix<T>& r) {
     if (comm.is_root()) qr(stack.view(), r.view());
   });
   comm.broadcast(stack.span());
-  constexpr Index rows_at_once = 4096;
-  Matrix<T> part(std::min(rows_at_once, block.rows()), columns);
-  for (Index begin = 0; begin < block.rows(); begin += rows_at_once) {
-    const MatrixView<T> rows = block.view().middle_rows({begin, std::min(begin + rows_at_once, block.rows())});
-    std::copy_n(rows.data, rows.rows * columns, part.data());
-    multiply<T>(part.view().middle_rows({0, rows.rows}), own, rows);
-  }
+  multiply_in_place<T>(block.view(), own);
 }
 
 }  // namespace
@@ -45,13 +72,16 @@ Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns) 
 
 template <Scalar T>
 Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method) {
+  const Index pieces = pieces_of(block.rows(), block.columns());
+  if (pieces > 1) return qr_by_pieces(comm, block, pieces, method);
+
   Matrix<T> r(block.columns(), block.columns());
   if (method == QrMethod::automatic)
     method = distributed_qr_fits(block.rows(), block.columns(), comm.size(), sizeof(T)) ? QrMethod::scalapack : QrMethod::tree;
   if (method == QrMethod::scalapack)
     distributed_qr(comm.get(), block.view(), r.view());
   else
-    tree_qr(comm, block, r);
+    qr_by_ranks(comm, block, r);
   comm.broadcast(r.span());
   return r;
 }

@@ -10,14 +10,16 @@ namespace scanmf {
 template <Scalar T>
 Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns);
 
+/// How the factors of different ranks are combined.
 enum class QrMethod {
   automatic,  // ScaLAPACK, tree where that cannot do it (32-bit sizes, a single column)
   scalapack,
-  tree,  // blocks first, then their R factors (Demmel, Grigori, Hoemmen & Langou 2012)
+  tree,  // each rank by itself, then the R factors of all of them
 };
 
 /// Collective. QR of a tall matrix given by tall_block(): `block` becomes Q, R (columns × columns, replicated) is returned.
-/// Where R is singular, columns of Q beyond its rank are arbitrary.
+/// Where R is singular, columns of Q beyond its rank are arbitrary. Long and narrow blocks are cut into pieces that fit the cache first, which
+/// threads share (Demmel, Grigori, Hoemmen & Langou 2012).
 template <Scalar T>
 Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method = QrMethod::automatic);
 

@@ -9,10 +9,10 @@
 #include "scanmf/core/error.hpp"
 
 extern "C" {
-void sgelqf_(const int* m, const int* n, float* a, const int* lda, float* tau, float* work, const int* lwork, int* info);
-void dgelqf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork, int* info);
-void sorglq_(const int* m, const int* n, const int* k, float* a, const int* lda, const float* tau, float* work, const int* lwork, int* info);
-void dorglq_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work, const int* lwork, int* info);
+void sgeqrf_(const int* m, const int* n, float* a, const int* lda, float* tau, float* work, const int* lwork, int* info);
+void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork, int* info);
+void sorgqr_(const int* m, const int* n, const int* k, float* a, const int* lda, const float* tau, float* work, const int* lwork, int* info);
+void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work, const int* lwork, int* info);
 void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu, double* vt,
              const int* ldvt, double* work, const int* lwork, int* iwork, int* info, std::size_t jobz_length);
 void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu,
@@ -27,14 +27,10 @@ int narrow(Index size) {
   return static_cast<int>(size);
 }
 
-void gelqf(int m, int n, float* a, int lda, float* tau, float* work, int lwork, int* info) { sgelqf_(&m, &n, a, &lda, tau, work, &lwork, info); }
-void gelqf(int m, int n, double* a, int lda, double* tau, double* work, int lwork, int* info) { dgelqf_(&m, &n, a, &lda, tau, work, &lwork, info); }
-void orglq(int m, int n, float* a, int lda, const float* tau, float* work, int lwork, int* info) {
-  sorglq_(&m, &n, &m, a, &lda, tau, work, &lwork, info);
-}
-void orglq(int m, int n, double* a, int lda, const double* tau, double* work, int lwork, int* info) {
-  dorglq_(&m, &n, &m, a, &lda, tau, work, &lwork, info);
-}
+void geqrf(int m, int n, float* a, float* tau, float* work, int lwork, int* info) { sgeqrf_(&m, &n, a, &m, tau, work, &lwork, info); }
+void geqrf(int m, int n, double* a, double* tau, double* work, int lwork, int* info) { dgeqrf_(&m, &n, a, &m, tau, work, &lwork, info); }
+void orgqr(int m, int n, float* a, const float* tau, float* work, int lwork, int* info) { sorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info); }
+void orgqr(int m, int n, double* a, const double* tau, double* work, int lwork, int* info) { dorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info); }
 void gemm(int m, int n, int k, const float* a, int lda, const float* b, int ldb, float* c, int ldc) {
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
 }
@@ -67,19 +63,23 @@ int decompose(int n, std::vector<double> a, double* s, double* u, double* vt) {
 
 template <Scalar T>
 void qr(MatrixView<T> a, MatrixView<T> r) {
-  // A row-major array is the column-major array of the transpose, so QR of A is LQ of what LAPACK sees.
+  // Reflections work on columns, which LAPACK wants contiguous; on the rows of the transpose they are several times slower.
   const int rows = narrow(a.rows);
   const int columns = narrow(a.columns);
-  const int stride = narrow(a.stride);
   if (columns == 0) return;
+  Matrix<T> by_columns(a.columns, a.rows);
+  for (Index i = 0; i < a.rows; ++i)
+    for (Index j = 0; j < a.columns; ++j) by_columns(j, i) = a(i, j);
   constexpr int panel = 32;
   std::vector<T> tau(static_cast<std::size_t>(columns));
   std::vector<T> work(static_cast<std::size_t>(panel) * static_cast<std::size_t>(columns));
   int info = 0;
-  gelqf(columns, rows, a.data, stride, tau.data(), work.data(), static_cast<int>(work.size()), &info);
+  geqrf(rows, columns, by_columns.data(), tau.data(), work.data(), static_cast<int>(work.size()), &info);
   for (Index i = 0; i < a.columns; ++i)
-    for (Index j = 0; j < a.columns; ++j) r(i, j) = i <= j ? a(i, j) : T{0};
-  orglq(columns, rows, a.data, stride, tau.data(), work.data(), static_cast<int>(work.size()), &info);
+    for (Index j = 0; j < a.columns; ++j) r(i, j) = i <= j ? by_columns(j, i) : T{0};
+  orgqr(rows, columns, by_columns.data(), tau.data(), work.data(), static_cast<int>(work.size()), &info);
+  for (Index i = 0; i < a.rows; ++i)
+    for (Index j = 0; j < a.columns; ++j) a(i, j) = by_columns(j, i);
 }
 
 SquareSvd svd(const Matrix<double>& a) {

@@ -92,6 +92,20 @@ TYPED_TEST(TallQrTest, factors_blocks_when_the_first_rank_has_none) {
     }
 }
 
+TYPED_TEST(TallQrTest, factors_long_and_narrow_blocks_by_pieces) {
+  for (const auto [columns, largest] : {std::pair<Index, Index>{40, 15000}, {3, 70001}, {1, 200000}}) {
+    SCOPED_TRACE(testing::Message() << columns << " columns, " << largest << " rows");
+    const Matrix<TypeParam> a = this->random_block(largest, columns);
+    Matrix<TypeParam> q = copy_of(a);
+    const Matrix<TypeParam> r = tall_qr(this->comm, q);
+    this->expect_upper_triangle(r);
+    EXPECT_LT(this->departure_of_product(q, r, a), 10 * this->tolerance);
+    EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+    for (Index i = this->rows_of(this->comm.rank(), largest); i < q.rows(); ++i)
+      for (Index j = 0; j < columns; ++j) ASSERT_EQ(q(i, j), 0) << "padding stays zero";
+  }
+}
+
 TYPED_TEST(TallQrTest, padding_stays_zero) {
   for (const QrMethod method : {QrMethod::scalapack, QrMethod::tree}) {
     Matrix<TypeParam> q = this->random_block(50, 5);

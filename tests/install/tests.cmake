@@ -1,0 +1,5 @@
+add_test(NAME install_test
+         COMMAND ${CMAKE_COMMAND} -D BUILD=${PROJECT_BINARY_DIR} -D BUILD_TYPE=${CMAKE_BUILD_TYPE} -D SOURCE=${CMAKE_CURRENT_LIST_DIR}
+                 -D DATA=${CMAKE_CURRENT_SOURCE_DIR}/data -D MPIEXEC=${MPIEXEC_EXECUTABLE} -D README=${PROJECT_SOURCE_DIR}/README.md
+                 -P ${CMAKE_CURRENT_LIST_DIR}/install_test.cmake)
+set_tests_properties(install_test PROPERTIES TIMEOUT 300 PROCESSORS 2 LABELS install ENVIRONMENT "${test_environment}")

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/commands.hpp"
+#include "app/fit_checkpoint.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -12,6 +13,8 @@
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/estimator/saved_model.hpp"
 #include "scanmf/model/model_file.hpp"
+#include "scanmf/parallel/environment.hpp"
+#include "scanmf/linalg/operations.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -52,30 +55,107 @@ class FitRun {
   int fit_as() {
     log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(), description_.shape.rows,
                                 description_.shape.columns, description_.element_type, description_.stored, name_of(data_type_of<T>)));
-    const std::uint32_t seed = choose_seed(comm_, parameters_);
+    FitCheckpoint checkpoint(comm_, line_, report_.times);
+    const std::optional<CheckpointGeneration> generation = checkpoint.generation();
+    if (checkpoint.is_on()) fingerprint_ = matrix_fingerprint(comm_, description_);
+    if (generation) check_checkpoint(*generation, data_type_of<T>);
+    seed_ = generation ? stored_seed(*generation) : choose_seed(comm_, parameters_);
     log_.event("start", {{"command", line_.written()},
                          {"rows", description_.shape.rows},
                          {"columns", description_.shape.columns},
                          {"dtype", name_of(data_type_of<T>)},
-                         {"random_state", seed},
+                         {"random_state", seed_},
                          {"ranks", comm_.size()}});
     const auto source = load<T>();
     FitControl<T> control;
     control.report = &report_;
-    control.on_progress = [this](const Progress& now) { log_.progress(now); };
-    const FittedModel<T> model = scanmf::fit<T>(*source, parameters_, seed, line_.text("init-file"), control);
+    control.on_progress = [&](const Progress& now) {
+      checkpoint.iteration_done(now);
+      log_.progress(now);
+    };
+    checkpoint.attach<T>(control, [this](const auto& model) { return header_of(model, context()); },
+                         [&](const auto& model) { return arrays_of(model, comm_, &source->partition()); });
+    const FittedModel<T> model = generation ? go_on<T>(*generation, *source, control) : scanmf::fit<T>(*source, parameters_, seed_, line_.text("init-file"), control);
     log_.end_progress();
-    write(model, source->partition(), seed);
+    if (model.stopped) return stop(model, checkpoint);
+    write(model, source->partition());
+    checkpoint.remove();
     finish(model, *source);
     return static_cast<int>(ExitStatus::done);
   }
 
+  /// What may differ between a checkpoint and the run that goes on from it.
+  static constexpr std::string_view may_change[] = {"max_iter", "tol", "verbose"};
+
+  /// What a checkpoint belongs to: parameters as given now, and X.
+  Attributes identity(const Attributes& params, const std::string& data, DataType type) const {
+    Attributes all = params;
+    std::erase_if(all, [&](const auto& entry) {
+      return std::ranges::find(may_change, entry.first) != std::end(may_change) || (entry.first == "random_state" && !parameters_.random_state);
+    });
+    all.emplace_back("X", data);
+    all.emplace_back("dtype", std::string(name_of(type)));
+    return all;
+  }
+
+  void check_checkpoint(const CheckpointGeneration& generation, DataType type) const {
+    comm_.agree([&] {
+      std::string data;
+      for (const auto& [name, value] : generation.header.state)
+        if (name == "data") data = text_of(value);
+      Attributes stored = identity(generation.header.params, data, generation.header.dtype);
+      Attributes current = identity(parameter_attributes(parameters_, parameters_.random_state.value_or(0)), fingerprint_, type);
+      stored.emplace_back("estimator", generation.header.estimator);
+      current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
+      require_same(generation.file, stored, current);
+    });
+  }
+
+  static std::uint32_t stored_seed(const CheckpointGeneration& generation) {
+    for (const auto& [name, value] : generation.header.params)
+      if (name == "random_state") return static_cast<std::uint32_t>(std::get<Index>(value));
+    return 0;
+  }
+
   template <Scalar T>
-  void write(const FittedModel<T>& model, const RowPartition& partition, std::uint32_t seed) {
+  FittedModel<T> go_on(const CheckpointGeneration& generation, DataSource<T>& source, const FitControl<T>& control) {
+    FittedModel<T> model = read_fitted_model<T>(comm_, generation.file, generation.header, &source.partition());
+    const Index max_iter = model.parameters.max_iter;
+    model.parameters = parameters_;
+    const bool longer = parameters_.max_iter > max_iter;
+    log_information(fmt::format("going on from '{}' after iteration {}{}", generation.file, model.n_steps.value_or(model.n_iter),
+                                longer ? fmt::format(", up to {} now", parameters_.max_iter) : ""));
+    const auto made_with = [&](const char* name) {
+      for (const auto& [key, value] : generation.header.provenance)
+        if (key == name) return text_of(value);
+      return std::string();
+    };
+    for (const auto& [name, now] : {std::pair<const char*, std::string>{"ranks", std::to_string(comm_.size())},
+                                    {"threads", std::to_string(thread_count())},
+                                    {"instruction_set", instruction_set()}})
+      if (made_with(name) != now)
+        log_information(fmt::format("{} was {} and is {}: the result is the same up to rounding", name, made_with(name), now));
+    continue_fit<T>(source, seed_, model, control);
+    return model;
+  }
+
+  template <Scalar T>
+  int stop(const FittedModel<T>& model, const FitCheckpoint& checkpoint) {
+    log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", checkpoint.file()}, {"reason", checkpoint.reason()}});
+    log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on", model.n_steps.value_or(model.n_iter),
+                            checkpoint.reason().empty() ? "asked on another rank" : checkpoint.reason(), checkpoint.file()));
+    return static_cast<int>(ExitStatus::stopped);
+  }
+
+  ModelContext context() const {
+    return {seed_, description_.shape.columns, description_.feature_names, description_.row_names, provenance_, fingerprint_};
+  }
+
+  template <Scalar T>
+  void write(const FittedModel<T>& model, const RowPartition& partition) {
     const PhaseTimer timer(report_.times, Phase::write);
     add_end(comm_, provenance_);
-    const ModelContext context{seed, description_.shape.columns, description_.feature_names, description_.row_names, provenance_};
-    write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
+    write_model(comm_, target_, header_of(model, context()), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
   }
 
   template <Scalar T>
@@ -101,6 +181,8 @@ class FitRun {
   RunReport report_;
   Attributes provenance_;
   MatrixDescription description_;
+  std::string fingerprint_;
+  std::uint32_t seed_ = 0;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 
 #include "io/library_version.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf::app {
@@ -71,6 +72,7 @@ Attributes provenance_attributes(const Communicator& comm, const std::string& co
           {"host", of_root(host.data())},
           {"ranks", static_cast<Index>(comm.size())},
           {"threads", comm.max<Index>(thread_count())},
+          {"instruction_set", of_root(instruction_set())},
           {"start", of_root(utc_now())},
           {"libraries", of_root(fmt::format("{}; {}; {}", mpi_library(), hdf5::library_version(), blas_library()))}};
 }

@@ -1,0 +1,111 @@
+#include "app/fit_checkpoint.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "core/number_text.hpp"
+#include "scanmf/core/log.hpp"
+
+namespace scanmf::app {
+namespace {
+
+/// The file whose existence asks the run to stop.
+std::filesystem::path stop_file(const std::string& checkpoint) { return std::filesystem::path(checkpoint).parent_path() / "STOP"; }
+
+/// --max-time in seconds; nullopt: no limit.
+std::optional<double> time_limit(const Communicator& comm, const std::string& text) {
+  if (text == "none") return std::nullopt;
+  if (text != "auto") return parse_time_limit(text);
+  double left = -1;  // negative: none; the clocks and environments of other ranks may differ
+  if (comm.is_root()) left = slurm_seconds_left().value_or(-1);
+  comm.broadcast(std::span<double>(&left, 1));
+  if (left < 0) return std::nullopt;
+  log_information(fmt::format("Slurm leaves {:.0f} s to this job", left));
+  return left;
+}
+
+}  // namespace
+
+FitCheckpoint::FitCheckpoint(const Communicator& comm, const CommandLine& line, PhaseTimes& times)
+    : comm_(comm), times_(times), resume_(line.text("resume")) {
+  const std::string file = line.text("checkpoint");
+  if (file.empty()) {
+    for (const char* option : {"checkpoint-every", "max-time"})
+      if (line.is_given(option) && line.text(option) != "none" && line.text(option) != "auto")
+        throw UsageError(fmt::format("--{} needs --checkpoint FILE, where the state is to go", option));
+    if (resume_ == "require") throw UsageError("--resume require needs --checkpoint FILE");
+    return;
+  }
+  const std::string every = line.text("checkpoint-every");
+  every_seconds_ = parse_duration(every);
+  every_iterations_ = parse_index(every);
+  if (!every_seconds_ && (!every_iterations_ || *every_iterations_ < 1))
+    throw UsageError(fmt::format("--checkpoint-every must be a time (30s, 15min, 2h) or a number of iterations. Got '{}' instead.", every));
+  const std::string limit = line.text("max-time");
+  if (limit != "auto" && limit != "none" && !parse_time_limit(limit))
+    throw UsageError(fmt::format("--max-time must be auto, none or a time D-HH:MM:SS. Got '{}' instead.", limit));
+  signals_.emplace();
+  limit_seconds_ = time_limit(comm, limit);
+  checkpoint_.emplace(comm, file);
+}
+
+std::optional<CheckpointGeneration> FitCheckpoint::generation() {
+  if (!is_on() || resume_ == "never") return std::nullopt;
+  std::optional<CheckpointGeneration> found = checkpoint_->load();
+  if (!found && resume_ == "require") throw AgreedError(fmt::format("there is no checkpoint '{}' to resume from (--resume require)", file()));
+  return found;
+}
+
+void FitCheckpoint::iteration_done(const Progress& now) {
+  iteration_ = now.iteration;
+  iteration_seconds_ = std::max(now.seconds, 0.5 * iteration_seconds_);
+}
+
+bool FitCheckpoint::is_due() const {
+  if (!comm_.is_root()) return false;  // one clock for all
+  if (every_iterations_) return iteration_ + 1 - saved_iteration_ >= *every_iterations_;
+  return since_save_.seconds() >= *every_seconds_;
+}
+
+bool FitCheckpoint::is_to_stop() {
+  if (const auto signal = StopSignals::received()) {
+    reason_ = *signal;
+    return true;
+  }
+  if (!comm_.is_root()) return false;
+  if (limit_seconds_ && since_start_.seconds() + 1.5 * iteration_seconds_ + 2 * save_seconds_ + 1 > *limit_seconds_) {
+    reason_ = "the time limit is near";
+    return true;
+  }
+  std::error_code error;
+  if (std::filesystem::exists(stop_file(file()), error)) {
+    reason_ = fmt::format("the file '{}'", stop_file(file()).string());
+    return true;
+  }
+  return false;
+}
+
+void FitCheckpoint::save(const std::function<void()>& write) {
+  const Timer timer;
+  {
+    const PhaseTimer phase(times_, Phase::checkpoint);
+    write();
+  }
+  save_seconds_ = std::max(save_seconds_, timer.seconds());
+  saved_iteration_ = iteration_;
+  since_save_.reset();
+  log_detail(fmt::format("checkpoint after iteration {} in {:.2f} s", iteration_, timer.seconds()));
+  std::error_code error;
+  if (comm_.is_root() && !reason_.empty()) std::filesystem::remove(stop_file(file()), error);  // it has done its work; a next run is to go on
+}
+
+void FitCheckpoint::remove() {
+  if (!is_on()) return;
+  const double share = times_[Phase::checkpoint] / std::max(1e-9, since_start_.seconds());
+  if (comm_.is_root() && share > 0.05)
+    log_warning(fmt::format("checkpoints took {:.0f} % of the time; a longer --checkpoint-every would save it", 100 * share));
+  checkpoint_->remove();
+}
+
+}  // namespace scanmf::app

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "app/command_line.hpp"
+#include "app/stop_requests.hpp"
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/model/checkpoint.hpp"
+
+namespace scanmf::app {
+
+/// The checkpoint of `scanmf fit`: when it is due, when the run has to stop (signals, time limit, a file STOP beside the checkpoint), and where a run goes on.
+/// Without --checkpoint nothing happens: every function is harmless.
+class FitCheckpoint {
+ public:
+  /// Collective. Reads the options --checkpoint, --checkpoint-every, --resume and --max-time. Takes the checkpoint's lock.
+  FitCheckpoint(const Communicator& comm, const CommandLine& line, PhaseTimes& times);
+
+  bool is_on() const { return checkpoint_.has_value(); }
+
+  /// Collective. The generation to go on from, if there is one and --resume allows it. Errors: --resume require without one.
+  std::optional<CheckpointGeneration> generation();
+
+  /// Lets a fit ask this object. save: writes the state of the model, collective.
+  template <Scalar T>
+  void attach(FitControl<T>& control, std::function<ModelHeader(const FittedModel<T>&)> header, std::function<ModelArrays<T>(const FittedModel<T>&)> arrays) {
+    if (!is_on()) return;
+    control.checkpoint_due = [this] { return is_due(); };
+    control.stop_requested = [this] { return is_to_stop(); };
+    control.save = [this, header, arrays](const FittedModel<T>& model) {
+      save([&] { checkpoint_->save(header(model), arrays(model)); });
+    };
+  }
+
+  /// To be called after each iteration: how many there are and how long the last one took.
+  void iteration_done(const Progress& now);
+
+  /// Why the run stops, for the message; on rank 0.
+  const std::string& reason() const { return reason_; }
+  const std::string& file() const { return checkpoint_->file(); }
+
+  /// Collective. The model is written: the checkpoint is no longer needed.
+  void remove();
+
+ private:
+  bool is_due() const;
+  bool is_to_stop();
+  void save(const std::function<void()>& write);
+
+  const Communicator& comm_;
+  PhaseTimes& times_;
+  std::string resume_;
+  std::optional<StopSignals> signals_;
+  std::optional<Checkpoint> checkpoint_;
+  std::optional<double> every_seconds_;
+  std::optional<Index> every_iterations_;
+  std::optional<double> limit_seconds_;  // from the start of the program
+  Timer since_start_;
+  Timer since_save_;
+  Index iteration_ = 0;
+  Index saved_iteration_ = 0;
+  double iteration_seconds_ = 0;
+  double save_seconds_ = 1;  // of the slowest save so far
+  std::string reason_;
+};
+
+}  // namespace scanmf::app

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "scanmf/core/timer.hpp"
+#include "scanmf/core/types.hpp"
+
+namespace scanmf::app {
+
+/// From construction on, USR1, USR2, TERM, INT and XCPU no longer end this process but are remembered; a second INT or TERM ends it at once.
+/// One object a process.
+class StopSignals {
+ public:
+  StopSignals();
+  ~StopSignals();
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  /// The name of the signal that came, if one did.
+  static std::optional<std::string> received();
+};
+
+/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), in seconds; nullopt for other text.
+std::optional<double> parse_time_limit(const std::string& text);
+
+/// "30s", "15min", "2h": seconds. nullopt for other text.
+std::optional<double> parse_duration(const std::string& text);
+
+/// Seconds that Slurm still gives this job, from its environment or scontrol; nullopt when there is no job or it has no limit.
+std::optional<double> slurm_seconds_left();
+
+}  // namespace scanmf::app

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "data/stored_array.hpp"
 #include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf::data {
@@ -11,6 +12,9 @@ template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+
+/// Local. The dataset of a dense matrix, checked against its description.
+StoredArray open_dense(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes);
 
 /// Throws scikit-learn's message when there are no rows or no columns.
 void check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place);

@@ -161,7 +161,7 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   std::optional<SparseReader<T>> reader;
   comm.agree([&] {
     file = hdf5::File::open(description.file);
-    reader.emplace(*file, description);
+    reader.emplace(*file, description, options.piece_bytes);
   });
   Transposition<T> transposition(comm, *reader, description.shape, options);
   const std::vector<Index> weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));

@@ -48,7 +48,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
   std::optional<SparseReader<T>> reader;
   comm.agree([&] {
     file = hdf5::File::open(description.file);
-    reader.emplace(*file, description);
+    reader.emplace(*file, description, options.piece_bytes);
   });
   const std::vector<Index> weights = csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);

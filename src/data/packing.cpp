@@ -6,7 +6,6 @@ template <Scalar T>
 void PackedRows<T>::put(Index first_row, Index first_column, MatrixView<const T> part) const {
   const Index last_column = first_column + part.columns;
   const Index padding_end = last_column == columns ? padded_columns<T>(columns) : last_column;
-#pragma omp parallel for schedule(static)
   for (Index i = 0; i < part.rows; ++i) {
     Index run = 0;
     for (Index j = first_column; j < padding_end; j += run) {

@@ -16,7 +16,7 @@ struct PackedRows {
   Index elements() const { return block_rows * padded_columns<T>(columns); }
   DenseBlock<T> block() const { return {block_rows, columns, tile_rows, packed}; }
 
-  /// Copies a part of X whose upper left element belongs to row `first_row` of the block and column `first_column`; threads share the work.
+  /// Copies a part of X whose upper left element belongs to row `first_row` of the block and column `first_column`.
   /// Parts may come in any order; the padding is cleared by the part with the last column.
   void put(Index first_row, Index first_column, MatrixView<const T> part) const;
 

@@ -6,11 +6,26 @@
 #include <numeric>
 
 #include "data/load.hpp"
+#include "data/parallel_parts.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::data {
 namespace {
+
+constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without waking other threads
+
+/// Elements of a 1-D array, unit by unit on all threads.
+template <class E>
+void read_elements(const StoredArray& array, Range positions, E* to) {
+  if (positions.empty()) return;
+  const Index height = array.unit_rows();
+  const Index first = positions.begin / height;
+  for_all_parts<Scratch<E>>((positions.end - 1) / height + 1 - first, [&](Index i, Scratch<E>& scratch) {
+    const Range part = {std::max(positions.begin, (first + i) * height), std::min(positions.end, (first + i + 1) * height)};
+    std::copy_n(array.read(part, Range{0, 1}, scratch).data, part.size(), to + (part.begin - positions.begin));
+  });
+}
 
 template <Scalar T>
 struct Element {
@@ -49,11 +64,11 @@ Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign) {
 }  // namespace
 
 template <Scalar T>
-SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description)
+SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes)
     : shape_(description.shape),
       format_(description.format),
-      values_(file.dataset(description.path + "/data")),
-      indices_(file.dataset(description.path + "/indices")),
+      values_(file.dataset(description.path + "/data"), description.file, piece_bytes),
+      indices_(file.dataset(description.path + "/indices"), description.file, piece_bytes),
       indptr_(file.dataset(description.path + "/indptr")) {
   const Index slices = format_ == FileFormat::csr ? shape_.rows : shape_.columns;
   if (values_.rows() != description.stored || indices_.rows() != description.stored || indptr_.rows() != slices + 1)
@@ -81,9 +96,20 @@ Index SparseReader<T>::position_of(Index slice) const {
 
 template <Scalar T>
 void SparseReader<T>::read_columns(Range positions, std::int32_t* columns) const {
-  indices_.read_rows(positions, columns);  // what does not fit becomes the largest number, which is out of range too
+  read_elements(indices_, positions, columns);
+  check_columns(positions, columns);
+}
+
+template <Scalar T>
+void SparseReader<T>::read_values(Range positions, T* values) const {
+  read_elements(values_, positions, values);
+}
+
+/// Numbers that do not fit into 32 bits have become the largest or smallest, which are out of range too.
+template <Scalar T>
+void SparseReader<T>::check_columns(Range positions, const std::int32_t* columns) const {
   Index wrong = positions.size();
-#pragma omp parallel for schedule(static) reduction(min : wrong)
+#pragma omp parallel for schedule(static) reduction(min : wrong) if (positions.size() > parallel_elements)
   for (Index p = 0; p < positions.size(); ++p)
     if (columns[p] < 0 || columns[p] >= shape_.columns) wrong = std::min(wrong, p);
   if (wrong < positions.size()) refuse_index(positions.begin + wrong);
@@ -91,7 +117,7 @@ void SparseReader<T>::read_columns(Range positions, std::int32_t* columns) const
 
 template <Scalar T>
 void SparseReader<T>::read_rows(Range positions, Index* rows) const {
-  indices_.read_rows(positions, rows);
+  read_elements(indices_, positions, rows);
   for (Index p = 0; p < positions.size(); ++p)
     if (rows[p] < 0 || rows[p] >= shape_.rows) refuse_index(positions.begin + p);
 }
@@ -99,21 +125,21 @@ void SparseReader<T>::read_rows(Range positions, Index* rows) const {
 template <Scalar T>
 void SparseReader<T>::refuse_index(Index position) const {
   Index index = 0;
-  indices_.read_rows(Range{position, position + 1}, &index);
+  indices_.dataset().read_rows(Range{position, position + 1}, &index);
   const bool by_rows = format_ == FileFormat::csr;
   Range slices = {0, by_rows ? shape_.rows : shape_.columns};
   while (slices.size() > 1) {  // the slice with bounds[slice] <= position < bounds[slice + 1]
     const Index middle = slices.begin + slices.size() / 2;
     (position_of(middle) <= position ? slices.begin : slices.end) = middle;
   }
-  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_.place(), position, by_rows ? "row" : "column",
-                          slices.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
+  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_.dataset().place(), position,
+                          by_rows ? "row" : "column", slices.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
 }
 
 template <Scalar T>
 Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign) {
   std::vector<Index> kept(static_cast<std::size_t>(rows));
-#pragma omp parallel for schedule(dynamic, 64)
+#pragma omp parallel for schedule(dynamic, 64) if (bounds[rows] - bounds[0] > parallel_elements)
   for (Index i = 0; i < rows; ++i)
     kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign);
   Index end = rows > 0 ? bounds[0] : 0;

@@ -3,16 +3,18 @@
 #include <vector>
 
 #include "data/memory_source.hpp"
+#include "data/stored_array.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf::data {
 
-/// The three arrays of a sparse matrix in a file, read in parts and checked. Local. "Slices" are the rows of CSR, the columns of CSC.
+/// The three arrays of a sparse matrix in a file, read in parts by all threads, and checked. Local. "Slices" are the rows of CSR, the columns of CSC.
 template <Scalar T>
 class SparseReader {
  public:
-  SparseReader(const hdf5::File& file, const MatrixDescription& description);
+  /// piece_bytes: as of StoredArray.
+  SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes);
 
   Index stored() const { return values_.rows(); }
 
@@ -25,15 +27,20 @@ class SparseReader {
   void read_columns(Range positions, std::int32_t* columns) const;
   /// Row numbers of CSC at these positions; 0 <= row < rows.
   void read_rows(Range positions, Index* rows) const;
-  void read_values(Range positions, T* values) const { values_.read_rows(positions, values); }
+  void read_values(Range positions, T* values) const;
+  /// Throws when one of the column numbers that were read at these positions is out of range.
+  void check_columns(Range positions, const std::int32_t* columns) const;
+
+  const StoredArray& values() const { return values_; }
+  const StoredArray& indices() const { return indices_; }
 
  private:
   [[noreturn]] void refuse_index(Index position) const;
 
   Shape shape_;
   FileFormat format_;
-  hdf5::Dataset values_;
-  hdf5::Dataset indices_;
+  StoredArray values_;
+  StoredArray indices_;
   hdf5::Dataset indptr_;
 };
 

@@ -12,6 +12,8 @@
 namespace scanmf::data {
 namespace {
 
+constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without waking other threads
+
 /// What one look at some values of a row finds out.
 struct Totals {
   double sum = 0;
@@ -90,7 +92,7 @@ void Inspection::add(const Offence& offence) {
 template <Scalar T>
 void Inspection::add(const DenseBlock<T>& block, Index global_row) {
   std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(static) if (block.rows * block.columns > parallel_elements)
   for (Index i = 0; i < block.rows; ++i) {
     for_each_strip(block, i, [&](Index, const T* values, Index count) {  // padding is zero and changes nothing
       add_values(values, count, lowest_allowed<T>(check_sign_), totals[static_cast<std::size_t>(i)]);
@@ -111,15 +113,19 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
 
 template <Scalar T>
 void Inspection::add(const CsrBlock<T>& block, Index global_row) {
+  std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
+#pragma omp parallel for schedule(static) if (block.row_begin[block.rows] - block.row_begin[0] > parallel_elements)
+  for (Index i = 0; i < block.rows; ++i)
+    add_values(block.value + block.row_begin[i], block.row_begin[i + 1] - block.row_begin[i], lowest_allowed<T>(check_sign_),
+               totals[static_cast<std::size_t>(i)]);
   for (Index i = 0; i < block.rows; ++i) {
     const Index begin = block.row_begin[i];
     const Index end = block.row_begin[i + 1];
-    Totals totals;
-    add_values(block.value + begin, end - begin, lowest_allowed<T>(check_sign_), totals);
-    summary_.sum += totals.sum;
-    summary_.positive += totals.positive;
+    const Totals& row = totals[static_cast<std::size_t>(i)];
+    summary_.sum += row.sum;
+    summary_.positive += row.positive;
     summary_.stored += end - begin;
-    if (totals.sound || first_) continue;
+    if (row.sound || first_) continue;
     for (Index p = begin; p < end && !first_; ++p)
       if (const auto flaw = flaw_of(block.value[p], check_sign_)) first_ = Offence{global_row + i, block.column[p], *flaw};
   }

@@ -63,10 +63,16 @@ DatasetHandle new_dataset(const File& file, const std::string& path, const std::
   H5Pset_layout(properties.get(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER);
-  return DatasetHandle(check(H5Dcreate2(file.id(), path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), "create", file.place(path)));
+  return DatasetHandle(
+      check(H5Dcreate2(file.id(), path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), "create", file.place(path)));
 }
 
 }  // namespace
+
+std::recursive_mutex& Lock::mutex() {
+  static std::recursive_mutex only;
+  return only;
+}
 
 std::string last_reason() {
   std::string reason;
@@ -84,6 +90,7 @@ void fail(const std::string& action, const std::string& place) {
 }
 
 File File::open(const std::string& name, Access access) {
+  const Lock lock;
   silence();
   check_readable(name);
   if (H5Fis_hdf5(name.c_str()) <= 0) throw Error(fmt::format("{} is not an HDF5 file", name));
@@ -94,6 +101,7 @@ File File::open(const std::string& name, Access access) {
 }
 
 File File::create(const std::string& name) {
+  const Lock lock;
   silence();
   const PropertyHandle properties = unlocked_access();
   // Large datasets begin on a page, so that ranks on different nodes share few pages of a network file system.
@@ -104,6 +112,7 @@ File File::create(const std::string& name) {
 }
 
 bool File::exists(const std::string& path) const {
+  const Lock lock;
   // H5Lexists wants every link on the way to exist.
   for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
     if (path[end - 1] != '/' && H5Lexists(id(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
@@ -111,11 +120,18 @@ bool File::exists(const std::string& path) const {
   return H5Lexists(id(), path.c_str(), H5P_DEFAULT) > 0 && H5Oexists_by_name(id(), path.c_str(), H5P_DEFAULT) > 0;
 }
 
-bool File::is_group(const std::string& path) const { return exists(path) && object_type(id(), path) == H5O_TYPE_GROUP; }
+bool File::is_group(const std::string& path) const {
+  const Lock lock;
+  return exists(path) && object_type(id(), path) == H5O_TYPE_GROUP;
+}
 
-bool File::is_dataset(const std::string& path) const { return exists(path) && object_type(id(), path) == H5O_TYPE_DATASET; }
+bool File::is_dataset(const std::string& path) const {
+  const Lock lock;
+  return exists(path) && object_type(id(), path) == H5O_TYPE_DATASET;
+}
 
 std::vector<std::string> File::members(const std::string& group) const {
+  const Lock lock;
   const GroupHandle handle(check(H5Gopen2(id(), group.c_str(), H5P_DEFAULT), "open group", place(group)));
   std::vector<std::string> names;
   check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names), "list", place(group));
@@ -123,6 +139,7 @@ std::vector<std::string> File::members(const std::string& group) const {
 }
 
 void File::create_group(const std::string& path) {
+  const Lock lock;
   if (is_group(path)) return;
   const PropertyHandle links = making_groups();
   const GroupHandle group(check(H5Gcreate2(id(), path.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create group", place(path)));
@@ -130,6 +147,7 @@ void File::create_group(const std::string& path) {
 
 template <class T>
 Dataset File::create_dataset(const std::string& path, const std::vector<Index>& dimensions) {
+  const Lock lock;
   return {new_dataset(*this, path, dimensions, native_type<T>()), name_, path};
 }
 
@@ -139,11 +157,13 @@ Dataset File::create_text_dataset(const std::string& path, Index count, Index by
 
 template <class T>
 void File::write_vector(const std::string& path, std::span<const T> values) {
+  const Lock lock;
   const Dataset written = create_dataset<T>(path, {static_cast<Index>(values.size())});
   written.write_rows(Range{0, static_cast<Index>(values.size())}, values.data());
 }
 
 void File::close() {
+  const Lock lock;
   check(H5Fflush(id(), H5F_SCOPE_LOCAL), "write", name_);
   if (!handle_.reset()) fail("close", name_);
 }

@@ -2,6 +2,9 @@
 
 #include <hdf5.h>
 
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,9 +15,19 @@
 #include "scanmf/core/types.hpp"
 
 /// A thin layer over the HDF5 C API: identifiers that close themselves, and one throwing function a call. Files are opened with the plain driver,
-/// independently on each rank; nothing here is collective. HDF5 is not thread-safe: only one thread of a process may be in here at a time.
+/// independently on each rank; nothing here is collective. HDF5 is not thread-safe: every function holds Lock, so threads may call them at any time.
 /// Every function throws Error with the file and the object in the message.
 namespace scanmf::hdf5 {
+
+/// Held while a thread is inside the HDF5 library; one thread may hold it several times.
+class Lock {
+ public:
+  Lock() : lock_(mutex()) {}
+
+ private:
+  static std::recursive_mutex& mutex();
+  std::lock_guard<std::recursive_mutex> lock_;
+};
 
 /// Owns one HDF5 identifier.
 template <herr_t (*close)(hid_t)>
@@ -30,7 +43,11 @@ class Handle {
   ~Handle() { reset(); }
   hid_t get() const { return id_; }
   /// Closes now; false when HDF5 reports a failure.
-  bool reset() { return id_ < 0 || close(std::exchange(id_, -1)) >= 0; }
+  bool reset() {
+    if (id_ < 0) return true;
+    const Lock lock;
+    return close(std::exchange(id_, -1)) >= 0;
+  }
 
  private:
   hid_t id_ = -1;
@@ -64,6 +81,21 @@ struct ElementType {
   /// For people: "float32", "uint8", "int64 (big-endian)", "bool", "string", …
   std::string name;
   bool is_number() const { return kind == ElementClass::floating || kind == ElementClass::integer || kind == ElementClass::boolean; }
+};
+
+/// How the bytes of an element lie in the file, for types that plain C++ can read.
+struct RawType {
+  enum class Kind { floating, signed_integer, unsigned_integer };
+  Kind kind = Kind::floating;
+  Index bytes = 0;
+  bool swapped = false;  // the other byte order than this machine's
+};
+
+/// A chunk as it lies in the file.
+struct RawChunk {
+  std::vector<std::byte> bytes;       // only the first `size` are the chunk
+  Index size = 0;                     // 0: never written
+  std::uint32_t skipped_filters = 0;  // bit i: filter i was not applied
 };
 
 /// One filter of a chunked dataset.
@@ -102,7 +134,7 @@ class Dataset {
   /// Reads whole rows [rows.begin, rows.end), converted to T; any length. T as of native_type.
   template <class T>
   void read_rows(Range rows, T* to) const;
-  /// 2-D datasets: reads rows × columns elements, row-major, of at most 2 GiB. T = float, double.
+  /// 2-D datasets: reads rows × columns elements, row-major, of at most 2 GiB. T = float, double, std::int32_t, Index.
   template <class T>
   void read_part(Range rows, Range columns, T* to) const;
   /// Writes whole rows, converted from T.
@@ -110,6 +142,11 @@ class Dataset {
   void write_rows(Range rows, const T* from) const;
   template <class T>
   std::vector<T> read_all() const;
+
+  /// nullopt for types that only the library can convert.
+  std::optional<RawType> raw_type() const;
+  /// Reads the chunk with these chunk coordinates (not element numbers) as it lies in the file.
+  void read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) const;
 
  private:
   DatasetHandle handle_;

@@ -70,10 +70,12 @@ void write_new(const File& file, const std::string& object, const std::string& a
 }  // namespace
 
 bool File::has_attribute(const std::string& object, const std::string& attribute) const {
+  const Lock lock;
   return H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT) > 0;
 }
 
 std::vector<std::string> File::attribute_names(const std::string& object) const {
+  const Lock lock;
   std::vector<std::string> names;
   check(H5Aiterate_by_name(id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_attribute_name, &names, H5P_DEFAULT),
         "list the attributes of", place(object));
@@ -81,6 +83,7 @@ std::vector<std::string> File::attribute_names(const std::string& object) const 
 }
 
 std::optional<AttributeValue> File::read_attribute(const std::string& object, const std::string& attribute) const {
+  const Lock lock;
   const AttributeHandle handle = open_attribute(*this, object, attribute);
   if (handle.get() < 0 || element_count(handle) != 1) return std::nullopt;
   const std::string place = place_of(*this, object, attribute);
@@ -100,12 +103,14 @@ std::optional<AttributeValue> File::read_attribute(const std::string& object, co
 }
 
 std::optional<std::string> File::read_string_attribute(const std::string& object, const std::string& attribute) const {
+  const Lock lock;
   const std::optional<AttributeValue> value = read_attribute(object, attribute);
   if (!value || !std::holds_alternative<std::string>(*value)) return std::nullopt;
   return std::get<std::string>(*value);
 }
 
 std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object, const std::string& attribute) const {
+  const Lock lock;
   const AttributeHandle handle = open_attribute(*this, object, attribute);
   if (handle.get() < 0) return std::nullopt;
   const TypeHandle type(H5Aget_type(handle.get()));
@@ -114,6 +119,7 @@ std::optional<std::vector<Index>> File::read_integers_attribute(const std::strin
 }
 
 void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value, StringStorage storage) {
+  const Lock lock;
   const SpaceHandle scalar(H5Screate(H5S_SCALAR));
   if (const auto* flag = std::get_if<bool>(&value)) {
     const std::int8_t byte = *flag ? 1 : 0;
@@ -132,6 +138,7 @@ void File::write_attribute(const std::string& object, const std::string& attribu
 }
 
 void File::write_integers_attribute(const std::string& object, const std::string& attribute, std::span<const Index> values) {
+  const Lock lock;
   const hsize_t count = values.size();
   const SpaceHandle space(H5Screate_simple(1, &count, nullptr));
   const Index nothing = 0;  // HDF5 wants an address even when there is nothing to write

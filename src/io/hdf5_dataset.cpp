@@ -83,7 +83,9 @@ void in_pieces(const Dataset& dataset, Range rows, Index element_bytes, F&& tran
   }
 }
 
-std::string rows_place(const Dataset& dataset, Range rows) { return fmt::format("rows {} to {} of {}", rows.begin, rows.end, dataset.place()); }
+std::string rows_place(const Dataset& dataset, Range rows) {
+  return fmt::format("{} {} to {} of {}", dataset.dimensions().size() == 1 ? "elements" : "rows", rows.begin, rows.end - 1, dataset.place());
+}
 
 }  // namespace
 
@@ -162,6 +164,7 @@ Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
 }
 
 Dataset File::dataset(const std::string& path) const {
+  const Lock lock;
   if (!is_dataset(path)) throw Error(fmt::format("{} has no dataset {}", name_, path));
   DatasetHandle handle(check(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), "open", place(path)));
   Dataset plain(std::move(handle), name_, path);
@@ -190,14 +193,57 @@ std::string Dataset::layout() const {
 }
 
 std::optional<Index> Dataset::file_offset() const {
+  const Lock lock;
   if (!contiguous_) return std::nullopt;
   const haddr_t offset = H5Dget_offset(id());
   if (offset == HADDR_UNDEF) return std::nullopt;
   return static_cast<Index>(offset);
 }
 
+std::optional<RawType> Dataset::raw_type() const {
+  const Lock lock;
+  const TypeHandle own(check(H5Dget_type(id()), "read the type of", place()));
+  const TypeHandle type(H5Tget_class(own.get()) == H5T_ENUM ? H5Tget_super(own.get()) : H5Tcopy(own.get()));
+  const H5T_class_t kind = H5Tget_class(type.get());
+  const std::size_t bytes = H5Tget_size(type.get());
+  const H5T_order_t order = H5Tget_order(type.get());
+  const bool whole =
+      H5Tget_offset(type.get()) == 0 && H5Tget_precision(type.get()) == 8 * bytes && (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
+  if (!whole || (order != H5T_ORDER_LE && order != H5T_ORDER_BE)) return std::nullopt;
+  RawType raw;
+  raw.bytes = static_cast<Index>(bytes);
+  raw.swapped = bytes > 1 && order != H5Tget_order(H5T_NATIVE_INT);
+  if (kind == H5T_INTEGER) {
+    raw.kind = H5Tget_sign(type.get()) == H5T_SGN_2 ? RawType::Kind::signed_integer : RawType::Kind::unsigned_integer;
+    return raw;
+  }
+  if (kind != H5T_FLOAT || bytes == 1) return std::nullopt;
+  std::size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
+  H5Tget_fields(type.get(), &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
+  const std::size_t ieee_bits = bytes == 2 ? 5 : bytes == 4 ? 8 : 11;
+  const bool ieee = sign == 8 * bytes - 1 && exponent_bits == ieee_bits && mantissa == 0 && mantissa_bits == exponent &&
+                    exponent + exponent_bits == sign && H5Tget_ebias(type.get()) == (std::size_t{1} << (ieee_bits - 1)) - 1 &&
+                    H5Tget_norm(type.get()) == H5T_NORM_IMPLIED;
+  if (!ieee) return std::nullopt;
+  return raw;
+}
+
+void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) const {
+  const Lock lock;
+  std::array<hsize_t, H5S_MAX_RANK> start{};
+  for (std::size_t d = 0; d < chunk_number.size(); ++d) start[d] = static_cast<hsize_t>(chunk_number[d] * chunk_[d]);
+  const auto refuse = [&] { fail("read", rows_place(*this, {chunk_number[0] * chunk_[0], (chunk_number[0] + 1) * chunk_[0]})); };
+  hsize_t size = 0;
+  if (H5Dget_chunk_storage_size(id(), start.data(), &size) < 0) refuse();
+  to.size = static_cast<Index>(size);
+  if (size == 0) return;
+  if (to.bytes.size() < size) to.bytes.resize(size);
+  if (H5Dread_chunk(id(), H5P_DEFAULT, start.data(), &to.skipped_filters, to.bytes.data()) < 0) refuse();
+}
+
 template <class T>
 void Dataset::read_rows(Range rows, T* to) const {
+  const Lock lock;
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
     if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) fail("read", rows_place(*this, rows));
@@ -206,6 +252,7 @@ void Dataset::read_rows(Range rows, T* to) const {
 
 template <class T>
 void Dataset::read_part(Range rows, Range columns, T* to) const {
+  const Lock lock;
   const std::array<hsize_t, 2> start = {static_cast<hsize_t>(rows.begin), static_cast<hsize_t>(columns.begin)};
   const std::array<hsize_t, 2> count = {static_cast<hsize_t>(rows.size()), static_cast<hsize_t>(columns.size())};
   const SpaceHandle memory(H5Screate_simple(2, count.data(), nullptr));
@@ -217,6 +264,7 @@ void Dataset::read_part(Range rows, Range columns, T* to) const {
 
 template <class T>
 void Dataset::write_rows(Range rows, const T* from) const {
+  const Lock lock;
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
     if (H5Dwrite(id(), native_type<T>(), memory, file, H5P_DEFAULT, from + (begin - rows.begin) * elements) < 0)
@@ -239,6 +287,8 @@ template void Dataset::read_rows(Range, std::uint64_t*) const;
 template void Dataset::read_rows(Range, unsigned char*) const;
 template void Dataset::read_part(Range, Range, float*) const;
 template void Dataset::read_part(Range, Range, double*) const;
+template void Dataset::read_part(Range, Range, std::int32_t*) const;
+template void Dataset::read_part(Range, Range, Index*) const;
 template void Dataset::write_rows(Range, const float*) const;
 template void Dataset::write_rows(Range, const double*) const;
 template void Dataset::write_rows(Range, const Index*) const;

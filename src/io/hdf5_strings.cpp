@@ -58,6 +58,7 @@ std::string without_padding(const char* text, Index length, H5T_str_t padding) {
 }
 
 std::vector<std::string> File::read_strings(const std::string& path) const {
+  const Lock lock;
   const Dataset strings = dataset(path);
   check_one_dimension(strings);
   if (strings.type().kind != ElementClass::string) throw Error(fmt::format("{} holds {}, not strings", strings.place(), strings.type().name));
@@ -66,6 +67,7 @@ std::vector<std::string> File::read_strings(const std::string& path) const {
 }
 
 std::vector<std::string> File::read_strings_member(const std::string& path, const std::string& member) const {
+  const Lock lock;
   const Dataset table = dataset(path);
   check_one_dimension(table);
   const TypeHandle type(check(H5Dget_type(table.id()), "read the type of", table.place()));
@@ -81,6 +83,7 @@ std::vector<std::string> File::read_strings_member(const std::string& path, cons
 }
 
 void File::write_strings(const std::string& path, const std::vector<std::string>& values, StringStorage storage) {
+  const Lock lock;
   std::size_t longest = 1;
   for (const std::string& value : values) longest = std::max(longest, value.size());
   const TypeHandle type = string_type(storage == StringStorage::variable ? 0 : static_cast<Index>(longest));

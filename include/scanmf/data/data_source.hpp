@@ -14,9 +14,9 @@ namespace scanmf {
 
 /// Facts about all of X, the same on every rank.
 struct DataSummary {
-  double sum = 0;       // of all elements, summed in double
-  Index positive = 0;   // elements > 0
-  Index stored = 0;     // elements held: rows × columns, or non-zeros
+  double sum = 0;      // of all elements, summed in double
+  Index positive = 0;  // elements > 0
+  Index stored = 0;    // elements held: rows × columns, or non-zeros
   bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns; }
   double mean(const Shape& shape) const { return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns)); }
 };
@@ -43,6 +43,9 @@ class DataSource {
 
   /// Bytes this rank holds X in, as laid out for the kernels (streamed: the largest amount at a time).
   virtual Index bytes() const = 0;
+
+  /// Seconds in which visit() had to wait for a block to be read; 0 for data in memory.
+  virtual double seconds_waited() const { return 0; }
 
   /// True when blocks stay in memory, so that visiting again costs no reading.
   virtual bool in_memory() const = 0;

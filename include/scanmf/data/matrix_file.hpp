@@ -42,12 +42,23 @@ struct LoadOptions {
   bool check_sign = true;               // refuse negative values
   std::string estimator = "NMF";        // for messages
   Index piece_bytes = Index{64} << 20;  // memory that reading takes beside X itself
+  std::optional<Index> memory = {};     // open_source: the most bytes of X that a rank holds; nullopt: no limit
 };
 
 /// Collective. Reads X into memory: each rank its own rows, validated (finite, >= 0; the message names row and column, both counted from 0, of the
 /// first offender) and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
+
+/// Collective. X in memory when every rank's share fits options.memory, else streamed from the file in each pass, by threads that read ahead.
+/// Streaming reads the file once to validate it. Blocks are cut into the same tiles either way, so results are the same to the bit. Errors: as of
+/// load_matrix; CSC that does not fit. Logs a warning when the file's chunks are higher than the blocks that fit, so that they are inflated several
+/// times in each pass.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
+
+/// Bytes that the fullest of `ranks` ranks needs for X in memory (sparse X: if its elements can be shared out evenly).
+Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks);
 
 /// Collective. The same source from rows already in memory: rank r gives its rows, ranks in order; `rows` are exchanged so that tiles are global.
 template <Scalar T>

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/element_conversion.hpp"
+#include "io/hdf5.hpp"
+#include "io/posix_file.hpp"
+#include "scanmf/linalg/matrix.hpp"
+
+struct libdeflate_decompressor;
+
+namespace scanmf::data {
+
+/// The memory in which one thread reads and inflates.
+template <class T>
+struct Scratch {
+  struct Free {
+    void operator()(libdeflate_decompressor* decompressor) const;
+  };
+  hdf5::RawChunk chunk;
+  std::vector<std::byte> inflated;
+  std::vector<std::byte> ordered;
+  Buffer<T> elements;
+  std::unique_ptr<libdeflate_decompressor, Free> decompressor;
+};
+
+/// A 1-D or 2-D dataset of numbers that several threads read at once; a 1-D one counts as one column. The fastest way that its layout allows is
+/// taken:
+///
+///   direct     contiguous elements: pread at their place in the file
+///   chunks     unfiltered, deflate, shuffle: raw chunks, inflated by the calling thread outside of HDF5's lock
+///   library    everything else: through HDF5, one thread at a time
+///
+/// It is read in units, which are cut by nothing but the caller's ranges: chunks, or as much as fits a cache.
+class StoredArray {
+ public:
+  enum class Access { direct, chunks, library };
+
+  /// piece_bytes: the most that a unit may hold where the layout leaves the choice.
+  StoredArray(hdf5::Dataset dataset, const std::string& file, Index piece_bytes);
+
+  Index rows() const { return rows_; }
+  Index columns() const { return columns_; }
+  Access access() const { return access_; }
+  const hdf5::Dataset& dataset() const { return dataset_; }
+  Index unit_rows() const { return unit_rows_; }
+  Index unit_columns() const { return unit_columns_; }
+
+  /// Rows × columns of one unit, converted to T; valid until the scratch memory is used again. T = float, double, std::int32_t, Index.
+  /// Throws Error that names the rows.
+  template <class T>
+  MatrixView<const T> read(Range rows, Range columns, Scratch<T>& scratch) const;
+
+ private:
+  template <class T>
+  MatrixView<const T> read_direct(Range rows, Range columns, Scratch<T>& scratch) const;
+  template <class T>
+  MatrixView<const T> read_chunk(Range rows, Range columns, Scratch<T>& scratch) const;
+  template <class T>
+  MatrixView<const T> read_library(Range rows, Range columns, Scratch<T>& scratch) const;
+  template <class T>
+  MatrixView<const T> converted(const std::byte* from, Index rows, Index columns, Index from_columns, Scratch<T>& scratch) const;
+  template <class T>
+  const std::byte* plain_bytes(Range rows, Scratch<T>& scratch) const;
+  bool take_filters();
+  [[noreturn]] void refuse(Range rows, const std::string& reason) const;
+  void choose_units(Index piece_bytes);
+
+  hdf5::Dataset dataset_;
+  Index rows_ = 0;
+  Index columns_ = 1;
+  std::optional<hdf5::RawType> type_;
+  Access access_ = Access::library;
+  Index unit_rows_ = 1;
+  Index unit_columns_ = 1;
+  io::PosixFile file_;  // direct
+  Index offset_ = 0;
+  bool inflate_ = false;  // chunks
+  bool unshuffle_ = false;
+  unsigned inflate_filter_ = 0;  // their numbers in the pipeline
+  unsigned shuffle_filter_ = 0;
+};
+
+}  // namespace scanmf::data

@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "data/block_queue.hpp"
+#include "data/csr_feed.hpp"
+#include "data/dense_feed.hpp"
+#include "data/load.hpp"
+#include "data/validation.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/parallel/environment.hpp"
+
+namespace scanmf {
+namespace data {
+namespace {
+
+constexpr int most_slots = 4;
+constexpr Index block_bytes = Index{8} << 20;  // large enough to hide a block's overhead, small enough to stay in the cache on its way to the solver
+constexpr Index tiles_a_thread = 2;            // of a block, at least: a tile is the work of one thread
+
+/// Tells whether a file is still the one that was opened.
+class FileWatch {
+ public:
+  explicit FileWatch(std::string file) : file_(std::move(file)), opened_(state_of(file_)) {}
+
+  void check() const {
+    const State now = state_of(file_);
+    if (now.device != opened_.device || now.number != opened_.number) throw Error(fmt::format("{} has been replaced while it was being read", file_));
+    if (now.size < opened_.size)
+      throw Error(fmt::format("{} has been truncated from {} to {} bytes while it was being read", file_, opened_.size, now.size));
+  }
+
+ private:
+  struct State {
+    dev_t device;
+    ino_t number;
+    off_t size;
+  };
+  static State state_of(const std::string& file) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) throw Error(fmt::format("{} has been removed while it was being read", file));
+    return {status.st_dev, status.st_ino, status.st_size};
+  }
+  std::string file_;
+  State opened_;
+};
+
+/// X read from its file in every pass.
+template <Scalar T>
+class StreamedSource : public DataSource<T> {
+ public:
+  StreamedSource(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options)
+      : comm_(comm), description_(description), options_(options), threads_(thread_count()) {
+    comm.agree([&] {
+      watch_.emplace(description.file);
+      file_ = hdf5::File::open(description.file);
+    });
+    if (kind() == StorageKind::dense)
+      prepare_dense();
+    else
+      prepare_sparse();
+    Inspection inspection(options.check_sign);
+    comm.agree([&] {
+      for (Index batch = 0; batch < partition_->batches(); ++batch)
+        visit(batch, [&](const Block<T>& block) { std::visit([&](const auto& matrix) { inspection.add(matrix, block.global_row); }, block.matrix); });
+    });
+    summary_ = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
+    waited_at_first_ = queue_->seconds_waited();
+  }
+
+  Shape shape() const override { return description_.shape; }
+  StorageKind kind() const override { return description_.kind(); }
+  const RowPartition& partition() const override { return *partition_; }
+  const Communicator& communicator() const override { return comm_; }
+  const DataSummary& summary() const override { return summary_; }
+  bool in_memory() const override { return false; }
+  Index bytes() const override { return queue_->bytes(); }
+  double seconds_waited() const override { return queue_->seconds_waited() - waited_at_first_; }
+
+  void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
+    watch_->check();
+    queue_->visit(batch, visitor);
+    watch_->check();  // HDF5 reads zeros beyond the end of a file
+  }
+
+ private:
+  Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / most_slots; }
+  Index least_tiles() const { return tiles_a_thread * threads_; }
+
+  void prepare_dense() {
+    const Shape shape = description_.shape;
+    partition_ = partition_for(comm_, StorageKind::dense, shape.rows, options_.batch_rows);
+    Index readings = 1;
+    comm_.agree([&] {
+      const Index tile_bytes = partition_->tile_rows() * padded_columns<T>(shape.columns) * static_cast<Index>(sizeof(T));
+      const Index most_tiles = std::max<Index>(1, slot_limit() / tile_bytes);
+      const Index longest_tiles = (longest_piece() + partition_->tile_rows() - 1) / partition_->tile_rows();
+      array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes, most_tiles * tile_bytes})));
+      const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
+      const Index block_tiles = std::min({most_tiles, longest_tiles, std::max({block_bytes / tile_bytes, least_tiles(), unit_tiles})});
+      block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
+      if (!array_->dataset().chunk().empty()) readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
+      queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
+    });
+    readings = comm_.max(readings);
+    if (readings > 1 && comm_.is_root())
+      log_warning(
+          fmt::format("{} is stored in {}, but read {} rows at a time, so that each chunk is read {} times in every pass; write the file with "
+                      "chunks of fewer rows (scanmf convert), or raise --memory or the batch size",
+                      place_of(description_), description_.layout, block_rows_, readings));
+  }
+
+  void prepare_sparse() {
+    comm_.agree([&] { sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes)); });
+    const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
+    partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
+    comm_.agree([&] {
+      constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
+      const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, least_tiles());
+      auto feed = std::make_unique<CsrFeed<T>>(*sparse_, *partition_, comm_.rank(), description_.shape.columns, tiles,
+                                               std::min(slot_limit(), block_bytes) / element_bytes, options_.check_sign);
+      queue_.emplace(std::move(feed), partition_->batches(), most_slots, threads_);
+    });
+  }
+
+  Index average_tile_bytes(const std::vector<Index>& weights) const {
+    const auto tiles = static_cast<Index>(weights.size());
+    return (description_.stored * static_cast<Index>(sizeof(T) + sizeof(std::int32_t)) +
+            description_.shape.rows * static_cast<Index>(sizeof(Index))) /
+           tiles;
+  }
+
+  Index longest_piece() const {
+    Index longest = 1;
+    for (Index batch = 0; batch < partition_->batches(); ++batch) longest = std::max(longest, partition_->piece(batch, comm_.rank()).size());
+    return longest;
+  }
+
+  const Communicator& comm_;
+  const MatrixDescription description_;
+  const LoadOptions options_;
+  int threads_;
+  Index block_rows_ = 0;  // dense
+  std::optional<FileWatch> watch_;
+  std::optional<hdf5::File> file_;
+  std::optional<RowPartition> partition_;
+  std::optional<StoredArray> array_;       // dense
+  std::optional<SparseReader<T>> sparse_;  // CSR
+  DataSummary summary_;
+  double waited_at_first_ = 0;          // while the file was read for validation
+  std::optional<BlockQueue<T>> queue_;  // last: its threads use the others
+};
+
+std::string megabytes(Index bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
+
+}  // namespace
+}  // namespace data
+
+Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks) {
+  const Shape shape = description.shape;
+  const Index element = size_of(type);
+  const Index rows_of_rank = (shape.rows + ranks - 1) / ranks;
+  if (description.kind() == StorageKind::dense) {
+    const Index grain = type == DataType::float32 ? column_grain<float> : column_grain<double>;
+    return rows_of_rank * ((shape.columns + grain - 1) / grain * grain) * element;
+  }
+  return (description.stored + ranks - 1) / ranks * (element + static_cast<Index>(sizeof(std::int32_t))) +
+         (rows_of_rank + 1) * static_cast<Index>(sizeof(Index));
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+  const Index needed = bytes_in_memory(description, data_type_of<T>, comm.size());
+  const bool fits = !options.memory || needed <= *options.memory;
+  if (comm.max<Index>(fits ? 0 : 1) == 0) return load_matrix<T>(comm, description, options);
+  if (description.format == FileFormat::csc) {
+    const Index memory = -comm.max(-options.memory.value_or(std::numeric_limits<Index>::max()));
+    throw AgreedError(
+        fmt::format("{} is stored by columns (CSC), which cannot be streamed: it needs {} a rank and --memory allows {}; use more ranks or "
+                    "memory, or store it by rows first: scanmf convert {} -o OUT.h5",
+                    data::place_of(description), data::megabytes(needed), data::megabytes(memory), data::place_of(description)));
+  }
+  return std::make_unique<data::StreamedSource<T>>(comm, description, options);
+}
+
+template std::unique_ptr<DataSource<float>> open_source(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<double>> open_source(const Communicator&, const MatrixDescription&, const LoadOptions&);
+
+}  // namespace scanmf

@@ -1,0 +1,387 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+#include <limits>
+
+#include "scanmf/core/log.hpp"
+#include "scanmf/data/matrix_file.hpp"
+#include "support/gather.hpp"
+#include "support/messages.hpp"
+#include "support/sample_files.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace scanmf {
+namespace {
+
+using hdf5::File;
+using test::gather;
+using test::message_of;
+using test::sample_values;
+using test::SampleLayout;
+using test::TemporaryFolder;
+using test::write_sample;
+
+const std::string edge = std::string(SCANMF_TEST_DATA) + "/edge/";
+
+void nobody(LogLevel, std::string_view) {}
+
+/// The small amounts of memory below make for many warnings about layouts.
+const bool quiet = (set_log_sink(nobody), true);
+
+/// Everything that a visit hands out on this rank, as bytes: rows, tiles, elements in their layout.
+template <Scalar T>
+class Record {
+ public:
+  void add(const Block<T>& block) {
+    std::visit([&](const auto& matrix) { add(block, matrix); }, block.matrix);
+    ++blocks;
+  }
+  std::vector<Index> numbers;
+  std::vector<T> values;
+  int blocks = 0;
+
+ private:
+  void add(const Block<T>& block, const DenseBlock<T>& matrix) {
+    for (Index t = 0; t < block.tiles(); ++t) {
+      const DenseTile<T> tile = matrix.tile(t);
+      numbers.insert(numbers.end(),
+                     {block.local_row + t * matrix.tile_rows, block.global_row + t * matrix.tile_rows, block.first_tile + t, tile.rows});
+      values.insert(values.end(), tile.packed, tile.packed + tile.rows * padded_columns<T>(tile.columns));
+    }
+  }
+  void add(const Block<T>& block, const CsrBlock<T>& matrix) {
+    for (Index t = 0; t < block.tiles(); ++t) {
+      const CsrTile<T> tile = matrix.tile(t);
+      numbers.insert(numbers.end(),
+                     {block.local_row + t * matrix.tile_rows, block.global_row + t * matrix.tile_rows, block.first_tile + t, tile.rows});
+      for (Index i = 0; i < tile.rows; ++i) numbers.push_back(tile.row_begin[i + 1] - tile.row_begin[i]);
+      numbers.insert(numbers.end(), tile.column + tile.row_begin[0], tile.column + tile.row_begin[tile.rows]);
+      values.insert(values.end(), tile.value + tile.row_begin[0], tile.value + tile.row_begin[tile.rows]);
+    }
+  }
+};
+
+template <Scalar T>
+Record<T> record(DataSource<T>& source, Index batch) {
+  Record<T> all;
+  source.visit(batch, [&](const Block<T>& block) { all.add(block); });
+  return all;
+}
+
+template <Scalar T>
+void expect_same(const Record<T>& a, const Record<T>& b, const std::string& what) {
+  EXPECT_EQ(a.numbers, b.numbers) << what;
+  ASSERT_EQ(a.values.size(), b.values.size()) << what;
+  EXPECT_EQ(std::memcmp(a.values.data(), b.values.data(), a.values.size() * sizeof(T)), 0) << what;
+}
+
+/// Streamed and in memory agree to the bit, in every pass.
+template <Scalar T>
+void expect_same_sources(const Communicator& comm, const std::string& input, LoadOptions options, Index memory) {
+  const std::string what = input + " batches of " + std::to_string(options.batch_rows) + " memory " + std::to_string(memory);
+  const MatrixDescription description = describe_matrix(comm, input, "NMF");
+  const auto loaded = load_matrix<T>(comm, description, options);
+  options.memory = memory;
+  const auto streamed = open_source<T>(comm, description, options);
+  ASSERT_FALSE(streamed->in_memory());
+  ASSERT_TRUE(loaded->in_memory());
+  EXPECT_EQ(streamed->summary().sum, loaded->summary().sum) << what;
+  EXPECT_EQ(streamed->summary().positive, loaded->summary().positive) << what;
+  EXPECT_EQ(streamed->summary().stored, loaded->summary().stored) << what;
+  for (int pass = 0; pass < 2; ++pass)
+    for (Index batch = 0; batch < loaded->partition().batches(); ++batch) expect_same(record(*loaded, batch), record(*streamed, batch), what);
+}
+
+TEST(Streamed, DenseLayoutsEqualMemoryToTheBit) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const hdf5::TypeHandle half = test::half_type();
+  const std::vector<hid_t> types = {H5T_IEEE_F32LE, H5T_IEEE_F64BE, half.get(), H5T_STD_U8LE, H5T_STD_I16BE, H5T_STD_I64LE};
+  const std::vector<SampleLayout> layouts = {{},
+                                             {.chunk = {16, 70}},
+                                             {.chunk = {50, 33}, .gzip = 3, .shuffle = true},
+                                             {.chunk = {700, 8}, .gzip = 1},
+                                             {.chunk = {9, 70}, .shuffle = true},
+                                             {.chunk = {7, 70}, .gzip = 1, .checksum = true}};
+  std::vector<double> x = sample_values(700, 70);
+  folder.on_root([&] {
+    File file = File::create(folder.file("types.h5"));
+    for (std::size_t t = 0; t < types.size(); ++t)
+      for (std::size_t l = 0; l < layouts.size(); ++l) {
+        SampleLayout layout = layouts[l];
+        layout.type = types[t];
+        write_sample(file, "/t" + std::to_string(t) + "/l" + std::to_string(l), {700, 70}, x, layout);
+      }
+  });
+  for (std::size_t t = 0; t < types.size(); ++t)
+    for (std::size_t l = 0; l < layouts.size(); ++l) {
+      const std::string input = folder.file("types.h5") + ":/t" + std::to_string(t) + "/l" + std::to_string(l);
+      expect_same_sources<float>(comm, input, {}, 20000);
+      expect_same_sources<double>(comm, input, {.batch_rows = 128}, 30000);
+    }
+  // Blocks of one tile, and of as many as are wanted.
+  for (const Index memory : {1, 40000}) {
+    expect_same_sources<float>(comm, folder.file("types.h5") + ":/t0/l0", {}, memory);
+    expect_same_sources<float>(comm, folder.file("types.h5") + ":/t0/l2", {.batch_rows = 300}, memory);
+    expect_same_sources<float>(comm, folder.file("types.h5") + ":/t0/l2", {.batch_rows = 1}, memory);
+  }
+}
+
+TEST(Streamed, RoundingIsThatOfMemory) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  std::vector<double> x;
+  for (int i = 0; i < 3000; ++i) x.push_back(1.0 / (i + 3) + i * 1e8);
+  folder.on_root([&] {
+    File file = File::create(folder.file("r.h5"));
+    for (const auto& [name, type] : std::vector<std::pair<std::string, hid_t>>{{"/f", H5T_IEEE_F64BE}, {"/i", H5T_STD_I64BE}, {"/u", H5T_STD_U64LE}})
+      write_sample(file, name, {300, 10}, x, {.type = type});
+  });
+  for (const char* name : {"/f", "/i", "/u"}) expect_same_sources<float>(comm, folder.file("r.h5") + ":" + name, {}, 1000);
+  // What is handed out is the nearest float.
+  const MatrixDescription description = describe_matrix(comm, folder.file("r.h5") + ":/f", "NMF");
+  const std::vector<double> got = gather(*open_source<float>(comm, description, {.memory = 1000}));
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(got[i], static_cast<double>(static_cast<float>(x[i])));
+}
+
+TEST(Streamed, EdgeFilesEqualMemory) {
+  const Communicator comm;
+  for (const char* name :
+       {"ok_dense_1col.h5ad", "ok_dense_1row.h5ad", "ok_dense_column_chunks_gzip.h5", "ok_dense_f32_bigendian.h5", "ok_dense_f64.h5ad",
+        "ok_dense_u8.h5ad", "ok_csr_all_zero.h5ad", "ok_csr_empty_rows_last_col.h5ad", "ok_csr_explicit_zeros.h5ad", "ok_csr_f32_i32.h5ad",
+        "ok_csr_f64_i64.h5ad", "ok_csr_i32_indices_i64_indptr.h5ad", "ok_csr_int32_counts_gzip.h5ad", "ok_csr_unsorted.h5ad"})
+    for (const Index batch_rows : {0, 7, 1}) expect_same_sources<double>(comm, edge + name, {.batch_rows = batch_rows}, 1);
+}
+
+void write_csr(File& file, const std::vector<double>& x, Index rows, Index columns, const SampleLayout& data, const SampleLayout& indices) {
+  std::vector<double> values, places, bounds(1, 0);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = columns - 1; j >= 0; --j)  // unsorted on purpose
+      if (const double value = x[static_cast<std::size_t>(i * columns + j)]; value != 0) {
+        values.push_back(value);
+        places.push_back(static_cast<double>(j));
+      }
+    bounds.push_back(static_cast<double>(values.size()));
+  }
+  write_sample(file, "/X/data", {values.size()}, values, data);
+  write_sample(file, "/X/indices", {places.size()}, places, indices);
+  write_sample(file, "/X/indptr", {bounds.size()}, bounds, {.type = H5T_STD_I64LE});
+  file.write_attribute("/X", "encoding-type", std::string("csr_matrix"));
+  file.write_integers_attribute("/X", "shape", std::vector<Index>{rows, columns});
+}
+
+TEST(Streamed, SparseLayoutsEqualMemoryToTheBit) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  std::vector<double> x = sample_values(1500, 40);
+  std::fill(x.begin() + 40 * 200, x.begin() + 40 * 800, 0.0);  // blocks without elements
+  const std::vector<std::pair<SampleLayout, SampleLayout>> layouts = {
+      {{.type = H5T_IEEE_F32LE}, {.type = H5T_STD_I32LE}},
+      {{.type = H5T_IEEE_F32LE, .chunk = {1000}, .gzip = 4, .shuffle = true}, {.type = H5T_STD_I64LE, .chunk = {333}, .gzip = 4}},
+      {{.type = H5T_STD_U16BE, .chunk = {9000}, .gzip = 1, .checksum = true}, {.type = H5T_STD_U32BE}}};
+  for (const auto& [data, indices] : layouts) {
+    folder.on_root([&] {
+      File file = File::create(folder.file("s.h5"));
+      write_csr(file, x, 1500, 40, data, indices);
+    });
+    for (const Index batch_rows : {0, 100, 1}) expect_same_sources<float>(comm, folder.file("s.h5"), {.batch_rows = batch_rows}, 5000);
+    const auto source = open_source<double>(comm, describe_matrix(comm, folder.file("s.h5"), "NMF"), {.memory = 5000});
+    EXPECT_EQ(gather(*source), x);
+    comm.barrier();
+  }
+}
+
+TEST(Streamed, AnyOrderOfVisits) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("o.h5"));
+    write_sample(file, "/X", {400, 20}, sample_values(400, 20), {.chunk = {30, 7}, .gzip = 1});
+  });
+  const MatrixDescription description = describe_matrix(comm, folder.file("o.h5"), "NMF");
+  for (const Index memory : {1, 4000, 20000}) {
+    const LoadOptions options{.batch_rows = 64, .memory = memory};
+    const auto loaded = load_matrix<double>(comm, description, options);
+    const auto streamed = open_source<double>(comm, description, options);
+    for (const Index batch : {0, 0, 0, 1, 2, 2, 0, 6, 0, 1, 5, 4, 4, 3, 6, 6})
+      expect_same(record(*loaded, batch), record(*streamed, batch), "batch " + std::to_string(batch));
+    // A visitor that gives up in the middle, at each block in turn.
+    for (int stop = 0; stop < 4; ++stop) {
+      int seen = 0;
+      try {
+        streamed->visit(3, [&](const Block<double>&) {
+          if (seen++ == stop) throw Error("enough");
+        });
+      } catch (const Error& error) {
+        EXPECT_STREQ(error.what(), "enough");
+      }
+      expect_same(record(*loaded, 3), record(*streamed, 3), "after giving up");
+    }
+  }
+}
+
+TEST(Streamed, MemoryDecides) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("m.h5"));
+    write_sample(file, "/X", {3000, 64}, std::vector<double>(3000 * 64, 1));
+  });
+  const MatrixDescription description = describe_matrix(comm, folder.file("m.h5"), "NMF");
+  const Index needed = bytes_in_memory(description, DataType::float32, comm.size());
+  EXPECT_EQ(needed, (3000 + comm.size() - 1) / comm.size() * 64 * 4);
+  EXPECT_TRUE(open_source<float>(comm, description)->in_memory());
+  EXPECT_TRUE(open_source<float>(comm, description, {.memory = needed})->in_memory());
+  const auto streamed = open_source<float>(comm, description, {.memory = needed - 1});
+  EXPECT_FALSE(streamed->in_memory());
+  EXPECT_LE(streamed->bytes(), needed - 1);
+  EXPECT_GE(streamed->seconds_waited(), 0);
+  // One rank that has less room makes all of them stream.
+  const auto uneven = open_source<float>(comm, description, {.memory = comm.rank() == 0 ? needed / 2 : 10 * needed});
+  EXPECT_FALSE(uneven->in_memory());
+
+  const MatrixDescription csc = describe_matrix(comm, edge + "csc.h5ad", "NMF");
+  const std::string message = message_of([&] { open_source<float>(comm, csc, {.memory = 10}); });
+  EXPECT_NE(message.find("is stored by columns (CSC), which cannot be streamed"), std::string::npos) << message;
+  EXPECT_NE(message.find("scanmf convert"), std::string::npos);
+}
+
+TEST(Streamed, HighChunksAreWarnedOf) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("c.h5"));
+    write_sample(file, "/X", {1000, 30}, sample_values(1000, 30), {.chunk = {1000, 5}, .gzip = 1});
+    write_sample(file, "/Y", {1000, 30}, sample_values(1000, 30), {.chunk = {10, 30}, .gzip = 1});
+  });
+  ASSERT_TRUE(quiet);
+  std::string warnings;
+  set_log_sink([&](LogLevel, std::string_view text) { warnings += text; });
+  open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/Y"), "NMF"), {.memory = 20000});
+  EXPECT_EQ(warnings, "");
+  open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/X"), "NMF"), {.memory = 20000});
+  if (comm.is_root()) EXPECT_NE(warnings.find("chunks of 1000 x 5, gzip"), std::string::npos) << warnings;
+  set_log_sink(nobody);
+}
+
+TEST(Streamed, FirstBadValueIsNamed) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  std::vector<double> x = sample_values(900, 30);
+  x[30 * 700 + 4] = std::numeric_limits<double>::quiet_NaN();
+  x[30 * 710] = -1;
+  folder.on_root([&] {
+    File file = File::create(folder.file("bad.h5"));
+    write_sample(file, "/X", {900, 30}, x, {.chunk = {64, 30}, .gzip = 1});
+    File sparse = File::create(folder.file("sparse.h5"));
+    write_csr(sparse, x, 900, 30, {}, {.type = H5T_STD_I32LE});
+  });
+  for (const char* name : {"bad.h5", "sparse.h5"}) {
+    const MatrixDescription description = describe_matrix(comm, folder.file(name), "NMF");
+    EXPECT_EQ(message_of([&] { open_source<double>(comm, description, {.memory = 10000}); }),
+              "Input X contains NaN. (row 700, column 4 of " + folder.file(name) + ":/X, counted from 0)");
+  }
+}
+
+/// Visits all batches; every rank gets the error, as the solvers do it.
+template <Scalar T>
+std::string pass_message(const Communicator& comm, DataSource<T>& source) {
+  return message_of([&] {
+    comm.agree([&] {
+      for (Index batch = 0; batch < source.partition().batches(); ++batch) source.visit(batch, [](const Block<T>&) {});
+    });
+  });
+}
+
+TEST(Streamed, DamageWhileStreaming) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::vector<double> x = sample_values(2000, 30);
+  const auto write = [&](const std::string& name) {
+    folder.on_root([&] {
+      File file = File::create(folder.file(name));
+      write_sample(file, "/plain", {2000, 30}, x);
+      write_sample(file, "/gzip", {2000, 30}, x, {.chunk = {100, 30}, .gzip = 1});
+    });
+  };
+  const auto open = [&](const std::string& input) {
+    return open_source<double>(comm, describe_matrix(comm, folder.file(input), "NMF"), {.memory = 50000});
+  };
+  write("cut.h5");
+  auto source = open("cut.h5:/plain");
+  EXPECT_EQ(pass_message(comm, *source), "no error");
+  folder.on_root([&] { std::filesystem::resize_file(folder.file("cut.h5"), 60000); });
+  EXPECT_NE(pass_message(comm, *source).find("cut.h5 has been truncated from "), std::string::npos);
+
+  write("replaced.h5");
+  source = open("replaced.h5:/gzip");
+  write("other.h5");
+  folder.on_root([&] { std::filesystem::rename(folder.file("other.h5"), folder.file("replaced.h5")); });
+  EXPECT_EQ(pass_message(comm, *source), folder.file("replaced.h5") + " has been replaced while it was being read");
+  folder.on_root([&] { std::filesystem::remove(folder.file("replaced.h5")); });
+  EXPECT_EQ(pass_message(comm, *source), folder.file("replaced.h5") + " has been removed while it was being read");
+
+  // Every chunk but the first loses its header, which deflate cannot do without.
+  write("damaged.h5");
+  source = open("damaged.h5:/gzip");
+  folder.on_root([&] {
+    std::vector<hsize_t> places;
+    {
+      const File file = File::open(folder.file("damaged.h5"));
+      const hdf5::Dataset dataset = file.dataset("/gzip");
+      for (hsize_t row = 100; row < 2000; row += 100) {
+        const hsize_t start[2] = {row, 0};
+        haddr_t address = 0;
+        hsize_t size = 0;
+        unsigned mask = 0;
+        H5Dget_chunk_info_by_coord(dataset.id(), start, &mask, &address, &size);
+        places.push_back(address);
+      }
+    }
+    const int file = ::open(folder.file("damaged.h5").c_str(), O_WRONLY);
+    for (const hsize_t place : places) EXPECT_EQ(pwrite(file, "\xFF\xFF\xFF\xFF", 4, static_cast<off_t>(place)), 4);
+    ::close(file);
+  });
+  const std::string message = pass_message(comm, *source);
+  EXPECT_EQ(message.substr(0, 17), "cannot read rows ") << message;
+  EXPECT_NE(message.find("damaged.h5:/gzip: a chunk does not inflate; the file is damaged"), std::string::npos) << message;
+}
+
+TEST(Streamed, FileEndsWithinABlock) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("e.h5"));
+    write_sample(file, "/X", {2000, 30}, sample_values(2000, 30));
+  });
+  const auto source = open_source<double>(comm, describe_matrix(comm, folder.file("e.h5"), "NMF"), {.memory = 50000});
+  // The file shrinks after the visit has begun: all blocks but those ahead are gone.
+  std::string message = message_of([&] {
+    comm.agree([&] {
+      int seen = 0;
+      source->visit(0, [&](const Block<double>&) {
+        if (seen++ == 0) std::filesystem::resize_file(folder.file("e.h5"), 30000);
+      });
+    });
+  });
+  EXPECT_TRUE(message.find("it is truncated") != std::string::npos || message.find("has been truncated") != std::string::npos) << message;
+  EXPECT_NE(message.find("e.h5"), std::string::npos);
+}
+
+TEST(Streamed, RanksWithoutRows) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("few.h5"));
+    write_sample(file, "/X", {2, 3}, {1, 2, 3, 4, 5, 6});
+  });
+  const auto source = open_source<double>(comm, describe_matrix(comm, folder.file("few.h5"), "NMF"), {.batch_rows = 1, .memory = 1});
+  EXPECT_EQ(gather(*source), (std::vector<double>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(gather(*source), (std::vector<double>{1, 2, 3, 4, 5, 6}));
+}
+
+}  // namespace
+}  // namespace scanmf

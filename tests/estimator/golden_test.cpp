@@ -10,9 +10,6 @@
 namespace scanmf::test {
 namespace {
 
-/// Partial fits are repeated by another test.
-bool is_whole_fit(const GoldenCase& golden) { return golden.text("mode") == "fit"; }
-
 template <Scalar T>
 std::unique_ptr<DataSource<T>> open(const Communicator& comm, const GoldenCase& golden, const std::string& dataset) {
   const std::string estimator = golden.text("estimator");
@@ -118,16 +115,66 @@ void check_minibatch_fit(const GoldenCase& golden) {
   check_new_rows(comm, golden, fitted);
 }
 
-class Golden : public testing::TestWithParam<std::string> {};
+/// Rows [rows.begin, rows.end) of a dense X, shared out over the ranks.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> open_chunk(const Communicator& comm, const GoldenArray& x, Range rows) {
+  const Index columns = x.dimensions[1];
+  const auto offsets = slice_offsets(rows.size(), comm.size());
+  const Range mine{rows.begin + offsets[static_cast<std::size_t>(comm.rank())], rows.begin + offsets[static_cast<std::size_t>(comm.rank()) + 1]};
+  Matrix<T> chunk(mine.size(), columns);
+  std::transform(x.values.begin() + mine.begin * columns, x.values.begin() + mine.end * columns, chunk.data(),
+                 [](double v) { return static_cast<T>(v); });
+  return source_from_rows<T>(comm, chunk.view(), {.estimator = "MiniBatchNMF"});
+}
+
+/// MiniBatchNMF before its first step, or after a fit.
+template <Scalar T>
+FittedModel<T> start_of_partial_fits(const Communicator& comm, const GoldenCase& golden) {
+  if (golden.text("mode") == "fit_then_partial_fit") {
+    const auto x = open<T>(comm, golden, "X");
+    FittedModel<T> fitted = fit_from(*x, golden.parameters(), golden.seed(), golden_start(golden, *x));
+    expect_array(golden, "W_fit", all_rows(comm, fitted.factors.W, x->partition()), "tol_W_fit");
+    expect_array(golden, "H_fit", transposed(fitted.factors.Ht), "tol_H_fit");
+    return fitted;
+  }
+  FittedModel<T> model;
+  model.parameters = golden.parameters();
+  model.n_components = golden.count("n_components");
+  model.factors.Ht = transposed_from<T>(golden.array("H0"));
+  return model;
+}
+
+template <Scalar T>
+void check_partial_fits(const GoldenCase& golden) {
+  const Communicator comm;
+  FittedModel<T> model = start_of_partial_fits<T>(comm, golden);
+  const GoldenArray x = golden.array("X");
+  const GoldenArray chunks = golden.array("partial_fit_rows");
+  GoldenArray trace{{chunks.dimensions[0], model.n_components, x.dimensions[1]}, {}};
+  for (std::size_t chunk = 0; chunk < chunks.values.size(); chunk += 2) {
+    const Range rows{static_cast<Index>(chunks.values[chunk]), static_cast<Index>(chunks.values[chunk + 1])};
+    partial_fit(*open_chunk<T>(comm, x, rows), model);
+    const GoldenArray H = transposed(model.factors.Ht);
+    trace.values.insert(trace.values.end(), H.values.begin(), H.values.end());
+  }
+  expect_array(golden, "H_trace", trace, "tol_H_trace", false);
+  expect_array(golden, "H", transposed(model.factors.Ht), "tol_H");
+  EXPECT_EQ(model.n_steps, golden.count("n_steps"));
+  check_new_rows(comm, golden, model);
+}
 
 template <Scalar T>
 void check(const GoldenCase& golden) {
   if (golden.text("estimator") == "NMF") {
     check_nmf<T>(golden);
-  } else {
+  } else if (golden.text("mode") == "fit") {
     check_minibatch_fit<T>(golden);
+  } else {
+    check_partial_fits<T>(golden);
   }
 }
+
+class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, EqualsScikitLearn) {
   const GoldenCase golden(GetParam());
@@ -138,9 +185,10 @@ TEST_P(Golden, EqualsScikitLearn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_cases(is_whole_fit)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_cases([](const GoldenCase&) { return true; })),
+                         [](const auto& info) { return info.param; });
 
-TEST(GoldenFile, HasAllCases) { EXPECT_EQ(golden_cases(is_whole_fit).size(), 112U); }
+TEST(GoldenFile, HasAllCases) { EXPECT_EQ(hdf5::File::open(golden_file).members("/cases").size(), 116U); }
 
 }  // namespace
 }  // namespace scanmf::test

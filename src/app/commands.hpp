@@ -8,6 +8,7 @@ namespace scanmf::app {
 // One function a command; all are collective, take a checked command line and return the exit status.
 
 int fit(const Communicator& comm, const CommandLine& line);
+int partial_fit(const Communicator& comm, const CommandLine& line);
 int transform(const Communicator& comm, const CommandLine& line);
 int inverse_transform(const Communicator& comm, const CommandLine& line);
 int inspect(const Communicator& comm, const CommandLine& line);

@@ -40,7 +40,7 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
     case Command::fit:
       return fit(comm, line);
     case Command::partial_fit:
-      break;
+      return partial_fit(comm, line);
     case Command::transform:
       return transform(comm, line);
     case Command::inverse_transform:

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "app/commands.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -18,42 +18,6 @@
 namespace scanmf::app {
 namespace {
 
-bool same_value(const std::string& parameter, const Parameters& given, const Parameters& stored, Index components) {
-  if (parameter == "beta_loss") return given.beta_loss == stored.beta_loss;
-  if (parameter == "alpha_H") return given.effective_alpha_H() == stored.effective_alpha_H();
-  if (parameter == "random_state") return !given.random_state || given.random_state == stored.random_state;
-  if (parameter == "n_components" && given.n_components == components) return true;
-  return given.get(parameter) == stored.get(parameter);
-}
-
-/// The model's parameters, with those that transform may change. Throws UsageError naming both values of one that differs.
-Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header) {
-  static const std::set<std::string> may_change = {"tol", "max_iter", "transform_max_iter", "verbose"};
-  Parameters result = parameters_from(header.estimator, header.params);
-  std::vector<std::string> mistakes;
-  if (line.is_given("estimator") && line.text("estimator") != header.estimator) {
-    mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}", line.text("estimator"), header.estimator));
-  }
-  for (const auto& [name, text] : line.given_parameters()) {
-    Parameters given = result;
-    try {
-      given.set(name, text);
-    } catch (const UsageError& error) {
-      mistakes.emplace_back(error.what());
-      continue;
-    }
-    const std::vector<std::string> wrong = given.validate();
-    mistakes.insert(mistakes.end(), wrong.begin(), wrong.end());
-    if (may_change.contains(name)) {
-      result = given;
-    } else if (wrong.empty() && !same_value(name, given, result, header.n_components)) {
-      mistakes.push_back(fmt::format("{} = {} differs from the model's {}; leave the option out, or fit a new model", name, text, result.get(name)));
-    }
-  }
-  throw_mistakes(mistakes);
-  return result;
-}
-
 /// For a file that holds nothing but H: the options and their defaults.
 Parameters parameters_of_options(const CommandLine& line, Index components) {
   const Estimator estimator = line.estimator();
@@ -63,16 +27,6 @@ Parameters parameters_of_options(const CommandLine& line, Index components) {
     throw UsageError(fmt::format("n_components = {} differs from the {} rows of H", *result.n_components, components));
   }
   return result;
-}
-
-/// The first feature whose name differs; nothing to compare when either has no names.
-void check_feature_names(const std::vector<std::string>& of_x, const std::vector<std::string>& of_model) {
-  if (of_x.size() != of_model.size()) return;
-  for (std::size_t j = 0; j < of_x.size(); ++j) {
-    if (of_x[j] == of_model[j]) continue;
-    throw Error(fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the model it is '{}'", j,
-                            of_x[j], of_model[j]));
-  }
 }
 
 /// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero.
@@ -97,15 +51,12 @@ class TransformRun {
     apply_threads(comm_, line_);
     header_ = read_model_header(comm_, model_);
     const bool is_model = !header_.estimator.empty();
-    parameters_ = is_model ? parameters_of_model(line_, header_) : parameters_of_options(line_, header_.n_components);
+    parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"}) : parameters_of_options(line_, header_.n_components);
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name);
     check_output(comm_, target_, {description_.file, model_});
     comm_.agree([&] {
-      const Index columns = description_.shape.columns;
-      if (columns != header_.n_features_in)
-        throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", columns, name, header_.n_features_in));
-      check_feature_names(description_.feature_names, header_.feature_names);
+      check_features(description_, header_, name);
     });
     return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type), [this]<Scalar T>() { return transform_as<T>(); });
   }

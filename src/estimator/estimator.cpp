@@ -19,10 +19,14 @@ bool is_mini_batch(const Parameters& parameters) { return parameters.estimator =
 bool is_nndsvd(Init init) { return init == Init::nndsvd || init == Init::nndsvda || init == Init::nndsvdar; }
 
 template <Scalar T>
-void check_against_data(const DataSource<T>& x, const Parameters& parameters, Index n_components) {
-  const Shape shape = x.shape();
-  if (parameters.beta_loss <= 0 && x.summary().has_zeros(shape))
+void check_zeros(const DataSource<T>& x, const Parameters& parameters) {
+  if (parameters.beta_loss <= 0 && x.summary().has_zeros(x.shape()))
     throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
+}
+
+template <Scalar T>
+void check_init(const DataSource<T>& x, const Parameters& parameters, Index n_components) {
+  const Shape shape = x.shape();
   if (is_nndsvd(parameters.init) && n_components > std::min(shape.rows, shape.columns))
     throw AgreedError(fmt::format("init = '{}' can only be used when n_components <= min(n_samples, n_features): {} > min({}, {})",
                                   name_of(parameters.init), n_components, shape.rows, shape.columns));
@@ -54,7 +58,7 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 template <Scalar T>
 void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control) {
   const Parameters& parameters = model.parameters;
-  check_against_data(x, parameters, model.n_components);
+  check_zeros(x, parameters);
   PassRunner<T> runner(x, model.n_components, control);
   model.stopped = false;
   if (is_mini_batch(parameters)) {
@@ -70,6 +74,31 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
 }
 
 template <Scalar T>
+FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file) {
+  const std::optional<DatasetInfo> custom_H =
+      parameters.init == Init::custom ? dataset_info(x.communicator(), init_file, "/H") : std::optional<DatasetInfo>();
+  const bool has_rows = custom_H && custom_H->dimensions.size() == 2;
+  FittedModel<T> model;
+  model.parameters = parameters;
+  model.n_components = resolve_n_components(parameters, x.shape().columns, has_rows ? std::optional(custom_H->dimensions[0]) : std::nullopt);
+  check_init(x, parameters, model.n_components);
+  model.factors = initial_factors(x, parameters, model.n_components, seed, init_file);
+  return model;
+}
+
+template <Scalar T>
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const FitControl<T>& control) {
+  check_zeros(x, parameters);
+  FittedModel<T> start;
+  {
+    RunReport unused;
+    const PhaseTimer timer(control.report != nullptr ? control.report->times : unused.times, Phase::initialise);
+    start = unfitted_model(x, parameters, seed, init_file);
+  }
+  return fit_from(x, parameters, seed, std::move(start.factors), control);
+}
+
+template <Scalar T>
 FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control) {
   FittedModel<T> model;
   model.parameters = parameters;
@@ -81,22 +110,6 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uin
                 "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
   continue_fit(x, seed, model, control);
   return model;
-}
-
-template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const FitControl<T>& control) {
-  const std::optional<DatasetInfo> custom_H =
-      parameters.init == Init::custom ? dataset_info(x.communicator(), init_file, "/H") : std::optional<DatasetInfo>();
-  const bool has_rows = custom_H && custom_H->dimensions.size() == 2;
-  const Index k = resolve_n_components(parameters, x.shape().columns, has_rows ? std::optional(custom_H->dimensions[0]) : std::nullopt);
-  check_against_data(x, parameters, k);
-  Factors<T> initial;
-  {
-    RunReport unused;
-    const PhaseTimer timer(control.report != nullptr ? control.report->times : unused.times, Phase::initialise);
-    initial = initial_factors(x, parameters, k, seed, init_file);
-  }
-  return fit_from(x, parameters, seed, std::move(initial), control);
 }
 
 template <Scalar T>
@@ -118,6 +131,8 @@ void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T>
 
 template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<float>&);
 template FittedModel<double> fit(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<double>&);
+template FittedModel<float> unfitted_model(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&);
+template FittedModel<double> unfitted_model(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&);
 template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std::uint32_t, Factors<float>, const FitControl<float>&);
 template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const FitControl<double>&);
 template void continue_fit(DataSource<float>&, std::uint32_t, FittedModel<float>&, const FitControl<float>&);

@@ -111,6 +111,10 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control = {});
 
+/// Collective. A model with the initial factors that parameters ask for, on x: what the first partial_fit begins with.
+template <Scalar T>
+FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {});
+
 /// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without n_steps is
 /// started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
 template <Scalar T>

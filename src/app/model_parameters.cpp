@@ -1,0 +1,60 @@
+#include "app/model_parameters.hpp"
+
+#include <fmt/format.h>
+
+#include "app/run_setup.hpp"
+#include "scanmf/estimator/saved_model.hpp"
+
+namespace scanmf::app {
+namespace {
+
+bool same_value(const std::string& parameter, const Parameters& given, const Parameters& stored, Index components) {
+  if (parameter == "beta_loss") return given.beta_loss == stored.beta_loss;
+  if (parameter == "alpha_H") return given.effective_alpha_H() == stored.effective_alpha_H();
+  if (parameter == "random_state") return !given.random_state || given.random_state == stored.random_state;
+  if (parameter == "n_components" && given.n_components == components) return true;
+  return given.get(parameter) == stored.get(parameter);
+}
+
+}  // namespace
+
+Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header, const std::set<std::string>& may_change) {
+  Parameters result = parameters_from(header.estimator, header.params);
+  std::vector<std::string> mistakes;
+  if (line.is_given("estimator") && line.text("estimator") != header.estimator) {
+    mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}", line.text("estimator"), header.estimator));
+  }
+  for (const auto& [name, text] : line.given_parameters()) {
+    Parameters given = result;
+    try {
+      given.set(name, text);
+    } catch (const UsageError& error) {
+      mistakes.emplace_back(error.what());
+      continue;
+    }
+    const std::vector<std::string> wrong = given.validate();
+    mistakes.insert(mistakes.end(), wrong.begin(), wrong.end());
+    if (may_change.contains(name)) {
+      result = given;
+    } else if (wrong.empty() && !same_value(name, given, result, header.n_components)) {
+      mistakes.push_back(fmt::format("{} = {} differs from the model's {}; leave the option out, or fit a new model", name, text, result.get(name)));
+    }
+  }
+  throw_mistakes(mistakes);
+  return result;
+}
+
+void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator) {
+  if (x.shape.columns != header.n_features_in)
+    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator, header.n_features_in));
+  const std::vector<std::string>& of_x = x.feature_names;
+  const std::vector<std::string>& of_model = header.feature_names;
+  if (of_x.size() != of_model.size()) return;  // one of them has no names
+  for (std::size_t j = 0; j < of_x.size(); ++j) {
+    if (of_x[j] == of_model[j]) continue;
+    throw Error(fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the model it is '{}'", j,
+                            of_x[j], of_model[j]));
+  }
+}
+
+}  // namespace scanmf::app

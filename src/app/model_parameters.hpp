@@ -1,0 +1,18 @@
+#pragma once
+
+#include <set>
+#include <string>
+
+#include "app/command_line.hpp"
+#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/model/model_file.hpp"
+
+namespace scanmf::app {
+
+/// The parameters of a model, with those that are given again and `may_change`. Throws UsageError naming both values of each other one that differs.
+Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header, const std::set<std::string>& may_change);
+
+/// Throws Error when X has another number of features than the model, or other names of them (the first difference is named).
+void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator);
+
+}  // namespace scanmf::app

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <limits>
+
+#include "app/commands.hpp"
+#include "app/model_parameters.hpp"
+#include "app/run_log.hpp"
+#include "app/run_setup.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/estimator/saved_model.hpp"
+
+namespace scanmf::app {
+namespace {
+
+/// One step of mini-batch learning on a chunk: the model is made, or read, updated and written again, whole or not at all.
+class PartialFitRun {
+ public:
+  PartialFitRun(const Communicator& comm, const CommandLine& line) : comm_(comm), line_(line), log_(comm, line), target_(line.text("model")) {}
+
+  int run() {
+    if (target_.empty()) throw UsageError("partial-fit needs --model FILE, the model to create or to update");
+    apply_threads(comm_, line_);
+    Index exists = 0;
+    std::error_code error;
+    if (comm_.is_root()) exists = std::filesystem::exists(target_, error) ? 1 : 0;
+    comm_.broadcast(std::span<Index>(&exists, 1));
+    if (exists != 0) read_header();
+    parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
+    const char* name = class_name(Estimator::minibatch_nmf);
+    description_ = describe_matrix(comm_, line_.inputs().front(), name);
+    check_output(comm_, target_, {description_.file, line_.text("init-file")});
+    if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
+    const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);
+    if (header_ && line_.text("dtype") != "auto" && line_.text("dtype") != name_of(type))
+      throw UsageError(fmt::format("dtype = {} differs from the model's {}", line_.text("dtype"), name_of(type)));
+    return with_scalar(type, [this]<Scalar T>() { return partial_fit_as<T>(); });
+  }
+
+ private:
+  void read_header() {
+    header_ = read_model_header(comm_, target_);
+    if (header_->estimator != option_name(Estimator::minibatch_nmf))
+      throw AgreedError(fmt::format("'{}' is no model of minibatch-nmf: only those learn chunk after chunk", target_));
+  }
+
+  template <Scalar T>
+  int partial_fit_as() {
+    LoadOptions options;
+    options.estimator = class_name(Estimator::minibatch_nmf);
+    const auto source = load_matrix<T>(comm_, description_, options);
+    ModelContext context{0, description_.shape.columns, description_.feature_names, {}, provenance_attributes(comm_, line_.written()), {}};
+    FittedModel<T> model;
+    if (header_) {
+      model = read_fitted_model<T>(comm_, target_, *header_, nullptr);
+      context.seed = model.parameters.random_state.value_or(0);
+      if (context.feature_names.empty()) context.feature_names = header_->feature_names;
+    } else {
+      context.seed = choose_seed(comm_, parameters_);
+      model = unfitted_model<T>(*source, parameters_, context.seed, line_.text("init-file"));
+    }
+    partial_fit<T>(*source, model, {});
+    model.n_samples += description_.shape.rows;
+    model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+    add_end(comm_, context.provenance);
+    write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, nullptr));
+    log_.print(fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf), model.n_components,
+                           *model.n_steps, model.n_samples, target_));
+    return static_cast<int>(ExitStatus::done);
+  }
+
+  const Communicator& comm_;
+  const CommandLine& line_;
+  RunLog log_;
+  std::string target_;
+  std::optional<ModelHeader> header_;
+  Parameters parameters_;
+  MatrixDescription description_;
+};
+
+}  // namespace
+
+int partial_fit(const Communicator& comm, const CommandLine& line) { return PartialFitRun(comm, line).run(); }
+
+}  // namespace scanmf::app

@@ -90,7 +90,8 @@ bool keep_previous(const std::string& target, const std::string& name) {
     ::unlink(second_name.c_str());  // rename does nothing when both names mean the same file already
     return false;
   }
-  if (errno == ENOENT) return false;  // there is no target yet
+  // A file system without hard links, or there is no target yet.
+  if (::access(target.c_str(), F_OK) != 0) return false;
   rename_file(target, previous, previous_name(name));
   return true;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "init/draws.hpp"
 #include "init/truncated_svd.hpp"
@@ -15,36 +16,37 @@ struct Half {
   double right = 0;  // √(s·σ)/‖half of v‖
 };
 
-/// Turns triplets so that the entry of largest magnitude of each u (the first one in the order of rows) is positive. Decides exact ties between
-/// halves.
+/// Differences below this are rounding errors: symmetries of X must not be broken by them, or the result would depend on the number of ranks.
 template <Scalar T>
-std::vector<double> signs_of(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
+constexpr double same_within = 100 * static_cast<double>(std::numeric_limits<T>::epsilon());
+
+/// Signs of the entries of largest magnitude of each u, the first ones in the order of rows where several are as large. Singular vectors have
+/// no sign of their own; turned by these, they decide ties.
+template <Scalar T>
+std::vector<double> signs_of(const DataSource<T>& source, const Matrix<T>& U) {
   const Communicator& comm = source.communicator();
-  const Index k = svd.U.columns();
-  // For each component the largest magnitude on this rank, its row in X, and its value.
-  std::vector<double> found(static_cast<std::size_t>(3 * k * comm.size()), 0);
-  double* const own = found.data() + 3 * k * comm.rank();
+  const Index k = U.columns();
+  std::vector<double> largest(static_cast<std::size_t>(k), 0);
+  for (Index i = 0; i < U.rows(); ++i)
+    for (Index c = 0; c < k; ++c)
+      largest[static_cast<std::size_t>(c)] = std::max(largest[static_cast<std::size_t>(c)], std::abs(static_cast<double>(U(i, c))));
+  comm.allreduce_max(std::span<double>(largest));
+
+  // The first row of X with an entry so large, times 2, plus 1 where that is negative: the smallest of all ranks wins.
+  constexpr Index none = std::numeric_limits<Index>::max();
+  std::vector<Index> negated_first(static_cast<std::size_t>(k), -none);
   for_pieces(source.partition(), [&](int rank, Range piece, Index local_begin) {
     if (rank != comm.rank()) return;
     for (Index i = 0; i < piece.size(); ++i)
-      for (Index c = 0; c < k; ++c) {
-        const double value = static_cast<double>(svd.U(local_begin + i, c));
-        if (std::abs(value) <= own[3 * c]) continue;
-        own[3 * c] = std::abs(value);
-        own[3 * c + 1] = static_cast<double>(piece.begin + i);
-        own[3 * c + 2] = value;
+      for (std::size_t c = 0; c < largest.size(); ++c) {
+        const double value = static_cast<double>(U(local_begin + i, static_cast<Index>(c)));
+        if (std::abs(value) < largest[c] * (1 - same_within<T>)) continue;
+        negated_first[c] = std::max(negated_first[c], -(2 * (piece.begin + i) + (value < 0 ? 1 : 0)));
       }
   });
-  comm.allgather(std::span<double>(found), slice_offsets(3 * k * comm.size(), comm.size(), 3 * k));
-  std::vector<double> signs(static_cast<std::size_t>(k), 1);
-  for (Index c = 0; c < k; ++c) {
-    const double* best = found.data() + 3 * c;
-    for (int rank = 1; rank < comm.size(); ++rank) {
-      const double* const other = found.data() + 3 * (k * rank + c);
-      if (other[0] > best[0] || (other[0] == best[0] && other[0] > 0 && other[1] < best[1])) best = other;
-    }
-    if (best[2] < 0) signs[static_cast<std::size_t>(c)] = -1;
-  }
+  comm.allreduce_max(std::span<Index>(negated_first));
+  std::vector<double> signs;
+  for (const Index first : negated_first) signs.push_back(first % 2 == 0 ? 1 : -1);
   return signs;
 }
 
@@ -60,10 +62,11 @@ std::vector<double> squares_of_parts(const Matrix<T>& columns) {
   return squares;
 }
 
-/// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass (the negative one in a tie).
+/// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass; in a tie the one without the
+/// entry that signs_of() looks at, which is the negative one.
 template <Scalar T>
 std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
-  const std::vector<double> signs = signs_of(source, svd);
+  const std::vector<double> signs = signs_of(source, svd.U);
   std::vector<double> u = squares_of_parts(svd.U);
   source.communicator().allreduce_sum(std::span<double>(u));
   const std::vector<double> v = squares_of_parts(svd.V);
@@ -75,8 +78,8 @@ std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<
     }
     const double positive = std::sqrt(u[2 * c]) * std::sqrt(v[2 * c]);
     const double negative = std::sqrt(u[2 * c + 1]) * std::sqrt(v[2 * c + 1]);
-    // As the vectors are here; turning both by the sign exchanges the halves.
-    const bool first = signs[c] > 0 ? positive > negative : positive >= negative;
+    const bool tie = std::abs(positive - negative) <= same_within<T> * positive;
+    const bool first = tie ? signs[c] < 0 : positive > negative;
     const double mass = first ? positive : negative;
     if (mass == 0 || svd.s[c] == 0) continue;  // a component that does not exist
     const double scale = std::sqrt(svd.s[c] * mass);

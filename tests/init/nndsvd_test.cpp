@@ -162,6 +162,22 @@ TEST(Nndsvd, components_beyond_the_rank_are_zero) {
   }
 }
 
+// Halves of equal mass: rounding errors, which differ between numbers of ranks and seeds, must not choose.
+TEST(Nndsvd, ties_are_decided_by_the_first_of_the_largest_entries) {
+  const Communicator comm;
+  Matrix<double> x(2, 2, 1.0);
+  x(0, 0) = x(1, 1) = 2;  // second singular vectors (1, -1)/√2
+  for (std::uint32_t seed = 0; seed < 10; ++seed) {
+    TestSource<double> source(comm, x, StorageKind::dense);
+    const Factors<double> factors = nndsvd_factors<double>(source, 2, seed, NndsvdVariant::nndsvd, seed == 9);
+    const Matrix<double> W = gather_rows(source, factors.W);
+    EXPECT_EQ(W(0, 1), 0) << "seed " << seed;
+    EXPECT_NEAR(W(1, 1), std::sqrt(0.5), 1e-14);
+    EXPECT_EQ(factors.Ht(0, 1), 0);
+    EXPECT_NEAR(factors.Ht(1, 1), std::sqrt(0.5), 1e-14);
+  }
+}
+
 TEST(Nndsvd, fills_follow_the_rows_of_X_when_batches_interleave_ranks) {
   const Communicator comm;
   const Matrix<double> x = random_matrix(64, 5, 2, 0.1);

@@ -4,6 +4,7 @@
 
 #include "app/commands.hpp"
 #include "app/fit_checkpoint.hpp"
+#include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -42,13 +43,17 @@ class FitRun {
   }
 
  private:
+  /// k, or a guess of it where the custom factors decide.
+  Index n_components() const { return resolve_n_components(parameters_, description_.shape.columns, std::nullopt); }
+
   template <Scalar T>
   std::unique_ptr<DataSource<T>> load() {
     const PhaseTimer timer(report_.times, Phase::read);
     LoadOptions options;
     options.estimator = class_name(parameters_.estimator);
     if (parameters_.estimator == Estimator::minibatch_nmf) options.batch_rows = std::min(parameters_.batch_size, description_.shape.rows);
-    return load_matrix<T>(comm_, description_, options);
+    options.memory = plan_memory(comm_, line_, description_, n_components(), data_type_of<T>);
+    return open_source<T>(comm_, description_, options);
   }
 
   template <Scalar T>

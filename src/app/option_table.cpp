@@ -77,6 +77,7 @@ constexpr Option options[] = {
     {"chunk-rows", 0, "N|none", nullptr, nullptr, "none", only(Command::generate), "rows of a chunk of dense X; none: contiguous"},
     {"gzip", 0, "N|none", nullptr, nullptr, "none", only(Command::generate), "compress chunks, level 1 to 9"},
     {"config", 0, "FILE", nullptr, nullptr, "", computing | Command::convert | Command::generate, "lines 'option = value'; the command line wins"},
+    {"memory", 0, "auto|none|SIZE", nullptr, nullptr, "auto", solving, "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free"},
     {"threads", 0, "N|auto", nullptr, nullptr, "auto", computing | Command::generate, "threads a rank; auto: the cores that this rank may use"},
     {"progress", 0, "auto|on|off", nullptr, nullptr, "auto", solving, "a line in place on a terminal, else a line every few seconds"},
     {"verbose", 'v', "N", "1", "verbose", "", everywhere, "more messages"},

@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "app/model_parameters.hpp"
+#include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "scanmf/core/log.hpp"
@@ -49,7 +50,9 @@ class PartialFitRun {
   int partial_fit_as() {
     LoadOptions options;
     options.estimator = class_name(Estimator::minibatch_nmf);
-    const auto source = load_matrix<T>(comm_, description_, options);
+    const Index k = header_ ? header_->n_components : resolve_n_components(parameters_, description_.shape.columns, std::nullopt);
+    options.memory = plan_memory(comm_, line_, description_, k, data_type_of<T>);
+    const auto source = open_source<T>(comm_, description_, options);
     ModelContext context{0, description_.shape.columns, description_.feature_names, {}, provenance_attributes(comm_, line_.written()), {}};
     FittedModel<T> model;
     if (header_) {

@@ -5,6 +5,7 @@
 
 #include "app/commands.hpp"
 #include "app/model_parameters.hpp"
+#include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -67,7 +68,8 @@ class TransformRun {
     const PhaseTimer timer(report_.times, Phase::read);
     LoadOptions options;
     options.estimator = class_name(parameters_.estimator);
-    return load_matrix<T>(comm_, description_, options);
+    options.memory = plan_memory(comm_, line_, description_, header_.n_components, data_type_of<T>);
+    return open_source<T>(comm_, description_, options);
   }
 
   template <Scalar T>

@@ -6,7 +6,13 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "scanmf/parallel/communicator.hpp"
@@ -39,6 +45,59 @@ int available_cores() {
   CPU_ZERO(&mask);
   if (sched_getaffinity(0, sizeof mask, &mask) != 0) return 1;
   return std::max(1, CPU_COUNT(&mask));
+}
+
+namespace {
+
+/// Number in a file's first line; nullopt when there is none ("max" for example).
+std::optional<Index> number_in(const std::string& file) {
+  std::ifstream stream(file);
+  Index number = 0;
+  if (!(stream >> number)) return std::nullopt;
+  return number;
+}
+
+/// Bytes that the system calls available.
+std::optional<Index> system_memory() {
+  std::ifstream stream("/proc/meminfo");
+  for (std::string line; std::getline(stream, line);) {
+    long long kibibytes = 0;
+    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kibibytes) == 1) return static_cast<Index>(kibibytes) * 1024;
+  }
+  return std::nullopt;
+}
+
+/// Bytes that this process's control groups (version 2, and its parents) and Slurm leave.
+std::vector<Index> memory_limits() {
+  std::vector<Index> limits;
+  std::ifstream stream("/proc/self/cgroup");
+  for (std::string line; std::getline(stream, line);) {
+    if (line.rfind("0::", 0) != 0) continue;
+    for (std::filesystem::path group = line.substr(3); !group.empty() && group != group.parent_path(); group = group.parent_path()) {
+      const std::string folder = "/sys/fs/cgroup" + group.string();
+      const auto most = number_in(folder + "/memory.max");
+      const auto used = number_in(folder + "/memory.current");
+      if (most && used) limits.push_back(std::max<Index>(0, *most - *used));
+    }
+  }
+  if (const char* const mebibytes = std::getenv("SLURM_MEM_PER_NODE"))
+    limits.push_back(static_cast<Index>(std::strtoll(mebibytes, nullptr, 10)) << 20);
+  return limits;
+}
+
+}  // namespace
+
+Index available_memory(const Communicator& comm) {
+  MPI_Comm node = MPI_COMM_NULL;
+  MPI_Comm_split_type(comm.get(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &node);
+  int ranks = 1;
+  MPI_Comm_size(node, &ranks);
+  // One reading a node: what a rank allocates meanwhile must not count against the others.
+  Index available = system_memory().value_or(std::numeric_limits<Index>::max() / 2);
+  for (const Index limit : memory_limits()) available = std::min(available, limit);
+  MPI_Bcast(&available, 1, MPI_INT64_T, 0, node);
+  MPI_Comm_free(&node);
+  return available / ranks;
 }
 
 int automatic_threads(const Communicator& comm) {

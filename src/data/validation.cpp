@@ -4,8 +4,8 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <limits>
-#include <utility>
 
 #include "scanmf/core/error.hpp"
 
@@ -21,41 +21,50 @@ struct Totals {
   bool sound = true;
 };
 
-/// Independent partial sums, so that the loop runs in vectors.
+/// Adds up the values of one row in independent lanes, so that the loop runs in vectors.
 template <Scalar T>
-void add_values(const T* values, Index count, T lowest, Totals& totals) {
-  constexpr Index lanes = 16;
-  constexpr T highest = std::numeric_limits<T>::max();
-  std::array<double, lanes> sums{};
-  std::array<T, lanes> positives{};  // counts, in the type of the values to stay in their lanes
-  std::array<T, lanes> flaws{};
-  Index positive = 0;
-  Index i = 0;
-  while (i + lanes <= count) {
-    constexpr Index longest = Index{1} << 20;  // a float counts to 2^24
-    const Index end = std::min(count, i + longest);
-    for (; i + lanes <= end; i += lanes) {
+class RowTotals {
+ public:
+  explicit RowTotals(T lowest) : lowest_(lowest) {}
+
+  void add(const T* values, Index count) {
+    constexpr auto step = static_cast<Index>(lanes);
+    Index i = 0;
+    for (; i + step <= count; i += step) {
       for (std::size_t lane = 0; lane < lanes; ++lane) {
         const T value = values[i + static_cast<Index>(lane)];
-        sums[lane] += static_cast<double>(value);
-        positives[lane] += value > T{0} ? T{1} : T{0};
-        flaws[lane] += value >= lowest && value <= highest ? T{0} : T{1};
+        sums_[lane] += static_cast<double>(value);
+        positives_[lane] += value > T{0} ? Count{1} : Count{0};
+        flaws_[lane] |= value >= lowest_ && value <= highest ? Count{0} : Count{1};
       }
     }
-    for (T& lane : positives) positive += static_cast<Index>(std::exchange(lane, T{0}));
-    for (T& lane : flaws) totals.sound = totals.sound && std::exchange(lane, T{0}) == T{0};
+    for (; i < count; ++i) {
+      sums_[0] += static_cast<double>(values[i]);
+      positives_[0] += values[i] > T{0} ? Count{1} : Count{0};
+      flaws_[0] |= values[i] >= lowest_ && values[i] <= highest ? Count{0} : Count{1};
+    }
   }
-  for (; i < count; ++i) {
-    const T value = values[i];
-    sums[0] += static_cast<double>(value);
-    positive += value > T{0} ? 1 : 0;
-    totals.sound = totals.sound && value >= lowest && value <= highest;
+
+  Totals totals() const {
+    Totals all;
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      all.sum += sums_[lane];
+      all.positive += static_cast<Index>(positives_[lane]);
+      all.sound = all.sound && flaws_[lane] == 0;
+    }
+    return all;
   }
-  for (std::size_t half = lanes / 2; half > 0; half /= 2)
-    for (std::size_t lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
-  totals.sum += sums[0];
-  totals.positive += positive;
-}
+
+ private:
+  static constexpr std::size_t lanes = column_grain<T>;
+  static constexpr T highest = std::numeric_limits<T>::max();
+  using Count = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;  // as wide as the values; a row has fewer than 2^32 · 16 columns
+
+  T lowest_;
+  std::array<double, lanes> sums_{};
+  std::array<Count, lanes> positives_{};
+  std::array<Count, lanes> flaws_{};
+};
 
 template <Scalar T>
 constexpr T lowest_allowed(bool check_sign) {
@@ -94,9 +103,9 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
   std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
 #pragma omp parallel for schedule(static) if (block.rows * block.columns > parallel_elements)
   for (Index i = 0; i < block.rows; ++i) {
-    for_each_strip(block, i, [&](Index, const T* values, Index count) {  // padding is zero and changes nothing
-      add_values(values, count, lowest_allowed<T>(check_sign_), totals[static_cast<std::size_t>(i)]);
-    });
+    RowTotals<T> row(lowest_allowed<T>(check_sign_));
+    for_each_strip(block, i, [&](Index, const T* values, Index count) { row.add(values, count); });  // padding is zero and changes nothing
+    totals[static_cast<std::size_t>(i)] = row.totals();
   }
   for (Index i = 0; i < block.rows; ++i) {
     const Totals& row = totals[static_cast<std::size_t>(i)];
@@ -115,9 +124,11 @@ template <Scalar T>
 void Inspection::add(const CsrBlock<T>& block, Index global_row) {
   std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
 #pragma omp parallel for schedule(static) if (block.row_begin[block.rows] - block.row_begin[0] > parallel_elements)
-  for (Index i = 0; i < block.rows; ++i)
-    add_values(block.value + block.row_begin[i], block.row_begin[i + 1] - block.row_begin[i], lowest_allowed<T>(check_sign_),
-               totals[static_cast<std::size_t>(i)]);
+  for (Index i = 0; i < block.rows; ++i) {
+    RowTotals<T> row(lowest_allowed<T>(check_sign_));
+    row.add(block.value + block.row_begin[i], block.row_begin[i + 1] - block.row_begin[i]);
+    totals[static_cast<std::size_t>(i)] = row.totals();
+  }
   for (Index i = 0; i < block.rows; ++i) {
     const Index begin = block.row_begin[i];
     const Index end = block.row_begin[i + 1];

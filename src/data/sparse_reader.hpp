@@ -31,6 +31,11 @@ class SparseReader {
   /// Throws when one of the column numbers that were read at these positions is out of range.
   void check_columns(Range positions, const std::int32_t* columns) const;
 
+  /// Keeps some inflated chunks, those that lie across blocks.
+  void keep_chunks(Index chunks) {
+    if (values_.compressed()) values_.keep_chunks(chunks);
+    if (indices_.compressed()) indices_.keep_chunks(chunks);
+  }
   const StoredArray& values() const { return values_; }
   const StoredArray& indices() const { return indices_; }
 

@@ -133,17 +133,28 @@ MatrixView<const T> StoredArray::read_chunk(Range rows, Range columns, Scratch<T
   const std::vector<Index>& chunk = dataset_.chunk();
   std::vector<Index> number = {rows.begin / chunk[0]};
   if (chunk.size() > 1) number.push_back(columns.begin / chunk[1]);
-  dataset_.read_chunk(number, scratch.chunk);
-  if (scratch.chunk.size == 0) return read_library(rows, columns, scratch);  // never written: the fill value
-  const std::byte* const elements = plain_bytes(rows, scratch);
+  const std::byte* elements = nullptr;
+  if (cache_) {
+    scratch.kept = cache_->find(number);
+    std::call_once(scratch.kept->filled, [&] {
+      const std::byte* const plain = plain_bytes(number, rows, scratch);
+      if (plain != nullptr) scratch.kept->bytes.assign(plain, plain + chunk_elements(chunk) * type_->bytes);
+    });
+    if (!scratch.kept->bytes.empty()) elements = scratch.kept->bytes.data();
+  } else {
+    elements = plain_bytes(number, rows, scratch);
+  }
+  if (elements == nullptr) return read_library(rows, columns, scratch);  // the fill value
   const Index width = chunk.size() > 1 ? chunk[1] : 1;
   const Index first = (rows.begin - number[0] * chunk[0]) * width + (chunk.size() > 1 ? columns.begin - number[1] * width : 0);
   return converted(elements + first * type_->bytes, rows.size(), columns.size(), width, scratch);
 }
 
-/// The chunk in scratch.chunk, its filters undone.
+/// A chunk with its filters undone, in scratch memory; nullptr when it was never written.
 template <class T>
-const std::byte* StoredArray::plain_bytes(Range rows, Scratch<T>& scratch) const {
+const std::byte* StoredArray::plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const {
+  dataset_.read_chunk(number, scratch.chunk);
+  if (scratch.chunk.size == 0) return nullptr;
   const auto bytes = static_cast<std::size_t>(chunk_elements(dataset_.chunk()) * type_->bytes);
   const std::byte* current = scratch.chunk.bytes.data();
   auto size = static_cast<std::size_t>(scratch.chunk.size);

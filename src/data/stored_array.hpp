@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/chunk_cache.hpp"
 #include "data/element_conversion.hpp"
 #include "io/hdf5.hpp"
 #include "io/posix_file.hpp"
@@ -23,6 +24,7 @@ struct Scratch {
   std::vector<std::byte> inflated;
   std::vector<std::byte> ordered;
   Buffer<T> elements;
+  std::shared_ptr<PlainChunk> kept;  // that the last view points into
   std::unique_ptr<libdeflate_decompressor, Free> decompressor;
 };
 
@@ -48,6 +50,11 @@ class StoredArray {
   Index unit_rows() const { return unit_rows_; }
   Index unit_columns() const { return unit_columns_; }
 
+  /// True when chunks have to be inflated.
+  bool compressed() const { return access_ == Access::chunks && inflate_; }
+  /// Keeps the inflated chunks that were used last, up to this number.
+  void keep_chunks(Index chunks) { cache_ = std::make_unique<ChunkCache>(chunks); }
+
   /// Rows × columns of one unit, converted to T; valid until the scratch memory is used again. T = float, double, std::int32_t, Index.
   /// Throws Error that names the rows.
   template <class T>
@@ -63,7 +70,7 @@ class StoredArray {
   template <class T>
   MatrixView<const T> converted(const std::byte* from, Index rows, Index columns, Index from_columns, Scratch<T>& scratch) const;
   template <class T>
-  const std::byte* plain_bytes(Range rows, Scratch<T>& scratch) const;
+  const std::byte* plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const;
   bool take_filters();
   [[noreturn]] void refuse(Range rows, const std::string& reason) const;
   void choose_units(Index piece_bytes);
@@ -81,6 +88,7 @@ class StoredArray {
   bool unshuffle_ = false;
   unsigned inflate_filter_ = 0;  // their numbers in the pipeline
   unsigned shuffle_filter_ = 0;
+  std::unique_ptr<ChunkCache> cache_;
 };
 
 }  // namespace scanmf::data

@@ -86,7 +86,8 @@ class StreamedSource : public DataSource<T> {
   }
 
  private:
-  Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / most_slots; }
+  /// Of the memory for X, one part goes to each slot and one to chunks that are needed again.
+  Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / (most_slots + 1); }
   Index least_tiles() const { return tiles_a_thread * threads_; }
 
   void prepare_dense() {
@@ -101,7 +102,7 @@ class StreamedSource : public DataSource<T> {
       const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
       const Index block_tiles = std::min({most_tiles, longest_tiles, std::max({block_bytes / tile_bytes, least_tiles(), unit_tiles})});
       block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
-      if (!array_->dataset().chunk().empty()) readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
+      if (!array_->dataset().chunk().empty() && !keep_row_of_chunks()) readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
       queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
     });
     readings = comm_.max(readings);
@@ -112,8 +113,21 @@ class StreamedSource : public DataSource<T> {
                       place_of(description_), description_.layout, block_rows_, readings));
   }
 
+  /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side.
+  bool keep_row_of_chunks() {
+    if (!array_->compressed()) return false;
+    const Index chunks = (array_->columns() + array_->unit_columns() - 1) / array_->unit_columns();
+    const Index bytes = chunks * array_->unit_rows() * array_->unit_columns() * array_->dataset().type().bytes;
+    if (bytes > slot_limit()) return false;
+    array_->keep_chunks(chunks + threads_);  // threads do not take them exactly in order
+    return true;
+  }
+
   void prepare_sparse() {
-    comm_.agree([&] { sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes)); });
+    comm_.agree([&] {
+      sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes));
+      sparse_->keep_chunks(threads_ + 1);
+    });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
     partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
     comm_.agree([&] {

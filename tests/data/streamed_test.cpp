@@ -130,6 +130,19 @@ TEST(Streamed, DenseLayoutsEqualMemoryToTheBit) {
   }
 }
 
+TEST(Streamed, ChunksAcrossBlocksAndBatches) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("c.h5"));
+    for (const auto& [name, chunk] : std::vector<std::pair<std::string, std::vector<hsize_t>>>{{"/a", {50, 33}}, {"/b", {90, 70}}, {"/c", {700, 3}}})
+      write_sample(file, name, {700, 70}, sample_values(700, 70), {.type = H5T_IEEE_F32LE, .chunk = chunk, .gzip = 1});
+  });
+  for (const char* name : {"/a", "/b", "/c"})  // with room to keep the first one's and the second one's chunks
+    for (const Index batch_rows : {0, 1, 20, 64})
+      expect_same_sources<double>(comm, folder.file("c.h5") + ":" + name, {.batch_rows = batch_rows}, 100000);
+}
+
 TEST(Streamed, RoundingIsThatOfMemory) {
   const Communicator comm;
   const TemporaryFolder folder;

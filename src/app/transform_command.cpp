@@ -30,16 +30,16 @@ Parameters parameters_of_options(const CommandLine& line, Index components) {
   return result;
 }
 
-/// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero.
+/// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero. Messages as for custom factors.
 template <Scalar T>
-void check_H(const Matrix<T>& Ht, const char* estimator) {
+void check_H(const Matrix<T>& Ht) {
   bool all_zero = true;
   for (const T value : Ht.span()) {
-    if (!std::isfinite(value)) throw Error(fmt::format("Array passed to {} (input H) contains NaN or infinity", estimator));
-    if (value < 0) throw Error(fmt::format("Negative values in data passed to {} (input H)", estimator));
+    if (!std::isfinite(value)) throw Error("Array passed to NMF (input H) contains NaN or infinity");
+    if (value < 0) throw Error("Negative values in data passed to NMF (input H)");
     all_zero = all_zero && value == 0;
   }
-  if (all_zero) log_warning(fmt::format("Array passed to {} (input H) is full of zeros. W becomes zero.", estimator));
+  if (all_zero) log_warning("Array passed to NMF (input H) is full of zeros. W becomes zero.");
 }
 
 /// One transform, from an open log to the written W.
@@ -75,7 +75,7 @@ class TransformRun {
   template <Scalar T>
   int transform_as() {
     const Matrix<T> Ht = read_model_Ht<T>(comm_, model_);
-    comm_.agree([&] { check_H(Ht, class_name(parameters_.estimator)); });
+    comm_.agree([&] { check_H(Ht); });
     const std::uint32_t seed = choose_seed(comm_, parameters_);
     log_.event("start", {{"command", line_.written()},
                          {"rows", description_.shape.rows},

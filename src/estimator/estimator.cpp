@@ -37,7 +37,7 @@ Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index
   const Shape shape = x.shape();
   Init init = parameters.init;
   if (init == Init::none) init = k <= std::min(shape.rows, shape.columns) ? Init::nndsvda : Init::random;
-  if (init == Init::custom) return custom_factors(x, k, init_file, class_name(parameters.estimator));
+  if (init == Init::custom) return custom_factors(x, k, init_file, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
   if (init == Init::random) {
     const bool counter = parameters.random_generator == RandomGenerator::counter ||
                          (parameters.random_generator == RandomGenerator::automatic && (shape.rows + shape.columns) * k > numpy_draws_limit);

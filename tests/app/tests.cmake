@@ -1,0 +1,13 @@
+# The program as a user runs it, alone (0 ranks) and under mpirun.
+function(scanmf_add_program_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "RANKS" ${ARGN})
+  foreach(ranks ${arg_RANKS})
+    set(test app_${name}_np${ranks})
+    add_test(NAME ${test} COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/${name}.py)
+    set_tests_properties(${test} PROPERTIES TIMEOUT ${arg_TIMEOUT} PROCESSORS 2 LABELS app ENVIRONMENT
+      "${test_environment};PYTHONDONTWRITEBYTECODE=1;SCANMF_PROGRAM=$<TARGET_FILE:scanmf_program>;SCANMF_MPIRUN=${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG};SCANMF_RANKS=${ranks};SCANMF_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data")
+  endforeach()
+endfunction()
+
+scanmf_add_program_test(usage_test RANKS 0 2 TIMEOUT 900)
+scanmf_add_program_test(errors_test RANKS 0 2 3 TIMEOUT 900)

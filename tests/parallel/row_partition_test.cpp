@@ -108,6 +108,40 @@ TEST(RowPartition, tile_boundaries_do_not_depend_on_ranks) {
   }
 }
 
+TEST(RowPartition, many_batches_take_no_memory_unless_weighted) {
+  const Index rows = Index{1'000'000'000'000} + 1;
+  const RowPartition partition(rows, 1024, 16, 64);
+  EXPECT_EQ(partition.batches(), rows / 1024 + 1);
+  EXPECT_EQ(partition.piece(1'000'000, 63).end, 1'000'001 * 1024);
+  EXPECT_EQ(partition.local_begin(1'000'000, 63), 1'000'000 * 16);
+  Index total = 0;
+  for (int r = 0; r < 64; ++r) total += partition.local_rows(r);
+  EXPECT_EQ(total, rows);
+}
+
+TEST(RowPartition, weights_equal_to_rows_change_nothing) {
+  for (const Index rows : {1, 5, 64, 100, 1000})
+    for (const Index batch_rows : {Index{1}, Index{7}, Index{64}, rows}) {
+      std::vector<Index> weights;
+      for (Index begin = 0; begin < rows; begin += batch_rows)
+        for (Index row = begin; row < std::min(rows, begin + batch_rows); row += 4)
+          weights.push_back(std::min(std::min(rows, begin + batch_rows) - row, Index{4}));
+      const RowPartition plain(rows, batch_rows, 4, 3);
+      const RowPartition weighted(rows, batch_rows, 4, 3, weights);
+      for (Index b = 0; b < plain.batches(); ++b)
+        for (int r = 0; r < 3; ++r) {
+          EXPECT_EQ(plain.piece(b, r), weighted.piece(b, r));
+          EXPECT_EQ(plain.local_begin(b, r), weighted.local_begin(b, r));
+        }
+    }
+}
+
+TEST(RowPartition, of_no_rows_has_no_batches) {
+  const RowPartition partition(0, 10, 4, 3);
+  EXPECT_EQ(partition.batches(), 0);
+  for (int r = 0; r < 3; ++r) EXPECT_EQ(partition.local_rows(r), 0);
+}
+
 TEST(RowPartition, sizes_beyond_32_bits) {
   const Index rows = Index{5'000'000'000};
   std::vector<Index> weights(50'000, Index{1} << 40);

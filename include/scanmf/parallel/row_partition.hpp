@@ -39,12 +39,15 @@ class RowPartition {
   Index local_rows(int rank) const { return local_begin(batches_, rank); }
 
  private:
-  Index first_tile(Index batch, int rank) const { return tile_cuts_[static_cast<std::size_t>(batch * (ranks_ + 1) + rank)]; }
+  /// Row of tile_cuts_ that holds for a batch.
+  Index cuts_of(Index batch) const;
+  Index first_tile(Index batch, int rank) const { return tile_cuts_[static_cast<std::size_t>(cuts_of(batch) * (ranks_ + 1) + rank)]; }
 
   Index rows_, batch_rows_, tile_rows_, batches_;
   int ranks_;
-  std::vector<Index> tile_cuts_;     // batches × (ranks + 1): first tile of each rank within the batch
-  std::vector<Index> local_begins_;  // (batches + 1) × ranks
+  bool weighted_;
+  std::vector<Index> tile_cuts_;  // … × (ranks + 1), first tile of each rank: for every batch; without weights, for a full batch and the last one
+  std::vector<Index> local_begins_;  // (batches + 1) × ranks; without weights, rows of each rank in a full batch
 };
 
 }  // namespace scanmf

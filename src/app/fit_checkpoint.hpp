@@ -11,8 +11,8 @@
 
 namespace scanmf::app {
 
-/// The checkpoint of `scanmf fit`: when it is due, when the run has to stop (signals, time limit, a file STOP beside the checkpoint), and where a run goes on.
-/// Without --checkpoint nothing happens: every function is harmless.
+/// The checkpoint of `scanmf fit`: when it is due, when the run has to stop (signals, time limit, a file STOP beside the checkpoint), and where a run
+/// goes on. Without --checkpoint nothing happens: every function is harmless.
 class FitCheckpoint {
  public:
   /// Collective. Reads the options --checkpoint, --checkpoint-every, --resume and --max-time. Takes the checkpoint's lock.
@@ -25,13 +25,12 @@ class FitCheckpoint {
 
   /// Lets a fit ask this object. save: writes the state of the model, collective.
   template <Scalar T>
-  void attach(FitControl<T>& control, std::function<ModelHeader(const FittedModel<T>&)> header, std::function<ModelArrays<T>(const FittedModel<T>&)> arrays) {
+  void attach(FitControl<T>& control, std::function<ModelHeader(const FittedModel<T>&)> header,
+              std::function<ModelArrays<T>(const FittedModel<T>&)> arrays) {
     if (!is_on()) return;
     control.checkpoint_due = [this] { return is_due(); };
     control.stop_requested = [this] { return is_to_stop(); };
-    control.save = [this, header, arrays](const FittedModel<T>& model) {
-      save([&] { checkpoint_->save(header(model), arrays(model)); });
-    };
+    control.save = [this, header, arrays](const FittedModel<T>& model) { save([&] { checkpoint_->save(header(model), arrays(model)); }); };
   }
 
   /// To be called after each iteration: how many there are and how long the last one took.

@@ -13,9 +13,9 @@
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/estimator/saved_model.hpp"
+#include "scanmf/linalg/operations.hpp"
 #include "scanmf/model/model_file.hpp"
 #include "scanmf/parallel/environment.hpp"
-#include "scanmf/linalg/operations.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -78,9 +78,11 @@ class FitRun {
       checkpoint.iteration_done(now);
       log_.progress(now);
     };
-    checkpoint.attach<T>(control, [this](const auto& model) { return header_of(model, context()); },
-                         [&](const auto& model) { return arrays_of(model, comm_, &source->partition()); });
-    const FittedModel<T> model = generation ? go_on<T>(*generation, *source, control) : scanmf::fit<T>(*source, parameters_, seed_, line_.text("init-file"), control);
+    checkpoint.attach<T>(
+        control, [this](const auto& model) { return header_of(model, context()); },
+        [&](const auto& model) { return arrays_of(model, comm_, &source->partition()); });
+    const FittedModel<T> model =
+        generation ? go_on<T>(*generation, *source, control) : scanmf::fit<T>(*source, parameters_, seed_, line_.text("init-file"), control);
     log_.end_progress();
     if (model.stopped) return stop(model, checkpoint);
     write(model, source->partition());
@@ -147,8 +149,9 @@ class FitRun {
   template <Scalar T>
   int stop(const FittedModel<T>& model, const FitCheckpoint& checkpoint) {
     log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", checkpoint.file()}, {"reason", checkpoint.reason()}});
-    log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on", model.n_steps.value_or(model.n_iter),
-                            checkpoint.reason().empty() ? "asked on another rank" : checkpoint.reason(), checkpoint.file()));
+    log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on",
+                            model.n_steps.value_or(model.n_iter), checkpoint.reason().empty() ? "asked on another rank" : checkpoint.reason(),
+                            checkpoint.file()));
     return static_cast<int>(ExitStatus::stopped);
   }
 

@@ -46,15 +46,16 @@ std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& li
   const double needed = comm.max(factors);
   const auto least = -comm.max(-static_cast<double>(available));
   if (needed > least) {
-    throw AgreedError(fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks or nodes, fewer "
-                                  "components, fewer threads a rank, or --dtype float32",
-                                  n_components, in_gigabytes(needed), in_gigabytes(least)));
+    throw AgreedError(
+        fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks or nodes, fewer "
+                    "components, fewer threads a rank, or --dtype float32",
+                    n_components, in_gigabytes(needed), in_gigabytes(least)));
   }
   const Index cap = text == "auto" ? static_cast<Index>(share_for_x * least) : *parse_size(text);
   const Index whole = bytes_in_memory(description, type, comm.size());
   if (whole > cap)
-    log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass", in_gigabytes(static_cast<double>(whole)),
-                                in_gigabytes(static_cast<double>(cap))));
+    log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass",
+                                in_gigabytes(static_cast<double>(whole)), in_gigabytes(static_cast<double>(cap))));
   return cap;
 }
 

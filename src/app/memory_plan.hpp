@@ -13,6 +13,7 @@ std::optional<Index> parse_size(const std::string& text);
 
 /// Collective. The most bytes of X that a rank holds, as --memory says; nullopt: no limit. Throws AgreedError with the numbers when the factors and
 /// statistics of n_components cannot fit beside it.
-std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& line, const MatrixDescription& description, Index n_components, DataType type);
+std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& line, const MatrixDescription& description, Index n_components,
+                                 DataType type);
 
 }  // namespace scanmf::app

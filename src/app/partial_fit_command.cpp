@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "app/commands.hpp"
-#include "app/model_parameters.hpp"
 #include "app/memory_plan.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "scanmf/core/log.hpp"
@@ -68,8 +68,8 @@ class PartialFitRun {
     model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
     add_end(comm_, context.provenance);
     write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, nullptr));
-    log_.print(fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf), model.n_components,
-                           *model.n_steps, model.n_samples, target_));
+    log_.print(fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf),
+                           model.n_components, *model.n_steps, model.n_samples, target_));
     return static_cast<int>(ExitStatus::done);
   }
 

@@ -21,7 +21,8 @@ class StopSignals {
   static std::optional<std::string> received();
 };
 
-/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), in seconds; nullopt for other text.
+/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), in seconds; nullopt for other
+/// text.
 std::optional<double> parse_time_limit(const std::string& text);
 
 /// "30s", "15min", "2h": seconds. nullopt for other text.

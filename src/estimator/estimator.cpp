@@ -106,8 +106,9 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uin
   model.n_samples = x.shape().rows;
   model.factors = std::move(initial);
   if (!is_mini_batch(parameters) && parameters.solver == Solver::mu && parameters.init == Init::nndsvd)
-    log_warning("The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
-                "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
+    log_warning(
+        "The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
+        "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
   continue_fit(x, seed, model, control);
   return model;
 }

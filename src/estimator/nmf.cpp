@@ -18,7 +18,8 @@ bool violation_stops(StopState& state, double violation, double tol) {
   return state.first == 0 || violation / state.first <= tol;
 }
 
-/// The stop rule of multiplicative updates: progress of the error over ten iterations relative to the first error. 0/0 compares false and never stops.
+/// The stop rule of multiplicative updates: progress of the error over ten iterations relative to the first error. 0/0 compares false and never
+/// stops.
 bool error_stops(StopState& state, double error, double tol) {
   const bool stop = (state.last - error) / state.first < tol;
   state.last = error;
@@ -87,8 +88,7 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
       model.converged = error_stops(model.stop, error, parameters.tol);
     }
     model.history.append({static_cast<double>(model.n_iter), timer.seconds(), error});
-    if (control.on_progress)
-      control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error)});
+    if (control.on_progress) control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error)});
     end_iteration(stop_requested, checkpoint_due, control, model);
   }
 }

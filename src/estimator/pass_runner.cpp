@@ -37,8 +37,10 @@ template <Scalar T>
 void PassRunner<T>::count(const Block<T>& block, const PassOptions& options) {
   const Index elements = std::visit(
       [](const auto& m) {
-        if constexpr (requires { m.packed; }) return m.rows * m.columns;
-        else return m.row_begin[m.rows] - m.row_begin[0];
+        if constexpr (requires { m.packed; })
+          return m.rows * m.columns;
+        else
+          return m.row_begin[m.rows] - m.row_begin[0];
       },
       block.matrix);
   const bool dense = std::holds_alternative<DenseBlock<T>>(block.matrix);
@@ -50,25 +52,42 @@ void PassRunner<T>::count(const Block<T>& block, const PassOptions& options) {
 }
 
 template <Scalar T>
+void PassRunner<T>::visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options) {
+  if (rule.needs_X()) {
+    x_.visit(batch, [&](const Block<T>& block) {
+      rule.visit(block, W.middle_rows({block.local_row, block.local_row + block.rows()}));
+      count(block, options);
+    });
+    return;
+  }
+  const RowPartition& partition = x_.partition();
+  const int rank = x_.communicator().rank();
+  const Range piece = partition.piece(batch, rank);
+  const Index begin = partition.local_begin(batch, rank);
+  const Index first_tile = (piece.begin - partition.batch(batch).begin) / partition.tile_rows();
+  rule.visit_without_X(begin, first_tile, partition.tile_rows(), W.middle_rows({begin, begin + piece.size()}));
+}
+
+template <Scalar T>
 void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
   std::exception_ptr failure;
   weighted_ = rule.beta() != 2;
+  const double waited_before = x_.seconds_waited();
+  const Phase phase = options.update_W ? Phase::solve_blocks : Phase::evaluate;
   {
-    const PhaseTimer timer(report_.times, options.update_W ? Phase::solve_blocks : Phase::evaluate);
+    const PhaseTimer timer(report_.times, phase);
     rule.begin_pass(options);
     try {
-      for (Index batch = batches.begin; batch < batches.end; ++batch) {
-        x_.visit(batch, [&](const Block<T>& block) {
-          rule.visit(block, W.middle_rows({block.local_row, block.local_row + block.rows()}));
-          count(block, options);
-        });
-      }
+      for (Index batch = batches.begin; batch < batches.end; ++batch) visit(rule, batch, W, options);
     } catch (...) {
       failure = std::current_exception();
     }
     rule.end_pass();
   }
   ++report_.passes;
+  const double waited = x_.seconds_waited() - waited_before;
+  report_.times[phase] -= waited;
+  report_.times[Phase::wait_for_data] += waited;
   const PhaseTimer timer(report_.times, Phase::communicate);
   const std::span<double> sums = rule.small_sums();
   sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
@@ -111,8 +130,9 @@ double PassRunner<T>::divergence(UpdateRule<T>& rule, MatrixView<T> W) {
 
 void require_finite(double value, const char* what, const char* unit, Index iteration) {
   if (std::isfinite(value)) return;
-  throw AgreedError(fmt::format("the {} became {} in {} {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss",
-                                what, std::isnan(value) ? "NaN" : "infinite", unit, iteration));
+  throw AgreedError(
+      fmt::format("the {} became {} in {} {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss", what,
+                  std::isnan(value) ? "NaN" : "infinite", unit, iteration));
 }
 
 template class PassRunner<float>;

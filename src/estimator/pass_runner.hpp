@@ -35,6 +35,7 @@ class PassRunner {
 
  private:
   void run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options);
+  void visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options);
   void count(const Block<T>& block, const PassOptions& options);
 
   DataSource<T>& x_;

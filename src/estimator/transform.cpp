@@ -1,5 +1,5 @@
-#include <cmath>
 #include <fmt/format.h>
+#include <cmath>
 
 #include "estimator/nmf.hpp"
 #include "scanmf/core/log.hpp"
@@ -64,7 +64,8 @@ template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control) {
   const Shape shape = x.shape();
   if (shape.columns != Ht.rows())
-    throw AgreedError(fmt::format("X has {} features, but {} is expecting {} features as input.", shape.columns, class_name(parameters.estimator), Ht.rows()));
+    throw AgreedError(
+        fmt::format("X has {} features, but {} is expecting {} features as input.", shape.columns, class_name(parameters.estimator), Ht.rows()));
   const bool mini_batch = parameters.estimator == Estimator::minibatch_nmf;
   if (!mini_batch && parameters.beta_loss <= 0 && x.summary().has_zeros(shape))
     throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");

@@ -157,7 +157,8 @@ void project_float(const float* x, Index rows, const float* h, Index components,
 void project_double(const double* x, Index rows, const double* h, Index components, Index columns, double* p, Index p_stride) {
   project_strips_of(x, rows, h, components, columns, p, p_stride);
 }
-void multiply_float(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out, bool add) {
+void multiply_float(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
+                    bool add) {
   multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
 }
 void multiply_double(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
@@ -189,7 +190,8 @@ void project_strips(const float* x, Index rows, const float* h, Index components
 void project_strips(const double* x, Index rows, const double* h, Index components, Index columns, double* p, Index p_stride) {
   HWY_DYNAMIC_DISPATCH(project_double)(x, rows, h, components, columns, p, p_stride);
 }
-void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out, bool add) {
+void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
+                    bool add) {
   HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
 }
 void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,

@@ -5,8 +5,8 @@
 #include "scanmf/core/types.hpp"
 
 // The innermost loops, on plain pointers. Each is compiled for several instruction sets and chosen at run time; all work on every vector length up to
-// 64 bytes with the same data layout (see tile.hpp). Strips: column j0 of strip s begins at element j0·(rows of the array), element (r, j) of the strip
-// at r·width + j − j0, where width = min(strip_columns, padded − j0).
+// 64 bytes with the same data layout (see tile.hpp). Strips: column j0 of strip s begins at element j0·(rows of the array), element (r, j) of the
+// strip at r·width + j − j0, where width = min(strip_columns, padded − j0).
 
 namespace scanmf::kernels {
 
@@ -17,8 +17,10 @@ void project_strips(const double* x, Index rows, const double* h, Index componen
 
 /// One strip of `width` columns: out[r·width + j] = (add ? out : 0) + Σ_q a[r·a_row + q·a_term]·b[q·b_stride + j], r < rows, q < terms, j < width.
 /// The sum over q is formed from zero before it is added. XᵀW: r = component, q = row; W·H: r = row, q = component.
-void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out, bool add);
-void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out, bool add);
+void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
+                    bool add);
+void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
+                    bool add);
 
 /// What is made of X and Y = W·H for a β-divergence, element by element.
 struct BetaWeights {
@@ -45,8 +47,10 @@ double beta_stored_terms(const float* x, const float* y, Index count, double bet
 double beta_stored_terms(const double* x, const double* y, Index count, double beta);
 
 /// f[i] ·= (numerator[i] / Dn)^γ with Dn = denominator[i] + l1 + l2·f[i], exact 0 replaced by ε; then f below `zero_below` becomes 0.
-void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below);
-void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma, double zero_below);
+void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma,
+                       double zero_below);
+void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma,
+                       double zero_below);
 /// values[i] = values[i]^exponent.
 void raise(float* values, Index count, double exponent);
 void raise(double* values, Index count, double exponent);

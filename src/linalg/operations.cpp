@@ -399,8 +399,7 @@ double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gr
 template <Scalar T>
 void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<const T> denominator, double l1, double l2, double gamma,
                    double zero_below) {
-  for (Index i = 0; i < f.rows; ++i)
-    kernels::multiply_by_ratio(f.row(i), numerator.row(i), denominator.row(i), f.columns, l1, l2, gamma, zero_below);
+  for (Index i = 0; i < f.rows; ++i) kernels::multiply_by_ratio(f.row(i), numerator.row(i), denominator.row(i), f.columns, l1, l2, gamma, zero_below);
 }
 
 template <Scalar T>

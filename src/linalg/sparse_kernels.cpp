@@ -81,14 +81,22 @@ HWY_INLINE void in_parts(Index stride, Part&& part) {
       part.template operator()<V>(c);
       c += V * lanes;
     };
-    if (vectors >= 8) run.template operator()<8>();
-    else if (vectors == 7) run.template operator()<7>();
-    else if (vectors == 6) run.template operator()<6>();
-    else if (vectors == 5) run.template operator()<5>();
-    else if (vectors == 4) run.template operator()<4>();
-    else if (vectors == 3) run.template operator()<3>();
-    else if (vectors == 2) run.template operator()<2>();
-    else run.template operator()<1>();
+    if (vectors >= 8)
+      run.template operator()<8>();
+    else if (vectors == 7)
+      run.template operator()<7>();
+    else if (vectors == 6)
+      run.template operator()<6>();
+    else if (vectors == 5)
+      run.template operator()<5>();
+    else if (vectors == 4)
+      run.template operator()<4>();
+    else if (vectors == 3)
+      run.template operator()<3>();
+    else if (vectors == 2)
+      run.template operator()<2>();
+    else
+      run.template operator()<1>();
   }
 }
 

@@ -317,13 +317,16 @@ double beta_divergence_terms(const float* x, const float* y, Index count, double
 double beta_divergence_terms(const double* x, const double* y, Index count, double beta) {
   return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, false);
 }
-double beta_stored_terms(const float* x, const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, true); }
+double beta_stored_terms(const float* x, const float* y, Index count, double beta) {
+  return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, true);
+}
 double beta_stored_terms(const double* x, const double* y, Index count, double beta) {
   return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, true);
 }
 double sum_of_powers(const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_float)(y, count, beta); }
 double sum_of_powers(const double* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_double)(y, count, beta); }
-void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma,
+                       double zero_below) {
   HWY_DYNAMIC_DISPATCH(ratio_float)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
 }
 void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma,

@@ -23,8 +23,7 @@ double multiplicative_exponent(double beta) {
 }
 
 template <Scalar T>
-Multiplicative<T>::Multiplicative(StorageKind kind, Index columns, Index n_components, double beta, const Penalties& penalties,
-                                  bool zero_small_W)
+Multiplicative<T>::Multiplicative(StorageKind kind, Index columns, Index n_components, double beta, const Penalties& penalties, bool zero_small_W)
     : UpdateRule<T>(kind, columns, n_components, beta),
       penalties_(penalties),
       zero_small_W_(zero_small_W),

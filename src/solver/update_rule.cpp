@@ -111,6 +111,16 @@ void UpdateRule<T>::visit(const Block<T>& block, MatrixView<T> w) {
 }
 
 template <Scalar T>
+void UpdateRule<T>::visit_without_X(Index local_row, Index first_tile, Index tile_rows, MatrixView<T> w) {
+  const Index tiles = (w.rows + tile_rows - 1) / tile_rows;
+  for_each_tile_number(first_tile, tiles, [&](int thread, Index t) {
+    const Range rows{t * tile_rows, std::min(w.rows, (t + 1) * tile_rows)};
+    const DenseTile<T> unread{rows.size(), columns_, nullptr};
+    visit_tile(unread, w.middle_rows(rows), local_row + rows.begin, threads_[static_cast<std::size_t>(thread)]);
+  });
+}
+
+template <Scalar T>
 void UpdateRule<T>::end_pass() {
   std::fill(small_.begin(), small_.end(), 0.0);
   for (const ThreadState& state : threads_)

@@ -48,8 +48,7 @@ Matrix<T> gathered(const DataSource<T>& source, const Matrix<T>& W) {
     const Range piece = partition.piece(batch, comm.rank());
     for (Index i = piece.begin; i < piece.end; ++i)
       for (Index c = 0; c < W.columns(); ++c)
-        all[static_cast<std::size_t>(i * W.columns() + c)] =
-            static_cast<double>(W(partition.local_begin(batch, comm.rank()) + i - piece.begin, c));
+        all[static_cast<std::size_t>(i * W.columns() + c)] = static_cast<double>(W(partition.local_begin(batch, comm.rank()) + i - piece.begin, c));
   }
   comm.allreduce_sum(std::span<double>(all));
   Matrix<T> result(source.shape().rows, W.columns());

@@ -22,7 +22,12 @@ struct Example {
   std::vector<T> value;
 
   Example(Index rows_, Index columns_, Index k_, double density, unsigned seed)
-      : rows(rows_), columns(columns_), k(k_), x(static_cast<std::size_t>(rows_ * columns_)), w(rows_, k_), ht(columns_, k_),
+      : rows(rows_),
+        columns(columns_),
+        k(k_),
+        x(static_cast<std::size_t>(rows_ * columns_)),
+        w(rows_, k_),
+        ht(columns_, k_),
         packed(rows_ * padded_columns<T>(columns_)) {
     std::mt19937 engine(seed);
     std::uniform_real_distribution<double> uniform(0.05, 1.0);
@@ -145,9 +150,12 @@ double divergence_by_definition(const Example<T>& e, double beta) {
     for (Index j = 0; j < e.columns; ++j) {
       const double x = e.at(i, j);
       const double y = e.product(i, j);
-      if (beta == 2) sum += 0.5 * (x - y) * (x - y);
-      else if (beta == 1) sum += (x > division_guard ? x * std::log(x / guarded(y)) - x : 0) + y;
-      else if (beta == 0) sum += (x > division_guard ? x / guarded(y) - std::log(x / guarded(y)) : 0) - 1;
+      if (beta == 2)
+        sum += 0.5 * (x - y) * (x - y);
+      else if (beta == 1)
+        sum += (x > division_guard ? x * std::log(x / guarded(y)) - x : 0) + y;
+      else if (beta == 0)
+        sum += (x > division_guard ? x / guarded(y) - std::log(x / guarded(y)) : 0) - 1;
       else
         sum += ((x > division_guard ? std::pow(x, beta) - beta * x * std::pow(guarded(y), beta - 1) : 0) + (beta - 1) * std::pow(y, beta)) /
                (beta * (beta - 1));

@@ -41,8 +41,8 @@ struct Progress {
 /// What a run has cost this rank.
 struct RunReport {
   PhaseTimes times;
-  double block_flops = 0;   // floating-point operations on X, by the formula 4·m·n·k an iteration (8·m·n·k for β ≠ 2; sparse: non-zeros for m·n)
-  double block_bytes = 0;   // bytes of X read by the kernels, one reading a pass
+  double block_flops = 0;  // floating-point operations on X, by the formula 4·m·n·k an iteration (8·m·n·k for β ≠ 2; sparse: non-zeros for m·n)
+  double block_bytes = 0;  // bytes of X read by the kernels, one reading a pass
   Index passes = 0;
 };
 
@@ -55,10 +55,10 @@ struct RunControl {
 
 /// Numbers of the stop rules that an interrupted fit goes on with.
 struct StopState {
-  double first = -1;             // first violation, or the error of the initial factors; negative: none yet
-  double last = 0;               // error ten iterations ago
-  double smoothed = std::numeric_limits<double>::quiet_NaN();   // smoothed cost
-  double best = std::numeric_limits<double>::infinity();        // lowest smoothed cost
+  double first = -1;                                           // first violation, or the error of the initial factors; negative: none yet
+  double last = 0;                                             // error ten iterations ago
+  double smoothed = std::numeric_limits<double>::quiet_NaN();  // smoothed cost
+  double best = std::numeric_limits<double>::infinity();       // lowest smoothed cost
   Index without_improvement = 0;
 };
 
@@ -67,7 +67,7 @@ template <Scalar T>
 struct FittedModel {
   Parameters parameters;
   Index n_components = 0;
-  Factors<T> factors;             // W: local rows; Ht: replicated
+  Factors<T> factors;  // W: local rows; Ht: replicated
   Index n_samples = 0;
   Index n_iter = 0;
   std::optional<Index> n_steps;   // MiniBatchNMF
@@ -85,8 +85,8 @@ struct FitControl : RunControl {
   FitControl() = default;
   explicit FitControl(const RunControl& control) : RunControl(control) {}
 
-  std::function<bool()> checkpoint_due;                   // local, asked once an iteration; true on any rank: all ranks save. May be empty
-  std::function<void(const FittedModel<T>&)> save;        // collective; the model as it is after an iteration
+  std::function<bool()> checkpoint_due;             // local, asked once an iteration; true on any rank: all ranks save. May be empty
+  std::function<void(const FittedModel<T>&)> save;  // collective; the model as it is after an iteration
 };
 
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
@@ -97,7 +97,8 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 /// init_file: for init custom. Warnings (max_iter reached, mu with nndsvd) go to the log from rank 0's sink.
 /// Errors: cross checks that need X (k > min(m, n) with nndsvd*, zeros with beta_loss <= 0), custom factors, numbers that become NaN or infinite.
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {}, const FitControl<T>& control = {});
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {},
+                   const FitControl<T>& control = {});
 
 /// Collective. The same from given initial factors, which are consumed.
 template <Scalar T>
@@ -115,8 +116,8 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
 template <Scalar T>
 FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {});
 
-/// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without n_steps is
-/// started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
+/// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without
+/// n_steps is started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
 template <Scalar T>
 void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& control = {});
 

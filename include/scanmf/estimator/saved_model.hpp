@@ -33,8 +33,8 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context);
 template <Scalar T>
 ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, const RowPartition* partition);
 
-/// Collective. A fitted model as header_of and arrays_of have described it, from `file`. partition: how W is to be distributed, nullptr: W is not read.
-/// Any number of ranks.
+/// Collective. A fitted model as header_of and arrays_of have described it, from `file`. partition: how W is to be distributed, nullptr: W is not
+/// read. Any number of ranks.
 template <Scalar T>
 FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header, const RowPartition* partition);
 

@@ -16,7 +16,7 @@ void free_aligned(void* memory) noexcept;
 
 /// Uninitialised, aligned, move-only array of trivial elements.
 template <class T>
-  requires std::is_trivially_copyable_v<T>
+requires std::is_trivially_copyable_v<T>
 class Buffer {
  public:
   Buffer() = default;
@@ -52,8 +52,7 @@ struct MatrixView {
   MatrixView(T* data_, Index rows_, Index columns_, Index stride_) : data(data_), rows(rows_), columns(columns_), stride(stride_) {}
   // A view for reading is made of a view for writing without saying so.
   template <class U>
-    requires std::is_same_v<const U, T>
-  MatrixView(const MatrixView<U>& other) : MatrixView(other.data, other.rows, other.columns, other.stride) {}
+  requires std::is_same_v<const U, T> MatrixView(const MatrixView<U>& other) : MatrixView(other.data, other.rows, other.columns, other.stride) {}
 
   T* row(Index i) const { return data + i * stride; }
   T& operator()(Index i, Index j) const { return data[i * stride + j]; }

@@ -130,14 +130,15 @@ void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work);
 template <Scalar T>
 void add_column_sums(MatrixView<const T> f, double* sums);
 
-/// One coordinate-descent sweep over the rows of F (rows × k) for the quadratic with Gram matrix `gram` (k × k, l2 on its diagonal) and linear term p − l1:
-/// components in `order`, each with the current row (HALS; Cichocki & Phan 2009). Returns the sum of |projected gradient|, the violation.
+/// One coordinate-descent sweep over the rows of F (rows × k) for the quadratic with Gram matrix `gram` (k × k, l2 on its diagonal) and linear term p
+/// − l1: components in `order`, each with the current row (HALS; Cichocki & Phan 2009). Returns the sum of |projected gradient|, the violation.
 template <Scalar T>
 double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Workspace<T>& work);
 
 /// F ∘ (N / D)^γ with D += l1 + l2·F, 0 replaced by ε; entries below zero_below become 0. All rows × k; D with stride 0 is one row for all.
 template <Scalar T>
-void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<const T> denominator, double l1, double l2, double gamma, double zero_below);
+void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<const T> denominator, double l1, double l2, double gamma,
+                   double zero_below);
 
 /// Numbers of a mini-batch update of H.
 struct MiniBatchUpdate {

@@ -77,9 +77,7 @@ struct CsrBlock {
   const std::int32_t* column = nullptr;
   const T* value = nullptr;
 
-  CsrTile<T> tile(Index t) const {
-    return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value};
-  }
+  CsrTile<T> tile(Index t) const { return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value}; }
 };
 
 /// What a data source hands to a solver: consecutive rows of X that this rank owns, whole tiles.

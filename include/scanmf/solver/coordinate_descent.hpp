@@ -4,7 +4,8 @@
 
 namespace scanmf {
 
-/// Coordinate descent for the Frobenius loss, also known as HALS (Cichocki & Phan, IEICE Trans. Fundam. E92-A(3), 2009), with scikit-learn's order of operations.
+/// Coordinate descent for the Frobenius loss, also known as HALS (Cichocki & Phan, IEICE Trans. Fundam. E92-A(3), 2009), with scikit-learn's order of
+/// operations.
 template <Scalar T>
 class CoordinateDescent final : public UpdateRule<T> {
  public:

@@ -8,27 +8,33 @@
 
 namespace scanmf {
 
+/// Calls body(thread, t) for t = 0 … tiles − 1: tile t of a block whose first tile has the number `first_tile` belongs to thread (first_tile + t) mod
+/// T.
+template <class Body>
+void for_each_tile_number(Index first_tile, Index tiles, Body&& body) {
+  std::exception_ptr failure;
+#pragma omp parallel
+  {
+    const Index threads = omp_get_num_threads();
+    const int thread = omp_get_thread_num();
+    const Index first = ((thread - first_tile) % threads + threads) % threads;
+    try {
+      for (Index t = first; t < tiles; t += threads) body(thread, t);
+    } catch (...) {
+#pragma omp critical
+      failure = std::current_exception();
+    }
+  }
+  if (failure) std::rethrow_exception(failure);
+}
+
 template <Scalar T, class Body>
 void for_each_tile(const Block<T>& block, Body&& body) {
-  std::exception_ptr failure;
   std::visit(
       [&](const auto& matrix) {
-        const Index tiles = block.tiles();
-#pragma omp parallel
-        {
-          const Index threads = omp_get_num_threads();
-          const int thread = omp_get_thread_num();
-          const Index first = ((thread - block.first_tile) % threads + threads) % threads;
-          try {
-            for (Index t = first; t < tiles; t += threads) body(thread, t * matrix.tile_rows, matrix.tile(t));
-          } catch (...) {
-#pragma omp critical
-            failure = std::current_exception();
-          }
-        }
+        for_each_tile_number(block.first_tile, block.tiles(), [&](int thread, Index t) { body(thread, t * matrix.tile_rows, matrix.tile(t)); });
       },
       block.matrix);
-  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace scanmf

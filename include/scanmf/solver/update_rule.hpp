@@ -25,14 +25,15 @@ enum class PassSum { failed, stop_requested, checkpoint_due, violation, divergen
 
 /// What a pass over X does with the rows it visits.
 struct PassOptions {
-  Index rows = 0;             // rows of the pass, of all ranks
-  bool update_W = true;       // one update of the rows of W
-  bool accumulate = true;     // statistics for the update of H, with the new W
-  bool divergence = false;    // sum of D's terms for the new W and the H of begin_pass
-  bool change = false;        // ‖W_new − W_old‖² of the rows
+  Index rows = 0;           // rows of the pass, of all ranks
+  bool update_W = true;     // one update of the rows of W
+  bool accumulate = true;   // statistics for the update of H, with the new W
+  bool divergence = false;  // sum of D's terms for the new W and the H of begin_pass
+  bool change = false;      // ‖W_new − W_old‖² of the rows
 };
 
-/// A solver: how rows of W and slices of H are updated. It knows neither where X comes from nor how ranks talk; see estimator/pass.hpp for who calls it when.
+/// A solver: how rows of W and slices of H are updated. It knows neither where X comes from nor how ranks talk; see estimator/pass.hpp for who calls
+/// it when.
 ///
 ///   set_H(Ht), begin_pass()   every rank the same
 ///   visit(block, W)           every block of this rank, any storage
@@ -51,6 +52,11 @@ class UpdateRule {
   /// w: the block's rows of W (rows × k), updated in place.
   void visit(const Block<T>& block, MatrixView<T> w);
 
+  /// False when this pass can do without X: it solves for W alone and X·Hᵀ is known. Then visit_without_X takes the place of visit.
+  bool needs_X() const { return options_.accumulate || options_.divergence || !projections_known_ || kept_projections_.columns() == 0; }
+  /// w: rows of W from `local_row` on, tiles of `tile_rows` rows, the first one being number `first_tile` of its batch.
+  void visit_without_X(Index local_row, Index first_tile, Index tile_rows, MatrixView<T> w);
+
   /// Sums the threads' statistics, in the order of the threads.
   void end_pass();
 
@@ -62,7 +68,8 @@ class UpdateRule {
   double beta() const { return beta_; }
   double sum(PassSum which) const { return small_[static_cast<std::size_t>(which)]; }
 
-  /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that accumulates.
+  /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that
+  /// accumulates.
   std::vector<MatrixView<T>> large_sums();
 
   /// Updates the columns `slice` of H, with the sums over all ranks. Returns the violation of the slice (0 for multiplicative updates).

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, python, example), those that are missing only:
+# Installs the Debian packages of the groups named (build, python, example, text), those that are missing only:
 #
 #     scripts/install_packages.sh build python
 #
@@ -10,6 +10,7 @@ build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-
        libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev libdeflate-dev zlib1g-dev nlohmann-json3-dev)
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
 example=(dataset-fashion-mnist)
+text=(bible-kjv bible-kjv-text)
 
 wanted=()
 for group in "$@"; do
@@ -17,7 +18,8 @@ for group in "$@"; do
     build) wanted+=("${build[@]}") ;;
     python) wanted+=("${python[@]}") ;;
     example) wanted+=("${example[@]}") ;;
-    *) echo "install_packages.sh: unknown group '$group' (build, python, example)" >&2; exit 2 ;;
+    text) wanted+=("${text[@]}") ;;
+    *) echo "install_packages.sh: unknown group '$group' (build, python, example, text)" >&2; exit 2 ;;
   esac
 done
 

@@ -1,0 +1,115 @@
+#!/usr/bin/python3
+"""Runs that are asked to stop end with status 75 and go on to the same bits; checkpoints of other runs are refused.
+
+    stop_test.py PROGRAM MPIEXEC
+"""
+import os
+import signal
+import unittest
+
+import h5py
+import numpy
+
+from jobs import STOPPED, JobTest, make_matrix, run_tests
+
+
+class Stop(JobTest):
+    def stop_and_go_on(self, ranks, ask, reason):
+        reference = self.uninterrupted(ranks)
+        job = self.start(ranks)
+        self.wait_for_checkpoints(job)
+        ask(job)
+        self.expect(job, STOPPED, "stopped after iteration", reason, "run the same command again to go on")
+        self.assertFalse(os.path.exists(self.path("model.h5")))
+        self.expect(self.start(ranks), 0, "going on from")
+        self.expect_same_result(reference)
+
+    def test_usr1_to_mpirun(self):
+        self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR1), "SIGUSR1")
+
+    def test_term_to_one_rank(self):
+        self.stop_and_go_on(3, lambda job: os.kill(max(job.ranks()), signal.SIGTERM), "stopped")
+
+    def test_interrupt_without_mpirun(self):
+        self.stop_and_go_on(None, lambda job: job.signal(signal.SIGINT), "SIGINT")
+
+    def test_stop_file(self):
+        self.stop_and_go_on(2, lambda job: open(self.path("STOP"), "w").close(), "STOP")
+        self.assertFalse(os.path.exists(self.path("STOP")))
+
+    def test_time_limit(self):
+        slow = {"solver": "mu", "beta-loss": 1.5, "max-iter": 500}
+        reference = self.uninterrupted(2, slow)
+        stopped = 0
+        while True:
+            status, output = self.start(2, {**slow, "max-time": "0:05"}).end()
+            if status != STOPPED:
+                break
+            self.assertIn("the time limit is near", output)
+            stopped += 1
+        self.assertEqual(status, 0, output)
+        self.assertGreater(stopped, 0, "it was done before the limit")
+        self.expect_same_result(reference)
+
+    def test_second_interruption_ends_at_once(self):
+        reference = self.uninterrupted(None)
+        job = self.start(None)
+        self.wait_for_checkpoints(job)
+        job.signal(signal.SIGSTOP)  # so that both arrive before the iteration ends
+        job.signal(signal.SIGINT)
+        job.signal(signal.SIGTERM)
+        job.signal(signal.SIGCONT)
+        status, output = job.end(10)
+        self.assertIn(status, (128 + signal.SIGINT, 128 + signal.SIGTERM), output)
+        self.expect(self.start(None), 0, "lock taken over", "going on from")
+        self.expect_same_result(reference)
+
+    def test_other_numbers_of_ranks(self):
+        self.uninterrupted(1)
+        for ranks in (1, 2, 4):
+            job = self.start(ranks)
+            self.wait_for_checkpoints(job, 5)
+            job.signal(signal.SIGUSR1)
+            self.expect(job, STOPPED)
+        self.expect(self.start(3), 0, "ranks was 4 and is 3: the result is the same up to rounding")
+        with h5py.File(self.path("model.h5")) as model, h5py.File(self.path("reference.h5")) as reference:
+            for name in ("W", "H"):
+                numpy.testing.assert_allclose(model[name][()], reference[name][()], rtol=1e-8, atol=1e-10)
+            self.assertEqual(model.attrs["n_iter"], reference.attrs["n_iter"])
+
+    def test_more_iterations_are_no_other_run(self):
+        job = self.start(2)
+        self.wait_for_checkpoints(job)
+        job.signal(signal.SIGUSR1)
+        self.expect(job, STOPPED)
+        self.expect(self.start(2, {"max-iter": 210}), 0, "up to 210 now")
+        with h5py.File(self.path("model.h5")) as model:
+            self.assertEqual(model.attrs["n_iter"], 210)
+
+    def test_checkpoint_of_another_run(self):
+        reference = self.uninterrupted(1)
+        job = self.start(1)
+        self.wait_for_checkpoints(job)
+        job.signal(signal.SIGUSR1)
+        self.expect(job, STOPPED)
+        os.rename(self.path("X.h5"), self.path("right.h5"))
+        make_matrix(self.path("X.h5"), seed=2)
+        self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",
+                    "alpha_W is 0 there and 0.5 now", "X is ", "--resume never")
+        os.rename(self.path("right.h5"), self.path("X.h5"))
+        self.expect(self.start(1, {"resume": "require"}), 0)
+        self.expect_same_result(reference)
+        self.expect(self.start(1, {"resume": "require"}), 1, "there is no checkpoint")
+
+    def test_two_jobs_with_one_checkpoint(self):
+        reference = self.uninterrupted(2)
+        first = self.start(2)
+        self.wait_for_checkpoints(first, 1)
+        self.expect(self.start(2, {"output": "second.h5"}), 1, "state.h5 is in use by process")
+        self.expect(first, 0)
+        self.expect_same_result(reference)
+        self.assertFalse(os.path.exists(self.path("second.h5")))
+
+
+if __name__ == "__main__":
+    run_tests()

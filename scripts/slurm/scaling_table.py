@@ -15,7 +15,7 @@ def seconds_an_iteration(path):
     """The median over the iterations of a log; the first one may contain what happens only once."""
     with open(path) as file:
         events = [json.loads(line) for line in file]
-    seconds = [event["seconds"] for event in events if event.get("event") == "iteration"]
+    seconds = [event["iteration_seconds"] for event in events if event.get("event") == "iteration"]
     return statistics.median(seconds[1:] or seconds)
 
 

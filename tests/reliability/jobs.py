@@ -56,10 +56,10 @@ def identity(path):
 
 
 class Job:
-    """One run, in a session of its own: mpirun and its ranks, or a single process when ranks is None."""
+    """One run, in a session of its own: mpirun and its ranks, or a single process when ranks is None. mpirun: options for it; wrapper: starts each rank."""
 
-    def __init__(self, arguments, ranks, folder, prefix=(), **options):
-        command = [*prefix, *([MPIEXEC, "-n", str(ranks)] if ranks else []), PROGRAM, *arguments]
+    def __init__(self, arguments, ranks, folder, mpirun=(), wrapper=(), **options):
+        command = [*([MPIEXEC, "-n", str(ranks), *mpirun] if ranks else []), *wrapper, PROGRAM, *arguments]
         self.output = tempfile.TemporaryFile(mode="w+")
         self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output, stderr=subprocess.STDOUT,
                                         start_new_session=True, **options)

@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 scripts/install_packages.sh build python
+scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."
 cmake --preset release -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
 cmake --build --preset release
 # Most tests wait for mpirun to start rather than compute; a test with more ranks than the level allows runs alone.

@@ -1,0 +1,3 @@
+#!/bin/bash
+# What mpirun calls in place of ssh on the test hosts of hosts.sh.
+exec "$(dirname "${BASH_SOURCE[0]}")/hosts.sh" run "$@"

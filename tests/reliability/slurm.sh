@@ -6,7 +6,8 @@
 set -euo pipefail
 folder=$2
 host=$(hostname -s)
-cores=$(nproc)
+cores=$(getconf _NPROCESSORS_ONLN)  # not nproc: it heeds OMP_NUM_THREADS
+[ "$cores" -ge 2 ] || cores=2                # the test has two ranks
 export SLURM_CONF=$folder/etc/slurm.conf
 
 alive() {

@@ -17,7 +17,8 @@ from jobs import Job, PROGRAM, factors, fit_command, make_matrix, skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROJECT = sys.argv[3]
-FIT = {"n-components": 10, "init": "random", "random-state": 3, "tol": 0, "max-iter": 100_000, "solver": "mu", "beta-loss": 1.5, "threads": 1}
+FIT = {"n-components": 10, "init": "random", "random-state": 3, "tol": 0, "max-iter": 100_000, "threads": 1}
+CHECKPOINT_EVERY = 1  # most of the time goes into checkpoints: the undisturbed run is short
 RANKS = 2
 START_SECONDS = 60
 JOB_SECONDS = 400
@@ -35,15 +36,16 @@ def iterations_for(seconds, folder):
     """About how many iterations take so long here, with what else the machine is doing."""
     trial = 300
     started = time.monotonic()
-    status, output = Job([*fit_command({**FIT, "max-iter": trial, "output": "trial.h5"})], RANKS, folder).end()
+    options = {**FIT, "max-iter": trial, "output": "trial.h5", "checkpoint": "trial.checkpoint", "checkpoint-every": CHECKPOINT_EVERY}
+    status, output = Job(fit_command(options), RANKS, folder).end()
     assert status == 0, output
     return max(trial, int(trial * seconds / (time.monotonic() - started)))
 
 
 def submit(folder, environment, iterations):
-    options = [f"--{name}={value}" for name, value in {**FIT, "max-iter": iterations, "checkpoint-every": 200}.items()]
-    # A limit of one minute, the shortest that Slurm knows, and the signal 40 s before it. --max-time none: it is the signal that is to end the run.
-    command = ["sbatch", "--parsable", "--nodes=1", f"--ntasks-per-node={RANKS}", "--cpus-per-task=1", "--time=1", "--signal=B:USR1@40", "--output=job.log",
+    options = [f"--{name}={value}" for name, value in {**FIT, "max-iter": iterations, "checkpoint-every": CHECKPOINT_EVERY}.items()]
+    # A limit of one minute, the shortest that Slurm knows. The signal is due after 10 s; Slurm looks every 30 s. --max-time none: it is the signal that is to end the run.
+    command = ["sbatch", "--parsable", "--nodes=1", f"--ntasks-per-node={RANKS}", "--cpus-per-task=1", "--time=1", "--signal=B:USR1@50", "--output=job.log",
                os.path.join(PROJECT, "scripts", "slurm", "fit_requeue.sbatch"), "X.h5", "model.h5", "--max-time=none", *options]
     submitted = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert submitted.returncode == 0, submitted.stderr
@@ -67,8 +69,8 @@ def wait_for(job, folder, environment):
 
 
 def check_requeue(folder, environment):
-    make_matrix(os.path.join(folder, "X.h5"), rows=2000, columns=200)
-    iterations = iterations_for(25, folder)
+    make_matrix(os.path.join(folder, "X.h5"), rows=1200, columns=150)
+    iterations = iterations_for(60, folder)
     log = wait_for(submit(folder, environment, iterations), folder, environment)
     print(log)
     for phrase in ("time limit near: asking the ranks to stop", "stopped after iteration", "mpirun ended with status 75", "queued again", "restart 1:",

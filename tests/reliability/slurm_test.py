@@ -70,7 +70,7 @@ def wait_for(job, folder, environment):
 
 def check_requeue(folder, environment):
     make_matrix(os.path.join(folder, "X.h5"), rows=1200, columns=150)
-    iterations = iterations_for(60, folder)
+    iterations = iterations_for(45, folder)
     log = wait_for(submit(folder, environment, iterations), folder, environment)
     print(log)
     for phrase in ("time limit near: asking the ranks to stop", "stopped after iteration", "mpirun ended with status 75", "queued again", "restart 1:",

@@ -19,7 +19,7 @@ constexpr CommandInfo commands[] = {
     {Command::transform, "transform", "X --model M -o OUT [options]", "W of new rows, H fixed", 1, 1},
     {Command::inverse_transform, "inverse-transform", "W --model M -o OUT [options]", "the matrix W*H", 1, 1},
     {Command::inspect, "inspect", "FILE [--json]", "what a data file or a model holds, and the top features of each component", 1, 1},
-    {Command::convert, "convert", "IN [IN ...] -o OUT.h5 [options]", "Matrix Market, .npy, IDX images, delimited text to HDF5", 1, any_number},
+    {Command::convert, "convert", "IN [IN ...] -o OUT.h5 [options]", "Matrix Market, .npy, IDX images, delimited text to HDF5; CSC in HDF5 to CSR", 1, any_number},
     {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0, 0},
 };
 

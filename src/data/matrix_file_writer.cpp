@@ -1,9 +1,9 @@
 #include "data/matrix_file_writer.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -19,7 +19,7 @@
 namespace scanmf::data {
 namespace {
 
-const hdf5::NumberLayout growing_vector = {{Index{1} << 18}, 0, true};
+const hdf5::NumberLayout growing_vector = {{Index{1} << 16}, 0, true};
 
 /// The file that `name` means, links followed: replacing a link by a file would surprise.
 std::string resolved(const std::string& name) {
@@ -30,17 +30,66 @@ std::string resolved(const std::string& name) {
 
 }  // namespace
 
-DenseWriter::DenseWriter(hdf5::File& file, const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout)
-    : dataset_(std::make_unique<hdf5::NumberDataset>(file, path, type, std::vector<Index>{shape.rows, shape.columns}, layout)) {
+class DiskRoom {
+ public:
+  DiskRoom(const std::string& file, const std::string& name) : file_(io::PosixFile::open_for_writing(file, name)) { expect(0); }
+
+  /// `bytes` more than was expected so far will be written. Throws Error with the reason when there is no room for them.
+  void expect(Index bytes) {
+    expected_ += bytes;
+    const Index needed = spare + expected_ + expected_ / 128;  // what HDF5 adds: objects, indices of chunks
+    if (needed > reserved_) file_.reserve_room(needed);
+    reserved_ = std::max(reserved_, needed);
+  }
+  /// Calls `write`, which writes at most `bytes` bytes but perhaps, compressed, far less: only what it takes stays expected.
+  template <class Write>
+  void expect_at_most(Index bytes, Write&& write) {
+    expect(bytes);
+    const Index before = file_.size();
+    write();
+    expected_ -= bytes - std::min(bytes, file_.size() - before);
+  }
+  /// Throws everything away, so that HDF5 finds room to close the file.
+  void give_back() {
+    try {
+      file_.truncate(0);
+    } catch (const Error&) {  // what remains is removed anyway
+    }
+  }
+  /// Of a closed file: to disk, what is reserved and not used goes.
+  void finish() {
+    file_.truncate(file_.size());
+    file_.sync();
+  }
+
+ private:
+  static constexpr Index spare = Index{2} << 20;
+  io::PosixFile file_;
+  Index expected_ = 0;
+  Index reserved_ = 0;
+};
+
+DenseWriter::DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type,
+                         const hdf5::NumberLayout& layout)
+    : room_(room),
+      row_bytes_(shape.columns * hdf5::size_of(type)),
+      reserved_(layout.gzip == 0),
+      dataset_(std::make_unique<hdf5::NumberDataset>(file, path, type, std::vector<Index>{shape.rows, shape.columns}, layout)) {
+  if (reserved_) room_.expect(shape.rows * row_bytes_);
   file.write_attribute(path, "encoding-type", std::string("array"));
   file.write_attribute(path, "encoding-version", std::string("0.2.0"));
 }
 
+void DenseWriter::write_rows(Index first, Index rows, const void* elements) {
+  const auto write = [&] { dataset_->write_rows(first, rows, elements); };
+  if (reserved_) return write();
+  room_.expect_at_most(rows * row_bytes_, write);
+}
+
 DenseWriter::~DenseWriter() = default;
 
-void DenseWriter::write_rows(Index first, Index rows, const void* elements) { dataset_->write_rows(first, rows, elements); }
-
-CsrWriter::CsrWriter(hdf5::File& file, const std::string& group, Shape shape, hdf5::NumberType values) {
+CsrWriter::CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group, Shape shape, hdf5::NumberType values)
+    : room_(room), value_bytes_(hdf5::size_of(values)) {
   const auto vector = [&](const char* name, hdf5::NumberType type) {
     return std::make_unique<hdf5::NumberDataset>(file, group + name, type, std::vector<Index>{0}, growing_vector);
   };
@@ -59,6 +108,8 @@ CsrWriter::CsrWriter(hdf5::File& file, const std::string& group, Shape shape, hd
 CsrWriter::~CsrWriter() = default;
 
 void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* values, const std::vector<std::int32_t>& columns) {
+  room_.expect(static_cast<Index>(columns.size()) * (value_bytes_ + static_cast<Index>(sizeof(std::int32_t))) +
+               static_cast<Index>(lengths.size() * sizeof(Index)));
   data_->append(static_cast<Index>(columns.size()), values);
   indices_->append(static_cast<Index>(columns.size()), columns.data());
   std::vector<Index> ends;
@@ -71,11 +122,13 @@ MatrixFileWriter::MatrixFileWriter(const std::string& target) : target_(resolved
   std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
   io::remove_stale_temporaries(target_);
   file_ = std::make_unique<hdf5::File>(hdf5::File::create(temporary_));
+  room_ = std::make_unique<DiskRoom>(temporary_, target_);
   file_->write_attribute("/", "encoding-type", std::string("anndata"));
   file_->write_attribute("/", "encoding-version", std::string("0.1.0"));
 }
 
 MatrixFileWriter::~MatrixFileWriter() {
+  if (file_ != nullptr && room_ != nullptr) room_->give_back();
   dense_.clear();
   csr_.clear();
   file_.reset();
@@ -83,17 +136,20 @@ MatrixFileWriter::~MatrixFileWriter() {
 }
 
 DenseWriter& MatrixFileWriter::dense(const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout) {
-  dense_.push_back(std::make_unique<DenseWriter>(*file_, path, shape, type, layout));
+  dense_.push_back(std::make_unique<DenseWriter>(*file_, *room_, path, shape, type, layout));
   return *dense_.back();
 }
 
 CsrWriter& MatrixFileWriter::csr(const std::string& path, Shape shape, hdf5::NumberType values) {
-  csr_.push_back(std::make_unique<CsrWriter>(*file_, path, shape, values));
+  csr_.push_back(std::make_unique<CsrWriter>(*file_, *room_, path, shape, values));
   return *csr_.back();
 }
 
 void MatrixFileWriter::table(const std::string& group, const std::vector<std::string>& names) {
   if (names.empty()) return;
+  Index bytes = 0;
+  for (const std::string& name : names) bytes += static_cast<Index>(name.size()) + 32;
+  room_->expect(bytes);
   file_->create_group(group);
   file_->write_strings(group + "/_index", names);
   file_->write_attribute(group, "encoding-type", std::string("dataframe"));
@@ -115,7 +171,7 @@ void MatrixFileWriter::commit() {
   csr_.clear();
   file_->close();
   file_.reset();
-  io::PosixFile::open_for_writing(temporary_, target_).sync();
+  room_->finish();
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) io::throw_system_error(fmt::format("{} cannot be written", target_), errno);
   const std::string folder = std::filesystem::path(target_).parent_path().string();
   io::sync_folder(folder.empty() ? "." : folder);

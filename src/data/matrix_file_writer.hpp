@@ -15,15 +15,21 @@ class NumberDataset;
 
 namespace scanmf::data {
 
+/// Room on disk for a file that HDF5 writes, reserved before: HDF5 does not recover from a full disk.
+class DiskRoom;
+
 /// A dense matrix of a MatrixFileWriter, written row by row in any order.
 class DenseWriter {
  public:
-  DenseWriter(hdf5::File& file, const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout);
+  DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout);
   ~DenseWriter();
   /// Rows [first, first + rows), elements of the matrix's own type.
   void write_rows(Index first, Index rows, const void* elements);
 
  private:
+  DiskRoom& room_;
+  Index row_bytes_;
+  bool reserved_;
   std::unique_ptr<hdf5::NumberDataset> dataset_;
 };
 
@@ -31,13 +37,15 @@ class DenseWriter {
 class CsrWriter {
  public:
   /// Throws Error when the shape has more columns than 32 bits can number.
-  CsrWriter(hdf5::File& file, const std::string& group, Shape shape, hdf5::NumberType values);
+  CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group, Shape shape, hdf5::NumberType values);
   ~CsrWriter();
 
   /// The next rows. lengths: non-zeros of each; values (of the type given) and columns of all of them, row after row, columns ascending within a row.
   void append_rows(const std::vector<Index>& lengths, const void* values, const std::vector<std::int32_t>& columns);
 
  private:
+  DiskRoom& room_;
+  Index value_bytes_;
   std::unique_ptr<hdf5::NumberDataset> data_;
   std::unique_ptr<hdf5::NumberDataset> indices_;
   std::unique_ptr<hdf5::NumberDataset> indptr_;
@@ -69,6 +77,7 @@ class MatrixFileWriter {
   std::string target_;
   std::string temporary_;
   std::unique_ptr<hdf5::File> file_;
+  std::unique_ptr<DiskRoom> room_;
   std::vector<std::unique_ptr<DenseWriter>> dense_;
   std::vector<std::unique_ptr<CsrWriter>> csr_;
 };

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -81,6 +82,7 @@ std::string last_reason() {
     return 1;  // the first one is enough
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, innermost, &reason);
+  std::replace(reason.begin(), reason.end(), '\n', ' ');  // of the time that HDF5 adds
   return reason;
 }
 

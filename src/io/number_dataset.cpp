@@ -35,10 +35,14 @@ hid_t type_id(NumberType type) {
 
 }  // namespace
 
-Index size_of(NumberType type) { return static_cast<Index>(H5Tget_size(type_id(type))); }
+Index size_of(NumberType type) {
+  const Lock lock;
+  return static_cast<Index>(H5Tget_size(type_id(type)));
+}
 
 NumberDataset::NumberDataset(File& file, const std::string& path, NumberType type, const std::vector<Index>& dimensions, const NumberLayout& layout)
     : place_(file.place(path)), type_(type), dimensions_(dimensions), growing_(layout.growing), rows_(layout.growing ? 0 : dimensions.at(0)) {
+  const Lock lock;
   std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
   std::vector<hsize_t> limits = lengths;
   if (growing_) {
@@ -64,6 +68,7 @@ NumberDataset::NumberDataset(File& file, const std::string& path, NumberType typ
 
 void NumberDataset::write_rows(Index first, Index rows, const void* elements) {
   if (rows == 0) return;
+  const Lock lock;
   if (growing_ && first + rows > rows_) {
     std::vector<hsize_t> lengths(dimensions_.begin(), dimensions_.end());
     lengths[0] = static_cast<hsize_t>(first + rows);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,6 +127,21 @@ void PosixFile::reserve(Index bytes) const {
   } while (result != 0 && errno == EINTR);
   if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) result = ::ftruncate(descriptor_, bytes);
   if (result != 0) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
+}
+
+void PosixFile::reserve_room(Index bytes) const {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && static_cast<rlim_t>(bytes) > limit.rlim_cur)
+    throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), EFBIG);
+  int result = 0;
+  do {
+    result = ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, bytes);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0 && errno != EOPNOTSUPP && errno != ENOSYS) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
+}
+
+void PosixFile::truncate(Index bytes) const {
+  if (::ftruncate(descriptor_, bytes) != 0) throw_system_error(fmt::format("{} cannot be written", name_), errno);
 }
 
 void PosixFile::copy_permissions(const std::string& path) const {

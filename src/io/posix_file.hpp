@@ -34,6 +34,10 @@ class PosixFile {
   void write(Index offset, std::span<const std::byte> bytes) const;
   /// Sets the length and reserves the room, so that later writes cannot run out of it (where the file system can do that).
   void reserve(Index bytes) const;
+  /// The same without changing the length: room beyond the end for what others will write.
+  void reserve_room(Index bytes) const;
+  /// Sets the length; room reserved beyond it is given back.
+  void truncate(Index bytes) const;
   /// Access rights of another file, as far as permitted.
   void copy_permissions(const std::string& path) const;
   void sync() const;

@@ -11,3 +11,4 @@ endfunction()
 
 scanmf_add_program_test(usage_test RANKS 0 2 TIMEOUT 900)
 scanmf_add_program_test(errors_test RANKS 0 2 3 TIMEOUT 900)
+scanmf_add_program_test(commands_test RANKS 0 1 2 3 TIMEOUT 900)

@@ -1,0 +1,303 @@
+#!/usr/bin/python3
+"""What the commands do: models, transforms, chunks learnt one by one, conversions, generated matrices, logs. Expected values by numpy alone."""
+import gzip
+import json
+import os
+import struct
+import unittest
+
+import h5py
+import numpy as np
+
+from program import DATA, RANKS, ProgramTest, positive_matrix
+
+
+def strings(values):
+    return [value.decode() for value in values]
+
+
+class Models(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        self.x = positive_matrix(40, 7)
+        self.write_named("x.h5", self.x)
+
+    def write_named(self, name, x, names=None):
+        with h5py.File(self.path(name), "w") as file:
+            file["X"] = x
+            for group, kind, count in [("var", "gene", x.shape[1]), ("obs", "cell", x.shape[0])]:
+                file.create_group(group).attrs["_index"] = "_index"
+                file[group]["_index"] = names if names and group == "var" else [f"{kind}{i}" for i in range(count)]
+
+    def fit(self, *options):
+        return self.succeed("fit", "x.h5", "-k", "3", "--random-state", "1", "-o", "m.h5", *options)
+
+    def test_model_file(self):
+        self.fit("--alpha-w", "0.001", "--beta-loss", "kullback-leibler", "--solver=mu", "--max-iter", "20", "--tol", "1e-14")
+        with h5py.File(self.path("m.h5"), "r") as model:
+            root = dict(model.attrs)
+            self.assertEqual((root["format"], root["format_version"], root["estimator"], root["dtype"]), ("scanmf-model", 1, "nmf", "float64"))
+            self.assertEqual((root["n_components"], root["n_features_in"], root["n_samples"], root["n_iter"]), (3, 7, 40, 20))
+            self.assertFalse(root["converged"])
+            W, H = model["W"][()], model["H"][()]
+            y = W @ H
+            error = np.sqrt(2 * np.sum(self.x * np.log(self.x / y) - self.x + y))
+            self.assertAlmostEqual(root["reconstruction_err"] / error, 1, 10)
+            params = dict(model["params"].attrs)
+            self.assertEqual((params["alpha_W"], params["alpha_H"], params["beta_loss"], params["init"]), (0.001, "same", "kullback-leibler", "none"))
+            self.assertEqual((params["n_components"], params["max_iter"], params["random_state"], params["tol"]), (3, 20, 1, 1e-14))
+            self.assertFalse(params["shuffle"])
+            self.assertEqual(strings(model["feature_names"][()]), [f"gene{i}" for i in range(7)])
+            self.assertEqual(strings(model["obs_names"][()])[-1], "cell39")
+            self.assertEqual(list(model["history/iteration"][()]), list(range(1, 21)))
+            self.assertEqual(np.isnan(model["history/error"][()]).sum(), 18)
+            self.assertEqual(model["provenance"].attrs["ranks"], max(RANKS, 1))
+            self.assertIn("--alpha-w 0.001", model["provenance"].attrs["command_line"])
+
+    def test_equal_runs_give_equal_files(self):
+        contents = []
+        for name in ["a.h5", "b.h5"]:
+            self.succeed("fit", "x.h5", "-k", "2", "--random-state", "5", "-o", name, "--init", "random")
+            found = {}
+
+            def keep(path, item):
+                if not path.startswith("provenance") and path != "history/seconds":
+                    found[path] = (dict(item.attrs), item[()].tobytes() if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" else None)
+
+            with h5py.File(self.path(name), "r") as model:
+                model.visititems(keep)
+            contents.append(found)
+        self.assertEqual(repr(contents[0]), repr(contents[1]))
+
+    def test_transform(self):
+        self.fit("--tol", "1e-8", "--max-iter", "1000")
+        self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "-k", "3", "--random-state", "none", "--init", "none", "--tol", "1e-12")
+        W, H = self.read("w.h5", "W"), self.read("m.h5", "H")
+        gradient = (W @ H - self.x) @ H.T  # a solution of non-negative least squares
+        self.assertLess(np.abs(np.where(W > 0, gradient, np.minimum(gradient, 0))).max(), 1e-6)
+        self.assertEqual(strings(self.read("w.h5", "obs/_index"))[7], "cell7")
+        self.assertEqual(strings(self.read("w.h5", "var/_index")), ["nmf0", "nmf1", "nmf2"])
+        self.succeed("inverse-transform", "w.h5", "--model", "m.h5", "-o", "back.h5")
+        self.assertLess(np.abs(self.read("back.h5", "X") - W @ H).max(), 1e-12)
+        self.assertEqual(strings(self.read("back.h5", "var/_index"))[6], "gene6")
+        self.succeed("inverse-transform", "m.h5", "--model", "m.h5", "-o", "fitted.h5")  # the model's own W
+        self.assertEqual(self.read("fitted.h5", "X").shape, (40, 7))
+
+    def test_transform_takes_parameters_from_the_model(self):
+        self.fit("--max-iter", "5", "--tol", "0", "--alpha-w", "0.01")
+        self.fail_with(2, "alpha_W = 0.02 differs from the model's 0.01", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--alpha-w", "0.02")
+        self.fail_with(2, "'batch_size' is a parameter of MiniBatchNMF", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--batch-size", "2")
+        self.fail_with(2, "which is of nmf", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--estimator", "minibatch-nmf")
+        self.fail_with(2, "Got 0 instead.", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--max-iter", "0")
+        self.fail_with(1, "would replace the input", "transform", "x.h5", "--model", "m.h5", "-o", "m.h5")
+
+    def test_features_must_be_those_of_the_model(self):
+        self.fit("--max-iter", "2", "--tol", "0")
+        self.write_named("other.h5", self.x, ["gene0", "gene2", "gene1", "gene3", "gene4", "gene5", "gene6"])
+        result = self.fail_with(1, "feature names should match", "transform", "other.h5", "--model", "m.h5", "-o", "w.h5")
+        self.assertIn("column 1 of X is 'gene2', in the model it is 'gene1'", result.errors[0])
+        self.write("narrow.h5", X=self.x[:, :3])
+        self.fail_with(1, "X has 3 features, but NMF is expecting 7 features as input.", "transform", "narrow.h5", "--model", "m.h5", "-o", "w.h5")
+        self.write("wide.h5", W=positive_matrix(4, 5))
+        self.fail_with(1, "has 5 columns, but the model has 3 components", "inverse-transform", "wide.h5", "--model", "m.h5", "-o", "back.h5")
+
+    def test_any_file_with_H_is_a_model(self):
+        H = positive_matrix(2, 7, 3)
+        self.write("h.h5", H=H)
+        self.write("exact.h5", X=positive_matrix(9, 2, 4) @ H)
+        self.succeed("transform", "exact.h5", "--model", "h.h5", "-o", "w.h5", "--tol", "1e-12", "--max-iter", "5000")
+        self.assertLess(np.abs(self.read("w.h5", "W") - positive_matrix(9, 2, 4)).max(), 1e-6)
+        self.fail_with(2, "n_components = 3 differs", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5", "-k", "3")
+        self.fail_with(2, "does not handle beta_loss = 1", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5", "--beta-loss", "1")
+        self.write("negative.h5", H=-H)
+        self.fail_with(1, "Negative values in data passed to NMF (input H)", "transform", "exact.h5", "--model", "negative.h5", "-o", "v.h5")
+        self.write("zero.h5", H=0 * H)
+        result = self.succeed("transform", "exact.h5", "--model", "zero.h5", "-o", "z.h5")
+        self.assertTrue(any("Array passed to NMF (input H) is full of zeros." in warning for warning in result.warnings))
+        self.assertFalse(self.read("z.h5", "W").any())
+
+    def test_partial_fit(self):
+        self.write("neg.h5", X=np.where(np.arange(280).reshape(40, 7) == 9, -1, self.x))
+        self.write("narrow.h5", X=self.x[:, :3])
+        common = ["--model", "m.h5", "-k", "2", "--random-state", "0"]
+        self.fail_with(1, "Negative values in data passed to", "partial-fit", "neg.h5", *common)
+        for steps in [1, 2, 3]:
+            self.succeed("partial-fit", "x.h5", *common)
+            with h5py.File(self.path("m.h5"), "r") as model:
+                self.assertEqual(model.attrs["n_steps"], steps)
+                self.assertEqual(model.attrs["estimator"], "minibatch-nmf")
+        before = self.read("m.h5", "H")
+        self.fail_with(1, "Negative values in data passed to", "partial-fit", "neg.h5", *common)
+        self.fail_with(1, "X has 3 features, but MiniBatchNMF is expecting 7 features", "partial-fit", "narrow.h5", *common)
+        self.fail_with(2, "differs from the model's", "partial-fit", "x.h5", "--model", "m.h5", "--forget-factor", "0.1")
+        self.fail_with(2, "belongs to the estimator nmf", "partial-fit", "x.h5", *common, "--solver", "mu")
+        self.assertEqual(before.tobytes(), self.read("m.h5", "H").tobytes())
+
+    def test_inspect(self):
+        self.fit("--max-iter", "8", "--tol", "0")
+        model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
+        self.assertEqual((model["kind"], model["n_components"], model["params"]["solver"], model["n_iter"]), ("model", 3, "cd", 8))
+        H = self.read("m.h5", "H")
+        for component, row in zip(model["top_features"], H):
+            order = [feature["feature"] for feature in component]
+            self.assertEqual(order, [j for j in np.argsort(-row, kind="stable") if row[j] > 0])
+            self.assertEqual(component[0]["name"], f"gene{order[0]}")
+        self.assertEqual(model["history"]["iteration"], [4, 5, 6, 7, 8])
+        self.assertIn("top features", self.succeed("inspect", "m.h5").stdout)
+        data = json.loads(self.succeed("inspect", "x.h5", "--json").stdout)
+        self.assertEqual((data["shape"], data["element_type"], data["feature_names"]["count"]), ([40, 7], "float64", 7))
+        with h5py.File(self.path("huge.h5"), "w") as file:  # 8 PB that nobody must read
+            file.create_dataset("X", (10**9, 10**6), "f8", chunks=(1000, 100))
+        self.assertEqual(json.loads(self.succeed("inspect", "huge.h5", "--json").stdout)["shape"], [10**9, 10**6])
+
+    def test_log(self):
+        result = self.fit("--max-iter", "12", "--log-json", "log.json", "--progress", "on", "--tol", "1e-14")
+        with open(self.path("log.json"), encoding="utf-8") as file:
+            events = [json.loads(line) for line in file]
+        self.assertEqual([event["event"] for event in events], ["start"] + 12 * ["iteration"] + ["warning", "end"])
+        self.assertEqual(events[-1]["n_iter"], 12)
+        self.assertEqual(result.stderr.count("scanmf: iteration "), 12)
+        self.assertRegex(result.stderr, r"iteration 5/12  violation \d\.\d+e[-+]\d+  \S+ s/iteration  at most .* left")
+        self.assertIn("roofline", result.stdout)
+        quiet = self.fit("--max-iter", "12", "--tol", "1e-14", "--quiet")
+        self.assertEqual(quiet.stdout, "")
+        self.assertEqual(len(quiet.warnings), 1)
+        self.assertNotIn("iteration 5/12", quiet.stderr)
+
+
+class Conversions(ProgramTest):
+    def convert(self, source, *options):
+        self.succeed("convert", source, "-o", "out.h5", *options)
+        return h5py.File(self.path("out.h5"), "r")
+
+    def test_npy(self):
+        x = positive_matrix(30, 5) * 100
+        for dtype in ["f8", ">f8", "f4", "i2", ">i4", "u1", "i8", "f2"]:
+            for order in ["C", "F"]:
+                np.save(self.path("x.npy"), np.array(x.astype(dtype), order=order))
+                with self.convert("x.npy") as file:
+                    self.assertEqual(file["X"][()].tolist(), x.astype(dtype).tolist())
+                    self.assertEqual(file["X"].dtype, np.dtype("f4" if dtype == "f2" else dtype).newbyteorder("="))
+        with self.convert("x.npy", "--dtype", "float64") as file:
+            self.assertEqual(file["X"].dtype, np.float64)
+        os.remove(self.path("out.h5"))
+        np.save(self.path("one.npy"), x[0])
+        self.fail_with(1, "Expected 2D array, got 1D array instead", "convert", "one.npy", "-o", "out.h5")
+        np.save(self.path("complex.npy"), x + 1j)
+        self.fail_with(1, "elements of type <c16", "convert", "complex.npy", "-o", "out.h5")
+        with open(self.path("x.npy"), "rb+") as file:
+            file.truncate(200)
+        self.fail_with(1, "cut short", "convert", "x.npy", "-o", "out.h5")
+
+    def test_idx(self):
+        images = np.random.RandomState(0).randint(0, 256, (11, 4, 3), dtype=np.uint8)
+        for name, part, opener in [("a-idx3-ubyte", images[:6], open), ("b-idx3-ubyte.gz", images[6:], gzip.open)]:
+            with opener(self.path(name), "wb") as file:
+                file.write(struct.pack(">HBBIII", 0, 8, 3, *part.shape) + part.tobytes())
+        self.succeed("convert", "a-idx3-ubyte", "b-idx3-ubyte.gz", "-o", "out.h5")
+        self.assertEqual(self.read("out.h5", "X").tolist(), images.reshape(11, 12).tolist())
+        self.assertEqual(self.read("out.h5", "X").dtype, np.uint8)
+        with open(self.path("labels"), "wb") as file:
+            file.write(struct.pack(">HBBI", 0, 8, 1, 5) + bytes(5))
+        os.remove(self.path("out.h5"))
+        self.fail_with(1, "1-D array", "convert", "labels", "-o", "out.h5", "--format", "idx")
+        with open(self.path("short"), "wb") as file:
+            file.write(struct.pack(">HBBIII", 0, 8, 3, 5, 4, 3) + bytes(50))
+        self.fail_with(1, "cut short", "convert", "short", "-o", "out.h5")
+
+    def text(self, name, contents):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(contents)
+
+    def dense(self, group):
+        x = np.zeros(group.attrs["shape"])
+        for i, (begin, end) in enumerate(zip(group["indptr"][:-1], group["indptr"][1:])):
+            np.add.at(x[i], group["indices"][begin:end], group["data"][begin:end])
+        return x.tolist()
+
+    def test_matrix_market(self):
+        self.text("x.mtx", "%%MatrixMarket matrix coordinate real general\n% note\n\n3 4 3\n3 1 2.5\n1 4 1e-3\n1 2 7\n")
+        with self.convert("x.mtx") as file:
+            self.assertEqual(self.dense(file["X"]), [[0, 7, 0, 1e-3], [0, 0, 0, 0], [2.5, 0, 0, 0]])
+            self.assertEqual(file["X"].attrs["encoding-type"], "csr_matrix")
+        self.text("x.mtx", "%%MatrixMarket matrix coordinate integer symmetric\n2 2 2\n1 1 3\n2 1 4\n")
+        with self.convert("x.mtx") as file:
+            self.assertEqual(self.dense(file["X"]), [[3, 4], [4, 0]])
+            self.assertEqual(file["X/data"].dtype, np.int64)
+        self.text("x.mtx", "%%MatrixMarket matrix coordinate pattern general\n2 2 1\n1 2\n")
+        with self.convert("x.mtx") as file:
+            self.assertEqual(self.dense(file["X"]), [[0, 1], [0, 0]])
+        self.text("x.mtx", "%%MatrixMarket matrix array real general\n2 2\n1\n2\n3\n4\n")
+        with self.convert("x.mtx") as file:
+            self.assertEqual(file["X"][()].tolist(), [[1, 3], [2, 4]])
+        os.remove(self.path("out.h5"))
+        for contents, phrase in [("%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 3\n", "entries are missing"),
+                                 ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 3 3\n", "line 3: '3' is no column from 1 to 2"),
+                                 ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 x\n", "line 3: 'x' is no number"),
+                                 ("%%MatrixMarket matrix coordinate complex general\n2 2 1\n1 1 1 1\n", "field 'complex'")]:
+            self.text("bad.mtx", contents)
+            self.fail_with(1, phrase, "convert", "bad.mtx", "-o", "out.h5")
+
+    def test_text(self):
+        self.text("x.csv", 'name,"a, b",c\nr1,1,2.5\nr2,3,4e2\n')
+        with self.convert("x.csv") as file:
+            self.assertEqual(file["X"][()].tolist(), [[1, 2.5], [3, 400]])
+            self.assertEqual(strings(file["var/_index"][()]), ["a, b", "c"])
+            self.assertEqual(strings(file["obs/_index"][()]), ["r1", "r2"])
+        for contents in ["1\t2\n3\t4\n", "1 2\n3 4", "a;b\n1;2\n3;4\n", "x y\nr 1 2\ns 3 4\n"]:
+            self.text("x.txt", contents)
+            with self.convert("x.txt") as file:
+                self.assertEqual(file["X"][()].tolist(), [[1, 2], [3, 4]])
+        os.remove(self.path("out.h5"))
+        self.text("bad.csv", "a,b\n1,2\n3,x\n")
+        self.fail_with(1, "'bad.csv' line 3 column 2: 'x' is not a number", "convert", "bad.csv", "-o", "out.h5")
+        self.text("bad.csv", "a,b\n1,2\n3\n")
+        self.fail_with(1, "line 3: 1 numbers where 2 are expected", "convert", "bad.csv", "-o", "out.h5")
+        self.text("bad.csv", "")
+        self.fail_with(1, "Found array with 0 sample(s)", "convert", "bad.csv", "-o", "out.h5")
+
+    def test_csc(self):
+        source = os.path.join(DATA, "edge", "csc.h5ad")
+        with self.convert(source) as file, h5py.File(source, "r") as original:
+            x = np.zeros(original["X"].attrs["shape"])
+            group = original["X"]
+            for j, (begin, end) in enumerate(zip(group["indptr"][:-1], group["indptr"][1:])):
+                np.add.at(x[:, j], group["indices"][begin:end], group["data"][begin:end])
+            self.assertEqual(self.dense(file["X"]), x.tolist())
+        os.remove(self.path("out.h5"))
+        self.fail_with(1, "use it as it is", "convert", os.path.join(DATA, "edge", "ok_dense_f64.h5ad"), "-o", "out.h5")
+        self.fail_with(1, "cannot read 'missing.npy'", "convert", "missing.npy", "-o", "out.h5")
+
+
+class Generated(ProgramTest):
+    def test_dense(self):
+        size = ["--n-samples", "500", "--n-features", "40", "-k", "3", "--random-state", "7"]
+        self.succeed("generate", "-o", "g.h5", *size, "--noise", "0.02", "--dtype", "float64")
+        X, W, H = (self.read("g.h5", name) for name in ["X", "truth/W", "truth/H"])
+        self.assertEqual((X.shape, W.shape, H.shape, X.dtype), ((500, 40), (500, 3), (3, 40), np.float64))
+        noise = (X - W @ H)[X > 0]
+        self.assertLess(np.abs(noise).max(), np.sqrt(3) * 0.02 * 0.6 * 1.001)
+        self.assertGreater(noise.std(), 0.5 * 0.02 * 0.6)
+        self.assertTrue((W.sum(1) > 0).all() and (H.sum(0) > 0).all())
+        self.succeed("generate", "-o", "z.h5", *size, "--noise", "0.02", "--dtype", "float64", "--chunk-rows", "64", "--gzip", "4")
+        self.assertEqual(self.read("z.h5", "X").tobytes(), X.tobytes())
+        self.succeed("fit", "g.h5", "-k", "3", "-o", "m.h5", "--tol", "1e-6", "--max-iter", "1000")
+        found = self.read("m.h5", "H")
+        cosines = (found @ H.T) / np.outer(np.linalg.norm(found, axis=1), np.linalg.norm(H, axis=1))
+        self.assertTrue((cosines.max(0) > 0.98).all(), cosines)
+
+    def test_topics(self):
+        self.succeed("generate", "-o", "t.h5", "--kind", "topics", "--n-samples", "2000", "--n-features", "300", "-k", "4", "--density", "0.1",
+                     "--random-state", "1")
+        with h5py.File(self.path("t.h5"), "r") as file:
+            x, mean = file["X"], file["truth/W"][()] @ file["truth/H"][()]
+            self.assertEqual(list(x.attrs["shape"]), [2000, 300])
+            total = x["data"][()].sum()
+            self.assertLess(abs(total - mean.sum()), 5 * np.sqrt(mean.sum()))  # a Poisson number
+            sums = np.bincount(x["indices"][()], x["data"][()], 300)
+            self.assertLess(np.abs((sums - mean.sum(0)) / np.sqrt(mean.sum(0))).max(), 6)
+            self.assertAlmostEqual(mean.sum() / 2000, 30, 6)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2 if RANKS == 0 else 1)

@@ -159,7 +159,7 @@ class JobTest(unittest.TestCase):
         return factors(self.path("reference.h5"))
 
     def expect_same_result(self, reference):
-        self.assertEqual(factors(self.path("model.h5")), reference, "W or H differ from those of the uninterrupted run")
+        self.assertTrue(factors(self.path("model.h5")) == reference, "W or H differ from those of the uninterrupted run")
         left = [name for name in os.listdir(self.folder) if name.startswith((".", "state.h5"))]
         self.assertEqual(left, [], "files left behind")
 

@@ -118,6 +118,7 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
   table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n", limits.flops_per_second * 1e-9,
                             limits.bytes_per_second * 1e-9, 100 * shortest / loop);
   table.json["roofline_fraction"] = shortest / loop;
+  table.json["ideal_seconds_per_iteration"] = shortest / static_cast<double>(report.passes);
 }
 
 }  // namespace

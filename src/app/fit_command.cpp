@@ -39,6 +39,7 @@ class FitRun {
     description_ = describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator));
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom) log_warning("--init-file is not used: it belongs to --init custom");
+    settle_random_generator(parameters_, description_.shape);
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 

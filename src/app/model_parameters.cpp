@@ -12,6 +12,8 @@ bool same_value(const std::string& parameter, const Parameters& given, const Par
   if (parameter == "beta_loss") return given.beta_loss == stored.beta_loss;
   if (parameter == "alpha_H") return given.effective_alpha_H() == stored.effective_alpha_H();
   if (parameter == "random_state") return !given.random_state || given.random_state == stored.random_state;
+  if (parameter == "random_generator")
+    return given.random_generator == RandomGenerator::automatic || given.random_generator == stored.random_generator;
   if (parameter == "n_components" && given.n_components == components) return true;
   return given.get(parameter) == stored.get(parameter);
 }

@@ -32,6 +32,7 @@ class PartialFitRun {
     const char* name = class_name(Estimator::minibatch_nmf);
     description_ = describe_matrix(comm_, line_.inputs().front(), name);
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
+    if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);
     if (header_ && line_.text("dtype") != "auto" && line_.text("dtype") != name_of(type))

@@ -13,6 +13,7 @@
 
 #include "io/library_version.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/estimator/estimator.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/environment.hpp"
 
@@ -50,6 +51,17 @@ std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters
   comm.broadcast(std::span<Index>(&seed, 1));
   log_information(fmt::format("random state {} was drawn", seed));
   return static_cast<std::uint32_t>(seed);
+}
+
+void settle_random_generator(Parameters& parameters, const Shape& shape) {
+  const Index k = resolve_n_components(parameters, shape.columns, std::nullopt);
+  const bool automatic = parameters.random_generator == RandomGenerator::automatic;
+  parameters.random_generator = resolve_random_generator(parameters, shape, k);
+  const bool drawn = parameters.init == Init::random || (parameters.init == Init::none && k > std::min(shape.rows, shape.columns));
+  if (!drawn) return;
+  const bool counter = parameters.random_generator == RandomGenerator::counter;
+  log_information(fmt::format("random factors from the {} generator{}", counter ? "counter" : "numpy",
+                              automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
 }
 
 DataType choose_dtype(const CommandLine& line, DataType preferred) {

@@ -28,6 +28,9 @@ void check_output(const Communicator& comm, const std::string& target, const std
 /// Collective. The seed that random_state gives; none: drawn by root, logged.
 std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters);
 
+/// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn from it.
+void settle_random_generator(Parameters& parameters, const Shape& shape);
+
 /// The type to compute in: --dtype, else `preferred`.
 DataType choose_dtype(const CommandLine& line, DataType preferred);
 

@@ -39,8 +39,7 @@ Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index
   if (init == Init::none) init = k <= std::min(shape.rows, shape.columns) ? Init::nndsvda : Init::random;
   if (init == Init::custom) return custom_factors(x, k, init_file, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
   if (init == Init::random) {
-    const bool counter = parameters.random_generator == RandomGenerator::counter ||
-                         (parameters.random_generator == RandomGenerator::automatic && (shape.rows + shape.columns) * k > numpy_draws_limit);
+    const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
     return random_factors(x, k, seed, counter);
   }
   const bool nndsvda = init == Init::nndsvda;
@@ -53,6 +52,11 @@ Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows) {
   if (parameters.n_components) return *parameters.n_components;
   return parameters.n_components_auto && custom_H_rows ? *custom_H_rows : n_features;
+}
+
+RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components) {
+  if (parameters.random_generator != RandomGenerator::automatic) return parameters.random_generator;
+  return (shape.rows + shape.columns) * n_components > numpy_draws_limit ? RandomGenerator::counter : RandomGenerator::numpy;
 }
 
 template <Scalar T>

@@ -46,6 +46,7 @@ class Models(ProgramTest):
             params = dict(model["params"].attrs)
             self.assertEqual((params["alpha_W"], params["alpha_H"], params["beta_loss"], params["init"]), (0.001, "same", "kullback-leibler", "none"))
             self.assertEqual((params["n_components"], params["max_iter"], params["random_state"], params["tol"]), (3, 20, 1, 1e-14))
+            self.assertEqual(params["random_generator"], "numpy")
             self.assertFalse(params["shuffle"])
             self.assertEqual(strings(model["feature_names"][()]), [f"gene{i}" for i in range(7)])
             self.assertEqual(strings(model["obs_names"][()])[-1], "cell39")
@@ -132,6 +133,15 @@ class Models(ProgramTest):
         self.fail_with(2, "differs from the model's", "partial-fit", "x.h5", "--model", "m.h5", "--forget-factor", "0.1")
         self.fail_with(2, "belongs to the estimator nmf", "partial-fit", "x.h5", *common, "--solver", "mu")
         self.assertEqual(before.tobytes(), self.read("m.h5", "H").tobytes())
+
+    def test_random_generator(self):
+        for generator, kept in [("auto", "numpy"), ("numpy", "numpy"), ("counter", "counter")]:
+            result = self.fit("--init", "random", "--random-generator", generator, "--max-iter", "2", "--tol", "0")
+            self.assertIn(f"random factors from the {kept} generator", result.stderr)
+            with h5py.File(self.path("m.h5"), "r") as model:
+                self.assertEqual(model["params"].attrs["random_generator"], kept)
+            self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--random-generator", generator)
+        self.fail_with(2, "random_generator = numpy differs", "transform", "x.h5", "--model", "m.h5", "-o", "v.h5", "--random-generator", "numpy")
 
     def test_inspect(self):
         self.fit("--max-iter", "8", "--tol", "0")

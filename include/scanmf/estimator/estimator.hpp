@@ -92,6 +92,9 @@ struct FitControl : RunControl {
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows);
 
+/// Where random factors come from: numpy or counter, as random_generator says; auto: numpy for up to 2²⁶ draws.
+RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components);
+
 /// Collective. Fits NMF or MiniBatchNMF (parameters.estimator) to X.
 /// x: for MiniBatchNMF opened with batch_rows = min(batch_size, m). seed: used where random_state says so (the same on every rank).
 /// init_file: for init custom. Warnings (max_iter reached, mu with nndsvd) go to the log from rank 0's sink.

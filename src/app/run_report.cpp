@@ -4,6 +4,8 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -39,42 +41,48 @@ double measure_products(const Communicator& comm) {
   return comm.sum(2.0 * static_cast<double>(rows * side * side)) / seconds;
 }
 
-/// Adds up `count` elements so that they have to be read; the sum keeps a compiler from leaving that out.
-template <Scalar T>
-double read_elements(const T* elements, Index count) {
-  double total = 0;
+/// Reads `bytes` bytes with all threads; the sum keeps a compiler from leaving that out. Integers: adding numbers would be slower than reading them.
+std::uint64_t read_bytes(const void* memory, Index bytes) {
+  constexpr Index word = sizeof(std::uint64_t);
+  const auto* from = static_cast<const char*>(memory);
+  std::uint64_t total = 0;
 #pragma omp parallel for simd reduction(+ : total)
-  for (Index i = 0; i < count; ++i) total += static_cast<double>(elements[i]);
+  for (Index i = 0; i < bytes / word; ++i) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, from + i * word, word);
+    total += value;
+  }
   return total;
 }
 
-/// Bytes a second at which all ranks read X.
+/// Bytes a second at which all ranks read X, or the beginning of it, which is enough to outgrow the caches.
 template <Scalar T>
 double measure_reading(DataSource<T>& x) {
+  constexpr Index most = Index{512} << 20;
   const Communicator& comm = x.communicator();
-  volatile double sink = 0;
-  Index bytes = 0;
+  volatile std::uint64_t sink = 0;
+  Index done = 0;
+  const auto read_part = [&](const void* memory, Index elements) {
+    const Index bytes = std::min(elements * static_cast<Index>(sizeof(T)), most - done);
+    sink = sink + read_bytes(memory, bytes);
+    done += bytes;
+  };
   const auto read_block = [&](const Block<T>& block) {
     std::visit(
         [&](const auto& matrix) {
           if constexpr (requires { matrix.packed; }) {
-            const Index count = matrix.rows * padded_columns<T>(matrix.columns);
-            sink = sink + read_elements(matrix.packed, count);
-            bytes += count * static_cast<Index>(sizeof(T));
+            read_part(matrix.packed, matrix.rows * padded_columns<T>(matrix.columns));
           } else {
-            const Index begin = matrix.row_begin[0];
-            const Index count = matrix.row_begin[matrix.rows] - begin;
-            sink = sink + read_elements(matrix.value + begin, count);
-            bytes += count * static_cast<Index>(sizeof(T));
+            read_part(matrix.value + matrix.row_begin[0], matrix.row_begin[matrix.rows] - matrix.row_begin[0]);
           }
         },
         block.matrix);
   };
   const double seconds = best_seconds(comm, 3, [&] {
-    bytes = 0;
-    for (Index batch = 0; batch < x.partition().batches(); ++batch) x.visit(batch, read_block);
+    done = 0;
+    for (Index batch = 0; batch < x.partition().batches() && done < most; ++batch) x.visit(batch, read_block);
   });
-  return static_cast<double>(comm.sum(bytes)) / seconds;
+  return static_cast<double>(comm.sum(done)) / seconds;
 }
 
 struct Spread {

@@ -40,7 +40,7 @@ StoredArray::StoredArray(hdf5::Dataset dataset, const std::string& file, Index p
 
 /// True for the filters that are undone here: shuffle, deflate, in this order, or none; remembers which.
 bool StoredArray::take_filters() {
-  if (dataset_.chunk().empty()) return false;
+  if (dataset_.chunk().empty() || !dataset_.filters_every_chunk()) return false;
   unsigned number = 0;
   for (const hdf5::Filter& filter : dataset_.filters()) {
     if (filter.id == H5Z_FILTER_SHUFFLE && number == 0) {

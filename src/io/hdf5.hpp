@@ -124,6 +124,8 @@ class Dataset {
   /// Chunk dimensions; empty when the dataset is not chunked.
   const std::vector<Index>& chunk() const { return chunk_; }
   const std::vector<Filter>& filters() const { return filters_; }
+  /// False when the chunks at the edges are stored without the filters.
+  bool filters_every_chunk() const { return filters_every_chunk_; }
   bool contiguous() const { return contiguous_; }
   /// For people: "contiguous", "chunks of 256 x 784, gzip".
   std::string layout() const;
@@ -156,6 +158,7 @@ class Dataset {
   std::vector<Index> chunk_;
   std::vector<Filter> filters_;
   bool contiguous_ = false;
+  bool filters_every_chunk_ = true;
   ElementType type_;
 };
 

@@ -87,6 +87,16 @@ std::string rows_place(const Dataset& dataset, Range rows) {
   return fmt::format("{} {} to {} of {}", dataset.dimensions().size() == 1 ? "elements" : "rows", rows.begin, rows.end - 1, dataset.place());
 }
 
+/// A filter that the library lacks is the likeliest reason, and one that HDF5 itself explains badly.
+[[noreturn]] void refuse_read(const Dataset& dataset, Range rows) {
+  const std::string reason = last_reason();
+  for (const Filter& filter : dataset.filters())
+    if (H5Zfilter_avail(filter.id) <= 0)
+      throw Error(
+          fmt::format("{} is compressed with {}, which this HDF5 library cannot read; write it with gzip instead", dataset.place(), filter.name));
+  throw Error(fmt::format("cannot read {}: {}", rows_place(dataset, rows), reason));
+}
+
 }  // namespace
 
 template <>
@@ -161,6 +171,9 @@ Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
   check(H5Pget_chunk(properties.get(), static_cast<int>(lengths.size()), lengths.data()), "read the layout of", place());
   chunk_.assign(lengths.begin(), lengths.end());
   filters_ = filters_of(properties.get());
+  unsigned options = 0;
+  H5Pget_chunk_opts(properties.get(), &options);
+  filters_every_chunk_ = (options & H5D_CHUNK_DONT_FILTER_PARTIAL_CHUNKS) == 0;
 }
 
 Dataset File::dataset(const std::string& path) const {
@@ -196,7 +209,8 @@ std::optional<Index> Dataset::file_offset() const {
   const Lock lock;
   if (!contiguous_) return std::nullopt;
   const haddr_t offset = H5Dget_offset(id());
-  if (offset == HADDR_UNDEF) return std::nullopt;
+  // Space that is not allocated yet has no place; in a file with a user block the library adds that block's length to "no place".
+  if (offset == HADDR_UNDEF || H5Dget_storage_size(id()) == 0) return std::nullopt;
   return static_cast<Index>(offset);
 }
 
@@ -232,13 +246,21 @@ void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) c
   const Lock lock;
   std::array<hsize_t, H5S_MAX_RANK> start{};
   for (std::size_t d = 0; d < chunk_number.size(); ++d) start[d] = static_cast<hsize_t>(chunk_number[d] * chunk_[d]);
-  const auto refuse = [&] { fail("read", rows_place(*this, {chunk_number[0] * chunk_[0], (chunk_number[0] + 1) * chunk_[0]})); };
+  const Range rows = {chunk_number[0] * chunk_[0], (chunk_number[0] + 1) * chunk_[0]};
   hsize_t size = 0;
-  if (H5Dget_chunk_storage_size(id(), start.data(), &size) < 0) refuse();
-  to.size = static_cast<Index>(size);
-  if (size == 0) return;
-  if (to.bytes.size() < size) to.bytes.resize(size);
-  if (H5Dread_chunk(id(), H5P_DEFAULT, start.data(), &to.skipped_filters, to.bytes.data()) < 0) refuse();
+  if (H5Dget_chunk_storage_size(id(), start.data(), &size) >= 0) {
+    to.size = static_cast<Index>(size);
+    if (size == 0) return;
+    if (to.bytes.size() < size) to.bytes.resize(size);
+    if (H5Dread_chunk(id(), H5P_DEFAULT, start.data(), &to.skipped_filters, to.bytes.data()) >= 0) return;
+  }
+  // The library also fails for a chunk that was never written, which is no failure here.
+  const std::string reason = last_reason();
+  haddr_t address = HADDR_UNDEF;
+  unsigned skipped = 0;
+  if (H5Dget_chunk_info_by_coord(id(), start.data(), &skipped, &address, &size) < 0 || address != HADDR_UNDEF)
+    throw Error(fmt::format("cannot read {}: {}", rows_place(*this, rows), reason));
+  to.size = 0;
 }
 
 template <class T>
@@ -246,7 +268,7 @@ void Dataset::read_rows(Range rows, T* to) const {
   const Lock lock;
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
-    if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) fail("read", rows_place(*this, rows));
+    if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) refuse_read(*this, rows);
   });
 }
 
@@ -259,7 +281,7 @@ void Dataset::read_part(Range rows, Range columns, T* to) const {
   const SpaceHandle file(H5Dget_space(id()));
   if (H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
       H5Dread(id(), native_type<T>(), memory.get(), file.get(), H5P_DEFAULT, to) < 0)
-    fail("read", rows_place(*this, rows));
+    refuse_read(*this, rows);
 }
 
 template <class T>

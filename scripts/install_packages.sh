@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, python, example, text, slurm), those that are missing only:
+# Installs the Debian packages of the groups named (build, python, checks, example, text, slurm), those that are missing only:
 #
 #     scripts/install_packages.sh build python
 #
@@ -11,6 +11,7 @@ build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
 example=(dataset-fashion-mnist)
 text=(bible-kjv bible-kjv-text)
+checks=(clang-format)
 slurm=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge iproute2)
 
 wanted=()
@@ -20,8 +21,9 @@ for group in "$@"; do
     python) wanted+=("${python[@]}") ;;
     example) wanted+=("${example[@]}") ;;
     text) wanted+=("${text[@]}") ;;
+    checks) wanted+=("${checks[@]}") ;;
     slurm) wanted+=("${slurm[@]}") ;;
-    *) echo "install_packages.sh: unknown group '$group' (build, python, example, text, slurm)" >&2; exit 2 ;;
+    *) echo "install_packages.sh: unknown group '$group' (build, python, checks, example, text, slurm)" >&2; exit 2 ;;
   esac
 done
 

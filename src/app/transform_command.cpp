@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "app/commands.hpp"
-#include "app/model_parameters.hpp"
 #include "app/memory_plan.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -52,13 +52,12 @@ class TransformRun {
     apply_threads(comm_, line_);
     header_ = read_model_header(comm_, model_);
     const bool is_model = !header_.estimator.empty();
-    parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"}) : parameters_of_options(line_, header_.n_components);
+    parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"})
+                           : parameters_of_options(line_, header_.n_components);
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name);
     check_output(comm_, target_, {description_.file, model_});
-    comm_.agree([&] {
-      check_features(description_, header_, name);
-    });
+    comm_.agree([&] { check_features(description_, header_, name); });
     return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type), [this]<Scalar T>() { return transform_as<T>(); });
   }
 

@@ -20,14 +20,14 @@ Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::
 
 enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 
-/// Collective. Non-negative double SVD (Boutsidis & Gallopoulos 2008) of the truncated SVD by randomised subspace iteration with the same sketch and passes as
-/// scikit-learn, or of the exact SVD (dense X in memory only). Components that do not exist are zero, then filled as the variant says.
+/// Collective. Non-negative double SVD (Boutsidis & Gallopoulos 2008) of the truncated SVD by randomised subspace iteration with the same sketch and
+/// passes as scikit-learn, or of the exact SVD (dense X in memory only). Components that do not exist are zero, then filled as the variant says.
 /// Precondition: n_components <= min(shape).
 template <Scalar T>
 Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact);
 
-/// Collective. Datasets /W and /H of `file`, checked as scikit-learn does, H first. Messages name the array and `estimator`. NaN and infinity are refused.
-/// n_components: expected k.
+/// Collective. Datasets /W and /H of `file`, checked as scikit-learn does, H first. Messages name the array and `estimator`. NaN and infinity are
+/// refused. n_components: expected k.
 template <Scalar T>
 Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const std::string& file, const std::string& estimator);
 

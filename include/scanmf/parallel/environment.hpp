@@ -37,7 +37,8 @@ void set_threads(int threads);
 /// Threads that a parallel region of this rank uses.
 int thread_count();
 
-/// Collective. Bytes that this rank can still take: the least that the system, its control groups and Slurm leave to this node's ranks, shared evenly.
+/// Collective. Bytes that this rank can still take: the least that the system, its control groups and Slurm leave to this node's ranks, shared
+/// evenly.
 Index available_memory(const Communicator& comm);
 
 /// Highest resident memory of this process so far, in bytes.

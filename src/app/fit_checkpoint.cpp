@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <vector>
 
 #include "core/number_text.hpp"
 #include "scanmf/core/log.hpp"
@@ -86,13 +88,29 @@ bool FitCheckpoint::is_to_stop() {
   return false;
 }
 
+std::string FitCheckpoint::reason() const {
+  const std::vector<std::string> reasons = comm_.allgather(reason_);
+  const auto first = std::ranges::find_if(reasons, [](const std::string& reason) { return !reason.empty(); });
+  if (first == reasons.end()) return {};
+  const auto rank = first - reasons.begin();
+  return rank == 0 ? *first : fmt::format("{} on rank {}", *first, rank);
+}
+
+void FitCheckpoint::set_size(double bytes) {
+  constexpr double slow_disk = 200e6;  // bytes a second
+  save_seconds_ = std::max(1.0, bytes / slow_disk);
+}
+
 void FitCheckpoint::save(const std::function<void()>& write) {
   const Timer timer;
+  const bool due = is_due();
   {
     const PhaseTimer phase(times_, Phase::checkpoint);
     write();
   }
-  save_seconds_ = std::max(save_seconds_, timer.seconds());
+  save_seconds_ = std::max(has_saved_ ? save_seconds_ : 1, timer.seconds());
+  has_saved_ = true;
+  if (due) due_seconds_ += timer.seconds();
   saved_iteration_ = iteration_;
   since_save_.reset();
   log_detail(fmt::format("checkpoint after iteration {} in {:.2f} s", iteration_, timer.seconds()));
@@ -100,11 +118,15 @@ void FitCheckpoint::save(const std::function<void()>& write) {
   if (comm_.is_root() && !reason_.empty()) std::filesystem::remove(stop_file(file()), error);  // it has done its work; a next run is to go on
 }
 
-void FitCheckpoint::remove() {
-  if (!is_on()) return;
-  const double share = times_[Phase::checkpoint] / std::max(1e-9, since_start_.seconds());
+void FitCheckpoint::warn_of_cost() const {
+  const double share = due_seconds_ / std::max(1e-9, since_start_.seconds());
   if (comm_.is_root() && share > 0.05)
     log_warning(fmt::format("checkpoints took {:.0f} % of the time; a longer --checkpoint-every would save it", 100 * share));
+}
+
+void FitCheckpoint::remove() {
+  if (!is_on()) return;
+  warn_of_cost();
   checkpoint_->remove();
 }
 

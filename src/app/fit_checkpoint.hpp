@@ -36,9 +36,15 @@ class FitCheckpoint {
   /// To be called after each iteration: how many there are and how long the last one took.
   void iteration_done(const Progress& now);
 
-  /// Why the run stops, for the message; on rank 0.
-  const std::string& reason() const { return reason_; }
+  /// Collective. Why the run stops, for the message, on every rank: a signal may have reached one of them only.
+  std::string reason() const;
   const std::string& file() const { return checkpoint_->file(); }
+
+  /// Bytes of a generation, about: how long the first save will take is a guess from them, later ones are measured.
+  void set_size(double bytes);
+
+  /// A warning on rank 0 when the saves that --checkpoint-every asked for took more than a twentieth of the time.
+  void warn_of_cost() const;
 
   /// Collective. The model is written: the checkpoint is no longer needed.
   void remove();
@@ -61,7 +67,9 @@ class FitCheckpoint {
   Index iteration_ = 0;
   Index saved_iteration_ = 0;
   double iteration_seconds_ = 0;
-  double save_seconds_ = 1;  // of the slowest save so far
+  double save_seconds_ = 1;  // of the slowest save so far, before the first one: a guess
+  bool has_saved_ = false;
+  double due_seconds_ = 0;  // of all saves that were due
   std::string reason_;
 };
 

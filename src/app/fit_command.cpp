@@ -73,6 +73,7 @@ class FitRun {
                          {"random_state", seed_},
                          {"ranks", comm_.size()}});
     const auto source = load<T>();
+    checkpoint.set_size(static_cast<double>((description_.shape.rows + 3 * description_.shape.columns) * n_components()) * sizeof(T));
     FitControl<T> control;
     control.report = &report_;
     control.on_progress = [&](const Progress& now) {
@@ -149,10 +150,13 @@ class FitRun {
 
   template <Scalar T>
   int stop(const FittedModel<T>& model, const FitCheckpoint& checkpoint) {
-    log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", checkpoint.file()}, {"reason", checkpoint.reason()}});
+    const std::string reason = checkpoint.reason();
+    checkpoint.warn_of_cost();
+    const RunTable table = make_run_table(comm_, report_, {}, timer_.seconds());
+    log_.print(table.text);
+    log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", checkpoint.file()}, {"reason", reason}, {"report", table.json}});
     log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on",
-                            model.n_steps.value_or(model.n_iter), checkpoint.reason().empty() ? "asked on another rank" : checkpoint.reason(),
-                            checkpoint.file()));
+                            model.n_steps.value_or(model.n_iter), reason, checkpoint.file()));
     return static_cast<int>(ExitStatus::stopped);
   }
 

@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <random>
@@ -22,7 +23,17 @@ namespace scanmf::app {
 void apply_threads(const Communicator& comm, const CommandLine& line) {
   const int automatic = automatic_threads(comm);
   constexpr Index most = 4096;
-  set_threads(static_cast<int>(std::min(line.number("threads").value_or(automatic), most)));
+  const auto threads = static_cast<int>(std::min(line.number("threads").value_or(automatic), most));
+  set_threads(threads);
+  const NodeLoad load = busiest_node(comm, threads);
+  const bool threads_wait = comm.max(threads) > 1;
+  const char* const policy = std::getenv("OMP_WAIT_POLICY");
+  const bool passive = policy != nullptr && (policy[0] == 'p' || policy[0] == 'P');
+  if (load.threads > load.cores && threads_wait && !passive)
+    log_warning(
+        fmt::format("{} threads share {} cores of a node, and those that wait keep the others from running: use fewer --threads or ranks, or set "
+                    "OMP_WAIT_POLICY=passive",
+                    load.threads, load.cores));
 }
 
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs) {

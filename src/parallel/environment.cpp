@@ -67,18 +67,26 @@ std::optional<Index> system_memory() {
   return std::nullopt;
 }
 
-/// Bytes that this process's control groups (version 2, and its parents) and Slurm leave.
-std::vector<Index> memory_limits() {
-  std::vector<Index> limits;
+/// Folders of this process's control groups (version 2): its own one and those above.
+std::vector<std::string> control_groups() {
+  std::vector<std::string> folders;
   std::ifstream stream("/proc/self/cgroup");
   for (std::string line; std::getline(stream, line);) {
     if (line.rfind("0::", 0) != 0) continue;
-    for (std::filesystem::path group = line.substr(3); !group.empty() && group != group.parent_path(); group = group.parent_path()) {
-      const std::string folder = "/sys/fs/cgroup" + group.string();
-      const auto most = number_in(folder + "/memory.max");
-      const auto used = number_in(folder + "/memory.current");
-      if (most && used) limits.push_back(std::max<Index>(0, *most - *used));
-    }
+    std::filesystem::path group = line.substr(3);
+    for (; !group.empty() && group != group.parent_path(); group = group.parent_path()) folders.push_back("/sys/fs/cgroup" + group.string());
+    folders.emplace_back("/sys/fs/cgroup");  // in a container its own group
+  }
+  return folders;
+}
+
+/// Bytes that the control groups and Slurm leave.
+std::vector<Index> memory_limits() {
+  std::vector<Index> limits;
+  for (const std::string& group : control_groups()) {
+    const auto most = number_in(group + "/memory.max");
+    const auto used = number_in(group + "/memory.current");
+    if (most && used) limits.push_back(std::max<Index>(0, *most - *used));
   }
   if (const char* const mebibytes = std::getenv("SLURM_MEM_PER_NODE"))
     limits.push_back(static_cast<Index>(std::strtoll(mebibytes, nullptr, 10)) << 20);
@@ -100,11 +108,14 @@ Index available_memory(const Communicator& comm) {
   return available / ranks;
 }
 
-int automatic_threads(const Communicator& comm) {
+namespace {
+
+/// Collective. The affinity masks of all ranks of this rank's node.
+std::vector<cpu_set_t> masks_of_node(const Communicator& comm) {
   constexpr int bytes = sizeof(cpu_set_t);
   cpu_set_t own;
   CPU_ZERO(&own);
-  const bool known = sched_getaffinity(0, sizeof own, &own) == 0;
+  if (sched_getaffinity(0, sizeof own, &own) != 0) CPU_ZERO(&own);  // more processors than the mask has room for
   MPI_Comm node = MPI_COMM_NULL;
   MPI_Comm_split_type(comm.get(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &node);
   int ranks = 1;
@@ -112,14 +123,55 @@ int automatic_threads(const Communicator& comm) {
   std::vector<cpu_set_t> masks(static_cast<std::size_t>(ranks));
   MPI_Allgather(&own, bytes, MPI_BYTE, masks.data(), bytes, MPI_BYTE, node);
   MPI_Comm_free(&node);
+  return masks;
+}
+
+/// Cores that the control groups (version 2) of this process grant in processor time; nullopt without such a limit.
+std::optional<Index> granted_cores() {
+  std::optional<Index> least;
+  for (const std::string& group : control_groups()) {
+    std::ifstream stream(group + "/cpu.max");
+    Index quota = 0;
+    Index period = 0;
+    if (!(stream >> quota >> period) || period <= 0) continue;  // "max": no limit
+    least = std::min(least.value_or(std::numeric_limits<Index>::max()), std::max<Index>(1, quota / period));
+  }
+  return least;
+}
+
+}  // namespace
+
+int automatic_threads(const Communicator& comm) {
+  const std::vector<cpu_set_t> masks = masks_of_node(comm);
   if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
-  if (!known) return 1;
+  cpu_set_t own;
+  CPU_ZERO(&own);
+  if (sched_getaffinity(0, sizeof own, &own) != 0) return 1;
   const auto sharing = std::count_if(masks.begin(), masks.end(), [&own](const cpu_set_t& mask) {
     cpu_set_t common;
     CPU_AND(&common, &own, &mask);
     return CPU_COUNT(&common) > 0;
   });
-  return std::max(1, CPU_COUNT(&own) / std::max(1, static_cast<int>(sharing)));
+  const Index by_mask = CPU_COUNT(&own) / std::max<Index>(1, sharing);
+  const Index by_time = granted_cores().value_or(std::numeric_limits<int>::max()) / static_cast<Index>(masks.size());
+  return static_cast<int>(std::max<Index>(1, std::min(by_mask, by_time)));
+}
+
+NodeLoad busiest_node(const Communicator& comm, int threads) {
+  MPI_Comm node = MPI_COMM_NULL;
+  MPI_Comm_split_type(comm.get(), MPI_COMM_TYPE_SHARED, comm.rank(), MPI_INFO_NULL, &node);
+  Index threads_of_node = threads;
+  MPI_Allreduce(MPI_IN_PLACE, &threads_of_node, 1, MPI_INT64_T, MPI_SUM, node);
+  MPI_Comm_free(&node);
+  cpu_set_t all;
+  CPU_ZERO(&all);
+  for (const cpu_set_t& mask : masks_of_node(comm)) CPU_OR(&all, &all, &mask);
+  const std::vector<Index> all_threads = comm.allgather(threads_of_node);
+  const std::vector<Index> all_cores = comm.allgather<Index>(std::max(1, CPU_COUNT(&all)));
+  NodeLoad busiest{0, 1};
+  for (std::size_t rank = 0; rank < all_cores.size(); ++rank)
+    if (all_threads[rank] * busiest.cores > busiest.threads * all_cores[rank]) busiest = {all_threads[rank], all_cores[rank]};
+  return busiest;
 }
 
 void set_threads(int threads) {

@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import unittest
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -159,6 +160,18 @@ class Models(ProgramTest):
         with h5py.File(self.path("huge.h5"), "w") as file:  # 8 PB that nobody must read
             file.create_dataset("X", (10**9, 10**6), "f8", chunks=(1000, 100))
         self.assertEqual(json.loads(self.succeed("inspect", "huge.h5", "--json").stdout)["shape"], [10**9, 10**6])
+
+    def test_more_threads_than_cores(self):
+        cores = len(os.sched_getaffinity(0))
+        for policy, expected in (("active", True), ("passive", False)):
+            with mock.patch.dict(os.environ, {"OMP_WAIT_POLICY": policy, "GOMP_SPINCOUNT": "0"}):
+                warnings = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0, "--threads", cores + 1).warnings
+            self.assertEqual([f"threads share {cores} cores of a node" in warning for warning in warnings], [True] * expected, warnings)
+        with mock.patch.dict(os.environ):
+            for variable in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
+                os.environ.pop(variable, None)
+            result = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0)
+        self.assertEqual(result.warnings, [], "--threads auto takes no more than there are")
 
     def test_log(self):
         result = self.fit("--max-iter", "12", "--log-json", "log.json", "--progress", "on", "--tol", "1e-14")

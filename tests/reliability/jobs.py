@@ -38,12 +38,12 @@ def fit_command(options):
     return ["fit", "X.h5", *(f"--{name}={value}" for name, value in options.items())]
 
 
-def wait_until(condition, what, seconds=PATIENCE):
+def wait_until(condition, what, seconds=PATIENCE, pause=0.002):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise AssertionError(f"waited {seconds} s in vain for {what}")
-        time.sleep(0.002)
+        time.sleep(pause)
 
 
 def identity(path):

@@ -28,7 +28,7 @@ class Stop(JobTest):
         self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR1), "SIGUSR1")
 
     def test_term_to_one_rank(self):
-        self.stop_and_go_on(3, lambda job: os.kill(max(job.ranks()), signal.SIGTERM), "stopped")
+        self.stop_and_go_on(3, lambda job: os.kill(max(job.ranks()), signal.SIGTERM), "SIGTERM on rank 2")
 
     def test_interrupt_without_mpirun(self):
         self.stop_and_go_on(None, lambda job: job.signal(signal.SIGINT), "SIGINT")

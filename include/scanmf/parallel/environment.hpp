@@ -28,8 +28,17 @@ class Communicator;
 int available_cores();
 
 /// Collective. Threads for this rank when nobody says how many: OMP_NUM_THREADS if it is set, else the cores it may run on,
-/// shared with the ranks of the same node that may run there too. At least 1.
+/// shared with the ranks of the same node that may run there too, and no more than the processor time that the control group grants. At least 1.
 int automatic_threads(const Communicator& comm);
+
+/// Threads of a node's ranks, and the cores that they may run on.
+struct NodeLoad {
+  Index threads = 0;
+  Index cores = 0;
+};
+
+/// Collective. The node with the most threads a core, when this rank runs `threads` threads.
+NodeLoad busiest_node(const Communicator& comm, int threads);
 
 /// Sets the number of OpenMP threads of this rank (at least 1) and keeps BLAS single-threaded.
 void set_threads(int threads);

@@ -10,7 +10,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
-#include <random>
 
 #include "io/library_version.hpp"
 #include "scanmf/core/log.hpp"
@@ -53,15 +52,6 @@ void check_output(const Communicator& comm, const std::string& target, const std
         throw Error(fmt::format("the output '{}' would replace the input '{}': name another one", target, input));
     }
   });
-}
-
-std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters) {
-  if (parameters.random_state) return *parameters.random_state;
-  Index seed = 0;
-  if (comm.is_root()) seed = static_cast<Index>(std::random_device{}());
-  comm.broadcast(std::span<Index>(&seed, 1));
-  log_information(fmt::format("random state {} was drawn", seed));
-  return static_cast<std::uint32_t>(seed);
 }
 
 void settle_random_generator(Parameters& parameters, const Shape& shape) {

@@ -25,9 +25,6 @@ void apply_threads(const Communicator& comm, const CommandLine& line);
 /// (files that are still needed). So that nobody computes for hours in vain.
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
 
-/// Collective. The seed that random_state gives; none: drawn by root, logged.
-std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters);
-
 /// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn from it.
 void settle_random_generator(Parameters& parameters, const Shape& shape);
 

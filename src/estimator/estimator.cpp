@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <random>
 
 #include "estimator/nmf.hpp"
 #include "scanmf/core/log.hpp"
@@ -57,6 +58,15 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components) {
   if (parameters.random_generator != RandomGenerator::automatic) return parameters.random_generator;
   return (shape.rows + shape.columns) * n_components > numpy_draws_limit ? RandomGenerator::counter : RandomGenerator::numpy;
+}
+
+std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters) {
+  if (parameters.random_state) return *parameters.random_state;
+  Index seed = 0;
+  if (comm.is_root()) seed = static_cast<Index>(std::random_device{}());
+  comm.broadcast(std::span<Index>(&seed, 1));
+  log_information(fmt::format("random state {} was drawn", seed));
+  return static_cast<std::uint32_t>(seed);
 }
 
 template <Scalar T>

@@ -10,19 +10,33 @@
 namespace scanmf {
 namespace {
 
-/// One of the two arrays of the file, as messages speak of it.
+/// One of the two arrays, as messages speak of it.
 struct InputArray {
-  const std::string& file;
-  const std::string& estimator;
+  std::string file;  // empty: in memory
+  std::string estimator;
   const char* name;  // "H" or "W"
   Shape expected;
   const char* meaning;  // of the expected shape
   std::string path() const { return std::string("/") + name; }
-  std::string place() const { return file + ":" + path(); }
+  std::string place() const { return file.empty() ? name : file + ":" + path(); }
 };
 
+InputArray array_H(const std::string& file, const std::string& estimator, Index n_components, Index n_features) {
+  return {file, estimator, "H", {n_components, n_features}, "n_components x n_features"};
+}
+
+InputArray array_W(const std::string& file, const std::string& estimator, Index n_components, Index n_samples) {
+  return {file, estimator, "W", {n_samples, n_components}, "n_samples x n_components"};
+}
+
+void check_shape(const InputArray& input, const Shape& shape) {
+  if (shape != input.expected)
+    throw Error(fmt::format("Array with wrong shape passed to {} (input {}). Expected ({}, {}), but got ({}, {}): {} must be {}", input.estimator,
+                            input.name, input.expected.rows, input.expected.columns, shape.rows, shape.columns, input.place(), input.meaning));
+}
+
 /// Collective. The element type; an error when the array is missing or has another shape.
-DataType check_shape(const Communicator& comm, const InputArray& input) {
+DataType check_dataset(const Communicator& comm, const InputArray& input) {
   const std::optional<DatasetInfo> info = dataset_info(comm, input.file, input.path());
   std::vector<Index> dimensions;
   DataType type = DataType::float64;
@@ -39,9 +53,7 @@ DataType check_shape(const Communicator& comm, const InputArray& input) {
     if (dimensions.size() != 2)
       throw Error(dimensions.empty() ? fmt::format("Expected 2D array, got scalar array instead: {}", input.place())
                                      : fmt::format("Expected 2D array, got {}D array instead: {}", dimensions.size(), input.place()));
-    if (Shape{dimensions[0], dimensions[1]} != input.expected)
-      throw Error(fmt::format("Array with wrong shape passed to {} (input {}). Expected ({}, {}), but got ({}, {}): {} must be {}", input.estimator,
-                              input.name, input.expected.rows, input.expected.columns, dimensions[0], dimensions[1], input.place(), input.meaning));
+    check_shape(input, {dimensions[0], dimensions[1]});
   });
   return type;
 }
@@ -84,6 +96,15 @@ Matrix<T> transpose(const Matrix<T>& a) {
   return t;
 }
 
+/// Collective. Finite, >= 0 and not all zero. by_partition: `values` are the rows of W that this rank owns, else all of H.
+template <Scalar T>
+void check_values(const DataSource<T>& source, const InputArray& input, const Matrix<T>& values, bool by_partition) {
+  const Communicator& comm = source.communicator();
+  const auto global_row = [&](Index row) { return by_partition ? global_row_of(source.partition(), comm.rank(), row) : row; };
+  comm.agree([&] { check_entries(input, values, global_row); });
+  check_not_all_zero(comm, input, values);
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -92,20 +113,18 @@ Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const
   const auto [m, n] = source.shape();
   Factors<T> factors;
 
-  const InputArray H{file, estimator, "H", {n_components, n}, "n_components x n_features"};
-  const DataType H_type = check_shape(comm, H);
+  const InputArray H = array_H(file, estimator, n_components, n);
+  const DataType H_type = check_dataset(comm, H);
   {
     const Matrix<T> values = read_replicated_matrix<T>(comm, file, H.path());
-    comm.agree([&] { check_entries(H, values, [](Index row) { return row; }); });
-    check_not_all_zero(comm, H, values);
+    check_values(source, H, values, false);
     factors.Ht = transpose(values);
   }
 
-  const InputArray W{file, estimator, "W", {m, n_components}, "n_samples x n_components"};
-  const DataType W_type = check_shape(comm, W);
+  const InputArray W = array_W(file, estimator, n_components, m);
+  const DataType W_type = check_dataset(comm, W);
   factors.W = read_local_rows<T>(comm, file, W.path(), source.partition());
-  comm.agree([&] { check_entries(W, factors.W, [&](Index row) { return global_row_of(source.partition(), comm.rank(), row); }); });
-  check_not_all_zero(comm, W, factors.W);
+  check_values(source, W, factors.W, true);
 
   comm.agree([&] {
     constexpr DataType X_type = data_type_of<T>;
@@ -117,7 +136,27 @@ Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const
   return factors;
 }
 
+template <Scalar T>
+void check_factors(const DataSource<T>& source, Index n_components, const Factors<T>& factors, const std::string& estimator) {
+  const Communicator& comm = source.communicator();
+  const auto [m, n] = source.shape();
+  const InputArray H = array_H({}, estimator, n_components, n);
+  comm.agree([&] { check_shape(H, {factors.Ht.columns(), factors.Ht.rows()}); });
+  check_values(source, H, transpose(factors.Ht), false);
+
+  const InputArray W = array_W({}, estimator, n_components, m);
+  const Index rows = comm.sum(factors.W.rows());
+  comm.agree([&] {
+    check_shape(W, {rows, factors.W.columns()});
+    if (factors.W.rows() != source.local_rows())
+      throw Error(fmt::format("rank {} has {} rows of W (input W) for {} rows of X", comm.rank(), factors.W.rows(), source.local_rows()));
+  });
+  check_values(source, W, factors.W, true);
+}
+
 template Factors<float> custom_factors(const DataSource<float>&, Index, const std::string&, const std::string&);
 template Factors<double> custom_factors(const DataSource<double>&, Index, const std::string&, const std::string&);
+template void check_factors(const DataSource<float>&, Index, const Factors<float>&, const std::string&);
+template void check_factors(const DataSource<double>&, Index, const Factors<double>&, const std::string&);
 
 }  // namespace scanmf

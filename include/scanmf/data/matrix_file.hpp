@@ -60,9 +60,17 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
 /// Bytes that the fullest of `ranks` ranks needs for X in memory (sparse X: if its elements can be shared out evenly).
 Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks);
 
-/// Collective. The same source from rows already in memory: rank r gives its rows, ranks in order; `rows` are exchanged so that tiles are global.
+/// Collective. The same source from rows already in memory: rank r gives its rows, any number, ranks in order. They are copied, and exchanged so that
+/// tiles are global.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, MatrixView<const T> local_rows, const LoadOptions& options = {});
+
+/// Collective. A matrix with a row for each row of X, say W: from the ranks that have given the rows to source_from_rows to those that own them in
+/// its partition, and back. given_rows: how many this rank has given.
+template <Scalar T>
+Matrix<T> owned_from_given(const Communicator& comm, MatrixView<const T> given, const RowPartition& partition);
+template <Scalar T>
+Matrix<T> given_from_owned(const Communicator& comm, const Matrix<T>& owned, const RowPartition& partition, Index given_rows);
 
 /// Collective. Reads dataset `path` of `file`, replicated on every rank, any real type converted to T. For custom H and models.
 template <Scalar T>

@@ -95,6 +95,9 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 /// Where random factors come from: numpy or counter, as random_generator says; auto: numpy for up to 2²⁶ draws.
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components);
 
+/// Collective. The seed that random_state gives; none: drawn by rank 0, logged.
+std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters);
+
 /// Collective. Fits NMF or MiniBatchNMF (parameters.estimator) to X.
 /// x: for MiniBatchNMF opened with batch_rows = min(batch_size, m). seed: used where random_state says so (the same on every rank).
 /// init_file: for init custom. Warnings (max_iter reached, mu with nndsvd) go to the log from rank 0's sink.

@@ -31,4 +31,9 @@ Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32
 template <Scalar T>
 Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const std::string& file, const std::string& estimator);
 
+/// Collective. The same checks of factors that a caller has made: shapes, finite, >= 0, not all zero; W: this rank's rows, in the order of the
+/// partition.
+template <Scalar T>
+void check_factors(const DataSource<T>& source, Index n_components, const Factors<T>& factors, const std::string& estimator);
+
 }  // namespace scanmf

@@ -1,25 +1,29 @@
 #include <cstdio>
 
-#include "scanmf/data/matrix_file.hpp"
-#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/estimator/decomposition.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 int main(int argc, char** argv) {
   const scanmf::MpiEnvironment mpi(argc, argv);
   const scanmf::Communicator comm;  // all ranks; or hand it a communicator of your own
 
-  const auto description = scanmf::describe_matrix(comm, argv[1], "NMF");
-  const auto x = scanmf::load_matrix<double>(comm, description);  // each rank reads its own rows
-
   scanmf::Parameters parameters;  // scikit-learn's names and defaults
-  parameters.set("n_components", "3");
-  parameters.set("init", "random");
-  parameters.alpha_W = 1e-4;
+  parameters.n_components = 3;
+  parameters.init = scanmf::Init::random;
+  parameters.random_state = 0;
+  scanmf::NMF<double> nmf(comm, parameters);
+  nmf.set_params({{"max_iter", "500"}, {"alpha_W", "0.01"}});
 
-  const auto model = scanmf::fit(*x, parameters, 0);  // seed 0
-  // model.factors.W: this rank's rows of W;  model.factors.Ht: H transposed, on every rank
-  const auto w = scanmf::transform(*x, model.factors.Ht, parameters, 0);
+  const auto x = nmf.open(argv[1]);                // each rank reads its own rows
+  const auto W = nmf.fit_transform(*x);            // this rank's rows of W
+  const auto H = nmf.components();                 // 3 x n, on every rank
+  const auto X = nmf.inverse_transform(W.view());  // this rank's rows of W·H
+
+  // Rows of your own, in memory: each rank hands in as many as it has, and gets the rows of W that belong to them.
+  const auto again = nmf.transform(X.view());
+
   if (comm.is_root())
-    std::printf("%lld components, %lld iterations, error %.6f, %lld rows of W on rank 0\n", static_cast<long long>(model.n_components),
-                static_cast<long long>(model.n_iter), model.reconstruction_err, static_cast<long long>(w.rows()));
+    std::printf("%d iterations, error %.6f, H is %d x %d; rank 0 has %d rows of W, W(0, 0) = %.6f, again %.6f\n", static_cast<int>(nmf.n_iter()),
+                nmf.reconstruction_err(), static_cast<int>(H.rows()), static_cast<int>(H.columns()), static_cast<int>(W.rows()), W(0, 0),
+                again(0, 0));
 }

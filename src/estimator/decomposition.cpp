@@ -1,0 +1,201 @@
+#include "scanmf/estimator/decomposition.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+
+namespace scanmf {
+
+template <Scalar T>
+BaseNMF<T>::BaseNMF(const Communicator& comm, Parameters parameters, Estimator estimator) : comm_(comm), parameters_(std::move(parameters)) {
+  parameters_.estimator = estimator;
+}
+
+template <Scalar T>
+std::vector<std::pair<std::string, std::string>> BaseNMF<T>::get_params() const {
+  std::vector<std::pair<std::string, std::string>> params;
+  for (const std::string& name : parameters_.names()) params.emplace_back(name, parameters_.get(name));
+  return params;
+}
+
+template <Scalar T>
+void BaseNMF<T>::set_params(const std::vector<std::pair<std::string, std::string>>& params) {
+  Parameters changed = parameters_;
+  for (const auto& [name, text] : params) changed.set(name, text);
+  parameters_ = changed;
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const std::string& file) const {
+  return open(describe_matrix(comm_, file, class_name(parameters_.estimator)));
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& description) const {
+  return load_matrix<T>(comm_, description, {.batch_rows = batch_rows(description.shape.rows), .estimator = class_name(parameters_.estimator)});
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::fit_transform(MatrixView<const T> local_rows, FitOptions<T> options) {
+  require_valid_parameters();
+  const auto x = source(local_rows, true);
+  if (comm_.max(options.start.W.columns()) > 0) options.start.W = owned_from_given(comm_, std::as_const(options.start.W).view(), x->partition());
+  return given_from_owned(comm_, fit_transform(*x, std::move(options)), x->partition(), local_rows.rows);
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::fit_transform(DataSource<T>& x, FitOptions<T> options) {
+  require_valid_parameters();
+  const Index expected_rows = batch_rows(x.shape().rows) == 0 ? x.shape().rows : batch_rows(x.shape().rows);
+  if (x.partition().batch_rows() != expected_rows)
+    throw Error(fmt::format("X was opened in batches of {} rows, but {} goes through it in batches of {}: open it with batch_rows = {}",
+                            x.partition().batch_rows(), class_name(parameters_.estimator), expected_rows, expected_rows));
+  const std::uint32_t seed = choose_seed(comm_, parameters_);
+  std::optional<Factors<T>> start = custom_start(x, std::move(options.start));
+  const FitControl<T> control(options.control);
+  FittedModel<T> model = start ? fit_from(x, parameters_, seed, std::move(*start), control) : scanmf::fit(x, parameters_, seed, {}, control);
+  if (model.stopped) model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+  Matrix<T> W = std::move(model.factors.W);
+  model.factors.W = Matrix<T>();
+  model_ = std::move(model);
+  feature_names_ = std::move(options.feature_names);
+  seed_ = seed;
+  return W;
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::transform(MatrixView<const T> local_rows) const {
+  fitted();
+  const auto x = source(local_rows, false);
+  return given_from_owned(comm_, transform(*x), x->partition(), local_rows.rows);
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::transform(DataSource<T>& x) const {
+  const FittedModel<T>& model = fitted();
+  require_valid_parameters();
+  return scanmf::transform(x, model.factors.Ht, parameters_, parameters_.random_state.value_or(seed_));
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::inverse_transform(MatrixView<const T> w) const {
+  const FittedModel<T>& model = fitted();
+  if (w.rows > 0 && w.columns != model.n_components)
+    throw Error(fmt::format("W has {} columns, but {} has {} components", w.columns, class_name(parameters_.estimator), model.n_components));
+  Matrix<T> x(w.rows, model.factors.Ht.rows());
+  scanmf::inverse_transform<T>(w, model.factors.Ht, x.view());
+  return x;
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::components() const {
+  const Matrix<T>& Ht = fitted().factors.Ht;
+  Matrix<T> H(Ht.columns(), Ht.rows());
+  for (Index j = 0; j < Ht.rows(); ++j)
+    for (Index c = 0; c < Ht.columns(); ++c) H(c, j) = Ht(j, c);
+  return H;
+}
+
+template <Scalar T>
+const std::vector<std::string>& BaseNMF<T>::feature_names_in() const {
+  fitted();
+  return feature_names_;
+}
+
+template <Scalar T>
+std::vector<std::string> BaseNMF<T>::get_feature_names_out() const {
+  const char* prefix = parameters_.estimator == Estimator::nmf ? "nmf" : "minibatchnmf";
+  std::vector<std::string> names;
+  for (Index c = 0; c < n_components(); ++c) names.push_back(prefix + std::to_string(c));
+  return names;
+}
+
+template <Scalar T>
+const FittedModel<T>& BaseNMF<T>::fitted() const {
+  if (!model_)
+    throw Error(fmt::format("This {} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.",
+                            class_name(parameters_.estimator)));
+  return *model_;
+}
+
+template <Scalar T>
+Index BaseNMF<T>::batch_rows(Index n_samples) const {
+  return parameters_.estimator == Estimator::nmf ? 0 : std::min(parameters_.batch_size, n_samples);
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> BaseNMF<T>::source(MatrixView<const T> local_rows, bool in_batches) const {
+  const Index batch = in_batches ? batch_rows(comm_.sum(local_rows.rows)) : 0;
+  return source_from_rows<T>(comm_, local_rows, {.batch_rows = batch, .estimator = class_name(parameters_.estimator)});
+}
+
+template <Scalar T>
+void BaseNMF<T>::require_valid_parameters() const {
+  const std::vector<std::string> mistakes = parameters_.validate();
+  if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
+}
+
+template <Scalar T>
+std::optional<Factors<T>> BaseNMF<T>::custom_start(const DataSource<T>& x, Factors<T> start) const {
+  const bool given = comm_.max(std::max(start.W.columns(), start.Ht.columns())) > 0;
+  if (parameters_.init != Init::custom) {
+    if (given) log_warning("When init!='custom', provided W or H are ignored. Set init='custom' to use them as initialization.");
+    return std::nullopt;
+  }
+  if (!given) throw UsageError("init 'custom' needs initial factors: give FitOptions::start");
+  const Index k = resolve_n_components(parameters_, x.shape().columns, start.Ht.columns());
+  check_factors(x, k, start, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
+  return start;
+}
+
+template <Scalar T>
+void MiniBatchNMF<T>::partial_fit(MatrixView<const T> local_rows, FitOptions<T> options) {
+  this->require_valid_parameters();
+  const auto x = this->source(local_rows, false);
+  Matrix<T>& W = options.start.W;
+  if (this->comm_.max(W.columns()) > 0) W = owned_from_given(this->comm_, std::as_const(W).view(), x->partition());
+  partial_fit(*x, std::move(options));
+}
+
+template <Scalar T>
+void MiniBatchNMF<T>::partial_fit(DataSource<T>& x, FitOptions<T> options) {
+  this->require_valid_parameters();
+  if (x.partition().batches() != 1) throw Error("partial_fit takes X in one batch: open it with batch_rows = 0");
+  std::optional<FittedModel<T>>& model = this->model_;
+  if (!model) {
+    this->seed_ = choose_seed(this->comm_, this->parameters_);
+    FittedModel<T> first;
+    if (std::optional<Factors<T>> start = this->custom_start(x, std::move(options.start))) {
+      first.n_components = start->Ht.columns();
+      first.factors = std::move(*start);
+    } else {
+      first = unfitted_model(x, this->parameters_, this->seed_);
+    }
+    first.factors.W = Matrix<T>();
+    first.parameters = this->parameters_;
+    scanmf::partial_fit(x, first, options.control);
+    model = std::move(first);
+    this->feature_names_ = std::move(options.feature_names);
+  } else {
+    const Index n_features = model->factors.Ht.rows();
+    if (x.shape().columns != n_features)
+      throw Error(fmt::format("X has {} features, but MiniBatchNMF is expecting {} features as input.", x.shape().columns, n_features));
+    model->parameters = this->parameters_;
+    scanmf::partial_fit(x, *model, options.control);
+  }
+  model->n_samples += x.shape().rows;
+  model->reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+}
+
+template class BaseNMF<float>;
+template class BaseNMF<double>;
+template class NMF<float>;
+template class NMF<double>;
+template class MiniBatchNMF<float>;
+template class MiniBatchNMF<double>;
+
+}  // namespace scanmf

@@ -5,6 +5,7 @@
 #include "app/commands.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
+#include "data/row_reader.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/model/model_file.hpp"
@@ -13,25 +14,30 @@
 namespace scanmf::app {
 namespace {
 
-constexpr Index piece_bytes = Index{1} << 26;  // of W*H at a time
+constexpr Index piece_bytes = Index{1} << 26;  // of W and W*H at a time
 
+/// Each rank reads, multiplies and writes its rows piece by piece; neither W nor the product is ever held.
 template <Scalar T>
 int inverse_transform_as(const Communicator& comm, const CommandLine& line, const ModelHeader& header, const MatrixDescription& w) {
   const std::string target = line.text("output");
   const Matrix<T> Ht = read_model_Ht<T>(comm, line.text("model"));
   const Index rows = w.shape.rows;
   const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
-  const Matrix<T> W = read_local_rows<T>(comm, w.file, w.path, partition);
   MatrixWriter<T> writer(comm, target, "X", {rows, Ht.rows()}, w.row_names, header.feature_names, {});
   comm.agree([&] {
     const Range own = partition.piece(0, comm.rank());
-    const Index step = std::clamp<Index>(piece_bytes / (Ht.rows() * static_cast<Index>(sizeof(T))), 1, std::max<Index>(own.size(), 1));
+    if (own.empty()) return;
+    const data::RowReader<T> reader(w);
+    const Index k = Ht.columns();
+    const Index step = std::min(own.size(), reader.rows_at_a_time(piece_bytes / ((Ht.rows() + k) * static_cast<Index>(sizeof(T)))));
+    Matrix<T> W(step, k);
     Matrix<T> x(step, Ht.rows());
-    for (Index begin = 0; begin < own.size(); begin += step) {
-      const Range piece{begin, std::min(begin + step, own.size())};
+    for (Index begin = own.begin; begin < own.end; begin += step) {
+      const Range piece{begin, std::min(begin + step, own.end)};
+      reader.read(piece, W.data());
       const MatrixView<T> product = x.view().middle_rows({0, piece.size()});
-      scanmf::inverse_transform<T>(W.view().middle_rows(piece), Ht, product);
-      writer.write_rows(own.begin + begin, product);
+      scanmf::inverse_transform<T>(W.view().middle_rows({0, piece.size()}), Ht, product);
+      writer.write_rows(begin, product);
     }
   });
   writer.commit();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "core/number_text.hpp"
 #include "scanmf/core/log.hpp"
@@ -32,31 +33,33 @@ std::optional<Index> parse_size(const std::string& text) {
 }
 
 std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& line, const MatrixDescription& description, Index n_components,
-                                 DataType type) {
+                                 DataType type, RowsOfW rows_of_W) {
   const std::string text = line.text("memory");
-  if (text == "none") return std::nullopt;
-  if (text != "auto" && !parse_size(text))
+  if (text != "auto" && text != "none" && !parse_size(text))
     throw UsageError(fmt::format("--memory must be auto, none or a size such as 500M or 4G. Got '{}' instead.", text));
-  const Index available = available_memory(comm);
-  const auto k = static_cast<double>(n_components);
-  const double local_rows = static_cast<double>(description.shape.rows) / comm.size();
-  // W and its projections; H as Ht, for the kernels, and one statistic a thread and their sum.
-  const double factors = static_cast<double>(size_of(type)) * k *
-                         (2 * local_rows + static_cast<double>(description.shape.columns) * (4.0 + 2.0 * static_cast<double>(thread_count())));
-  const double needed = comm.max(factors);
-  const auto least = -comm.max(-static_cast<double>(available));
-  if (needed > least) {
+  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
+  const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
+  // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
+  const double statistics = comm.max(element * static_cast<double>(description.shape.columns) * (4.0 + 2.0 * static_cast<double>(thread_count())));
+  const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
+  const Index whole = bytes_in_memory(description, type, comm.size());
+  const auto cap = [&](double factors) {
+    if (text == "none") return std::numeric_limits<Index>::max();
+    return text == "auto" ? static_cast<Index>(std::min(share_for_x * free, std::max(0.0, free - factors))) : *parse_size(text);
+  };
+  const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
+  const double needed = statistics + (holds_W ? W : 0);
+  if (needed > free) {
     throw AgreedError(
         fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks or nodes, fewer "
                     "components, fewer threads a rank, or --dtype float32",
-                    n_components, in_gigabytes(needed), in_gigabytes(least)));
+                    n_components, in_gigabytes(needed), in_gigabytes(free)));
   }
-  const Index cap = text == "auto" ? static_cast<Index>(share_for_x * least) : *parse_size(text);
-  const Index whole = bytes_in_memory(description, type, comm.size());
-  if (whole > cap)
+  if (text == "none") return std::nullopt;
+  if (whole > cap(needed))
     log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass",
-                                in_gigabytes(static_cast<double>(whole)), in_gigabytes(static_cast<double>(cap))));
-  return cap;
+                                in_gigabytes(static_cast<double>(whole)), in_gigabytes(static_cast<double>(cap(needed)))));
+  return cap(needed);
 }
 
 }  // namespace scanmf::app

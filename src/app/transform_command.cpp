@@ -67,7 +67,8 @@ class TransformRun {
     const PhaseTimer timer(report_.times, Phase::read);
     LoadOptions options;
     options.estimator = class_name(parameters_.estimator);
-    options.memory = plan_memory(comm_, line_, description_, header_.n_components, data_type_of<T>);
+    memory_ = plan_memory(comm_, line_, description_, header_.n_components, data_type_of<T>, RowsOfW::kept_with_X);
+    options.memory = memory_;
     return open_source<T>(comm_, description_, options);
   }
 
@@ -85,9 +86,11 @@ class TransformRun {
     RunControl control;
     control.report = &report_;
     control.on_progress = [this](const Progress& now) { log_.progress(now); };
-    const Matrix<T> W = scanmf::transform<T>(*source, Ht, parameters_, seed, control);
+    MatrixWriter<T> writer = open_output<T>();
+    const auto write = [&](Index first_row, MatrixView<const T> rows) { writer.write_rows(first_row, rows); };
+    scanmf::transform<T>(*source, Ht, parameters_, seed, write, memory_, control);
     log_.end_progress();
-    write(W, source->partition());
+    commit(writer);
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, report_, measure_limits(*source), seconds);
     log_.print(table.text);
@@ -96,22 +99,19 @@ class TransformRun {
     return static_cast<int>(ExitStatus::done);
   }
 
-  /// This rank's rows, batch by batch, in the places they have in X.
+  /// The file for W, with names of rows and columns.
   template <Scalar T>
-  void write(const Matrix<T>& W, const RowPartition& partition) {
-    const PhaseTimer timer(report_.times, Phase::write);
+  MatrixWriter<T> open_output() {
     std::vector<std::string> names;  // as get_feature_names_out gives them
     std::string prefix = class_name(parameters_.estimator);
     std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    for (Index c = 0; c < W.columns(); ++c) names.push_back(prefix + std::to_string(c));
-    MatrixWriter<T> writer(comm_, target_, "W", {partition.rows(), W.columns()}, description_.row_names, names, {});
-    comm_.agree([&] {
-      for (Index batch = 0; batch < partition.batches(); ++batch) {
-        const Range rows = partition.piece(batch, comm_.rank());
-        const Index local = partition.local_begin(batch, comm_.rank());
-        if (!rows.empty()) writer.write_rows(rows.begin, W.view().middle_rows({local, local + rows.size()}));
-      }
-    });
+    for (Index c = 0; c < header_.n_components; ++c) names.push_back(prefix + std::to_string(c));
+    return MatrixWriter<T>(comm_, target_, "W", {description_.shape.rows, header_.n_components}, description_.row_names, names, {});
+  }
+
+  template <Scalar T>
+  void commit(MatrixWriter<T>& writer) {
+    const PhaseTimer timer(report_.times, Phase::write);
     writer.commit();
   }
 
@@ -125,6 +125,7 @@ class TransformRun {
   ModelHeader header_;
   Parameters parameters_;
   MatrixDescription description_;
+  std::optional<Index> memory_;  // for X, a rank
 };
 
 }  // namespace

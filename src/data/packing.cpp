@@ -1,19 +1,30 @@
 #include "data/packing.hpp"
 
+#include <cstring>
+
 namespace scanmf::data {
 
 template <Scalar T>
 void PackedRows<T>::put(Index first_row, Index first_column, MatrixView<const T> part) const {
   const Index last_column = first_column + part.columns;
   const Index padding_end = last_column == columns ? padded_columns<T>(columns) : last_column;
-  for (Index i = 0; i < part.rows; ++i) {
-    Index run = 0;
-    for (Index j = first_column; j < padding_end; j += run) {
-      T* const to = place(first_row + i, j, run);
+  // Strip by strip, so that what is written is contiguous.
+  for (Index row = 0, rows = 0; row < part.rows; row += rows) {
+    rows = std::min(part.rows - row, tile_rows - (first_row + row) % tile_rows);
+    for (Index j = first_column, run = 0; j < padding_end; j += run) {
+      T* to = place(first_row + row, j, run);
+      const Index width = j % strip_columns<T> + run;  // of the strip
       run = std::min(run, padding_end - j);
       const Index filled = std::clamp<Index>(last_column - j, 0, run);
-      std::copy_n(part.row(i) + (j - first_column), filled, to);
-      std::fill_n(to + filled, run - filled, T{0});
+      const T* from = part.row(row) + (j - first_column);
+      if (filled == strip_columns<T>) {
+        for (Index i = 0; i < rows; ++i) std::memcpy(to + i * strip_columns<T>, from + i * part.stride, strip_columns<T> * sizeof(T));
+        continue;
+      }
+      for (Index i = 0; i < rows; ++i, to += width) {
+        std::copy_n(from + i * part.stride, filled, to);
+        std::fill_n(to + filled, run - filled, T{0});
+      }
     }
   }
 }

@@ -17,7 +17,7 @@ namespace data {
 namespace {
 
 constexpr int most_slots = 4;
-constexpr Index block_bytes = Index{8} << 20;  // large enough to hide a block's overhead, small enough to stay in the cache on its way to the solver
+constexpr Index block_bytes = Index{2} << 20;  // large enough to hide a block's overhead, small enough to stay in the cache on its way to the solver
 constexpr Index tiles_a_thread = 2;            // of a block, at least: a tile is the work of one thread
 
 /// Tells whether a file is still the one that was opened.

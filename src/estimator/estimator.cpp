@@ -81,7 +81,7 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
     fit_nmf(runner, seed, control, model);
   }
   if (model.stopped) return;
-  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss));
+  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss, control));
   require_finite(model.reconstruction_err, "reconstruction error", "iteration", model.n_iter);
   if (model.n_iter == parameters.max_iter && parameters.tol > 0)
     log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
@@ -128,10 +128,10 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uin
 }
 
 template <Scalar T>
-double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta) {
+double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta, const RunControl& control) {
   Multiplicative<T> rule(x.kind(), x.shape().columns, Ht.columns(), beta, {});
   rule.set_H(Ht);
-  PassRunner<T> runner(x, Ht.columns(), FitControl<T>());
+  PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
   // The pass leaves W as it is; a view for writing is what the interface of passes takes.
   return runner.divergence(rule, MatrixView<T>(const_cast<T*>(W.data()), W.rows(), W.columns()));
 }
@@ -140,8 +140,16 @@ template <Scalar T>
 void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T> x) {
   RightFactor<T> h(StorageKind::dense, Ht.rows(), Ht.columns());
   h.assign(Ht.view());
-  Workspace<T> work;
-  multiply<T>(w, h, x, work);
+  constexpr Index group = 96;
+#pragma omp parallel
+  {
+    Workspace<T> work;
+#pragma omp for schedule(static)
+    for (Index begin = 0; begin < w.rows; begin += group) {
+      const Range rows{begin, std::min(begin + group, w.rows)};
+      multiply<T>(w.middle_rows(rows), h, x.middle_rows(rows), work);
+    }
+  }
 }
 
 template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<float>&);
@@ -152,8 +160,8 @@ template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std:
 template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const FitControl<double>&);
 template void continue_fit(DataSource<float>&, std::uint32_t, FittedModel<float>&, const FitControl<float>&);
 template void continue_fit(DataSource<double>&, std::uint32_t, FittedModel<double>&, const FitControl<double>&);
-template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double);
-template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double);
+template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double, const RunControl&);
+template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double, const RunControl&);
 template void inverse_transform(MatrixView<const float>, const Matrix<float>&, MatrixView<float>);
 template void inverse_transform(MatrixView<const double>, const Matrix<double>&, MatrixView<double>);
 

@@ -34,7 +34,7 @@ void PassRunner<T>::over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions o
 }
 
 template <Scalar T>
-void PassRunner<T>::count(const Block<T>& block, const PassOptions& options) {
+void PassRunner<T>::count(const Block<T>& block, const PassOptions& options, Index products) {
   const Index elements = std::visit(
       [](const auto& m) {
         if constexpr (requires { m.packed; })
@@ -46,7 +46,8 @@ void PassRunner<T>::count(const Block<T>& block, const PassOptions& options) {
   const bool dense = std::holds_alternative<DenseBlock<T>>(block.matrix);
   const double product = 2.0 * static_cast<double>(elements) * static_cast<double>(n_components_);
   const double half = weighted_ ? 2 * product : product;  // W·H comes first when β is not 2
-  report_.block_flops += (options.update_W ? half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
+  report_.block_flops +=
+      (options.update_W ? static_cast<double>(products) * half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
   const double sweeps = dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
   report_.block_bytes += sweeps * static_cast<double>(elements) * static_cast<double>(sizeof(T) + (dense ? 0 : sizeof(std::int32_t)));
 }
@@ -69,25 +70,33 @@ void PassRunner<T>::visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, con
 }
 
 template <Scalar T>
-void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
+template <class VisitAll>
+std::exception_ptr PassRunner<T>::timed(Phase phase, VisitAll&& visit_all) {
   std::exception_ptr failure;
-  weighted_ = rule.beta() != 2;
   const double waited_before = x_.seconds_waited();
-  const Phase phase = options.update_W ? Phase::solve_blocks : Phase::evaluate;
   {
     const PhaseTimer timer(report_.times, phase);
-    rule.begin_pass(options);
     try {
-      for (Index batch = batches.begin; batch < batches.end; ++batch) visit(rule, batch, W, options);
+      visit_all();
     } catch (...) {
       failure = std::current_exception();
     }
-    rule.end_pass();
   }
   ++report_.passes;
   const double waited = x_.seconds_waited() - waited_before;
   report_.times[phase] -= waited;
   report_.times[Phase::wait_for_data] += waited;
+  return failure;
+}
+
+template <Scalar T>
+void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
+  weighted_ = rule.beta() != 2;
+  const std::exception_ptr failure = timed(options.update_W ? Phase::solve_blocks : Phase::evaluate, [&] {
+    rule.begin_pass(options);
+    for (Index batch = batches.begin; batch < batches.end; ++batch) visit(rule, batch, W, options);
+    rule.end_pass();
+  });
   const PhaseTimer timer(report_.times, Phase::communicate);
   const std::span<double> sums = rule.small_sums();
   sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
@@ -99,6 +108,22 @@ void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, con
       if (failure) std::rethrow_exception(failure);
     });
   }
+}
+
+template <Scalar T>
+void PassRunner<T>::over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve) {
+  weighted_ = rule.beta() != 2;
+  const std::exception_ptr failure = timed(Phase::solve_blocks, [&] {
+    for (Index batch = 0; batch < x_.partition().batches(); ++batch)
+      x_.visit(batch, [&](const Block<T>& block) {
+        const Index updates = solve(block);
+        count(block, {.update_W = true, .accumulate = false}, weighted_ ? updates : 1);
+      });
+  });
+  const PhaseTimer timer(report_.times, Phase::communicate);
+  x_.communicator().agree([&] {
+    if (failure) std::rethrow_exception(failure);
+  });
 }
 
 template <Scalar T>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <exception>
+#include <functional>
 #include <vector>
 
 #include "scanmf/estimator/estimator.hpp"
@@ -20,6 +22,9 @@ class PassRunner {
   void over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options);
   void over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions options);
 
+  /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
+  void over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve);
+
   /// Collective. Sums the statistics of the last pass over ranks and updates H. Returns the violation of H.
   double update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
 
@@ -36,7 +41,10 @@ class PassRunner {
  private:
   void run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options);
   void visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options);
-  void count(const Block<T>& block, const PassOptions& options);
+  void count(const Block<T>& block, const PassOptions& options, Index products = 1);
+  /// Calls visit_all and returns what it has thrown; its time is that of `phase`, but for what it waited for data.
+  template <class VisitAll>
+  std::exception_ptr timed(Phase phase, VisitAll&& visit_all);
 
   DataSource<T>& x_;
   Index n_components_;

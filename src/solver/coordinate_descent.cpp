@@ -44,7 +44,9 @@ template <Scalar T>
 template <class Tile>
 void CoordinateDescent<T>::sweep(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state) {
   const MatrixView<const T> p = this->projection(x, local_row, state);
-  this->sum_in(state.small, PassSum::violation) += sweep_rows<T>(w, p, penalties_.l1_W, w_gram_.data(), w_order_.data(), state.work);
+  const bool own_order = this->is_solving() && state.update <= static_cast<Index>(solve_orders_.size());
+  const std::vector<Index>& order = own_order ? solve_orders_[static_cast<std::size_t>(state.update - 1)] : w_order_;
+  this->sum_in(state.small, PassSum::violation) += sweep_rows<T>(w, p, penalties_.l1_W, w_gram_.data(), order.data(), state.work);
 }
 
 template <Scalar T>

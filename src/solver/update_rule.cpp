@@ -42,6 +42,7 @@ void UpdateRule<T>::keep_projections(Index local_rows) {
 template <Scalar T>
 void UpdateRule<T>::begin_pass(const PassOptions& options) {
   options_ = options;
+  solving_ = false;
   const bool with_denominator = options.accumulate && has_denominator();
 #pragma omp parallel
   {
@@ -56,16 +57,16 @@ void UpdateRule<T>::begin_pass(const PassOptions& options) {
 
 template <Scalar T>
 template <class Tile>
-void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state) {
+void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, const PassOptions& options, ThreadState& state) {
   const Index elements = w.rows * k_;
-  if (options_.update_W) {
+  if (options.update_W) {
     T* old = nullptr;
-    if (options_.change) {
+    if (options.change) {
       old = state.rows.reserve(3 * elements) + 2 * elements;
       for (Index i = 0; i < w.rows; ++i) std::copy_n(w.row(i), k_, old + i * k_);
     }
     update_rows(x, w, local_row, state);
-    if (options_.change) {
+    if (options.change) {
       double change = 0;
       for (Index i = 0; i < w.rows; ++i) {
         for (Index c = 0; c < k_; ++c) {
@@ -76,7 +77,7 @@ void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, 
       sum_in(state.small, PassSum::change_squared) += change;
     }
   }
-  if (options_.change || options_.divergence) {
+  if (options.change || options.divergence) {
     double squares = 0;
     double sum = 0;
     for (Index i = 0; i < w.rows; ++i) {
@@ -90,12 +91,12 @@ void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, 
     sum_in(state.small, PassSum::w_sum) += sum;
   }
   double* const gram = state.small.data() + static_cast<std::size_t>(PassSum::count);
-  if (options_.accumulate || options_.divergence) {
+  if (options.accumulate || options.divergence) {
     if (beta_ == 2) add_gram<T>(w, gram, state.work);
     if (beta_ == 1) add_column_sums<T>(w, gram);
   }
-  if (options_.divergence) sum_in(state.small, PassSum::divergence) += divergence_sum<T>(x, w, h_, beta_, state.work);
-  if (!options_.accumulate) return;
+  if (options.divergence) sum_in(state.small, PassSum::divergence) += divergence_sum<T>(x, w, h_, beta_, state.work);
+  if (!options.accumulate) return;
   if (beta_ == 2) {
     accumulate<T>(x, w, state.numerator, state.work);
   } else {
@@ -106,7 +107,7 @@ void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, 
 template <Scalar T>
 void UpdateRule<T>::visit(const Block<T>& block, MatrixView<T> w) {
   for_each_tile(block, [&](int thread, Index row, const auto& tile) {
-    visit_tile(tile, w.middle_rows({row, row + tile.rows}), block.local_row + row, threads_[static_cast<std::size_t>(thread)]);
+    visit_tile(tile, w.middle_rows({row, row + tile.rows}), block.local_row + row, options_, threads_[static_cast<std::size_t>(thread)]);
   });
 }
 
@@ -116,7 +117,7 @@ void UpdateRule<T>::visit_without_X(Index local_row, Index first_tile, Index til
   for_each_tile_number(first_tile, tiles, [&](int thread, Index t) {
     const Range rows{t * tile_rows, std::min(w.rows, (t + 1) * tile_rows)};
     const DenseTile<T> unread{rows.size(), columns_, nullptr};
-    visit_tile(unread, w.middle_rows(rows), local_row + rows.begin, threads_[static_cast<std::size_t>(thread)]);
+    visit_tile(unread, w.middle_rows(rows), local_row + rows.begin, options_, threads_[static_cast<std::size_t>(thread)]);
   });
 }
 
@@ -138,6 +139,67 @@ void UpdateRule<T>::end_pass() {
   };
   sum_of(&ThreadState::numerator, numerator_.view());
   if (has_denominator()) sum_of(&ThreadState::denominator, denominator_.view());
+}
+
+template <Scalar T>
+void UpdateRule<T>::begin_solve(const SolveOptions& options) {
+  solve_ = options;
+  solving_ = true;
+  options_ = {.rows = options.rows, .update_W = true, .accumulate = false};
+  for (ThreadState& state : threads_) {
+    state.updates.clear();
+    state.evaluations.clear();
+  }
+}
+
+template <Scalar T>
+void UpdateRule<T>::solve(const Block<T>& block, MatrixView<T> w, Index updates) {
+  for_each_tile(block, [&](int thread, Index row, const auto& tile) {
+    solve_tile(tile, w.middle_rows({row, row + tile.rows}), updates, threads_[static_cast<std::size_t>(thread)]);
+  });
+}
+
+template <Scalar T>
+template <class Tile>
+void UpdateRule<T>::solve_tile(const Tile& x, MatrixView<T> w, Index updates, ThreadState& state) {
+  const PassOptions updating{.update_W = true, .accumulate = false, .change = solve_.change};
+  const PassOptions evaluating{.update_W = false, .accumulate = false, .divergence = true};
+  // The sums go on where the tile before has left them, as they do in a pass.
+  const auto visit_with = [&](std::vector<std::vector<double>>& sums, Index number, const PassOptions& options) {
+    const auto at = static_cast<std::size_t>(number);
+    if (sums.size() <= at) sums.resize(at + 1, std::vector<double>(options.update_W ? static_cast<std::size_t>(PassSum::count) : small_.size(), 0.0));
+    std::swap(state.small, sums[at]);
+    visit_tile(x, w, 0, options, state);
+    std::swap(state.small, sums[at]);
+  };
+  state.projected = false;
+  if (solve_.evaluate_every > 0) visit_with(state.evaluations, 0, evaluating);
+  for (state.update = 1; state.update <= updates; ++state.update) {
+    visit_with(state.updates, state.update - 1, updating);
+    if (solve_.evaluate_every > 0 && state.update % solve_.evaluate_every == 0)
+      visit_with(state.evaluations, state.update / solve_.evaluate_every, evaluating);
+  }
+}
+
+template <Scalar T>
+void UpdateRule<T>::recall(std::vector<std::vector<double>> ThreadState::*sums, Index number) {
+  std::fill(small_.begin(), small_.end(), 0.0);
+  const auto at = static_cast<std::size_t>(number);
+  for (const ThreadState& state : threads_) {
+    if (at >= (state.*sums).size()) continue;  // a thread without tiles
+    const std::vector<double>& known = (state.*sums)[at];
+    for (std::size_t i = 0; i < known.size(); ++i) small_[i] += known[i];
+  }
+}
+
+template <Scalar T>
+void UpdateRule<T>::recall_update(Index update) {
+  recall(&ThreadState::updates, update - 1);
+}
+
+template <Scalar T>
+void UpdateRule<T>::recall_evaluation(Index updates) {
+  recall(&ThreadState::evaluations, updates / solve_.evaluate_every);
 }
 
 template <Scalar T>

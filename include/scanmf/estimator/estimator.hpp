@@ -118,6 +118,16 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control = {});
 
+/// Takes rows of W (or of a product with it) from `first_row` on; each row is given once, by the rank that has it.
+template <Scalar T>
+using RowsWriter = std::function<void(Index first_row, MatrixView<const T> rows)>;
+
+/// Collective. The same to the bit, for W that is to be written, not kept. When X is streamed, W arises block by block and X is read about twice,
+/// however many iterations there are; where W and X·Hᵀ fit into `memory` beside the blocks of X (bytes a rank, nullopt: they do), β = 2 needs X once.
+template <Scalar T>
+void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RowsWriter<T>& write,
+               std::optional<Index> memory, const RunControl& control = {});
+
 /// Collective. A model with the initial factors that parameters ask for, on x: what the first partial_fit begins with.
 template <Scalar T>
 FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {});
@@ -133,6 +143,6 @@ void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T>
 
 /// Collective. D(X, W·H), the β-divergence (β = 2: half the squared Frobenius norm), by a direct pass over X.
 template <Scalar T>
-double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta);
+double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta, const RunControl& control = {});
 
 }  // namespace scanmf

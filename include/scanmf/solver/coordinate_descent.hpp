@@ -13,6 +13,8 @@ class CoordinateDescent final : public UpdateRule<T> {
 
   /// The order in which the next sweeps of W and of H take the components; the natural order until it is set.
   void set_orders(std::vector<Index> w_order, std::vector<Index> h_order);
+  /// The orders of all updates of a solve(), the first one's first; those after the last have the natural order.
+  void set_solve_orders(std::vector<std::vector<Index>> orders) { solve_orders_ = std::move(orders); }
 
   double finish_pass(MatrixView<T> ht_slice, Range slice) override;
 
@@ -27,6 +29,7 @@ class CoordinateDescent final : public UpdateRule<T> {
   Penalties penalties_;
   std::vector<Index> w_order_;
   std::vector<Index> h_order_;
+  std::vector<std::vector<Index>> solve_orders_;
   std::vector<T> w_gram_;  // HHᵀ + l2_W·I
 };
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "scanmf/linalg/operations.hpp"
@@ -32,6 +33,13 @@ struct PassOptions {
   bool change = false;      // ‖W_new − W_old‖² of the rows
 };
 
+/// Solving for W alone, each tile to the end before the next one: X is read once, and W need not be kept.
+struct SolveOptions {
+  Index rows = 0;            // rows of X, of all ranks
+  Index evaluate_every = 0;  // D after so many updates, and of the start; 0: never
+  bool change = false;       // ‖W_new − W_old‖² of every update
+};
+
 /// A solver: how rows of W and slices of H are updated. It knows neither where X comes from nor how ranks talk; see estimator/pass.hpp for who calls
 /// it when.
 ///
@@ -60,12 +68,23 @@ class UpdateRule {
   /// Sums the threads' statistics, in the order of the threads.
   void end_pass();
 
+  /// The other way of solving for W with H fixed: instead of passes, each of one update of all rows, solve() updates the rows of a block to the end.
+  /// The sums that the passes would have had are kept, the same to the bit, for a stop rule that looks at all rows.
+  void begin_solve(const SolveOptions& options);
+  /// w: the block's rows of W as they start, updated `updates` times in place.
+  void solve(const Block<T>& block, MatrixView<T> w, Index updates);
+  /// Makes small_sums() what they would be on this rank after update number `update` (from 1 on), or after the evaluation of the W that so many
+  /// updates have made (from 0 on, multiples of evaluate_every).
+  void recall_update(Index update);
+  void recall_evaluation(Index updates);
+
   /// For solving for W alone with β = 2: X·Hᵀ of every row of this rank is kept from the first pass on and X is not touched again, until set_H.
   void keep_projections(Index local_rows);
 
   /// PassSum::count sums, then WᵀW (k × k, β = 2) or the column sums of W (k, β = 1): one vector, to be summed over ranks.
   std::span<double> small_sums() { return small_; }
   double beta() const { return beta_; }
+  Index components() const { return k_; }
   double sum(PassSum which) const { return small_[static_cast<std::size_t>(which)]; }
 
   /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, for general β, denominator. Only after a pass that
@@ -85,6 +104,12 @@ class UpdateRule {
     Accumulator<T> numerator;
     Accumulator<T> denominator;
     std::vector<double> small;
+    // While a tile is solved to the end:
+    Index update = 0;  // number of the update that is being done
+    bool projected = false;
+    Workspace<T> projection;                       // X·Hᵀ of the tile
+    std::vector<std::vector<double>> updates;      // sums of each update, of all tiles so far
+    std::vector<std::vector<double>> evaluations;  // of each evaluation
   };
 
   /// Prepares what the update of W needs beside the RightFactor, from HHᵀ (k × k) and the row sums of H (k).
@@ -96,6 +121,9 @@ class UpdateRule {
   /// X·Hᵀ of a tile, from the kept ones when there are any.
   template <class Tile>
   MatrixView<T> projection(const Tile& x, Index local_row, ThreadState& state);
+
+  /// True between begin_solve() and the next begin_pass().
+  bool is_solving() const { return solving_; }
 
   double* gram_sums() { return small_.data() + static_cast<std::size_t>(PassSum::count); }
   const double* gram_sums() const { return small_.data() + static_cast<std::size_t>(PassSum::count); }
@@ -113,13 +141,18 @@ class UpdateRule {
 
  private:
   template <class Tile>
-  void visit_tile(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state);
+  void visit_tile(const Tile& x, MatrixView<T> w, Index local_row, const PassOptions& options, ThreadState& state);
+  template <class Tile>
+  void solve_tile(const Tile& x, MatrixView<T> w, Index updates, ThreadState& state);
+  void recall(std::vector<std::vector<double>> ThreadState::*sums, Index number);
 
   bool has_denominator() const { return beta_ != 1 && beta_ != 2; }
 
   PassOptions options_;
   Matrix<T> kept_projections_;
   bool projections_known_ = false;
+  SolveOptions solve_;
+  bool solving_ = false;  // tile by tile
   std::vector<double> small_;
   std::vector<ThreadState> threads_;
 };
@@ -132,6 +165,11 @@ void for_each_tile(const Block<T>& block, Body&& body);
 template <Scalar T>
 template <class Tile>
 MatrixView<T> UpdateRule<T>::projection(const Tile& x, Index local_row, ThreadState& state) {
+  if (solving_) {
+    const MatrixView<T> known(state.projection.reserve(x.rows * k_), x.rows, k_);
+    if (!std::exchange(state.projected, true)) project<T>(x, h_, known, state.work);
+    return known;
+  }
   if (kept_projections_.rows() > 0) {
     const MatrixView<T> kept = kept_projections_.view().middle_rows({local_row, local_row + x.rows});
     if (!projections_known_) project<T>(x, h_, kept, state.work);

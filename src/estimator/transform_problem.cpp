@@ -1,0 +1,217 @@
+#include "estimator/transform_problem.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "estimator/nmf.hpp"
+
+namespace scanmf {
+
+template <Scalar T>
+TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed)
+    : parameters_(parameters),
+      kind_(parameters.estimator == Estimator::minibatch_nmf ? Kind::mini_batch
+            : parameters.solver == Solver::mu                ? Kind::multiplicative
+                                                             : Kind::descent),
+      components_(Ht.columns()),
+      seed_(seed),
+      random_(seed),
+      limit_(kind_ == Kind::mini_batch ? parameters.effective_transform_max_iter() : parameters.max_iter) {
+  const Shape shape = x.shape();
+  const Penalties penalties = penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows);
+  if (kind_ == Kind::descent) {
+    auto descent = std::make_unique<CoordinateDescent<T>>(x.kind(), shape.columns, components_, penalties);
+    descent_ = descent.get();
+    rule_ = std::move(descent);
+  } else {
+    const bool zero_small_W = kind_ == Kind::multiplicative;
+    rule_ = std::make_unique<Multiplicative<T>>(x.kind(), shape.columns, components_, parameters.beta_loss, penalties, zero_small_W);
+    start_ = std::sqrt(static_cast<T>(x.summary().mean(shape)) / static_cast<T>(components_));
+  }
+  rule_->set_H(Ht);
+}
+
+template <Scalar T>
+bool TransformProblem<T>::observe(StopObservations& seen, Index updates) const {
+  if (kind_ == Kind::mini_batch) {
+    seen.value = seen.relative = std::sqrt(rule_->sum(PassSum::change_squared)) / std::sqrt(rule_->sum(PassSum::norm_squared));
+    return parameters_.tol > 0 && seen.value <= parameters_.tol;
+  }
+  seen.value = kind_ == Kind::descent ? rule_->sum(PassSum::violation) : error_of(rule_->divergence());
+  if (updates <= (kind_ == Kind::descent ? 1 : 0)) seen.first = seen.last = seen.value;
+  seen.relative = seen.first > 0 ? seen.value / seen.first : 0;
+  if (kind_ == Kind::descent) return seen.first == 0 || seen.relative <= parameters_.tol;
+  const double before = std::exchange(seen.last, seen.value);
+  return updates > 0 && (before - seen.value) / seen.first < parameters_.tol;
+}
+
+template <Scalar T>
+void TransformProblem<T>::check(const StopObservations& seen, Index updates) const {
+  if (kind_ != Kind::mini_batch) require_finite(seen.value, measure(), "iteration", updates);
+}
+
+template <Scalar T>
+const char* TransformProblem<T>::measure() const {
+  if (kind_ == Kind::mini_batch) return "change of W";
+  return kind_ == Kind::descent ? "violation" : "error";
+}
+
+template <Scalar T>
+void TransformProblem<T>::set_order() {
+  if (shuffles()) descent_->set_orders(random_.permutation(components_), {});
+}
+
+template <Scalar T>
+void TransformProblem<T>::set_orders(Index updates) {
+  if (!shuffles()) return;
+  LegacyRandom random(seed_);
+  std::vector<std::vector<Index>> orders;
+  for (Index update = 0; update < updates; ++update) orders.push_back(random.permutation(components_));
+  descent_->set_solve_orders(std::move(orders));
+}
+
+template <Scalar T>
+Index transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control) {
+  UpdateRule<T>& rule = problem.rule();
+  for (Index i = 0; i < W.rows; ++i) std::fill_n(W.row(i), W.columns, problem.start());
+  if (rule.beta() == 2) rule.keep_projections(W.rows);
+  const auto evaluate = [&] { runner.over_all(rule, W, {.update_W = false, .accumulate = false, .divergence = true}); };
+  StopObservations seen;
+  if (problem.evaluates()) {
+    evaluate();
+    problem.observe(seen, 0);
+  }
+  for (Index updates = 1; updates <= problem.limit(); ++updates) {
+    const Timer timer;
+    problem.set_order();
+    runner.over_all(rule, W, {.update_W = true, .accumulate = false, .change = problem.change()});
+    if (updates % problem.interval() != 0) continue;
+    if (problem.evaluates()) evaluate();
+    const bool stop = problem.observes() && problem.observe(seen, updates);
+    problem.check(seen, updates);
+    if (control.on_progress) control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
+    if (stop) return updates;
+  }
+  return problem.limit();
+}
+
+namespace {
+
+/// Passes over X that solve for the rows of W block by block.
+template <Scalar T>
+class BlockwiseTransform {
+ public:
+  BlockwiseTransform(PassRunner<T>& runner, TransformProblem<T>& problem) : runner_(runner), problem_(problem), rule_(problem.rule()) {}
+
+  /// Collective. The number of updates after which the rule stops. How far to go is not known before all rows have been read: each rank takes twice
+  /// what its first block alone would need. Should that not do, X is read again for more updates.
+  Index find_stop() {
+    if (!problem_.can_stop()) return problem_.limit();
+    Index updates = problem_.limit();
+    bool is_first_block = true;
+    while (true) {
+      Index done = updates;
+      pass(problem_.limit(), {.evaluate = true}, [&](const Block<T>& block, MatrixView<T> w) {
+        const Index now = is_first_block ? problem_.limit() : done;
+        rule_.solve(block, w, now);
+        if (std::exchange(is_first_block, false)) done = guess();
+        return now;
+      });
+      done = -runner_.communicator().max(-done);
+      if (const auto stop = first_stop(done)) return *stop;
+      if (done == problem_.limit()) return done;
+      updates = std::min(problem_.limit(), 4 * done);
+    }
+  }
+
+  /// Collective.
+  void write_W(Index updates, const BlockOfW<T>& write) {
+    pass(updates, {.evaluate = false}, [&](const Block<T>& block, MatrixView<T> w) {
+      rule_.solve(block, w, updates);
+      write(block.local_row, block.global_row, w);
+      return updates;
+    });
+  }
+
+  const StopObservations& seen() const { return seen_; }
+
+ private:
+  struct Sums {
+    bool evaluate;
+  };
+
+  /// Collective. solve_rows(block, its rows of W as they start) returns the number of updates done.
+  template <class SolveRows>
+  void pass(Index most_updates, Sums sums, SolveRows&& solve_rows) {
+    problem_.set_orders(most_updates);
+    rule_.begin_solve({.rows = runner_.source().shape().rows,
+                       .evaluate_every = sums.evaluate && problem_.evaluates() ? problem_.interval() : 0,
+                       .change = sums.evaluate && problem_.change()});
+    runner_.over_blocks(rule_, [&](const Block<T>& block) {
+      const Index k = rule_.components();
+      const MatrixView<T> w(rows_.reserve(block.rows() * k), block.rows(), k);
+      std::fill_n(w.data, w.rows * k, problem_.start());
+      return solve_rows(block, w);
+    });
+  }
+
+  bool recall_and_observe(StopObservations& seen, Index updates, bool of_all_ranks) {
+    if (problem_.evaluates())
+      rule_.recall_evaluation(updates);
+    else
+      rule_.recall_update(updates);
+    if (of_all_ranks) runner_.communicator().allreduce_sum(rule_.small_sums());
+    return problem_.observe(seen, updates);
+  }
+
+  /// Collective. The stop rule for all of X, within so many updates.
+  std::optional<Index> first_stop(Index updates) {
+    seen_ = {};
+    for (Index u = problem_.evaluates() ? 0 : 1; u <= updates; u += problem_.interval()) {
+      const bool stop = recall_and_observe(seen_, u, true);
+      problem_.check(seen_, u);
+      if (stop) return u;
+    }
+    return std::nullopt;
+  }
+
+  /// Twice the updates after which the rows so far would stop.
+  Index guess() {
+    StopObservations seen;
+    const Index step = problem_.interval();
+    for (Index u = problem_.evaluates() ? 0 : 1; u <= problem_.limit(); u += step)
+      if (recall_and_observe(seen, u, false)) return std::min(problem_.limit(), std::max<Index>(20, 2 * u));
+    return problem_.limit();
+  }
+
+  PassRunner<T>& runner_;
+  TransformProblem<T>& problem_;
+  UpdateRule<T>& rule_;
+  Workspace<T> rows_;
+  StopObservations seen_;
+};
+
+}  // namespace
+
+template <Scalar T>
+Index transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control) {
+  BlockwiseTransform<T> blocks(runner, problem);
+  const Timer timer;
+  const Index updates = blocks.find_stop();
+  const auto show = [&](double seconds) {
+    if (control.on_progress)
+      control.on_progress({updates, problem.limit(), seconds / static_cast<double>(updates), problem.measure(), blocks.seen().relative});
+  };
+  show(timer.seconds());
+  blocks.write_W(updates, write);
+  return updates;
+}
+
+template class TransformProblem<float>;
+template class TransformProblem<double>;
+template Index transform_by_passes(PassRunner<float>&, TransformProblem<float>&, MatrixView<float>, const RunControl&);
+template Index transform_by_passes(PassRunner<double>&, TransformProblem<double>&, MatrixView<double>, const RunControl&);
+template Index transform_by_blocks(PassRunner<float>&, TransformProblem<float>&, const BlockOfW<float>&, const RunControl&);
+template Index transform_by_blocks(PassRunner<double>&, TransformProblem<double>&, const BlockOfW<double>&, const RunControl&);
+
+}  // namespace scanmf

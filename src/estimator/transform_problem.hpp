@@ -1,0 +1,82 @@
+#pragma once
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "estimator/pass_runner.hpp"
+#include "scanmf/core/random.hpp"
+#include "scanmf/solver/coordinate_descent.hpp"
+
+namespace scanmf {
+
+/// What a stop rule has seen so far.
+struct StopObservations {
+  double first = 0;
+  double last = 0;
+  double value = 0;                                            // newest
+  double relative = std::numeric_limits<double>::quiet_NaN();  // newest, as it is shown
+};
+
+/// Solving for W with H fixed, as the estimator's transform does it: the updates, where W starts, and the stop rule, which looks at all rows at once.
+template <Scalar T>
+class TransformProblem {
+ public:
+  TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed);
+
+  UpdateRule<T>& rule() { return *rule_; }
+  const UpdateRule<T>& rule() const { return *rule_; }
+  T start() const { return start_; }      // all elements of W
+  Index limit() const { return limit_; }  // most updates
+  bool change() const { return kind_ == Kind::mini_batch; }
+
+  /// Updates from one observation of the stop rule to the next.
+  Index interval() const { return evaluates() ? 10 : 1; }
+  /// True when the rule observes D, after an evaluation (the first one of the start), not the sums of an update.
+  bool evaluates() const { return kind_ == Kind::multiplicative && parameters_.tol > 0; }
+  /// False when there is nothing to observe: multiplicative updates without a stop rule.
+  bool observes() const { return kind_ != Kind::multiplicative || evaluates(); }
+  /// False when all updates are done whatever the rule sees.
+  bool can_stop() const { return kind_ == Kind::descent || parameters_.tol > 0; }
+  /// Looks at the rule's sums after so many updates; true: stop here.
+  bool observe(StopObservations& seen, Index updates) const;
+  /// Throws when what the newest observation was made of is not finite any more.
+  void check(const StopObservations& seen, Index updates) const;
+  /// What the rule observes.
+  const char* measure() const;
+
+  /// The order of components in the next update of a pass.
+  void set_order();
+  /// The orders of components of a solve() that begins anew, for so many updates.
+  void set_orders(Index updates);
+
+ private:
+  enum class Kind { descent, multiplicative, mini_batch };
+  bool shuffles() const { return kind_ == Kind::descent && parameters_.shuffle; }
+
+  const Parameters parameters_;
+  Kind kind_;
+  Index components_;
+  std::uint32_t seed_;
+  LegacyRandom random_;
+  std::unique_ptr<UpdateRule<T>> rule_;
+  CoordinateDescent<T>* descent_ = nullptr;  // the rule, if it is that
+  T start_ = 0;
+  Index limit_;
+};
+
+/// Takes rows of W, which begin at a row of this rank's W and of all of W.
+template <Scalar T>
+using BlockOfW = std::function<void(Index local_row, Index global_row, MatrixView<const T> rows)>;
+
+/// Collective. All rows of this rank at once, by passes over X that do one update each. Returns the updates done.
+template <Scalar T>
+Index transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control);
+
+/// Collective. The same W, to the bit, one block after the other: X is read twice, W is handed out as it arises. Returns the updates done.
+template <Scalar T>
+Index transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control);
+
+}  // namespace scanmf

@@ -10,7 +10,7 @@
 namespace scanmf::data {
 namespace {
 
-constexpr Index direct_bytes = Index{512} << 10;  // stays in the cache between being read and being packed
+constexpr Index direct_bytes = Index{128} << 10;  // stays in the cache between being read and being packed
 
 Index chunk_elements(const std::vector<Index>& chunk) {
   Index elements = 1;

@@ -1,3 +1,4 @@
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -15,12 +16,24 @@ struct HNorms {
   double norm_squared = 0;
   double sum = 0;
   HNorms(const Matrix<T>& a, const Matrix<T>& b) {
-    for (Index i = 0; i < a.rows() * a.columns(); ++i) {
+    constexpr Index lanes = 8;  // sums that do not wait for each other
+    std::array<std::array<double, lanes>, 3> sums{};
+    const Index count = a.rows() * a.columns();
+    const auto add = [&](Index i, std::size_t lane) {
       const auto value = static_cast<double>(a.data()[i]);
       const double difference = value - static_cast<double>(b.data()[i]);
-      change_squared += difference * difference;
-      norm_squared += value * value;
-      sum += value;
+      sums[0][lane] += difference * difference;
+      sums[1][lane] += value * value;
+      sums[2][lane] += value;
+    };
+    Index i = 0;
+    for (; i + lanes <= count; i += lanes)
+      for (std::size_t lane = 0; lane < lanes; ++lane) add(i + static_cast<Index>(lane), lane);
+    for (; i < count; ++i) add(i, 0);
+    for (std::size_t lane = 0; lane < lanes; ++lane) {
+      change_squared += sums[0][lane];
+      norm_squared += sums[1][lane];
+      sum += sums[2][lane];
     }
   }
 };

@@ -10,5 +10,6 @@ function(scanmf_add_program_test name)
 endfunction()
 
 scanmf_add_program_test(usage_test RANKS 0 2 TIMEOUT 900)
+scanmf_add_program_test(streaming_test RANKS 1 2 4 TIMEOUT 900)
 scanmf_add_program_test(errors_test RANKS 0 2 3 TIMEOUT 900)
 scanmf_add_program_test(commands_test RANKS 0 1 2 3 TIMEOUT 900)

@@ -3,9 +3,17 @@
 
     tests/bench/bench.py --program build/scanmf [--ranks 2] [--threads 1] [--case NAME …] [--dtype float32 …] [--sklearn]
 
-One CSV line a row: milliseconds an iteration (the fastest and the median of all iterations), the ideal time T* (the larger of bytes of X / read bandwidth and
+    tests/bench/bench.py streaming [--gigabytes 10] [--memory 2G]    X that is read from its file in every pass
+    tests/bench/bench.py minibatch [--sklearn]                       a whole fit of MiniBatchNMF, streamed
+
+One CSV line a row. Iterations: milliseconds an iteration (the fastest and the median of all iterations), the ideal time T* (the larger of bytes of X / read bandwidth and
 flops / peak, both measured in the same run), the fraction T*/T, and the difference between the program's reconstruction error and one that numpy sums from W and H.
 The matrices are made once and kept in --folder. A row whose residual is wrong makes the exit status 1. Run it on an idle machine.
+
+Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`; from the page cache, an iteration on a
+file that fits against the same iteration in memory (same bits: the models are compared); gzip chunks; the share of the passes in which the solver had nothing
+to do but wait for data. Emptying the page cache takes root; else the rows `disk` are left out. Mini-batches: seconds of the whole fit, reading included, and of
+scikit-learn's fit of the same number of steps on data that it has in memory.
 """
 import argparse
 import json
@@ -76,6 +84,17 @@ def run_scanmf(a, path, k, solver, beta):
     return seconds, end, model
 
 
+def run_program(a, command, *arguments):
+    """The end record of the program's log and the seconds of all iterations."""
+    log = os.path.join(a.folder, "log.jsonl")
+    binding = ["--map-by", f"slot:PE={a.threads}", "--bind-to", "core"] if a.threads > 1 else ["--bind-to", "core"]
+    subprocess.run(["mpirun", "-n", str(a.ranks), *binding, a.program, command, *map(str, arguments), "--threads", str(a.threads), "--log-json", log, "--quiet"],
+                   check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
+    with open(log) as f:
+        records = [json.loads(line) for line in f]
+    return records[-1], [r["iteration_seconds"] for r in records if r.get("event") == "iteration"]
+
+
 def residual_difference(path, model, beta):
     """Relative difference between the model's reconstruction_err and √(2·D) summed here in double; None where the formula is not written down here."""
     with h5py.File(model) as f:
@@ -120,8 +139,121 @@ def run_sklearn(a, path, k, solver, beta):
         return (seconds(5) - seconds(1)) / 4
 
 
+def generated(a, name, gigabytes, *options):
+    path = os.path.join(a.folder, name)
+    if not os.path.exists(path):
+        rows = int(gigabytes * 1e9 / (4 * 2000))
+        subprocess.run([a.program, "generate", "--n-samples", str(rows), "--n-features", "2000", "-k", "16", "--random-state", "1", "-o", path, "--quiet", *options],
+                       check=True)
+    return path
+
+
+def empty_page_cache():
+    try:
+        os.sync()
+        with open("/proc/sys/vm/drop_caches", "w") as f:
+            f.write("1")
+        return True
+    except OSError:
+        return False
+
+
+def dd_rate(path):
+    """GB/s at which dd reads a file from the disk."""
+    empty_page_cache()
+    start = time.perf_counter()
+    subprocess.run(["dd", f"if={path}", "of=/dev/null", "bs=16M", "status=none"], check=True)
+    return os.path.getsize(path) / 1e9 / (time.perf_counter() - start)
+
+
+def streamed_fit(a, path, memory, k=16):
+    model = os.path.join(a.folder, "model.h5")
+    end, seconds = run_program(a, "fit", path, "-k", k, "--init", "random", "--random-state", 1, "--random-generator", "counter", "--tol", 0,
+                               "--max-iter", a.iterations, "--memory", memory, "--save-w", "false", "-o", model)
+    with h5py.File(model) as f:
+        return end["report"], seconds, f["H"][()]
+
+
+def streaming(a):
+    print("file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
+          flush=True)
+    wrong = False
+    for name, size, source, options in (("large", a.gigabytes, "disk", []), ("small", a.small_gigabytes, "cache", []),
+                                        ("gzip", a.small_gigabytes / 2, "cache", ["--chunk-rows", "128", "--gzip", "1"])):
+        if a.file and name not in a.file:
+            continue
+        path = generated(a, f"stream-{name}-{size:g}.h5", size, *options)
+        dd = in_memory = float("nan")
+        if source == "disk":
+            if not empty_page_cache():
+                continue
+            dd = dd_rate(path)
+            empty_page_cache()
+        else:
+            with open(path, "rb") as f:
+                while f.read(1 << 24):
+                    pass
+        report, seconds, H = streamed_fit(a, path, a.memory if source == "disk" else "200M")
+        phases = {phase: times["mean"] for phase, times in report["phases"].items()}
+        passes = phases["wait for data"] + phases["row blocks"]
+        first = size / phases["read"]
+        best = min(seconds)
+        if source == "cache":
+            _, in_memory_seconds, other_H = streamed_fit(a, path, "none")
+            in_memory = min(in_memory_seconds)
+            wrong |= not np.array_equal(H, other_H)
+        print(f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},{best * 1e3:.0f},{in_memory * 1e3:.0f},"
+              f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},{a.memory if source == 'disk' else '200M'}", flush=True)
+    return 1 if wrong else 0
+
+
+MINIBATCH = {"dense-20000x2000": 10, "sparse-200000x20000": 1}  # passes over X
+
+
+def sklearn_minibatch(a, path, beta, passes):
+    import warnings
+    from sklearn.decomposition import MiniBatchNMF
+    from threadpoolctl import threadpool_limits
+    warnings.simplefilter("ignore")
+    X = read_data(path)
+    best = np.inf
+    with threadpool_limits(a.ranks * a.threads):
+        for _ in range(a.sklearn_repeats):
+            start = time.perf_counter()
+            MiniBatchNMF(16, init="random", random_state=1, batch_size=1024, beta_loss=beta, tol=0, max_iter=passes, max_no_improvement=None).fit(X)
+            best = min(best, time.perf_counter() - start)
+    return best
+
+
+def minibatch(a):
+    print("case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,sklearn_seconds,ratio,peak_mb,residual_difference", flush=True)
+    wrong = False
+    for name, passes in MINIBATCH.items():
+        if name not in a.case:
+            continue
+        rows, columns, density, _ = CASES[name]
+        path = os.path.join(a.folder, f"{name}-float32.h5")
+        if not os.path.exists(path):
+            make_data(path, rows, columns, density, "float32")
+        for beta in (2.0, 1.0):
+            model = os.path.join(a.folder, "model.h5")
+            ends = {}
+            for memory in ("none", "20M"):
+                ends[memory] = min((run_program(a, "fit", path, "-k", 16, "--estimator", "minibatch-nmf", "--batch-size", 1024, "--beta-loss", beta, "--init", "random",
+                                                "--random-state", 1, "--tol", 0, "--max-no-improvement", "none", "--max-iter", passes, "--memory", memory, "-o", model)[0]
+                                    for _ in range(a.repeats)), key=lambda end: end["run_seconds"])
+            difference = residual_difference(path, model, beta)
+            wrong |= not difference < 1e-3
+            other = sklearn_minibatch(a, path, beta, passes) if a.sklearn else float("nan")
+            seconds = ends["20M"]["run_seconds"]
+            print(f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},{seconds:.2f},{ends['none']['run_seconds']:.2f},{other:.2f},"
+                  f"{other / seconds:.1f},{ends['20M']['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
+    return 1 if wrong else 0
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("what", nargs="?", choices=["iterations", "streaming", "minibatch"], default="iterations")
     p.add_argument("--program", default="build/scanmf")
     p.add_argument("--ranks", type=int, default=2)
     p.add_argument("--threads", type=int, default=1, help="of each rank")
@@ -130,10 +262,17 @@ def main():
     p.add_argument("--dtype", nargs="*", choices=["float32", "float64"], default=["float32", "float64"])
     p.add_argument("--components", type=int, nargs="*", help="only these numbers of components")
     p.add_argument("--sklearn", action="store_true", help="time scikit-learn as well (python3-sklearn)")
+    p.add_argument("--gigabytes", type=float, default=10, help="streaming: of the file that is read from the disk")
+    p.add_argument("--small-gigabytes", type=float, default=3, help="streaming: of the file that is read from the page cache")
+    p.add_argument("--memory", default="2G", help="streaming from the disk: --memory of the program")
+    p.add_argument("--file", nargs="*", choices=["large", "small", "gzip"], help="streaming: only these")
+    p.add_argument("--repeats", type=int, default=2, help="minibatch: runs of the program, the fastest counts")
     p.add_argument("--sklearn-repeats", type=int, default=2)
     p.add_argument("--folder", default=os.path.join(os.environ.get("TMPDIR", "/tmp"), "scanmf-bench"))
     a = p.parse_args()
     os.makedirs(a.folder, exist_ok=True)
+    if a.what != "iterations":
+        return streaming(a) if a.what == "streaming" else minibatch(a)
     wrong = False
     print("case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,residual_difference,sklearn_ms,ratio", flush=True)
     for name in a.case:

@@ -81,7 +81,12 @@ class StreamedSource : public DataSource<T> {
 
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
     watch_->check();
-    queue_->visit(batch, visitor);
+    try {
+      queue_->visit(batch, visitor);
+    } catch (const Error&) {
+      watch_->check();  // names the cause, if that is it
+      throw;
+    }
     watch_->check();  // HDF5 reads zeros beyond the end of a file
   }
 

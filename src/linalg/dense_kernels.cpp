@@ -9,14 +9,11 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+// after highway.h
+#include "linalg/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace scanmf::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
 
 // Register blocks: 24 accumulators where there are 32 registers, 12 or less where there are 16.
 constexpr bool many_registers = (HWY_TARGET & (HWY_AVX3 | HWY_NEON)) != 0;
@@ -25,26 +22,50 @@ constexpr Index project_components = many_registers ? 6 : 5;
 constexpr Index multiply_rows = many_registers ? 6 : 3;
 constexpr Index multiply_vectors = 4;
 
-/// Strips of X and H that one block of the project loop takes: the H block of a few components stays in the first-level cache.
+/// Two stretches of memory that are brought into the second-level cache in small steps while the arithmetic on others runs: a loop that meets its
+/// operands in memory waits for them.
 template <class T>
-constexpr Index project_block_columns = 4096 / static_cast<Index>(sizeof(T));
+class Ahead {
+ public:
+  struct Stretch {
+    const T* first;
+    Index count;
+  };
+  Ahead(Stretch a, Stretch b, Index steps) : parts_{Part(a, steps), Part(b, steps)} {}
+  HWY_INLINE void step() {
+    for (Part& part : parts_)
+      for (Index i = 0; i < part.lines && part.next < part.end; ++i, part.next += line) __builtin_prefetch(part.next, 0, 2);
+  }
+
+ private:
+  static constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  struct Part {
+    Part(Stretch stretch, Index steps)
+        : next(stretch.first), end(stretch.first + stretch.count), lines(((stretch.count + line - 1) / line + steps - 1) / steps) {}
+    const T* next;
+    const T* end;
+    Index lines;  // a step
+  };
+  Part parts_[2];
+};
 
 /// Dot products of R rows of x with C components of h over the strips of columns [begin, end); strip width is full except at the end.
 template <Index R, Index C, class T>
 HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows, Index first_component, Index begin, Index end,
-                                Index columns, T* p, Index p_stride) {
+                                Index columns, T* p, Index p_stride, Ahead<T>& ahead) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  hn::Vec<Vector<T>> sums[std::size_t{R}][std::size_t{C}];
+  Lanes<T> sums[std::size_t{R}][std::size_t{C}];
   for (Index r = 0; r < R; ++r)
     for (Index c = 0; c < C; ++c) sums[r][c] = hn::Zero(d);
   const Index next_strip = strip_columns<T> * x_rows;
   for (Index j = begin; j < end; j += strip_columns<T>) {
+    ahead.step();
     const Index width = std::min(strip_columns<T>, columns - j);
     const T* const x_strip = x + j * x_rows + first_row * width;
     const T* const h_strip = h + j * h_rows + first_component * width;
     for (Index v = 0; v < width; v += lanes) {
-      hn::Vec<Vector<T>> x_values[std::size_t{R}];
+      Lanes<T> x_values[std::size_t{R}];
       for (Index r = 0; r < R; ++r) {
         x_values[r] = hn::Load(d, x_strip + r * width + v);
         hwy::Prefetch(x_strip + r * width + v + next_strip);
@@ -55,12 +76,19 @@ HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const
       }
     }
   }
-  for (Index r = 0; r < R; ++r)
-    for (Index c = 0; c < C; ++c) p[(first_row + r) * p_stride + first_component + c] += hn::GetLane(hn::SumOfLanes(d, sums[r][c]));
+  constexpr Index group = static_cast<Index>(hn::MaxLanes(Vector<T>()));
+  HWY_ALIGN T totals[std::size_t{group}];
+  for (Index first = 0; first < R * C; first += group) {
+    Lanes<T> some[std::size_t{group}];
+    for (Index i = 0; i < group; ++i) some[i] = first + i < R * C ? sums[(first + i) / C][(first + i) % C] : hn::Zero(d);
+    hn::Store(sums_of_lanes<lane_levels<T>, T>(d, some), d, totals);
+    for (Index i = 0; i < group && first + i < R * C; ++i)
+      p[(first_row + (first + i) / C) * p_stride + first_component + (first + i) % C] += totals[i];
+  }
 }
 
 template <class T>
-using ProjectBlock = void (*)(const T*, Index, Index, const T*, Index, Index, Index, Index, Index, T*, Index);
+using ProjectBlock = void (*)(const T*, Index, Index, const T*, Index, Index, Index, Index, Index, T*, Index, Ahead<T>&);
 
 template <class T, Index R, std::size_t... C>
 constexpr void fill_project_row(ProjectBlock<T>* table, std::index_sequence<C...>) {
@@ -78,17 +106,21 @@ struct ProjectTable {
 };
 
 template <class T>
-void project_strips_of(const T* x, Index rows, const T* h, Index components, Index columns, T* p, Index p_stride) {
+void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index components, Index columns, T* p, Index p_stride) {
   static constexpr ProjectTable<T> table;
   const Index parts = (components + project_components - 1) / project_components;  // of nearly equal size
-  for (Index begin = 0; begin < columns; begin += project_block_columns<T>) {
-    const Index end = std::min(columns, begin + project_block_columns<T>);
+  for (Index begin = 0; begin < columns; begin += kernels::project_block_columns<T>) {
+    const Index end = std::min(columns, begin + kernels::project_block_columns<T>);
+    const Index next_columns = std::min(columns - end, kernels::project_block_columns<T>);
+    const Index row_blocks = (rows + project_rows - 1) / project_rows;
+    const Index strips = (end - begin + strip_columns<T> - 1) / strip_columns<T>;
+    Ahead<T> ahead({x + end * rows, next_columns * rows}, {h + end * h_rows, next_columns * h_rows}, parts * row_blocks * strips);
     for (Index part = 0; part < parts; ++part) {
       const Index first = components * part / parts;
       const Index count = components * (part + 1) / parts - first;
       for (Index i = 0; i < rows; i += project_rows) {
         const Index block = std::min(project_rows, rows - i);
-        table.entries[block - 1][count - 1](x, rows, i, h, components, first, begin, end, columns, p, p_stride);
+        table.entries[block - 1][count - 1](x, rows, i, h, h_rows, first, begin, end, columns, p, p_stride, ahead);
       }
     }
   }
@@ -96,14 +128,16 @@ void project_strips_of(const T* x, Index rows, const T* h, Index components, Ind
 
 /// R rows × V vectors of one strip.
 template <Index R, Index V, class T>
-HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index terms, const T* b, Index b_stride, T* out, Index out_stride, bool add) {
+HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index terms, const T* b, Index b_stride, T* out, Index out_stride, bool add,
+                                 Ahead<T>& ahead) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  hn::Vec<Vector<T>> sums[std::size_t{R}][std::size_t{V}];
+  Lanes<T> sums[std::size_t{R}][std::size_t{V}];
   for (Index r = 0; r < R; ++r)
     for (Index v = 0; v < V; ++v) sums[r][v] = hn::Zero(d);
   for (Index q = 0; q < terms; ++q) {
-    hn::Vec<Vector<T>> b_values[std::size_t{V}];
+    ahead.step();
+    Lanes<T> b_values[std::size_t{V}];
     for (Index v = 0; v < V; ++v) b_values[v] = hn::LoadU(d, b + q * b_stride + v * lanes);
     for (Index r = 0; r < R; ++r) {
       const auto factor = hn::Set(d, a[r * a_row + q * a_term]);
@@ -119,7 +153,7 @@ HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index te
 }
 
 template <class T>
-using MultiplyBlock = void (*)(const T*, Index, Index, Index, const T*, Index, T*, Index, bool);
+using MultiplyBlock = void (*)(const T*, Index, Index, Index, const T*, Index, T*, Index, bool, Ahead<T>&);
 
 template <class T, Index R, std::size_t... V>
 constexpr void fill_multiply_row(MultiplyBlock<T>* table, std::index_sequence<V...>) {
@@ -137,33 +171,36 @@ struct MultiplyTable {
 };
 
 template <class T>
-void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index terms, const T* b, Index b_stride, Index width, T* out, bool add) {
+void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index terms, const T* b, Index b_stride, Index width, T* out, bool add,
+                       const T* next) {
   static constexpr MultiplyTable<T> table;
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   const Index parts = (rows + multiply_rows - 1) / multiply_rows;  // of nearly equal size
+  const Index column_parts = (width + multiply_vectors * lanes - 1) / (multiply_vectors * lanes);
+  Ahead<T> ahead({next, next == nullptr ? 0 : terms * width}, {out + rows * width, add ? rows * width : 0}, terms * parts * column_parts);
   for (Index j = 0; j < width; j += multiply_vectors * lanes) {
     const Index vectors = std::min(multiply_vectors, (width - j) / lanes);
     for (Index part = 0; part < parts; ++part) {
       const Index r = rows * part / parts;
       const Index block = rows * (part + 1) / parts - r;
-      table.entries[block - 1][vectors - 1](a + r * a_row, a_row, a_term, terms, b + j, b_stride, out + r * width + j, width, add);
+      table.entries[block - 1][vectors - 1](a + r * a_row, a_row, a_term, terms, b + j, b_stride, out + r * width + j, width, add, ahead);
     }
   }
 }
 
-void project_float(const float* x, Index rows, const float* h, Index components, Index columns, float* p, Index p_stride) {
-  project_strips_of(x, rows, h, components, columns, p, p_stride);
+void project_float(const float* x, Index rows, const float* h, Index h_rows, Index components, Index columns, float* p, Index p_stride) {
+  project_strips_of(x, rows, h, h_rows, components, columns, p, p_stride);
 }
-void project_double(const double* x, Index rows, const double* h, Index components, Index columns, double* p, Index p_stride) {
-  project_strips_of(x, rows, h, components, columns, p, p_stride);
+void project_double(const double* x, Index rows, const double* h, Index h_rows, Index components, Index columns, double* p, Index p_stride) {
+  project_strips_of(x, rows, h, h_rows, components, columns, p, p_stride);
 }
 void multiply_float(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
+                    bool add, const float* next) {
+  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
 }
 void multiply_double(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                     bool add) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
+                     bool add, const double* next) {
+  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
 }
 
 const char* target_name() { return hwy::TargetName(HWY_TARGET); }
@@ -184,19 +221,19 @@ const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
 
 namespace scanmf::kernels {
 
-void project_strips(const float* x, Index rows, const float* h, Index components, Index columns, float* p, Index p_stride) {
-  HWY_DYNAMIC_DISPATCH(project_float)(x, rows, h, components, columns, p, p_stride);
+void project_strips(const float* x, Index rows, const float* h, Index h_rows, Index components, Index columns, float* p, Index p_stride) {
+  HWY_DYNAMIC_DISPATCH(project_float)(x, rows, h, h_rows, components, columns, p, p_stride);
 }
-void project_strips(const double* x, Index rows, const double* h, Index components, Index columns, double* p, Index p_stride) {
-  HWY_DYNAMIC_DISPATCH(project_double)(x, rows, h, components, columns, p, p_stride);
+void project_strips(const double* x, Index rows, const double* h, Index h_rows, Index components, Index columns, double* p, Index p_stride) {
+  HWY_DYNAMIC_DISPATCH(project_double)(x, rows, h, h_rows, components, columns, p, p_stride);
 }
 void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add) {
-  HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
+                    bool add, const float* next) {
+  HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
 }
 void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                    bool add) {
-  HWY_DYNAMIC_DISPATCH(multiply_double)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add);
+                    bool add, const double* next) {
+  HWY_DYNAMIC_DISPATCH(multiply_double)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
 }
 
 }  // namespace scanmf::kernels

@@ -10,17 +10,23 @@
 
 namespace scanmf::kernels {
 
-/// p[i·p_stride + c] += Σ_j x(i, j)·h(c, j) for the strips of columns [0, columns) of a tile x (rows) and of h (components).
-/// `columns` is a multiple of column_grain; padding is zero.
-void project_strips(const float* x, Index rows, const float* h, Index components, Index columns, float* p, Index p_stride);
-void project_strips(const double* x, Index rows, const double* h, Index components, Index columns, double* p, Index p_stride);
+/// p[i·p_stride + c] += Σ_j x(i, j)·h(c, j), c < components, for the strips of columns [0, columns) of a tile x (rows) and of h (h_rows >=
+/// components). `columns` is a multiple of column_grain; padding is zero.
+void project_strips(const float* x, Index rows, const float* h, Index h_rows, Index components, Index columns, float* p, Index p_stride);
+void project_strips(const double* x, Index rows, const double* h, Index h_rows, Index components, Index columns, double* p, Index p_stride);
+
+/// Strips of X and H that one block of the project loop takes: the H block of a few components stays in the first-level cache, the next block of X
+/// comes into the second-level cache meanwhile.
+template <Scalar T>
+constexpr Index project_block_columns = 4096 / static_cast<Index>(sizeof(T));
 
 /// One strip of `width` columns: out[r·width + j] = (add ? out : 0) + Σ_q a[r·a_row + q·a_term]·b[q·b_stride + j], r < rows, q < terms, j < width.
 /// The sum over q is formed from zero before it is added. XᵀW: r = component, q = row; W·H: r = row, q = component.
+/// next: terms·width elements that are needed soon and brought into the cache meanwhile, or null.
 void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add);
+                    bool add, const float* next = nullptr);
 void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                    bool add);
+                    bool add, const double* next = nullptr);
 
 /// What is made of X and Y = W·H for a β-divergence, element by element.
 struct BetaWeights {

@@ -21,8 +21,14 @@ Index strip_width(Index begin, Index columns) {
 
 /// y (rows × width, packed) = one strip of W·H.
 template <Scalar T>
-void multiply_one_strip(MatrixView<const T> w, const T* strips, Index begin, Index width, T* y) {
-  kernels::multiply_strip(w.data, w.stride, 1, w.rows, w.columns, strips + begin * w.columns, width, width, y, false);
+void multiply_one_strip(MatrixView<const T> w, const RightFactor<T>& h, Index begin, Index width, T* y) {
+  kernels::multiply_strip(w.data, w.stride, 1, w.rows, w.columns, h.strip(begin), width, width, y, false);
+}
+
+/// p += one block of columns of A·Hᵀ, from column `first` on: a is rows × columns in strips.
+template <Scalar T>
+void project_block(const T* a, Index rows, const RightFactor<T>& h, Index first, Index columns, MatrixView<T> p) {
+  kernels::project_strips(a, rows, h.strip(first), h.strip_rows(), h.components(), columns, p.data, p.stride);
 }
 
 template <Scalar T>
@@ -36,10 +42,10 @@ void set_zero(MatrixView<T> m) {
   for (Index i = 0; i < m.rows; ++i) std::fill_n(m.row(i), m.columns, T{0});
 }
 
-/// out += one strip of Aᵀ·W: x is rows × width packed.
+/// out += one strip of Aᵀ·W: x is rows × width packed. next: as much of X that is needed soon, or null.
 template <Scalar T>
-void accumulate_strip(MatrixView<const T> w, const T* x, Index begin, Index width, Accumulator<T>& out) {
-  kernels::multiply_strip(w.data, 1, w.stride, w.columns, w.rows, x, width, width, out.data() + begin * w.columns, true);
+void accumulate_strip(MatrixView<const T> w, const T* x, Index begin, Index width, Accumulator<T>& out, const T* next = nullptr) {
+  kernels::multiply_strip(w.data, 1, w.stride, w.columns, w.rows, x, width, width, out.data() + begin * w.columns, true, next);
 }
 
 /// w with rows padded to `stride` elements, zeros behind.
@@ -61,7 +67,7 @@ template <Scalar T>
 RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool with_strips)
     : columns_(columns),
       components_(components),
-      strips_(kind == StorageKind::dense || with_strips ? padded_columns<T>(columns) * components : 0),
+      strips_(kind == StorageKind::dense || with_strips ? padded_columns<T>(columns) * strip_rows() : 0),
       rows_(kind == StorageKind::csr ? columns * padded_components<T>(components) : 0) {}
 
 template <Scalar T>
@@ -71,7 +77,7 @@ void RightFactor<T>::assign(MatrixView<const T> ht) {
 #pragma omp parallel for schedule(static)
     for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, columns_);
-      T* const strip = strips_.data() + begin * components_;
+      T* const strip = strips_.data() + begin * strip_rows();
       for (Index j = 0; j < width; ++j)
         for (Index c = 0; c < components_; ++c) strip[c * width + j] = begin + j < columns_ ? ht(begin + j, c) : T{0};
     }
@@ -119,7 +125,7 @@ void sum_accumulators(const std::vector<Accumulator<T>>& parts, MatrixView<T> to
 template <Scalar T>
 void project(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Workspace<T>&) {
   set_zero(p);
-  kernels::project_strips(x.packed, x.rows, h.strips(), h.components(), padded_columns<T>(x.columns), p.data, p.stride);
+  project_block(x.packed, x.rows, h, 0, padded_columns<T>(x.columns), p);
 }
 
 template <Scalar T>
@@ -135,8 +141,12 @@ void project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Work
 
 template <Scalar T>
 void accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>&) {
-  for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>)
-    accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw);
+  const Index padded = padded_columns<T>(x.columns);
+  for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
+    const Index ahead = begin + kernels::project_block_columns<T>;  // the next tile begins with a projection
+    const T* const next = ahead < padded ? x.packed + ahead * x.rows : x.next == nullptr ? nullptr : x.next + (ahead - padded) * x.rows;
+    accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw, next);
+  }
 }
 
 template <Scalar T>
@@ -153,7 +163,6 @@ void accumulate(const CsrTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw,
 template <Scalar T>
 void project_weighted(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, MatrixView<T> numerator,
                       MatrixView<T> denominator, Workspace<T>& work) {
-  const Index k = w.columns;
   const Index padded = padded_columns<T>(x.columns);
   const Index block = std::min(padded, weighted_block_columns<T>);
   const bool with_denominator = beta != 1;
@@ -168,14 +177,13 @@ void project_weighted(const DenseTile<T>& x, MatrixView<const T> w, const RightF
       const Index width = strip_width<T>(begin, x.columns);
       T* const q_strip = q + (begin - first) * x.rows;
       T* const r_strip = with_denominator ? r + (begin - first) * x.rows : nullptr;
-      multiply_one_strip(w, h.strips(), begin, width, q_strip);
+      multiply_one_strip(w, h, begin, width, q_strip);
       kernels::beta_weights(x.packed + begin * x.rows, q_strip, x.rows * width, weights, q_strip, r_strip);
       zero_padding(q_strip, x.rows, begin, width, x.columns);
       if (with_denominator) zero_padding(r_strip, x.rows, begin, width, x.columns);
     }
-    const T* const h_block = h.strips() + first * k;
-    kernels::project_strips(q, x.rows, h_block, k, last - first, numerator.data, numerator.stride);
-    if (with_denominator) kernels::project_strips(r, x.rows, h_block, k, last - first, denominator.data, denominator.stride);
+    project_block(q, x.rows, h, first, last - first, numerator);
+    if (with_denominator) project_block(r, x.rows, h, first, last - first, denominator);
   }
 }
 
@@ -188,7 +196,7 @@ void accumulate_weighted(const DenseTile<T>& x, MatrixView<const T> w, const Rig
   const kernels::BetaWeights weights = kernels::weights_of(beta);
   for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
     const Index width = strip_width<T>(begin, x.columns);
-    multiply_one_strip(w, h.strips(), begin, width, q);
+    multiply_one_strip(w, h, begin, width, q);
     kernels::beta_weights(x.packed + begin * x.rows, q, x.rows * width, weights, q, r);
     accumulate_strip<T>(w, q, begin, width, numerator);
     if (with_denominator) accumulate_strip<T>(w, r, begin, width, denominator);
@@ -210,11 +218,11 @@ void project_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, do
       for (Index begin = first; begin < last; begin += strip_columns<T>) {
         const Index width = strip_width<T>(begin, h.columns());
         T* const strip = scratch + (begin - first) * rows;
-        multiply_one_strip(group, h.strips(), begin, width, strip);
+        multiply_one_strip(group, h, begin, width, strip);
         kernels::beta_denominator(strip, rows * width, kernels::weights_of(beta));
         zero_padding(strip, rows, begin, width, h.columns());
       }
-      kernels::project_strips(scratch, rows, h.strips() + first * w.columns, w.columns, last - first, denominator.row(i), denominator.stride);
+      project_block(scratch, rows, h, first, last - first, denominator.middle_rows({i, i + rows}));
     }
   });
 }
@@ -226,7 +234,7 @@ void accumulate_all_denominators(MatrixView<const T> w, const RightFactor<T>& h,
     const MatrixView<const T> group = w.middle_rows({i, i + rows});
     for (Index begin = 0; begin < padded_columns<T>(h.columns()); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, h.columns());
-      multiply_one_strip(group, h.strips(), begin, width, scratch);
+      multiply_one_strip(group, h, begin, width, scratch);
       kernels::beta_denominator(scratch, rows * width, kernels::weights_of(beta));
       accumulate_strip<T>(group, scratch, begin, width, denominator);
     }
@@ -292,7 +300,7 @@ double divergence_sum(const DenseTile<T>& x, MatrixView<const T> w, const RightF
   for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
     const Index width = strip_width<T>(begin, x.columns);
     const T* const x_strip = x.packed + begin * x.rows;
-    multiply_one_strip(w, h.strips(), begin, width, y);
+    multiply_one_strip(w, h, begin, width, y);
     if (begin + width <= x.columns) {
       sum += kernels::beta_divergence_terms(x_strip, y, x.rows * width, beta);
     } else {  // padding is no element of X
@@ -321,7 +329,7 @@ double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFac
   for_row_groups(w.rows, [&](Index i, Index rows) {
     for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, x.columns);
-      multiply_one_strip(MatrixView<const T>(w.middle_rows({i, i + rows})), h.strips(), begin, width, row);
+      multiply_one_strip(MatrixView<const T>(w.middle_rows({i, i + rows})), h, begin, width, row);
       for (Index r = 0; r < rows; ++r) powers += kernels::sum_of_powers(row + r * width, std::min(width, x.columns - begin), beta);
     }
   });
@@ -341,7 +349,7 @@ void multiply(MatrixView<const T> w, const RightFactor<T>& h, MatrixView<T> y, W
   for_row_groups(w.rows, [&](Index i, Index rows) {
     for (Index begin = 0; begin < h.columns(); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, h.columns());
-      multiply_one_strip(MatrixView<const T>(w.middle_rows({i, i + rows})), h.strips(), begin, width, strip);
+      multiply_one_strip(MatrixView<const T>(w.middle_rows({i, i + rows})), h, begin, width, strip);
       for (Index r = 0; r < rows; ++r) std::copy_n(strip + r * width, std::min(width, h.columns() - begin), y.row(i + r) + begin);
     }
   });

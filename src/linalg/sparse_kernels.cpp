@@ -6,14 +6,11 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+// after highway.h
+#include "linalg/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace scanmf::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
 
 constexpr Index prefetch_distance = 16;  // non-zeros ahead
 
@@ -30,9 +27,9 @@ template <Index V, class T>
 HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, const T* h, Index stride, T* p) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  hn::Vec<Vector<T>> sums[static_cast<std::size_t>(V)];
+  Lanes<T> sums[std::size_t{V}];
   for (Index v = 0; v < V; ++v) sums[v] = hn::Zero(d);
-  for (Index t = 0; t < count; ++t) {
+  for (Index t = 0; t < count; ++t) {  // one chain: the order in which a plain loop sums, and scikit-learn
     prefetch_rows<V, T>(d, column, t, count, h, stride);
     const auto x = hn::Set(d, value[t]);
     const T* const h_row = h + column[t] * stride;
@@ -45,7 +42,7 @@ template <Index V, class T>
 HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, const T* w, Index stride, T* acc) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  hn::Vec<Vector<T>> w_values[static_cast<std::size_t>(V)];
+  Lanes<T> w_values[std::size_t{V}];
   for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
   for (Index t = 0; t < count; ++t) {
     prefetch_rows<V, T>(d, column, t, count, acc, stride);
@@ -55,20 +52,34 @@ HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, In
   }
 }
 
+/// As many non-zeros at a time as a vector has lanes: their sums across lanes come out as one vector.
 template <Index V, class T>
 HWY_NOINLINE void product_part(const std::int32_t* column, Index count, const T* w, const T* h, Index stride, T* y, bool add) {
   const Vector<T> d;
-  const Index lanes = static_cast<Index>(hn::Lanes(d));
-  hn::Vec<Vector<T>> w_values[static_cast<std::size_t>(V)];
+  constexpr Index lanes = static_cast<Index>(hn::MaxLanes(Vector<T>()));
+  Lanes<T> w_values[std::size_t{V}];
   for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
-  for (Index t = 0; t < count; ++t) {
+  Lanes<T> products[std::size_t{lanes}];
+  const auto multiply = [&](Index t, Index i) HWY_ATTR {
     prefetch_rows<V, T>(d, column, t, count, h, stride);
     const T* const h_row = h + column[t] * stride;
-    auto sum = hn::Mul(w_values[0], hn::Load(d, h_row));
-    for (Index v = 1; v < V; ++v) sum = hn::MulAdd(w_values[v], hn::Load(d, h_row + v * lanes), sum);
-    const T total = hn::GetLane(hn::SumOfLanes(d, sum));
-    y[t] = add ? y[t] + total : total;
+    products[i] = hn::Mul(w_values[0], hn::Load(d, h_row));
+    for (Index v = 1; v < V; ++v) products[i] = hn::MulAdd(w_values[v], hn::Load(d, h_row + v * lanes), products[i]);
+  };
+  Index t = 0;
+  for (; t + lanes <= count; t += lanes) {
+    for (Index i = 0; i < lanes; ++i) multiply(t + i, i);
+    const auto total = sums_of_lanes<lane_levels<T>, T>(d, products);
+    hn::StoreU(add ? hn::Add(hn::LoadU(d, y + t), total) : total, d, y + t);
   }
+  if (t == count) return;
+  for (Index i = 0; i < lanes; ++i) {
+    products[i] = hn::Zero(d);
+    if (t + i < count) multiply(t + i, i);
+  }
+  HWY_ALIGN T rest[std::size_t{lanes}];
+  hn::Store(sums_of_lanes<lane_levels<T>, T>(d, products), d, rest);
+  for (Index i = 0; t + i < count; ++i) y[t + i] = add ? y[t + i] + rest[i] : rest[i];
 }
 
 /// Calls part<V>(offset) for vectors of components, at most eight at a time.

@@ -9,16 +9,10 @@
 #include "hwy/highway.h"
 // after highway.h
 #include "hwy/contrib/math/math-inl.h"
+#include "linalg/vectors-inl.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace scanmf::HWY_NAMESPACE {
-
-namespace hn = hwy::HWY_NAMESPACE;
-
-template <class T>
-using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
-template <class T>
-using Lanes = hn::Vec<Vector<T>>;
 
 /// x^exponent for x >= 0. Multiples of one half are products and square roots, exact to the last bits; every other exponent is exp(exponent · ln x).
 template <class T>

@@ -19,7 +19,10 @@ class RightFactor {
 
   Index columns() const { return columns_; }
   Index components() const { return components_; }
-  const T* strips() const { return strips_.data(); }
+  /// The strip that begins at column `first`; its rows are the components.
+  const T* strip(Index first) const { return strips_.data() + first * strip_rows(); }
+  /// Rows from one strip to the next: odd, or strips whose distance is a multiple of 4 KiB would share a few sets of the first-level cache.
+  Index strip_rows() const { return components_ | 1; }
   const T* rows() const { return rows_.data(); }
 
  private:

@@ -30,8 +30,9 @@ constexpr Index padded_columns(Index columns) {
 }
 
 /// Rows of a tile, the unit of work of one thread: a constant of the pass, never of ranks, threads or caches.
+/// 92 dense rows: neighbouring strips of a tile do not lie a multiple of 4 KiB apart, as they would with 96, where they share sets of the cache.
 constexpr Index tile_rows_for(StorageKind kind, Index rows_of_pass) {
-  const Index largest = kind == StorageKind::dense ? 96 : 4096;
+  const Index largest = kind == StorageKind::dense ? 92 : 4096;
   return std::clamp<Index>(rows_of_pass / 64, 1, largest);
 }
 
@@ -41,6 +42,7 @@ struct DenseTile {
   Index rows = 0;
   Index columns = 0;
   const T* packed = nullptr;
+  const T* next = nullptr;  // tile that the same thread visits after this one, or null: it comes into the cache meanwhile
 };
 
 /// A few rows of sparse X. Non-zeros of row i: positions row_begin[i] … row_begin[i+1] of `column` and `value`;
@@ -62,8 +64,11 @@ struct DenseBlock {
   Index tile_rows = 0;
   const T* packed = nullptr;
 
-  DenseTile<T> tile(Index t) const {
-    return {std::min(tile_rows, rows - t * tile_rows), columns, packed + t * tile_rows * padded_columns<T>(columns)};
+  /// step: tiles from one of a thread to its next.
+  DenseTile<T> tile(Index t, Index step = 1) const {
+    const Index size = tile_rows * padded_columns<T>(columns);
+    return {std::min(tile_rows, rows - t * tile_rows), columns, packed + t * size,
+            (t + step) * tile_rows < rows ? packed + (t + step) * size : nullptr};
   }
 };
 
@@ -77,7 +82,7 @@ struct CsrBlock {
   const std::int32_t* column = nullptr;
   const T* value = nullptr;
 
-  CsrTile<T> tile(Index t) const { return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value}; }
+  CsrTile<T> tile(Index t, Index = 1) const { return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value}; }
 };
 
 /// What a data source hands to a solver: consecutive rows of X that this rank owns, whole tiles.

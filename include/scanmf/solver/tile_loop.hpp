@@ -32,7 +32,8 @@ template <Scalar T, class Body>
 void for_each_tile(const Block<T>& block, Body&& body) {
   std::visit(
       [&](const auto& matrix) {
-        for_each_tile_number(block.first_tile, block.tiles(), [&](int thread, Index t) { body(thread, t * matrix.tile_rows, matrix.tile(t)); });
+        for_each_tile_number(block.first_tile, block.tiles(),
+                             [&](int thread, Index t) { body(thread, t * matrix.tile_rows, matrix.tile(t, omp_get_num_threads())); });
       },
       block.matrix);
 }

@@ -128,24 +128,45 @@ void generate_dense(const Plan& plan, data::MatrixFileWriter& out) {
   }
 }
 
-/// Cumulative distribution over the columns for each component, from H with rows of sum 1.
-std::vector<std::vector<double>> distributions(Matrix<double>& H) {
-  std::vector<std::vector<double>> result;
+/// A distribution over columns that numbers are drawn from.
+class Distribution {
+ public:
+  explicit Distribution(std::span<const double> weights) : cumulative_(weights.size()), guide_(weights.size()) {
+    std::partial_sum(weights.begin(), weights.end(), cumulative_.begin());
+    std::size_t column = 0;
+    for (std::size_t g = 0; g < guide_.size(); ++g) {
+      while (column + 1 < cumulative_.size() && cumulative_[column] <= boundary(g)) ++column;
+      guide_[g] = static_cast<std::int32_t>(column);
+    }
+  }
+
+  /// The column at `u` on (0, 1) of the cumulative distribution: the search begins at the column of the largest boundary below u, so that it takes
+  /// about one step however many columns there are (Chen & Asau 1974).
+  std::int32_t draw(double u) const {
+    const double target = u * cumulative_.back();
+    auto column = static_cast<std::size_t>(guide_[std::min(static_cast<std::size_t>(u * static_cast<double>(guide_.size())), guide_.size() - 1)]);
+    while (column > 0 && cumulative_[column - 1] > target) --column;  // rounding errors of the boundaries
+    while (column + 1 < cumulative_.size() && cumulative_[column] <= target) ++column;
+    return static_cast<std::int32_t>(column);
+  }
+
+ private:
+  double boundary(std::size_t g) const { return cumulative_.back() * static_cast<double>(g) / static_cast<double>(guide_.size()); }
+
+  std::vector<double> cumulative_;
+  std::vector<std::int32_t> guide_;
+};
+
+/// One for each component; rows of H get the sum 1.
+std::vector<Distribution> distributions(Matrix<double>& H) {
+  std::vector<Distribution> result;
   for (Index c = 0; c < H.rows(); ++c) {
     const std::span<double> row(H.row(c), static_cast<std::size_t>(H.columns()));
     const double sum = std::accumulate(row.begin(), row.end(), 0.0);
     for (double& value : row) value /= sum;
-    std::vector<double> cumulative(row.size());
-    std::partial_sum(row.begin(), row.end(), cumulative.begin());
-    result.push_back(std::move(cumulative));
+    result.emplace_back(row);
   }
   return result;
-}
-
-/// A column of the distribution at `u` on (0, 1), or the last one.
-std::size_t draw(const std::vector<double>& cumulative, double u) {
-  const auto found = std::upper_bound(cumulative.begin(), cumulative.end(), u * cumulative.back());
-  return static_cast<std::size_t>(std::min<std::ptrdiff_t>(found - cumulative.begin(), static_cast<std::ptrdiff_t>(cumulative.size()) - 1));
 }
 
 /// A Poisson number: by counting exponential waiting times up to 30, beyond that the rounded normal approximation.
@@ -163,16 +184,14 @@ Index poisson(double mean, const CounterRandom& random, std::uint64_t& counter) 
 }
 
 /// One document: its words' columns, ascending.
-std::vector<std::int32_t> draw_row(const Plan& plan, Index row, const double* weights, const std::vector<std::vector<double>>& topics,
-                                   double mean_words) {
+std::vector<std::int32_t> draw_row(const Plan& plan, Index row, const double* weights, const std::vector<Distribution>& topics, double mean_words) {
   const CounterRandom random(plan.seed + (static_cast<std::uint64_t>(row) << 32U), stream_rows);
   std::uint64_t counter = 0;
-  std::vector<double> cumulative(topics.size());
-  std::partial_sum(weights, weights + topics.size(), cumulative.begin());
+  const Distribution mixture(std::span<const double>(weights, topics.size()));
   std::vector<std::int32_t> words(static_cast<std::size_t>(poisson(mean_words, random, counter)));
   for (std::int32_t& word : words) {
-    const std::size_t topic = draw(cumulative, random.uniform(counter++));
-    word = static_cast<std::int32_t>(draw(topics[topic], random.uniform(counter++)));
+    const auto topic = static_cast<std::size_t>(mixture.draw(random.uniform(counter++)));
+    word = topics[topic].draw(random.uniform(counter++));
   }
   std::sort(words.begin(), words.end());
   return words;
@@ -206,7 +225,7 @@ void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
   data::CsrWriter& X = out.csr("/X", plan.shape, number_type<T>);
   data::DenseWriter& true_W = out.dense("/truth/W", {rows, plan.components}, hdf5::NumberType::float64);
   Matrix<double> H = planted_H<double>(plan);
-  const std::vector<std::vector<double>> topics = distributions(H);
+  const std::vector<Distribution> topics = distributions(H);
   out.dense("/truth/H", {plan.components, columns}, hdf5::NumberType::float64).write_rows(0, plan.components, H.data());
   const Index step = std::clamp<Index>(block_bytes / (static_cast<Index>(12 * mean_words) + 8 * plan.components + 64), 1, rows);
   for (Index begin = 0; begin < rows; begin += step) {

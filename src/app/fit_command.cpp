@@ -174,7 +174,7 @@ class FitRun {
   template <Scalar T>
   void finish(const FittedModel<T>& model, DataSource<T>& source) {
     const double seconds = timer_.seconds();
-    const RunTable table = make_run_table(comm_, report_, measure_limits(source), seconds);
+    const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
     log_.print(table.text);
     log_.print(summary_of(model, target_));
     log_.event("end", {{"n_iter", model.n_iter},

@@ -127,6 +127,16 @@ std::string bytes_text(double bytes) {
   return fmt::format("{:.3g} {}", bytes, units[unit]);
 }
 
+/// How evenly X is shared out.
+void add_shares(const Communicator& comm, const Share& share, RunTable& table) {
+  const Spread spread = spread_over_ranks(comm, static_cast<double>(share.elements));
+  const char* const what = share.kind == StorageKind::csr ? "non-zeros" : "elements of X";
+  const double excess = spread.mean > 0 ? 100 * (spread.most / spread.mean - 1) : 0;
+  table.text += fmt::format("{:<16}{:>10.4g}{:>10.4g}{:>10.4g}  of a rank, the most {:.1f} % above the mean\n", what, spread.least, spread.mean,
+                            spread.most, excess);
+  table.json["elements"] = {{"least", spread.least}, {"mean", spread.mean}, {"most", spread.most}};
+}
+
 /// Rates and the roofline, when there was a pass over X.
 void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
   const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
@@ -157,7 +167,7 @@ MachineLimits measure_limits(DataSource<T>& x) {
   return limits;
 }
 
-RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, double seconds) {
+RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share, double seconds) {
   const Spread whole = spread_over_ranks(comm, seconds);
   RunTable table;
   table.text = fmt::format("{:<16}{:>10}{:>10}{:>10}{:>8}\n", "seconds", "least", "mean", "most", "share");
@@ -175,6 +185,7 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
   }
   add_line("everything else", std::max(others, 0.0));
   add_line("all", seconds);
+  add_shares(comm, share, table);
   const double peak = static_cast<double>(comm.max(peak_memory()));
   const double bytes = static_cast<double>(comm.sum(comm.bytes()));
   table.text += fmt::format("{} communicated, peak memory of a rank {}, {} ranks of {} threads\n", bytes_text(bytes), bytes_text(peak), comm.size(),

@@ -58,11 +58,11 @@ void settle_random_generator(Parameters& parameters, const Shape& shape) {
   const Index k = resolve_n_components(parameters, shape.columns, std::nullopt);
   const bool automatic = parameters.random_generator == RandomGenerator::automatic;
   parameters.random_generator = resolve_random_generator(parameters, shape, k);
-  const bool drawn = parameters.init == Init::random || (parameters.init == Init::none && k > std::min(shape.rows, shape.columns));
-  if (!drawn) return;
   const bool counter = parameters.random_generator == RandomGenerator::counter;
-  log_information(fmt::format("random factors from the {} generator{}", counter ? "counter" : "numpy",
-                              automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
+  const Init init = resolve_init(parameters.init, shape, k);
+  if (init == Init::custom || (init != Init::random && !counter)) return;
+  log_information(fmt::format("{} from the {} generator{}", init == Init::random ? "random factors" : "normals of the initialisation",
+                              counter ? "counter" : "numpy", automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
 }
 
 DataType choose_dtype(const CommandLine& line, DataType preferred) {

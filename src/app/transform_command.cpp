@@ -92,7 +92,7 @@ class TransformRun {
     log_.end_progress();
     commit(writer);
     const double seconds = timer_.seconds();
-    const RunTable table = make_run_table(comm_, report_, measure_limits(*source), seconds);
+    const RunTable table = make_run_table(comm_, report_, measure_limits(*source), share_of(*source), seconds);
     log_.print(table.text);
     log_.print(fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_));
     log_.event("end", {{"output", target_}, {"run_seconds", seconds}, {"report", table.json}});

@@ -172,6 +172,7 @@ DataSummary conclude(const Communicator& comm, const Inspection& inspection, Dat
   total.sum = comm.sum(inspection.summary().sum);
   total.positive = comm.sum(inspection.summary().positive);
   total.stored = comm.sum(inspection.summary().stored);
+  total.local = inspection.summary().stored;
   return total;
 }
 

@@ -33,22 +33,40 @@ void check_init(const DataSource<T>& x, const Parameters& parameters, Index n_co
                                   name_of(parameters.init), n_components, shape.rows, shape.columns));
 }
 
+/// Normals that are drawn one after the other when they come from numpy's stream.
+Index initial_draws(const Parameters& parameters, const Shape& shape, Index k) {
+  const Index of_factors = (shape.rows + shape.columns) * k;
+  const Index of_sketch = parameters.svd == SvdMethod::exact ? 0 : std::min(shape.rows, shape.columns) * (k + 10);
+  switch (resolve_init(parameters.init, shape, k)) {
+    case Init::random:
+      return of_factors;
+    case Init::nndsvdar:
+      return std::max(of_factors, of_sketch);
+    case Init::custom:
+      return 0;
+    default:
+      return of_sketch;
+  }
+}
+
 template <Scalar T>
 Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, std::uint32_t seed, const std::string& init_file) {
   const Shape shape = x.shape();
-  Init init = parameters.init;
-  if (init == Init::none) init = k <= std::min(shape.rows, shape.columns) ? Init::nndsvda : Init::random;
+  const Init init = resolve_init(parameters.init, shape, k);
   if (init == Init::custom) return custom_factors(x, k, init_file, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
-  if (init == Init::random) {
-    const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
-    return random_factors(x, k, seed, counter);
-  }
+  const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
+  if (init == Init::random) return random_factors(x, k, seed, counter);
   const bool nndsvda = init == Init::nndsvda;
   const NndsvdVariant variant = nndsvda ? NndsvdVariant::nndsvda : init == Init::nndsvd ? NndsvdVariant::nndsvd : NndsvdVariant::nndsvdar;
-  return nndsvd_factors(x, k, seed, variant, parameters.svd == SvdMethod::exact);
+  return nndsvd_factors(x, k, seed, variant, parameters.svd == SvdMethod::exact, counter);
 }
 
 }  // namespace
+
+Init resolve_init(Init init, const Shape& shape, Index n_components) {
+  if (init != Init::none) return init;
+  return n_components <= std::min(shape.rows, shape.columns) ? Init::nndsvda : Init::random;
+}
 
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows) {
   if (parameters.n_components) return *parameters.n_components;
@@ -57,7 +75,7 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
 
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components) {
   if (parameters.random_generator != RandomGenerator::automatic) return parameters.random_generator;
-  return (shape.rows + shape.columns) * n_components > numpy_draws_limit ? RandomGenerator::counter : RandomGenerator::numpy;
+  return initial_draws(parameters, shape, n_components) > numpy_draws_limit ? RandomGenerator::counter : RandomGenerator::numpy;
 }
 
 std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters) {

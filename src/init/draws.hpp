@@ -13,6 +13,27 @@ void for_pieces(const RowPartition& partition, Visit&& visit) {
     for (int rank = 0; rank < partition.ranks(); ++rank) visit(rank, partition.piece(batch, rank), partition.local_begin(batch, rank));
 }
 
+/// Streams of counter_normal(): one for each array that is drawn by position.
+enum CounterStream : std::uint64_t { stream_of_H, stream_of_W, stream_of_sketch, stream_of_fills_of_W, stream_of_fills_of_H };
+
+/// Where the normals of an initialisation come from: numpy's stream, which has no entry in the middle, or, counter = true, a counter-based one.
+struct Normals {
+  std::uint32_t seed = 0;
+  bool counter = false;
+
+  double at(CounterStream stream, Index position) const { return counter_normal(seed, stream, static_cast<std::uint64_t>(position)); }
+};
+
+/// Calls visit(global row, local row) for this rank's rows of X, shared out over the threads.
+template <class Visit>
+void for_own_rows(const RowPartition& partition, int own_rank, Visit&& visit) {
+  for_pieces(partition, [&](int rank, Range rows, Index local_begin) {
+    if (rank != own_rank) return;
+#pragma omp parallel for schedule(static)
+    for (Index row = rows.begin; row < rows.end; ++row) visit(row, local_begin + row - rows.begin);
+  });
+}
+
 /// Runs through a stream that holds `columns` normals a row of X, row by row. draw(local_row) is called for the rows of `rank` when the stream
 /// has come to them and must draw exactly so many; the others are skipped, because the stream has no entry in the middle.
 template <class Draw>

@@ -109,6 +109,22 @@ void fill_zeros(Matrix<T>& factor, T mean) {
   std::replace(factor.span().begin(), factor.span().end(), T{0}, mean);
 }
 
+/// nndsvdar by counter: every zero becomes |mean(X)·normal/100|, the normal being that of its place in W or H (k × n).
+template <Scalar T>
+void fill_zeros_by_counter(const DataSource<T>& source, const Normals& normals, T mean, Factors<T>& factors) {
+  const Index k = factors.W.columns();
+  const Index n = factors.Ht.rows();
+  const auto fill = [&](T& value, CounterStream stream, Index position) {
+    if (value == 0) value = static_cast<T>(std::abs(static_cast<double>(mean) * normals.at(stream, position) / 100));
+  };
+  for_own_rows(source.partition(), source.communicator().rank(), [&](Index row, Index local_row) {
+    for (Index c = 0; c < k; ++c) fill(factors.W(local_row, c), stream_of_fills_of_W, row * k + c);
+  });
+#pragma omp parallel for schedule(static)
+  for (Index j = 0; j < n; ++j)
+    for (Index c = 0; c < k; ++c) fill(factors.Ht(j, c), stream_of_fills_of_H, c * n + j);
+}
+
 /// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for those of H (k × n) in its
 /// order.
 template <Scalar T>
@@ -142,8 +158,9 @@ void fill_zeros_randomly(const DataSource<T>& source, std::uint32_t seed, T mean
 }  // namespace
 
 template <Scalar T>
-Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact) {
-  TruncatedSvd<T> svd = exact ? exact_svd(source, n_components) : randomized_svd(source, n_components, seed);
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact, bool counter) {
+  const Normals normals{seed, counter};
+  TruncatedSvd<T> svd = exact ? exact_svd(source, n_components) : randomized_svd(source, n_components, normals);
   const std::vector<Half> halves = choose_halves(source, svd);
   split(svd.U, halves, &Half::left);
   split(svd.V, halves, &Half::right);
@@ -153,12 +170,12 @@ Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32
     fill_zeros(factors.W, mean);
     fill_zeros(factors.Ht, mean);
   } else if (variant == NndsvdVariant::nndsvdar) {
-    fill_zeros_randomly(source, seed, mean, factors);
+    counter ? fill_zeros_by_counter(source, normals, mean, factors) : fill_zeros_randomly(source, seed, mean, factors);
   }
   return factors;
 }
 
-template Factors<float> nndsvd_factors(DataSource<float>&, Index, std::uint32_t, NndsvdVariant, bool);
-template Factors<double> nndsvd_factors(DataSource<double>&, Index, std::uint32_t, NndsvdVariant, bool);
+template Factors<float> nndsvd_factors(DataSource<float>&, Index, std::uint32_t, NndsvdVariant, bool, bool);
+template Factors<double> nndsvd_factors(DataSource<double>&, Index, std::uint32_t, NndsvdVariant, bool, bool);
 
 }  // namespace scanmf

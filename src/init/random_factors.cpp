@@ -33,18 +33,14 @@ void draw_from_numpy_stream(const DataSource<T>& source, std::uint32_t seed, T s
 /// Two streams keyed by the position in H and in W.
 template <Scalar T>
 void draw_by_counter(const DataSource<T>& source, std::uint32_t seed, T scale, Factors<T>& factors) {
-  enum Stream : std::uint64_t { stream_of_H, stream_of_W };
+  const Normals normals{seed, true};
   const Index n = factors.Ht.rows();
   const Index k = factors.Ht.columns();
 #pragma omp parallel for schedule(static)
   for (Index j = 0; j < n; ++j)
-    for (Index c = 0; c < k; ++c) factors.Ht(j, c) = scaled(scale, counter_normal(seed, stream_of_H, static_cast<std::uint64_t>(c * n + j)));
-  for_pieces(source.partition(), [&](int rank, Range rows, Index local_begin) {
-    if (rank != source.communicator().rank()) return;
-#pragma omp parallel for schedule(static)
-    for (Index row = rows.begin; row < rows.end; ++row)
-      for (Index c = 0; c < k; ++c)
-        factors.W(local_begin + row - rows.begin, c) = scaled(scale, counter_normal(seed, stream_of_W, static_cast<std::uint64_t>(row * k + c)));
+    for (Index c = 0; c < k; ++c) factors.Ht(j, c) = scaled(scale, normals.at(stream_of_H, c * n + j));
+  for_own_rows(source.partition(), source.communicator().rank(), [&](Index row, Index local_row) {
+    for (Index c = 0; c < k; ++c) factors.W(local_row, c) = scaled(scale, normals.at(stream_of_W, row * k + c));
   });
 }
 

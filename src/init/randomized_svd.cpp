@@ -21,22 +21,43 @@ void draw_row(LegacyRandom& random, Index drawn, Index kept, T* row) {
   }
 }
 
-/// The sketch n × width of X with m >= n, replicated.
+/// The same row of the sketch by its number.
 template <Scalar T>
-Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index width, std::uint32_t seed) {
+void draw_row_by_counter(const Normals& normals, Index number, Index drawn, Index kept, T* row) {
+  for (Index c = 0; c < kept; ++c) row[c] = static_cast<T>(normals.at(stream_of_sketch, number * drawn + c));
+}
+
+/// Collective. The sketch n × width of X with m >= n, replicated. By counter each rank draws a slice of it.
+template <Scalar T>
+Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index width, const Normals& normals) {
+  const Communicator& comm = source.communicator();
+  const Index n = source.shape().columns;
   Matrix<T> sketch;
-  source.communicator().agree([&] {
-    sketch = Matrix<T>(source.shape().columns, width);
-    LegacyRandom random(seed);
-    for (Index j = 0; j < sketch.rows(); ++j) draw_row(random, drawn, width, sketch.row(j));
+  std::vector<Index> offsets = slice_offsets(n, comm.size());
+  comm.agree([&] {
+    sketch = Matrix<T>(n, width);
+    if (normals.counter) {
+      const auto own = static_cast<std::size_t>(comm.rank());
+#pragma omp parallel for schedule(static)
+      for (Index j = offsets[own]; j < offsets[own + 1]; ++j) draw_row_by_counter(normals, j, drawn, width, sketch.row(j));
+    } else {
+      LegacyRandom random(normals.seed);
+      for (Index j = 0; j < n; ++j) draw_row(random, drawn, width, sketch.row(j));
+    }
   });
+  if (!normals.counter) return sketch;
+  for (Index& offset : offsets) offset *= width;
+  comm.allgather(sketch.span(), offsets);
   return sketch;
 }
 
 /// The sketch m × width of Xᵀ, m < n: this rank's rows, at the beginning of `block`.
 template <Scalar T>
-void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, std::uint32_t seed, Matrix<T>& block) {
-  LegacyRandom random(seed);
+void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, const Normals& normals, Matrix<T>& block) {
+  if (normals.counter)
+    return for_own_rows(source.partition(), source.communicator().rank(),
+                        [&](Index row, Index local_row) { draw_row_by_counter(normals, row, drawn, width, block.row(local_row)); });
+  LegacyRandom random(normals.seed);
   draw_own_rows(random, source.partition(), source.communicator().rank(), drawn, [&](Index row) { draw_row(random, drawn, width, block.row(row)); });
 }
 
@@ -56,7 +77,7 @@ Matrix<T> rotated(const Matrix<T>& basis, Index rows, const Matrix<T>& vectors) 
 // and so are the rounding errors that they bring into Xᵀ·(X·Q). One iteration takes the two steps: the first where the sketch is Q, because
 // that is not ordered, the last where m < n, because nothing after it lessens its errors.
 template <Scalar T>
-TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, std::uint32_t seed) {
+TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, const Normals& normals) {
   const Communicator& comm = source.communicator();
   const auto [m, n] = source.shape();
   const Index smaller = std::min(m, n);
@@ -73,9 +94,9 @@ TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, std::uint32_t see
 
   Matrix<T> Q;  // n × width, replicated
   if (m >= n) {
-    Q = sketch_of_columns(source, drawn, width, seed);
+    Q = sketch_of_columns(source, drawn, width, normals);
   } else {
-    draw_sketch_of_rows(source, drawn, width, seed, block);
+    draw_sketch_of_rows(source, drawn, width, normals, block);
     Q = passes.multiply_transposed(block);
     sum_and_qr(comm, Q);
   }
@@ -103,7 +124,7 @@ TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, std::uint32_t see
   return {rotated(block, source.local_rows(), small.left), small.s, rotated(Q, n, small.right)};
 }
 
-template TruncatedSvd<float> randomized_svd(DataSource<float>&, Index, std::uint32_t);
-template TruncatedSvd<double> randomized_svd(DataSource<double>&, Index, std::uint32_t);
+template TruncatedSvd<float> randomized_svd(DataSource<float>&, Index, const Normals&);
+template TruncatedSvd<double> randomized_svd(DataSource<double>&, Index, const Normals&);
 
 }  // namespace scanmf

@@ -1,6 +1,7 @@
 #include "linalg/lapack.hpp"
 
 #include <cblas.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <limits>
@@ -85,6 +86,8 @@ void qr(MatrixView<T> a, MatrixView<T> r) {
 SquareSvd svd(const Matrix<double>& a) {
   // LAPACK sees Aᵀ = V·diag(s)·Uᵀ: its U, column by column, is our Vᵀ, row by row.
   const Index n = a.rows();
+  constexpr Index widest = 26000;  // the routines count 3·n² + 7·n elements of workspace in 32 bits
+  if (n > widest) throw Error(fmt::format("a singular value decomposition of {} x {} is too large for LAPACK, which takes up to {}", n, n, widest));
   SquareSvd result{Matrix<double>(n, n), Buffer<double>(n), Matrix<double>(n, n)};
   if (n == 0) return result;
   const int info = decompose(narrow(n), {a.data(), a.data() + n * n}, result.s.data(), result.Vt.data(), result.U.data());

@@ -188,6 +188,43 @@ class Models(ProgramTest):
         self.assertNotIn("iteration 5/12", quiet.stderr)
 
 
+class Skewed(ProgramTest):
+    """A few rows hold most of the non-zeros, others none."""
+
+    def setUp(self):
+        super().setUp()
+        random = np.random.RandomState(3)
+        self.x = (random.rand(1600, 60) < 0.02) * random.rand(1600, 60)
+        self.x[:40] = random.rand(40, 60)  # 40 of the rows are full
+        self.x[700:1100] = 0
+        self.x[-1] = 0
+        rows, columns = np.nonzero(self.x)
+        with h5py.File(self.path("x.h5"), "w") as file:
+            group = file.create_group("X")
+            group.attrs["encoding-type"], group.attrs["shape"] = "csr_matrix", self.x.shape
+            group["data"], group["indices"] = self.x[rows, columns], columns
+            group["indptr"] = np.concatenate([[0], np.cumsum((self.x > 0).sum(1))])
+        self.write("dense.h5", X=self.x)
+
+    def test_ranks_get_equal_shares_of_the_non_zeros(self):
+        for memory in ["none", "60K"]:  # in memory and streamed
+            result = self.succeed("fit", "x.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter", "30", "--tol", "0", "--memory",
+                                  memory, "--log-json", "log.json", "-o", "m.h5")
+            with open(self.path("log.json"), encoding="utf-8") as file:
+                elements = json.loads(file.readlines()[-1])["report"]["elements"]
+            self.assertAlmostEqual(elements["mean"] * max(RANKS, 1), (self.x > 0).sum(), 6)
+            heaviest_tile = 25 * 60  # of 1600 / 64 rows
+            self.assertLess(elements["most"] - elements["mean"], heaviest_tile)
+            self.assertLess(elements["mean"] - elements["least"], heaviest_tile)
+            self.assertRegex(result.stdout, r"non-zeros .* of a rank, the most \d+\.\d % above the mean")
+            self.succeed("fit", "dense.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter", "30", "--tol", "0", "-o", "d.h5",
+                         ranks=0)
+            W, H = self.read("m.h5", "W"), self.read("m.h5", "H")
+            self.assertLess(np.abs(H - self.read("d.h5", "H")).max(), 1e-10 * H.max())
+            self.assertLess(np.abs(W - self.read("d.h5", "W")).max(), 1e-10 * W.max())
+            self.assertFalse(W[700:1100].any())
+
+
 class Conversions(ProgramTest):
     def convert(self, source, *options):
         self.succeed("convert", source, "-o", "out.h5", *options)

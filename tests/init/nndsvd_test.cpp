@@ -189,6 +189,38 @@ TEST(Nndsvd, fills_follow_the_rows_of_X_when_batches_interleave_ranks) {
   EXPECT_LE(largest_difference(transposed(a.Ht), transposed(b.Ht)), 1e-12);
 }
 
+// By counter the sketch is another one. With k + 10 >= min(m, n) it spans everything, so the singular vectors are the same.
+TEST(Nndsvd, by_counter_does_not_depend_on_the_partition_nor_on_the_sketch_where_that_spans_all) {
+  const Communicator comm;
+  for (const auto [rows, columns, k] : {Size{40, 25, 4}, Size{25, 40, 4}, Size{9, 2, 2}}) {
+    SCOPED_TRACE(testing::Message() << rows << " x " << columns << ", k = " << k);
+    const Matrix<double> x = random_matrix(rows, columns, 5, 0.6);
+    TestSource<double> whole(comm, x, StorageKind::dense);
+    TestSource<double> batches(comm, x, StorageKind::csr, std::min<Index>(rows, 13));
+    const Factors<double> a = nndsvd_factors<double>(whole, k, 4, NndsvdVariant::nndsvdar, false, true);
+    const Factors<double> b = nndsvd_factors<double>(batches, k, 4, NndsvdVariant::nndsvdar, false, true);
+    const Matrix<double> W = gather_rows(whole, a.W);
+    EXPECT_LE(largest_difference(W, gather_rows(batches, b.W)), 1e-11);
+    EXPECT_LE(largest_difference(transposed(a.Ht), transposed(b.Ht)), 1e-11);
+
+    const Factors<double> other_seed = nndsvd_factors<double>(whole, k, 5, NndsvdVariant::nndsvd, false, true);
+    const Factors<double> unfilled = nndsvd_factors<double>(whole, k, 4, NndsvdVariant::nndsvd, false, true);
+    const Factors<double> numpy = nndsvd_factors<double>(whole, k, 4, NndsvdVariant::nndsvd, false, false);
+    const Matrix<double> zeros_W = gather_rows(whole, unfilled.W);
+    const bool spans_all = k + 10 >= std::min(rows, columns);
+    if (spans_all) EXPECT_LE(largest_difference(zeros_W, gather_rows(whole, numpy.W)), 1e-11);
+    if (!spans_all) EXPECT_GT(largest_difference(zeros_W, gather_rows(whole, other_seed.W)), 1e-7);
+
+    const double mean = whole.summary().mean(whole.shape());
+    for (Index i = 0; i < rows; ++i)
+      for (Index c = 0; c < k; ++c)
+        if (zeros_W(i, c) == 0) ASSERT_EQ(W(i, c), std::abs(mean * counter_normal(4, 3, static_cast<std::uint64_t>(i * k + c)) / 100));
+    for (Index j = 0; j < columns; ++j)
+      for (Index c = 0; c < k; ++c)
+        if (unfilled.Ht(j, c) == 0) ASSERT_EQ(a.Ht(j, c), std::abs(mean * counter_normal(4, 4, static_cast<std::uint64_t>(c * columns + j)) / 100));
+  }
+}
+
 TEST(Nndsvd, reads_X_about_once_a_pass) {
   const Communicator comm;
   TestSource<double> tall(comm, random_matrix(90, 60, 1), StorageKind::dense);

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The example configurations are accepted by the program, and plot_model.py draws what it writes.
+"""The example configurations are accepted by the program, plot_model.py draws what it writes, and components find groups that are known.
 
     scripts_test.py PROJECT_FOLDER PROGRAM
 """
@@ -11,6 +11,7 @@ import tempfile
 import unittest
 
 PROJECT, PROGRAM = sys.argv[1], sys.argv[2]
+GROUPS = os.path.join(PROJECT, "scripts", "known_groups.py")
 PLOT = os.path.join(PROJECT, "scripts", "plot_model.py")
 DIGITS = os.path.join(PROJECT, "tests", "data", "golden.h5") + ":/cases/digits_cd/X"
 
@@ -44,6 +45,31 @@ class Scripts(unittest.TestCase):
                 with open(path, "rb") as file:
                     self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
                 os.remove(path)
+
+    def test_components_agree_with_known_groups(self):
+        mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
+        fit = run(PROGRAM, "fit", mice, "-k", "2", "--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "nndsvda", "--random-state", "0",
+                  "--max-iter", "500", "-o", "model.h5", folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        groups = run(sys.executable, GROUPS, "model.h5", mice, "--column", "diet", folder=self.folder)
+        self.assertEqual((groups.returncode, groups.stderr), (0, ""))
+        lines = groups.stdout.splitlines()
+        self.assertEqual([line.split()[0] for line in lines[1:3]], ["BK", "Western"])
+        self.assertEqual(sum(int(n) for line in lines[1:3] for n in line.split()[1:]), 139)
+        self.assertGreater(float(lines[3].split()[-1]), 0.95)
+
+    def test_adjusted_rand_index(self):
+        sys.path.insert(0, os.path.dirname(GROUPS))
+        sys.dont_write_bytecode = True
+        import known_groups
+
+        def index(a, b):
+            return known_groups.adjusted_rand_index(known_groups.contingency(a, b))
+
+        self.assertEqual(index([0, 0, 1, 1], ["b", "b", "a", "a"]), 1)
+        self.assertAlmostEqual(index([0, 0, 1, 1], [0, 0, 1, 2]), 4 / 7)
+        self.assertAlmostEqual(index([0, 0, 1, 1], [0, 1, 0, 1]), -0.5)
+        self.assertEqual(index([0, 0, 0], [1, 1, 1]), 1)
 
     def test_what_cannot_be_drawn(self):
         plot = run(sys.executable, PLOT, DIGITS.split(":")[0], folder=self.folder)

@@ -12,11 +12,12 @@
 
 namespace scanmf {
 
-/// Facts about all of X, the same on every rank.
+/// Facts about all of X, the same on every rank but for the last.
 struct DataSummary {
   double sum = 0;      // of all elements, summed in double
   Index positive = 0;  // elements > 0
   Index stored = 0;    // elements held: rows × columns, or non-zeros
+  Index local = 0;     // those of this rank
   bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns; }
   double mean(const Shape& shape) const { return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns)); }
 };

@@ -92,7 +92,11 @@ struct FitControl : RunControl {
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows);
 
-/// Where random factors come from: numpy or counter, as random_generator says; auto: numpy for up to 2²⁶ draws.
+/// The initialisation that none stands for: nndsvda where k <= min(m, n), else random.
+Init resolve_init(Init init, const Shape& shape, Index n_components);
+
+/// Where the normals of the initialisation come from: numpy or counter, as random_generator says; auto: numpy for up to 2²⁶ draws, (m + n)·k of them
+/// for random factors and for the fills of nndsvdar, min(m, n)·(k + 10) for the sketch of nndsvd*.
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components);
 
 /// Collective. The seed that random_state gives; none: drawn by rank 0, logged.

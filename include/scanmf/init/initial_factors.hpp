@@ -22,9 +22,11 @@ enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 
 /// Collective. Non-negative double SVD (Boutsidis & Gallopoulos 2008) of the truncated SVD by randomised subspace iteration with the same sketch and
 /// passes as scikit-learn, or of the exact SVD (dense X in memory only). Components that do not exist are zero, then filled as the variant says.
+/// Sketch and fills come from numpy's stream, drawn from its beginning on every rank, or, counter = true, from the counter-based one, keyed by
+/// global index: each rank and thread draws its own part.
 /// Precondition: n_components <= min(shape).
 template <Scalar T>
-Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact);
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact, bool counter = false);
 
 /// Collective. Datasets /W and /H of `file`, checked as scikit-learn does, H first. Messages name the array and `estimator`. NaN and infinity are
 /// refused. n_components: expected k.

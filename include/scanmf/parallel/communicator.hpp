@@ -12,8 +12,9 @@
 
 namespace scanmf {
 
-/// Elements a single MPI call takes: far below INT_MAX, large enough for full bandwidth.
-constexpr Index default_message_limit = Index{1} << 28;
+/// Elements a single MPI call takes: large enough for full bandwidth; 1 GiB of doubles, because MPI libraries have had trouble with more than INT_MAX
+/// elements and with more than INT_MAX bytes.
+constexpr Index default_message_limit = Index{1} << 27;
 
 /// A private duplicate of an MPI communicator. Messages of any length; MPI errors become Error.
 /// All members but rank(), size(), bytes() and seconds() are collective: every rank calls them, in the same order.

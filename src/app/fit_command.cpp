@@ -86,7 +86,7 @@ class FitRun {
     const FittedModel<T> model =
         generation ? go_on<T>(*generation, *source, control) : scanmf::fit<T>(*source, parameters_, seed_, line_.text("init-file"), control);
     log_.end_progress();
-    if (model.stopped) return stop(model, checkpoint);
+    if (model.stopped) return stop(model, share_of(*source), checkpoint);
     write(model, source->partition());
     checkpoint.remove();
     finish(model, *source);
@@ -149,10 +149,10 @@ class FitRun {
   }
 
   template <Scalar T>
-  int stop(const FittedModel<T>& model, const FitCheckpoint& checkpoint) {
+  int stop(const FittedModel<T>& model, const Share& share, const FitCheckpoint& checkpoint) {
     const std::string reason = checkpoint.reason();
     checkpoint.warn_of_cost();
-    const RunTable table = make_run_table(comm_, report_, {}, timer_.seconds());
+    const RunTable table = make_run_table(comm_, report_, {}, share, timer_.seconds());
     log_.print(table.text);
     log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", checkpoint.file()}, {"reason", reason}, {"report", table.json}});
     log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on",

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/run_setup.hpp"
+#include "scanmf/core/log.hpp"
 #include "scanmf/estimator/saved_model.hpp"
 
 namespace scanmf::app {
@@ -51,7 +52,11 @@ void check_features(const MatrixDescription& x, const ModelHeader& header, const
     throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator, header.n_features_in));
   const std::vector<std::string>& of_x = x.feature_names;
   const std::vector<std::string>& of_model = header.feature_names;
-  if (of_x.size() != of_model.size()) return;  // one of them has no names
+  if (of_x.empty() && !of_model.empty())
+    log_warning(fmt::format("X does not have valid feature names, but {} was fitted with feature names", estimator));
+  if (of_model.empty() && !of_x.empty() && !header.estimator.empty())
+    log_warning(fmt::format("X has feature names, but {} was fitted without feature names", estimator));
+  if (of_x.size() != of_model.size()) return;
   for (std::size_t j = 0; j < of_x.size(); ++j) {
     if (of_x[j] == of_model[j]) continue;
     throw Error(fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the model it is '{}'", j,

@@ -4,3 +4,5 @@ scanmf_add_test(estimator/streamed_fit_test RANKS 1 2 3 4 THREADS 1 2 TIMEOUT 30
 scanmf_add_test(estimator/golden_test RANKS 1 2 3 4 THREADS 1 2 LABELS golden TIMEOUT 300 LIBRARIES HDF5::HDF5)
 scanmf_add_test(estimator/printed_example_test RANKS 1 2 3 4 LABELS golden)
 scanmf_add_test(estimator/decomposition_test RANKS 1 2 3 4 LABELS golden LIBRARIES HDF5::HDF5)
+scanmf_add_test(estimator/properties_test RANKS 1 2 3 4 TIMEOUT 300)
+scanmf_add_test(estimator/rules_test RANKS 1 2 4)

@@ -121,13 +121,20 @@ void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* value
 MatrixFileWriter::MatrixFileWriter(const std::string& target) : target_(resolved(target)), temporary_(io::temporary_name(target_)) {
   std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
   io::remove_stale_temporaries(target_);
-  file_ = std::make_unique<hdf5::File>(hdf5::File::create(temporary_));
-  room_ = std::make_unique<DiskRoom>(temporary_, target_);
-  file_->write_attribute("/", "encoding-type", std::string("anndata"));
-  file_->write_attribute("/", "encoding-version", std::string("0.1.0"));
+  try {
+    file_ = std::make_unique<hdf5::File>(hdf5::File::create(temporary_));
+    room_ = std::make_unique<DiskRoom>(temporary_, target_);
+    file_->write_attribute("/", "encoding-type", std::string("anndata"));
+    file_->write_attribute("/", "encoding-version", std::string("0.1.0"));
+  } catch (...) {
+    discard();
+    throw;
+  }
 }
 
-MatrixFileWriter::~MatrixFileWriter() {
+MatrixFileWriter::~MatrixFileWriter() { discard(); }
+
+void MatrixFileWriter::discard() {
   if (file_ != nullptr && room_ != nullptr) room_->give_back();
   dense_.clear();
   csr_.clear();

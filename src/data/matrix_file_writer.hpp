@@ -72,6 +72,8 @@ class MatrixFileWriter {
   void commit();
 
  private:
+  /// Removes what is not committed.
+  void discard();
   void table(const std::string& group, const std::vector<std::string>& names);
 
   std::string target_;

@@ -125,8 +125,9 @@ class MiniBatchSteps {
                         static_cast<double>(rows.size());
     stop_requested_ = rule_.sum(PassSum::stop_requested) > 0;
     checkpoint_due_ = rule_.sum(PassSum::checkpoint_due) > 0;
-    runner_.update_H(rule_, model_.factors.Ht);
+    const double change = runner_.update_H(rule_, model_.factors.Ht);
     model_.n_steps = model_.n_steps.value_or(0) + 1;
+    require_finite(change, "factors", "mini-batch step", *model_.n_steps);
     require_finite(cost, "cost", "mini-batch step", *model_.n_steps);
     return cost;
   }

@@ -78,9 +78,10 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
     runner.over_all(rule, model.factors.W.view(), {});
     const bool stop_requested = rule.sum(PassSum::stop_requested) > 0;
     const bool checkpoint_due = rule.sum(PassSum::checkpoint_due) > 0;
-    runner.update_H(rule, model.factors.Ht);
-    rule.set_H(model.factors.Ht);
+    const double change = runner.update_H(rule, model.factors.Ht);
     ++model.n_iter;
+    require_finite(change, "factors", "iteration", model.n_iter);
+    rule.set_H(model.factors.Ht);
     double error = not_evaluated;
     if (parameters.tol > 0 && model.n_iter % 10 == 0) {
       error = error_of(runner.divergence(rule, model.factors.W.view()));

@@ -2,10 +2,28 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
+#include <limits>
 
 namespace scanmf {
+
+namespace {
+
+/// Whether no element is NaN or infinite. Zero times the one or the other is NaN, and a sum of zeros is quicker than a test of each.
+template <Scalar T>
+bool is_finite(MatrixView<const T> matrix) {
+  T sum = 0;
+  for (Index i = 0; i < matrix.rows; ++i) {
+    const T* const row = matrix.row(i);
+#pragma omp simd reduction(+ : sum)
+    for (Index c = 0; c < matrix.columns; ++c) sum += T{0} * row[c];
+  }
+  return sum == T{0};
+}
+
+}  // namespace
 
 template <Scalar T>
 PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control)
@@ -103,6 +121,7 @@ void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, con
   sums[static_cast<std::size_t>(PassSum::stop_requested)] = control_.stop_requested && control_.stop_requested() ? 1 : 0;
   sums[static_cast<std::size_t>(PassSum::checkpoint_due)] = control_.checkpoint_due && control_.checkpoint_due() ? 1 : 0;
   x_.communicator().allreduce_sum(sums);
+  sums_are_finite_ = std::ranges::all_of(sums, [](double sum) { return std::isfinite(sum); });
   if (rule.sum(PassSum::failed) > 0) {
     x_.communicator().agree([&] {
       if (failure) std::rethrow_exception(failure);
@@ -143,8 +162,8 @@ double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
   }
   const PhaseTimer timer(report_.times, Phase::communicate);
   comm.allgather(Ht.span(), offsets);
-  violation = comm.sum(violation);
-  return violation;
+  if (!sums_are_finite_ || !is_finite<T>(Ht.view().middle_rows(slice()))) violation = std::numeric_limits<double>::quiet_NaN();
+  return comm.sum(violation);
 }
 
 template <Scalar T>

@@ -25,7 +25,8 @@ class PassRunner {
   /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
   void over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve);
 
-  /// Collective. Sums the statistics of the last pass over ranks and updates H. Returns the violation of H.
+  /// Collective. Sums the statistics of the last pass over ranks and updates H. Returns the violation of H; NaN when an element of H, or a sum over
+  /// the rows of W, is no longer finite.
   double update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
 
   /// Collective. D(X, W·H) with the H of the last set_H.
@@ -53,6 +54,7 @@ class PassRunner {
   RunReport& report_;
   std::vector<Index> column_offsets_;  // slices of H
   bool weighted_ = false;
+  bool sums_are_finite_ = true;  // of the last pass
 };
 
 /// Throws when a number that decides the run is not finite any more. what: "violation", "error", …; `iteration` names where.

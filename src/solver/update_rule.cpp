@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <exception>
+
 namespace scanmf {
 
 Penalties penalties_of(double alpha_W, double alpha_H, double l1_ratio, Index n_features, Index n_samples) {
@@ -44,15 +46,20 @@ void UpdateRule<T>::begin_pass(const PassOptions& options) {
   options_ = options;
   solving_ = false;
   const bool with_denominator = options.accumulate && has_denominator();
+  std::exception_ptr failure;  // memory may run out in any thread
 #pragma omp parallel
-  {
+  try {
     ThreadState& state = threads_[static_cast<std::size_t>(omp_get_thread_num())];
     if (options.accumulate && state.numerator.columns() == 0) state.numerator = Accumulator<T>(kind_, columns_, k_);
     if (with_denominator && state.denominator.columns() == 0) state.denominator = Accumulator<T>(StorageKind::dense, columns_, k_);
     if (options.accumulate) state.numerator.set_zero();
     if (with_denominator) state.denominator.set_zero();
     state.small.assign(small_.size(), 0.0);
+  } catch (...) {
+#pragma omp critical
+    failure = std::current_exception();
   }
+  if (failure) std::rethrow_exception(failure);
 }
 
 template <Scalar T>

@@ -4,12 +4,18 @@
     fault_test.py PROGRAM MPIEXEC
 """
 import os
+import random
+import re
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
-from jobs import STOPPED, JobTest, factors, identity, run_tests
+import h5py
+import numpy
+
+from jobs import STOPPED, Job, JobTest, factors, identity, make_matrix, run_tests
 
 AS_ROOT = os.geteuid() == 0
 
@@ -115,6 +121,93 @@ class Fault(JobTest):
         self.assertIsNotNone(identity(self.path("state.h5")))
         self.expect(self.start(3), 0, "going on from")
         self.expect_same_result(reference)
+
+
+    def test_memory_of_one_rank(self):
+        job = self.start(2)
+        self.wait_for_checkpoints(job)
+        with open(f"/proc/{max(job.ranks())}/status") as file:
+            kibibytes = int(re.search(r"VmPeak:\s+(\d+) kB", file.read()).group(1))
+        job.signal(signal.SIGUSR1)
+        self.expect(job, STOPPED)
+        make_matrix(self.path("X.h5"), rows=60_000)
+        limited = ["bash", "-c", f'[ "$OMPI_COMM_WORLD_RANK" = 1 ] && ulimit -v {kibibytes + 10_000}; exec "$@"', "limited"]
+        other = {"checkpoint": "large.h5", "memory": "none", "max-iter": 5}
+        output = self.expect(self.start(2, other, wrapper=limited), 1, "out of memory on rank 1", seconds=30)
+        self.assertEqual(output.count("scanmf: error"), 1, output)
+        self.expect(self.start(2, other), 0)
+
+    def expect_numbers_outgrown(self, fit, place):
+        """Large numbers in the last rows, in float32: products of them are infinite."""
+        rows, normal = 600, 450
+        x = numpy.random.RandomState(1).uniform(0.1, 1, (rows, 20)).astype(numpy.float32)
+        x[normal:] *= 1e30
+        with h5py.File(self.path("X.h5"), "w") as file:
+            file["X"] = x
+        output = self.expect(self.start(2, fit), 1, place, "scale X, use --dtype float64", seconds=30)
+        self.assertEqual(output.count("scanmf: error"), 1, output)
+        self.assertFalse(os.path.exists(self.path("model.h5")))
+
+    def test_numbers_outgrown(self):
+        for fit in ({}, {"solver": "mu"}, {"memory": "10K"}):
+            with self.subTest(**fit):
+                self.expect_numbers_outgrown({**fit, "checkpoint-every": 1000}, "in iteration 1:")
+                self.assertFalse(os.path.exists(self.path("state.h5")))
+
+    def test_numbers_outgrown_after_checkpoints(self):
+        fit = {"estimator": "minibatch-nmf", "batch-size": 100, "max-no-improvement": "none"}
+        self.expect_numbers_outgrown(fit, "in mini-batch step 5")
+        with h5py.File(self.path("state.h5")) as state:
+            self.assertEqual(state.attrs["n_steps"], 4)
+            self.assertTrue(numpy.isfinite(state["H"][()]).all() and numpy.isfinite(state["W"][()]).all())
+        self.expect(self.start(2, fit), 1, "after iteration 4", "in mini-batch step 5", seconds=30)
+
+    def run_to_the_end(self, *arguments):
+        job = Job(arguments, 2, self.folder)
+        self.addCleanup(job.close)
+        return job.end(30)
+
+    def learn(self, chunk, model):
+        return ["partial-fit", chunk, "--model", model, "-k", "6", "--random-state", "3"]
+
+    def test_partial_fit_is_killed(self):
+        make_matrix(self.path("chunk.h5"), seed=2)
+        self.assertEqual(self.run_to_the_end(*self.learn("X.h5", "before.h5"))[0], 0)
+        shutil.copy(self.path("before.h5"), self.path("after.h5"))
+        self.assertEqual(self.run_to_the_end(*self.learn("chunk.h5", "after.h5"))[0], 0)
+
+        def H(name):
+            with h5py.File(self.path(name), "r") as file:
+                return file["H"][()].tobytes()
+
+        moments = random.Random(1)
+        for _ in range(10):
+            shutil.copy(self.path("before.h5"), self.path("learnt.h5"))
+            job = Job(self.learn("chunk.h5", "learnt.h5"), 2, self.folder)
+            self.addCleanup(job.close)
+            time.sleep(moments.uniform(0.1, 0.8))
+            job.kill(job.processes())
+            job.end(15)
+            self.assertIn(H("learnt.h5"), (H("before.h5"), H("after.h5")))
+        shutil.copy(self.path("before.h5"), self.path("learnt.h5"))
+        self.assertEqual(self.run_to_the_end(*self.learn("chunk.h5", "learnt.h5"))[0], 0)
+        self.assertEqual(H("learnt.h5"), H("after.h5"))
+
+    def test_disk_full_while_other_results_are_written(self):
+        self.assertEqual(self.run_to_the_end(*self.learn("X.h5", "model.h5"))[0], 0)
+        self.small_disk("40k")
+        shutil.copy(self.path("model.h5"), self.path("disk/model.h5"))
+        before = identity(self.path("disk/model.h5"))
+        for command in (self.learn("X.h5", "disk/model.h5"), ["transform", "X.h5", "--model", "model.h5", "-o", "disk/W.h5"],
+                        ["generate", "-o", "disk/X.h5", "--n-samples", "1000"]):
+            status, output = self.run_to_the_end(*command)
+            self.assertEqual(status, 1, output)
+            self.assertIn("No space left on device", output)
+        self.assertEqual(os.listdir(self.path("disk")), ["model.h5"])
+        self.assertEqual(identity(self.path("disk/model.h5")), before)
+
+    def test_disk_full_while_the_log_is_written(self):
+        self.expect(self.start(2, {"log-json": "/dev/full"}), 0, "writing '/dev/full' failed, it is not continued")
 
 
 if __name__ == "__main__":

@@ -21,11 +21,18 @@ class Stop(JobTest):
         ask(job)
         self.expect(job, STOPPED, "stopped after iteration", reason, "run the same command again to go on")
         self.assertFalse(os.path.exists(self.path("model.h5")))
-        self.expect(self.start(ranks), 0, "going on from")
+        # Saved in each iteration: the cost is in the table, and high.
+        self.expect(self.start(ranks), 0, "going on from", "\ncheckpoint  ", "a longer --checkpoint-every would save it")
         self.expect_same_result(reference)
 
     def test_usr1_to_mpirun(self):
         self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR1), "SIGUSR1")
+
+    def test_usr2_to_mpirun(self):
+        self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR2), "SIGUSR2")
+
+    def test_limit_of_processor_time_on_one_rank(self):
+        self.stop_and_go_on(2, lambda job: os.kill(max(job.ranks()), signal.SIGXCPU), "SIGXCPU on rank 1")
 
     def test_term_to_one_rank(self):
         self.stop_and_go_on(3, lambda job: os.kill(max(job.ranks()), signal.SIGTERM), "SIGTERM on rank 2")
@@ -64,18 +71,40 @@ class Stop(JobTest):
         self.expect(self.start(None), 0, "lock taken over", "going on from")
         self.expect_same_result(reference)
 
-    def test_other_numbers_of_ranks(self):
-        self.uninterrupted(1)
+    def other_numbers_of_ranks(self, changes):
+        self.uninterrupted(1, changes)
         for ranks in (1, 2, 4):
-            job = self.start(ranks)
+            job = self.start(ranks, changes)
             self.wait_for_checkpoints(job, 5)
             job.signal(signal.SIGUSR1)
             self.expect(job, STOPPED)
-        self.expect(self.start(3), 0, "ranks was 4 and is 3: the result is the same up to rounding")
+        self.expect(self.start(3, changes), 0, "ranks was 4 and is 3: the result is the same up to rounding")
+        self.expect_about_the_same_result()
+
+    def expect_about_the_same_result(self):
         with h5py.File(self.path("model.h5")) as model, h5py.File(self.path("reference.h5")) as reference:
             for name in ("W", "H"):
                 numpy.testing.assert_allclose(model[name][()], reference[name][()], rtol=1e-8, atol=1e-10)
             self.assertEqual(model.attrs["n_iter"], reference.attrs["n_iter"])
+
+    def test_other_numbers_of_ranks(self):
+        self.other_numbers_of_ranks({})
+
+    def test_other_numbers_of_ranks_streamed(self):
+        self.other_numbers_of_ranks({"memory": "200K"})
+
+    def test_other_numbers_of_ranks_in_mini_batches(self):
+        self.other_numbers_of_ranks({"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"})
+
+    def test_what_may_change(self):
+        self.uninterrupted(2)
+        job = self.start(2)
+        self.wait_for_checkpoints(job)
+        job.signal(signal.SIGUSR1)
+        self.expect(job, STOPPED)
+        changes = {"tol": 1e-300, "threads": 2, "checkpoint-every": "1min", "max-time": "1:00:00", "verbose": 1}
+        self.expect(self.start(2, changes), 0, "threads was 1 and is 2: the result is the same up to rounding")
+        self.expect_about_the_same_result()
 
     def test_more_iterations_are_no_other_run(self):
         job = self.start(2)

@@ -113,8 +113,10 @@ void FitCheckpoint::save(const std::function<void()>& write) {
   if (due) due_seconds_ += timer.seconds();
   saved_iteration_ = iteration_;
   since_save_.reset();
-  log_detail(fmt::format("checkpoint after iteration {} in {:.2f} s", iteration_, timer.seconds()));
   std::error_code error;
+  if (comm_.is_root())
+    log_detail(
+        fmt::format("checkpoint after iteration {} in {:.3f} s, {} bytes", iteration_, timer.seconds(), std::filesystem::file_size(file(), error)));
   if (comm_.is_root() && !reason_.empty()) std::filesystem::remove(stop_file(file()), error);  // it has done its work; a next run is to go on
 }
 

@@ -4,6 +4,7 @@
 #include <omp.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -137,6 +138,32 @@ void add_shares(const Communicator& comm, const Share& share, RunTable& table) {
   table.json["elements"] = {{"least", spread.least}, {"mean", spread.mean}, {"most", spread.most}};
 }
 
+/// Collectives of the passes, beside the time that they would take without waiting: a ring moves (P − 1)/P of an array (an all-reduce twice that), in
+/// no fewer than log2 P messages.
+void add_communication(const Communicator& comm, const RunReport& report, const LinkSpeed& link, RunTable& table) {
+  if (comm.size() == 1 || link.bytes_per_second <= 0 || report.passes == 0) return;
+  const double ranks = comm.size();
+  table.text += fmt::format("{:<16}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "collectives", "calls", "bytes", "mean s", "most s", "bound s");
+  const auto add_line = [&](const char* name, const CollectiveCost& cost, double times) {
+    const Spread seconds = spread_over_ranks(comm, cost.seconds);
+    const double bound = times * (ranks - 1) / ranks * cost.bytes / link.bytes_per_second +
+                         std::ceil(std::log2(ranks)) * static_cast<double>(cost.calls) * link.seconds_a_message;
+    if (cost.calls == 0) return;
+    table.text +=
+        fmt::format("{:<16}{:>10}{:>10}{:>10.3f}{:>10.3f}{:>10.3f}\n", name, cost.calls, bytes_text(cost.bytes), seconds.mean, seconds.most, bound);
+    table.json["collectives"][name] = {
+        {"calls", cost.calls}, {"bytes", cost.bytes}, {"mean", seconds.mean}, {"most", seconds.most}, {"bound", bound}};
+  };
+  add_line("all-reduce", report.allreduce, 2);
+  add_line("reduce-scatter", report.reduce_scatter, 1);
+  add_line("all-gather", report.allgather, 1);
+  table.text +=
+      fmt::format("bound: {:.3g} GB/s and {:.3g} µs a message between neighbouring ranks; what is above it is waiting for the slowest rank\n",
+                  link.bytes_per_second * 1e-9, link.seconds_a_message * 1e6);
+  table.json["link_bytes_per_second"] = link.bytes_per_second;
+  table.json["link_seconds_a_message"] = link.seconds_a_message;
+}
+
 /// Rates and the roofline, when there was a pass over X.
 void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
   const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
@@ -164,6 +191,7 @@ MachineLimits measure_limits(DataSource<T>& x) {
   MachineLimits limits;
   limits.flops_per_second = measure_products<T>(x.communicator());
   if (x.in_memory()) limits.bytes_per_second = measure_reading(x);
+  limits.link = measure_link_speed(x.communicator());
   return limits;
 }
 
@@ -192,6 +220,7 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
                             comm.max<Index>(thread_count()));
   table.json["bytes_communicated"] = bytes;
   table.json["peak_memory"] = peak;
+  add_communication(comm, report, limits.link, table);
   add_rates(comm, report, limits, table);
   return table;
 }

@@ -6,6 +6,7 @@
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/parallel/communicator.hpp"
+#include "scanmf/parallel/link_speed.hpp"
 
 namespace scanmf::app {
 
@@ -13,6 +14,7 @@ namespace scanmf::app {
 struct MachineLimits {
   double flops_per_second = 0;  // matrix products of the run's type
   double bytes_per_second = 0;  // reading X as it is laid out; 0: not measured (X is not in memory)
+  LinkSpeed link;               // between ranks
 };
 
 /// Collective. All ranks measure at the same time, as they share caches and memory in a run.
@@ -37,8 +39,8 @@ Share share_of(const DataSource<T>& x) {
 }
 
 /// Collective. Seconds of each phase (least, mean and most of the ranks, share of the whole), elements of X a rank, bytes communicated, peak memory,
-/// rates, and the fraction T*/T of the roofline: T* = max(bytes read / bandwidth, operations / peak of matrix products), T = the time of the passes.
-/// `seconds`: of the whole run on this rank.
+/// the collectives of the passes beside the least time that their bytes take between ranks, rates, and the fraction T*/T of the roofline:
+/// T* = max(bytes read / bandwidth, operations / peak of matrix products), T = the time of the passes. `seconds`: of the whole run on this rank.
 RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share, double seconds);
 
 }  // namespace scanmf::app

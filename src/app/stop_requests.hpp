@@ -28,7 +28,7 @@ std::optional<double> parse_time_limit(const std::string& text);
 /// "30s", "15min", "2h": seconds. nullopt for other text.
 std::optional<double> parse_duration(const std::string& text);
 
-/// Seconds that Slurm still gives this job, from its environment or scontrol; nullopt when there is no job or it has no limit.
+/// Seconds that Slurm still gives this job, from its environment or, where that does not say, from squeue; nullopt without a job or a limit.
 std::optional<double> slurm_seconds_left();
 
 }  // namespace scanmf::app

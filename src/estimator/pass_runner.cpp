@@ -23,6 +23,16 @@ bool is_finite(MatrixView<const T> matrix) {
   return sum == T{0};
 }
 
+/// Calls a collective function on `bytes` bytes and adds to its cost.
+template <class Call>
+void account(CollectiveCost& cost, std::size_t bytes, Call&& call) {
+  const Timer timer;
+  call();
+  cost.seconds += timer.seconds();
+  cost.bytes += static_cast<double>(bytes);
+  ++cost.calls;
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -120,7 +130,7 @@ void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, con
   sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
   sums[static_cast<std::size_t>(PassSum::stop_requested)] = control_.stop_requested && control_.stop_requested() ? 1 : 0;
   sums[static_cast<std::size_t>(PassSum::checkpoint_due)] = control_.checkpoint_due && control_.checkpoint_due() ? 1 : 0;
-  x_.communicator().allreduce_sum(sums);
+  account(report_.allreduce, sums.size_bytes(), [&] { x_.communicator().allreduce_sum(sums); });
   sums_are_finite_ = std::ranges::all_of(sums, [](double sum) { return std::isfinite(sum); });
   if (rule.sum(PassSum::failed) > 0) {
     x_.communicator().agree([&] {
@@ -152,8 +162,10 @@ double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
   for (const Index offset : column_offsets_) offsets.push_back(offset * n_components_);
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
-    for (const MatrixView<T>& sum : rule.large_sums())
-      comm.reduce_scatter_sum(std::span<T>(sum.data, static_cast<std::size_t>(sum.rows * sum.columns)), offsets);
+    for (const MatrixView<T>& sum : rule.large_sums()) {
+      const std::span<T> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
+      account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets); });
+    }
   }
   double violation = 0;
   {
@@ -161,9 +173,10 @@ double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
     violation = rule.finish_pass(Ht.view().middle_rows(slice()), slice());
   }
   const PhaseTimer timer(report_.times, Phase::communicate);
-  comm.allgather(Ht.span(), offsets);
+  account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
   if (!sums_are_finite_ || !is_finite<T>(Ht.view().middle_rows(slice()))) violation = std::numeric_limits<double>::quiet_NaN();
-  return comm.sum(violation);
+  account(report_.allreduce, sizeof violation, [&] { violation = comm.sum(violation); });
+  return violation;
 }
 
 template <Scalar T>

@@ -182,6 +182,12 @@ class Models(ProgramTest):
         self.assertEqual(result.stderr.count("scanmf: iteration "), 12)
         self.assertRegex(result.stderr, r"iteration 5/12  violation \d\.\d+e[-+]\d+  \S+ s/iteration  at most .* left")
         self.assertIn("roofline", result.stdout)
+        collectives = events[-1]["report"].get("collectives", {})
+        self.assertEqual(sorted(collectives), ["all-gather", "all-reduce", "reduce-scatter"] if RANKS > 1 else [])
+        for name, calls in (("all-gather", 12), ("reduce-scatter", 12)) if RANKS > 1 else ():
+            cost = collectives[name]
+            self.assertEqual((cost["calls"], cost["bytes"] % (12 * 7 * 8)), (calls, 0))
+            self.assertTrue(0 < cost["bound"] and 0 < cost["mean"] <= cost["most"], cost)
         quiet = self.fit("--max-iter", "12", "--tol", "1e-14", "--quiet")
         self.assertEqual(quiet.stdout, "")
         self.assertEqual(len(quiet.warnings), 1)

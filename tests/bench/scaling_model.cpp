@@ -2,8 +2,9 @@
 //
 //     scaling_model ROWS COLUMNS COMPONENTS ITERATIONS SECONDS_A_ROW SECONDS_A_COLUMN SECONDS_REPLICATED
 //
-// SECONDS_A_ROW: visiting a row of X; SECONDS_A_COLUMN: updating a column of H; SECONDS_REPLICATED: what every rank does for itself in each iteration.
-// Prints simulated seconds of an iteration: all, small all-reduces, reduce-scatter, all-gather (of rank 0). scaling_model.py builds and runs it.
+// SECONDS_A_ROW: visiting a row of X; SECONDS_A_COLUMN: updating a column of H; SECONDS_REPLICATED: what every rank does for itself in each
+// iteration. Prints simulated seconds of an iteration: all, small all-reduces, reduce-scatter, all-gather (of rank 0). scaling_model.py builds and
+// runs it.
 #include <smpi/smpi.h>
 
 #include <array>

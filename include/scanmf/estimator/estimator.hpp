@@ -38,9 +38,19 @@ struct Progress {
   double value = 0;          // relative to the first one for violation and error; NaN where not evaluated
 };
 
+/// One kind of collective call: how many, bytes of the arrays and seconds of this rank, waiting for others included.
+struct CollectiveCost {
+  Index calls = 0;
+  double bytes = 0;
+  double seconds = 0;
+};
+
 /// What a run has cost this rank.
 struct RunReport {
   PhaseTimes times;
+  CollectiveCost allreduce;       // sums of scalars and Gram matrices
+  CollectiveCost reduce_scatter;  // n × k statistics
+  CollectiveCost allgather;       // H
   double block_flops = 0;  // floating-point operations on X, by the formula 4·m·n·k an iteration (8·m·n·k for β ≠ 2; sparse: non-zeros for m·n)
   double block_bytes = 0;  // bytes of X read by the kernels, one reading a pass
   Index passes = 0;

@@ -5,7 +5,8 @@
 
 Prints one CSV line: megabytes of a checkpoint, seconds (the fastest and the median of several), gigabytes a second, those of dd, and the share of a run's time
 that checkpoints take at the default interval of 15 minutes. The state is saved after each iteration, with the one before it kept, as in a real run; both
-kinds of writing take turns. Run it on an idle machine.
+kinds of writing take turns. The first files of a series are not counted: later ones find memory for the file cache that those before them have left.
+Run it on an idle machine.
 """
 import argparse
 import os
@@ -17,6 +18,7 @@ import tempfile
 import time
 
 DEFAULT_INTERVAL = 15 * 60
+NOT_COUNTED = 3  # files that exist at the same time: the newest checkpoint, the one before it, the next one
 
 
 def run(command, **options):
@@ -35,25 +37,25 @@ def save_times(a, x, folder):
     """Seconds of each save of one run, and bytes of a checkpoint."""
     state = os.path.join(folder, "state.h5")
     fit = run(["mpirun", "-n", str(a.ranks), "--bind-to", "core", a.program, "fit", x, "-k", str(a.components), "--init", "random", "--random-state", "1",
-               "--tol", "0", "--max-iter", str(a.saves), "--threads", "1", "--save-w", "false", "-o", os.path.join(folder, "model.h5"), "--checkpoint", state,
+               "--tol", "0", "--max-iter", str(NOT_COUNTED + a.saves), "--threads", "1", "--save-w", "false", "-o", os.path.join(folder, "model.h5"), "--checkpoint", state,
                "--checkpoint-every", "1", "--verbose", "1"])
     times = [float(seconds) for seconds in re.findall(r"checkpoint after iteration \d+ in ([\d.]+) s, ", fit.stderr)]
     sizes = {int(size) for size in re.findall(r"checkpoint after iteration \d+ in [\d.]+ s, (\d+) bytes", fit.stderr)}
-    assert len(times) == a.saves, fit.stderr
-    return times, max(sizes)
+    assert len(times) == NOT_COUNTED + a.saves, fit.stderr
+    return times[NOT_COUNTED:], max(sizes)
 
 
 def dd_times(size, folder, count):
     """Seconds of plain writes; as with checkpoints, an older file is replaced."""
     times = []
-    for _ in range(count):
+    for _ in range(NOT_COUNTED + count):
         begin = time.perf_counter()
         with open("/dev/zero", "rb") as zeros:
             subprocess.run(["dd", f"of={folder}/plain.part", "bs=4M", f"count={size}", "iflag=count_bytes,fullblock", "conv=fsync", "status=none"], check=True,
                            stdin=zeros)
         os.rename(f"{folder}/plain.part", f"{folder}/plain")
         times.append(time.perf_counter() - begin)
-    return times
+    return times[NOT_COUNTED:]
 
 
 def main():
@@ -63,7 +65,7 @@ def main():
     p.add_argument("--rows", type=int, default=2_000_000)
     p.add_argument("--columns", type=int, default=20)
     p.add_argument("--components", type=int, default=50)
-    p.add_argument("--saves", type=int, default=5, help="of a run")
+    p.add_argument("--saves", type=int, default=5, help="of a run, counted")
     p.add_argument("--repeats", type=int, default=3)
     p.add_argument("--folder", default=os.path.join(os.environ.get("TMPDIR", "/tmp"), "scanmf-bench"))
     a = p.parse_args()

@@ -83,8 +83,6 @@ class BaseNMF {
  protected:
   /// comm must live longer than the estimator.
   BaseNMF(const Communicator& comm, Parameters parameters, Estimator estimator);
-  ~BaseNMF() = default;
-  BaseNMF(BaseNMF&&) = default;
 
   /// Rows in a batch of fit; 0: all.
   Index batch_rows(Index n_samples) const;

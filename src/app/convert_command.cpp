@@ -4,10 +4,12 @@
 #include <array>
 #include <cctype>
 #include <filesystem>
+#include <limits>
 
 #include "app/commands.hpp"
 #include "app/import.hpp"
 #include "app/input_reader.hpp"
+#include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "data/csc_to_csr.hpp"
@@ -63,8 +65,7 @@ MatrixDescription describe_csc(const Communicator& comm, const std::string& inpu
 }
 
 /// Local. Becomes CSR, so that it can be streamed.
-Imported import_csc(const MatrixDescription& csc, data::MatrixFileWriter& out, const CommandLine& line) {
-  constexpr Index memory = Index{1} << 30;
+Imported import_csc(const MatrixDescription& csc, data::MatrixFileWriter& out, const CommandLine& line, Index memory) {
   with_scalar(choose_dtype(line, csc.data_type), [&]<Scalar T>() {
     data::write_csc_as_csr<T>(csc, memory, out);
     return 0;
@@ -89,6 +90,8 @@ int convert(const Communicator& comm, const CommandLine& line) {
   const std::string target = line.text("output");
   check_output(comm, target, line.inputs());
   const std::string format = choose_format(comm, line);
+  constexpr Index usual_memory = Index{1} << 30;  // for rows of CSR; each gigabyte of them takes a reading of the file
+  const Index memory = parse_memory(line.text("memory"), usual_memory).value_or(std::numeric_limits<Index>::max());
   MatrixDescription csc;
   if (format == "hdf5") {
     csc = describe_csc(comm, line.inputs().front());
@@ -97,7 +100,7 @@ int convert(const Communicator& comm, const CommandLine& line) {
   comm.agree([&] {  // one rank is enough: reading and inflating set the pace
     if (!comm.is_root()) return;
     data::MatrixFileWriter out(target);
-    const Imported written = format == "hdf5" ? import_csc(csc, out, line) : import_files(line, format, out);
+    const Imported written = format == "hdf5" ? import_csc(csc, out, line, memory) : import_files(line, format, out);
     if (written.shape.rows == 0) throw Error(fmt::format("'{}': Found array with 0 sample(s)", line.inputs().front()));
     if (written.shape.columns == 0) throw Error(fmt::format("'{}': Found array with 0 feature(s)", line.inputs().front()));
     out.commit();

@@ -32,11 +32,17 @@ std::optional<Index> parse_size(const std::string& text) {
   return static_cast<Index>(bytes);
 }
 
+std::optional<Index> parse_memory(const std::string& text, Index automatic) {
+  if (text == "auto") return automatic;
+  if (text == "none") return std::nullopt;
+  if (const auto size = parse_size(text)) return size;
+  throw UsageError(fmt::format("--memory must be auto, none or a size such as 500M or 4G. Got '{}' instead.", text));
+}
+
 std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& line, const MatrixDescription& description, Index n_components,
                                  DataType type, RowsOfW rows_of_W) {
   const std::string text = line.text("memory");
-  if (text != "auto" && text != "none" && !parse_size(text))
-    throw UsageError(fmt::format("--memory must be auto, none or a size such as 500M or 4G. Got '{}' instead.", text));
+  parse_memory(text, 0);  // refuses what is none of these
   const double free = -comm.max(-static_cast<double>(available_memory(comm)));
   const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
   // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.

@@ -11,6 +11,9 @@ namespace scanmf::app {
 /// "4G", "500M", "1.5GiB", "1000000": bytes (powers of 1024). nullopt for other text.
 std::optional<Index> parse_size(const std::string& text);
 
+/// The value of --memory in bytes; nullopt: none. Throws UsageError.
+std::optional<Index> parse_memory(const std::string& text, Index automatic);
+
 /// Whether a rank holds its rows of W.
 enum class RowsOfW {
   kept,        // fit

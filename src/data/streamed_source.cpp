@@ -116,6 +116,14 @@ class StreamedSource : public DataSource<T> {
           fmt::format("{} is stored in {}, but read {} rows at a time, so that each chunk is read {} times in every pass; write the file with "
                       "chunks of fewer rows (scanmf convert), or raise --memory or the batch size",
                       place_of(description_), description_.layout, block_rows_, readings));
+    const Index chunk_rows = array_->compressed() ? array_->unit_rows() : 1;
+    const Index piece_rows = comm_.max(longest_piece());
+    if (partition_->batches() > 1 && chunk_rows > piece_rows && comm_.size() > 1 && comm_.is_root())
+      log_warning(
+          fmt::format("{} is stored in {}, but a rank has at most {} rows of a batch, so that each chunk is read and inflated by {} ranks; write "
+                      "the file with chunks of at most {} rows, or raise the batch size",
+                      place_of(description_), description_.layout, piece_rows,
+                      std::min<Index>(comm_.size(), (chunk_rows + piece_rows - 1) / piece_rows), piece_rows));
   }
 
   /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side.

@@ -121,6 +121,11 @@ class Refused(ProgramTest):
             group["data"], group["indices"], group["indptr"] = x.data, x.indices, x.indptr
         self.fail_with(1, "scanmf convert", "fit", "csc.h5", "-k", "2", "--memory", "1")
         self.succeed("convert", "csc.h5", "-o", "csr.h5")
+        self.succeed("convert", "csc.h5", "-o", "groups.h5", "--memory", "2000")  # some rows at a time
+        with h5py.File(self.path("csr.h5"), "r") as a, h5py.File(self.path("groups.h5"), "r") as b:
+            for key in ("data", "indices", "indptr"):
+                np.testing.assert_array_equal(a["X"][key][()], b["X"][key][()])
+        self.fail_with(2, "--memory must be auto, none or a size", "convert", "csc.h5", "-o", "no.h5", "--memory", "much")
         self.succeed("fit", "csc.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random", "-o", "a.h5")
         self.succeed("fit", "csr.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random", "--memory", "1", "-o", "b.h5")
         np.testing.assert_allclose(self.read("a.h5", "H"), self.read("b.h5", "H"), rtol=1e-10)

@@ -295,6 +295,10 @@ TEST(Streamed, HighChunksAreWarnedOf) {
   EXPECT_EQ(warnings, "");
   open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/X"), "NMF"), {.memory = 20000});
   if (comm.is_root()) EXPECT_NE(warnings.find("chunks of 1000 x 5, gzip"), std::string::npos) << warnings;
+  warnings.clear();
+  open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/Y"), "NMF"), {.batch_rows = 8, .memory = 20000});
+  if (comm.is_root()) EXPECT_EQ(warnings.find("chunk is read and inflated by 2 ranks") != std::string::npos, comm.size() == 2) << warnings;
+  if (comm.is_root() && comm.size() > 1) EXPECT_NE(warnings.find("write the file with chunks of at most"), std::string::npos) << warnings;
   set_log_sink(nobody);
 }
 

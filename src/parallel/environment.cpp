@@ -1,5 +1,6 @@
 #include "scanmf/parallel/environment.hpp"
 
+#include <malloc.h>
 #include <mpi.h>
 #include <omp.h>
 #include <sched.h>
@@ -21,11 +22,24 @@ extern "C" void openblas_set_num_threads(int);
 extern "C" char* openblas_get_config();
 
 namespace scanmf {
+namespace {
+
+/// Collectives take and return arrays of the size of a statistic in every iteration. Handing them back to the system each time costs more than the
+/// collective itself: every page has to be fetched and cleared anew.
+void keep_freed_memory() {
+#if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)  // the GNU C library has them
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 128 << 20);
+#endif
+}
+
+}  // namespace
 
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
   int initialised = 0;
   MPI_Initialized(&initialised);
   if (initialised != 0) return;
+  keep_freed_memory();
   int provided = 0;
   MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
   owns_ = true;

@@ -53,6 +53,7 @@ class FitRun {
     LoadOptions options;
     options.estimator = class_name(parameters_.estimator);
     if (parameters_.estimator == Estimator::minibatch_nmf) options.batch_rows = std::min(parameters_.batch_size, description_.shape.rows);
+    options.dense_from = dense_from<T>(parameters_.beta_loss);
     options.memory = plan_memory(comm_, line_, description_, n_components(), data_type_of<T>);
     return open_source<T>(comm_, description_, options);
   }

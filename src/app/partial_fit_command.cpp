@@ -52,6 +52,7 @@ class PartialFitRun {
     LoadOptions options;
     options.estimator = class_name(Estimator::minibatch_nmf);
     const Index k = header_ ? header_->n_components : resolve_n_components(parameters_, description_.shape.columns, std::nullopt);
+    options.dense_from = dense_from<T>(parameters_.beta_loss);
     options.memory = plan_memory(comm_, line_, description_, k, data_type_of<T>);
     const auto source = open_source<T>(comm_, description_, options);
     ModelContext context{0, description_.shape.columns, description_.feature_names, {}, provenance_attributes(comm_, line_.written()), {}};

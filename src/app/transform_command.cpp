@@ -67,6 +67,7 @@ class TransformRun {
     const PhaseTimer timer(report_.times, Phase::read);
     LoadOptions options;
     options.estimator = class_name(parameters_.estimator);
+    options.dense_from = dense_from<T>(parameters_.beta_loss);
     memory_ = plan_memory(comm_, line_, description_, header_.n_components, data_type_of<T>, RowsOfW::kept_with_X);
     options.memory = memory_;
     return open_source<T>(comm_, description_, options);

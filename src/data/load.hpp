@@ -19,6 +19,13 @@ StoredArray open_dense(const hdf5::File& file, const MatrixDescription& descript
 /// Throws scikit-learn's message when there are no rows or no columns.
 void check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place);
 
+/// True for sparse X that load_matrix holds dense.
+inline bool held_dense(const MatrixDescription& description, const LoadOptions& options) {
+  constexpr double tiny = 1 << 20;  // elements: nothing to gain
+  const double elements = static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
+  return description.kind() == StorageKind::csr && elements >= tiny && static_cast<double>(description.stored) >= options.dense_from * elements;
+}
+
 /// "FILE:/path", for messages.
 inline std::string place_of(const MatrixDescription& description) { return description.file + ":" + description.path; }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "data/dense_rows.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -164,21 +165,27 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
     reader.emplace(*file, description, options.piece_bytes);
   });
   Transposition<T> transposition(comm, *reader, description.shape, options);
-  const std::vector<Index> weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
-  RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);
+  const bool dense = held_dense(description, options);
+  std::vector<Index> weights;
+  if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
+  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows, options.batch_rows, weights);
   Inspection inspection(options.check_sign);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
+  std::optional<LocalRows<T>> packed;
   comm.agree([&] {
     const Index local_rows = partition.local_rows(comm.rank());
     settle_rows(local_rows, rows.row_begin.data(), rows.column.data(), rows.value.data(), options.check_sign);
+    if (dense) packed.emplace(comm, partition, description.shape.columns);
     for (Index batch = 0; batch < partition.batches(); ++batch) {
       const Range piece = partition.piece(batch, comm.rank());
       const Index* const bounds = rows.row_begin.data() + partition.local_begin(batch, comm.rank());
-      inspection.add(CsrBlock<T>{piece.size(), description.shape.columns, partition.tile_rows(), bounds, rows.column.data(), rows.value.data()},
-                     piece.begin);
+      const CsrBlock<T> block{piece.size(), description.shape.columns, partition.tile_rows(), bounds, rows.column.data(), rows.value.data()};
+      inspection.add(block, piece.begin);
+      if (dense && !piece.empty()) packed->piece(batch).put_sparse(0, block);
     }
   });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
+  if (dense) return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, packed->take());
   return std::make_unique<CsrMemorySource<T>>(comm, description.shape, std::move(partition), summary, std::move(rows));
 }
 

@@ -1,3 +1,4 @@
+#include "data/dense_rows.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -40,6 +41,32 @@ CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& part
   return own;
 }
 
+/// The same, packed as dense rows group by group.
+template <Scalar T>
+void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& partition, int rank, const LoadOptions& options, Inspection& inspection,
+                         LocalRows<T>& to) {
+  const Index most_elements = options.piece_bytes / static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
+  std::vector<Index> bounds;
+  std::vector<std::int32_t> columns;
+  std::vector<T> values;
+  for (Index batch = 0; batch < partition.batches(); ++batch) {
+    const Range piece = partition.piece(batch, rank);
+    for_each_group(reader, piece, most_elements, [&](Range rows, const Index* positions) {
+      const Range elements = {positions[0], positions[rows.size()]};
+      bounds.assign(positions, positions + rows.size() + 1);
+      for (Index& bound : bounds) bound -= elements.begin;
+      columns.resize(static_cast<std::size_t>(elements.size()));
+      values.resize(static_cast<std::size_t>(elements.size()));
+      reader.read_columns(elements, columns.data());
+      reader.read_values(elements, values.data());
+      settle_rows(rows.size(), bounds.data(), columns.data(), values.data(), options.check_sign);
+      const CsrBlock<T> block{rows.size(), 0, partition.tile_rows(), bounds.data(), columns.data(), values.data()};
+      inspection.add(block, rows.begin);
+      to.piece(batch).put_sparse(rows.begin - piece.begin, block);
+    });
+  }
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -50,9 +77,19 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     file = hdf5::File::open(description.file);
     reader.emplace(*file, description, options.piece_bytes);
   });
+  Inspection inspection(options.check_sign);
+  if (held_dense(description, options)) {
+    RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
+    std::optional<LocalRows<T>> rows;
+    comm.agree([&] {
+      rows.emplace(comm, partition, description.shape.columns);
+      read_own_rows_dense(*reader, partition, comm.rank(), options, inspection, *rows);
+    });
+    const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
+    return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
+  }
   const std::vector<Index> weights = csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);
-  Inspection inspection(options.check_sign);
   CsrRows<T> rows;
   comm.agree([&] { rows = read_own_rows(*reader, partition, comm.rank(), options, inspection); });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));

@@ -29,6 +29,21 @@ void PackedRows<T>::put(Index first_row, Index first_column, MatrixView<const T>
   }
 }
 
+template <Scalar T>
+void PackedRows<T>::put_sparse(Index first_row, const CsrBlock<T>& rows) const {
+  const Index padded = padded_columns<T>(columns);
+#pragma omp parallel for schedule(static)
+  for (Index i = 0; i < rows.rows; ++i) {
+    Index next = rows.row_begin[i];
+    Index run = 0;
+    for (Index j = 0; j < padded; j += run) {
+      T* const to = place(first_row + i, j, run);
+      std::fill_n(to, run, T{0});
+      for (; next < rows.row_begin[i + 1] && rows.column[next] < j + run; ++next) to[rows.column[next] - j] = rows.value[next];
+    }
+  }
+}
+
 template struct PackedRows<float>;
 template struct PackedRows<double>;
 

@@ -20,6 +20,9 @@ struct PackedRows {
   /// Parts may come in any order; the padding is cleared by the part with the last column.
   void put(Index first_row, Index first_column, MatrixView<const T> part) const;
 
+  /// Fills whole rows from row `first_row` of the block on with sparse ones.
+  void put_sparse(Index first_row, const CsrBlock<T>& rows) const;
+
   /// Where element (row, column) lies, and how many columns from there on follow it directly.
   T* place(Index row, Index column, Index& run) const {
     const Index padded = padded_columns<T>(columns);

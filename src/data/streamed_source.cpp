@@ -199,9 +199,22 @@ Index bytes_in_memory(const MatrixDescription& description, DataType type, int r
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+  const auto fits = [&](Index bytes) { return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0; };
+  if (data::held_dense(description, options)) {
+    MatrixDescription dense = description;
+    dense.format = FileFormat::dense;
+    const Index bytes = bytes_in_memory(dense, data_type_of<T>, comm.size());
+    if (fits(bytes)) {
+      const double elements = static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
+      log_information(fmt::format("{:.3g} % of X are non-zeros: it is held as a dense matrix, which is faster ({} a rank)",
+                                  100 * static_cast<double>(description.stored) / elements, data::megabytes(bytes)));
+      return load_matrix<T>(comm, description, options);
+    }
+  }
+  LoadOptions sparse = options;
+  sparse.dense_from = LoadOptions().dense_from;
   const Index needed = bytes_in_memory(description, data_type_of<T>, comm.size());
-  const bool fits = !options.memory || needed <= *options.memory;
-  if (comm.max<Index>(fits ? 0 : 1) == 0) return load_matrix<T>(comm, description, options);
+  if (fits(needed)) return load_matrix<T>(comm, description, sparse);
   if (description.format == FileFormat::csc) {
     const Index memory = -comm.max(-options.memory.value_or(std::numeric_limits<Index>::max()));
     throw AgreedError(

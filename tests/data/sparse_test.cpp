@@ -107,6 +107,37 @@ void expect_settled(DataSource<T>& source, const std::vector<double>& x) {
   EXPECT_NEAR(source.summary().sum, sum, 1e-12 * sum);
 }
 
+TEST(Sparse, DenseEnoughIsHeldDenseWhereItFits) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const Index rows = 1100;
+  const Index columns = 1001;
+  std::vector<double> x(static_cast<std::size_t>(rows * columns), 0);
+  for (std::size_t e = 0; e < x.size(); ++e)
+    if (e * 7919 % 10 < 3) x[e] = static_cast<double>(1 + e % 97);
+  const double stored = static_cast<double>(std::count_if(x.begin(), x.end(), [](double v) { return v > 0; }));
+  for (const bool by_rows : {true, false}) {
+    const std::string file = folder.file(by_rows ? "csr.h5" : "csc.h5");
+    folder.on_root([&] { write_anndata(file, compress(x, rows, columns, by_rows), {rows, columns}, by_rows ? "csr_matrix" : "csc_matrix"); });
+    const MatrixDescription description = describe_matrix(comm, file, "NMF");
+    for (const Index batch_rows : {0, 256}) {
+      LoadOptions options{.batch_rows = batch_rows, .piece_bytes = 100000};
+      const auto kind = [&] { return open_source<float>(comm, description, options)->kind(); };
+      EXPECT_EQ(kind(), StorageKind::csr) << "not asked for";
+      options.dense_from = stored / static_cast<double>(rows * columns);
+      const auto source = open_source<float>(comm, description, options);
+      EXPECT_EQ(source->kind(), StorageKind::dense);
+      EXPECT_EQ(gather(*source), x);
+      EXPECT_EQ(static_cast<double>(source->summary().positive), stored);
+      options.memory = (rows + comm.size() - 1) / comm.size() * padded_columns<float>(columns) * 4 - 1;
+      EXPECT_EQ(kind(), StorageKind::csr) << "does not fit";
+      options.memory = std::nullopt;
+      options.dense_from *= 1.001;
+      EXPECT_EQ(kind(), StorageKind::csr) << "not dense enough";
+    }
+  }
+}
+
 TEST(Sparse, EdgeFilesLoadAsTheyAre) {
   const Communicator comm;
   for (const char* name :

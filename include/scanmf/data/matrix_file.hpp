@@ -42,11 +42,13 @@ struct LoadOptions {
   bool check_sign = true;               // refuse negative values
   std::string estimator = "NMF";        // for messages
   Index piece_bytes = Index{64} << 20;  // memory that reading takes beside X itself
+  double dense_from = 2;                // sparse X is held dense from this share of non-zeros on, if that fits; above 1: never
   std::optional<Index> memory = {};     // open_source: the most bytes of X that a rank holds; nullopt: no limit
 };
 
 /// Collective. Reads X into memory: each rank its own rows, validated (finite, >= 0; the message names row and column, both counted from 0, of the
-/// first offender) and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped.
+/// first offender) and packed on the way. Sparse formats become CSR with ascending unique columns, duplicates summed, explicit zeros dropped;
+/// or dense rows, where options.dense_from says so and the matrix is not tiny.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
 

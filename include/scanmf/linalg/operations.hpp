@@ -157,6 +157,15 @@ template <Scalar T>
 void accumulate_mini_batch(MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator, MatrixView<T> a, MatrixView<T> b,
                            const MiniBatchUpdate& update);
 
+/// Share of non-zeros from which a sparse matrix is faster held dense, for the loss β; above 1: never. The ratio of the measured costs of an element
+/// in the dense kernels and of a non-zero in the sparse ones, which hardly depends on the number of components.
+template <Scalar T>
+constexpr double dense_from(double beta) {
+  const double least = sizeof(T) == sizeof(float) ? 0.125 : 0.16;
+  if (beta == 2) return least;
+  return beta == 1 ? 1.6 * least : 2;
+}
+
 /// The instruction set that the kernels run with on this machine: "AVX3", "AVX2", "NEON", …
 const char* instruction_set();
 

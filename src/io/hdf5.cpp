@@ -154,6 +154,7 @@ Dataset File::create_dataset(const std::string& path, const std::vector<Index>& 
 }
 
 Dataset File::create_text_dataset(const std::string& path, Index count, Index bytes) {
+  const Lock lock;
   return {new_dataset(*this, path, {count}, string_type(bytes).get()), name_, path};
 }
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <limits>
 #include <numeric>
+#include <thread>
 
 #include "scanmf/core/error.hpp"
 #include "support/temporary_folder.hpp"
@@ -112,6 +113,23 @@ TEST(Hdf5, ErrorsNameFileAndObject) {
   EXPECT_EQ(message_of([&] { File::open(folder.file("")); }), "cannot open " + folder.file("") + ": it is a directory, not an HDF5 file");
   EXPECT_NE(message_of([&] { File::open(folder.file("short.h5")); }).find("truncated file"), std::string::npos);
   EXPECT_EQ(message_of([&] { File::open(folder.file("good.h5")).dataset("/x"); }), folder.file("good.h5") + " has no dataset /x");
+}
+
+TEST(Hdf5, ThreadsCreateAndReadAtTheSameTime) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File::create(folder.file("x.h5")).write_vector<double>("/v", std::vector<double>(100, 3));
+    std::thread reader([&] {
+      const File x = File::open(folder.file("x.h5"));
+      for (int i = 0; i < 3000; ++i) EXPECT_EQ(x.dataset("/v").read_all<double>().at(99), 3);
+    });
+    File y = File::create(folder.file("y.h5"));
+    for (int i = 0; i < 3000; ++i) {
+      y.create_text_dataset("/text" + std::to_string(i), 10, 8);
+      y.create_dataset<double>("/numbers" + std::to_string(i), {10});
+    }
+    reader.join();
+  });
 }
 
 TEST(Hdf5, ReadsAFileThatIsOpenForWriting) {

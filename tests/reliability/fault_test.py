@@ -75,10 +75,7 @@ class Fault(JobTest):
     def damaged(self, damage):
         """Stops a run, damages the newest checkpoint, and expects the generation before it to be used."""
         reference = self.uninterrupted(2)
-        job = self.start(2)
-        self.wait_for_checkpoints(job)
-        job.signal(signal.SIGUSR1)
-        self.expect(job, STOPPED)
+        self.stopped(2)
         shutil.copy(self.path("state.h5"), self.path("good.h5"))
         damage(self.path("state.h5"))
         self.expect(self.start(2), 0, "state.h5 is damaged", "the generation before it is used", "going on from")
@@ -101,10 +98,7 @@ class Fault(JobTest):
         self.damaged(lambda path: os.truncate(path, 0))
 
     def test_all_generations_damaged(self):
-        job = self.start(1)
-        self.wait_for_checkpoints(job)
-        job.signal(signal.SIGUSR1)
-        self.expect(job, STOPPED)
+        self.stopped(1)
         for name in ("state.h5", "state.h5.prev"):
             os.truncate(self.path(name), 1000)
         self.expect(self.start(1), 1, "no generation of the checkpoint can be used", seconds=30)

@@ -151,6 +151,13 @@ class JobTest(unittest.TestCase):
             self.assertIn(phrase, output)
         return output
 
+    def stopped(self, ranks, changes=None, count=3):
+        """Starts a run and has it stop by USR1 once it has saved its state `count` times."""
+        job = self.start(ranks, changes)
+        self.wait_for_checkpoints(job, count)
+        job.signal(signal.SIGUSR1)
+        self.expect(job, STOPPED)
+
     def uninterrupted(self, ranks, changes=None):
         """W and H of a run without checkpoints."""
         job = Job(fit_command({**self.FIT, **(changes or {}), "output": "reference.h5"}), ranks, self.folder)

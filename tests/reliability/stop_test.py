@@ -74,10 +74,7 @@ class Stop(JobTest):
     def other_numbers_of_ranks(self, changes):
         self.uninterrupted(1, changes)
         for ranks in (1, 2, 4):
-            job = self.start(ranks, changes)
-            self.wait_for_checkpoints(job, 5)
-            job.signal(signal.SIGUSR1)
-            self.expect(job, STOPPED)
+            self.stopped(ranks, changes, count=5)
         self.expect(self.start(3, changes), 0, "ranks was 4 and is 3: the result is the same up to rounding")
         self.expect_about_the_same_result()
 
@@ -98,29 +95,20 @@ class Stop(JobTest):
 
     def test_what_may_change(self):
         self.uninterrupted(2)
-        job = self.start(2)
-        self.wait_for_checkpoints(job)
-        job.signal(signal.SIGUSR1)
-        self.expect(job, STOPPED)
+        self.stopped(2)
         changes = {"tol": 1e-300, "threads": 2, "checkpoint-every": "1min", "max-time": "1:00:00", "verbose": 1}
         self.expect(self.start(2, changes), 0, "threads was 1 and is 2: the result is the same up to rounding")
         self.expect_about_the_same_result()
 
     def test_more_iterations_are_no_other_run(self):
-        job = self.start(2)
-        self.wait_for_checkpoints(job)
-        job.signal(signal.SIGUSR1)
-        self.expect(job, STOPPED)
+        self.stopped(2)
         self.expect(self.start(2, {"max-iter": 210}), 0, "up to 210 now")
         with h5py.File(self.path("model.h5")) as model:
             self.assertEqual(model.attrs["n_iter"], 210)
 
     def test_checkpoint_of_another_run(self):
         reference = self.uninterrupted(1)
-        job = self.start(1)
-        self.wait_for_checkpoints(job)
-        job.signal(signal.SIGUSR1)
-        self.expect(job, STOPPED)
+        self.stopped(1)
         os.rename(self.path("X.h5"), self.path("right.h5"))
         make_matrix(self.path("X.h5"), seed=2)
         self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",

@@ -7,16 +7,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/install_packages.sh build python text
-cmake --preset release -DSCANMF_TESTS=OFF
-cmake --build --preset release
+source scripts/build_for_example.sh text
 scanmf=build/scanmf
 
 mkdir -p bible_topics
 COLUMNS=100000 bible gen1:1-rev22:21 > bible_topics/bible.txt
 /usr/bin/python3 scripts/count_words.py bible_topics/bible.txt -o bible_topics
 
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 fit=(mpirun -n 2 "$scanmf" fit --random-state 0 --quiet -k 10)
 "${fit[@]}" bible_topics/counts.h5ad --solver mu --beta-loss kullback-leibler --init nndsvda -o bible_topics/kullback-leibler.h5
 "${fit[@]}" bible_topics/tfidf.h5ad -o bible_topics/frobenius.h5

@@ -7,11 +7,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/install_packages.sh build python
-cmake --preset release -DSCANMF_TESTS=OFF
-cmake --build --preset release
+source scripts/build_for_example.sh
 
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 mpirun -n 2 build/scanmf fit tests/data/mouse_microbiome.h5ad -k 2 --solver mu --beta-loss kullback-leibler --init nndsvda --random-state 0 \
   --max-iter 500 --quiet -o microbiome_diets.h5
 /usr/bin/python3 scripts/known_groups.py microbiome_diets.h5 tests/data/mouse_microbiome.h5ad --column diet

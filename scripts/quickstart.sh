@@ -7,17 +7,13 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/install_packages.sh build python example
-cmake --preset release -DSCANMF_TESTS=OFF
-cmake --build --preset release
+source scripts/build_for_example.sh example
 scanmf=build/scanmf
 
 images=/usr/share/datasets/fashion-mnist
 mkdir -p quickstart
 "$scanmf" convert "$images/train-images-idx3-ubyte.gz" "$images/t10k-images-idx3-ubyte.gz" -o quickstart/fashion.h5
 
-# Open MPI refuses root and more ranks than cores unless it is told; both are fine here.
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 mpirun -n 2 "$scanmf" fit quickstart/fashion.h5 -k 20 --random-state 0 -o quickstart/model.h5
 
 "$scanmf" inspect quickstart/model.h5

@@ -142,8 +142,9 @@ void project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Work
 template <Scalar T>
 void accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>&) {
   const Index padded = padded_columns<T>(x.columns);
+  const Index distance = std::min(padded, kernels::project_block_columns<T>);  // the next tile begins with a projection of so many columns
   for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
-    const Index ahead = begin + kernels::project_block_columns<T>;  // the next tile begins with a projection
+    const Index ahead = begin + distance;
     const T* const next = ahead < padded ? x.packed + ahead * x.rows : x.next == nullptr ? nullptr : x.next + (ahead - padded) * x.rows;
     accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw, next);
   }

@@ -138,11 +138,7 @@ class Rows : public testing::TestWithParam<std::string> {};
 
 TEST_P(Rows, GiveWhatScikitLearnGives) {
   const GoldenCase golden(GetParam());
-  if (golden.text("dtype") == "float32") {
-    check<float>(golden);
-  } else {
-    check<double>(golden);
-  }
+  in_type_of(golden, [&]<Scalar T>() { check<T>(golden); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Rows, testing::ValuesIn(golden_cases(is_dense)), [](const auto& info) { return info.param; });

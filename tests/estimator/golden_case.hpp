@@ -147,6 +147,16 @@ inline double gap(const GoldenArray& a, const GoldenArray& b) {
   return largest > 0 ? difference / largest : difference;
 }
 
+/// Calls check.operator()<T>() with the type that the case computes in.
+template <class Check>
+void in_type_of(const GoldenCase& golden, Check&& check) {
+  if (golden.text("dtype") == "float32") {
+    check.template operator()<float>();
+  } else {
+    check.template operator()<double>();
+  }
+}
+
 /// Elements that are exactly zero in one array but not in the other.
 inline Index different_zeros(const GoldenArray& a, const GoldenArray& b) {
   Index different = 0;

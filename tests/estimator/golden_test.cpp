@@ -178,11 +178,7 @@ class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, EqualsScikitLearn) {
   const GoldenCase golden(GetParam());
-  if (golden.text("dtype") == "float32") {
-    check<float>(golden);
-  } else {
-    check<double>(golden);
-  }
+  in_type_of(golden, [&]<Scalar T>() { check<T>(golden); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, Golden, testing::ValuesIn(golden_cases([](const GoldenCase&) { return true; })),

@@ -1,6 +1,7 @@
 // The two dense loops, with vectors along the columns of X, so that every number of components is exact:
 //   project   4 rows × up to 6 components: dot products over the columns, summed across lanes once a block of columns
 //   multiply  up to 6 rows × 4 vectors: rank-one updates of an accumulator that stays in registers
+// Loops over a register block are unrolled early (HWY_UNROLL): the compiler would keep the accumulators in memory before and after the inner loop.
 #include "linalg/kernels.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -49,6 +50,20 @@ class Ahead {
   Part parts_[2];
 };
 
+/// p[r·p_stride + c] += sum of the lanes of sums[r][c], for the vectors from number First on: as many at a time as a vector has lanes.
+template <Index First, Index R, Index C, class T>
+HWY_INLINE void add_sums(Vector<T> d, const Lanes<T> (&sums)[std::size_t{R}][std::size_t{C}], T* p, Index p_stride) {
+  constexpr Index group = static_cast<Index>(hn::MaxLanes(Vector<T>()));
+  HWY_ALIGN T totals[std::size_t{group}];
+  Lanes<T> some[std::size_t{group}];
+  HWY_UNROLL(16)
+  for (Index i = 0; i < group; ++i) some[i] = First + i < R * C ? sums[(First + i) / C][(First + i) % C] : hn::Zero(d);
+  hn::Store(sums_of_lanes<lane_levels<T>, T>(d, some), d, totals);
+  HWY_UNROLL(16)
+  for (Index i = 0; i < group && First + i < R * C; ++i) p[(First + i) / C * p_stride + (First + i) % C] += totals[i];
+  if constexpr (First + group < R * C) add_sums<First + group, R, C, T>(d, sums, p, p_stride);
+}
+
 /// Dot products of R rows of x with C components of h over the strips of columns [begin, end); strip width is full except at the end.
 template <Index R, Index C, class T>
 HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows, Index first_component, Index begin, Index end,
@@ -56,8 +71,9 @@ HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{R}][std::size_t{C}];
-  for (Index r = 0; r < R; ++r)
-    for (Index c = 0; c < C; ++c) sums[r][c] = hn::Zero(d);
+  HWY_UNROLL(8)
+  for (Index r = 0; r < R; ++r) HWY_UNROLL(8)
+  for (Index c = 0; c < C; ++c) sums[r][c] = hn::Zero(d);
   const Index next_strip = strip_columns<T> * x_rows;
   for (Index j = begin; j < end; j += strip_columns<T>) {
     ahead.step();
@@ -66,25 +82,20 @@ HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const
     const T* const h_strip = h + j * h_rows + first_component * width;
     for (Index v = 0; v < width; v += lanes) {
       Lanes<T> x_values[std::size_t{R}];
+      HWY_UNROLL(8)
       for (Index r = 0; r < R; ++r) {
         x_values[r] = hn::Load(d, x_strip + r * width + v);
         hwy::Prefetch(x_strip + r * width + v + next_strip);
       }
+      HWY_UNROLL(8)
       for (Index c = 0; c < C; ++c) {
         const auto h_values = hn::Load(d, h_strip + c * width + v);
+        HWY_UNROLL(8)
         for (Index r = 0; r < R; ++r) sums[r][c] = hn::MulAdd(x_values[r], h_values, sums[r][c]);
       }
     }
   }
-  constexpr Index group = static_cast<Index>(hn::MaxLanes(Vector<T>()));
-  HWY_ALIGN T totals[std::size_t{group}];
-  for (Index first = 0; first < R * C; first += group) {
-    Lanes<T> some[std::size_t{group}];
-    for (Index i = 0; i < group; ++i) some[i] = first + i < R * C ? sums[(first + i) / C][(first + i) % C] : hn::Zero(d);
-    hn::Store(sums_of_lanes<lane_levels<T>, T>(d, some), d, totals);
-    for (Index i = 0; i < group && first + i < R * C; ++i)
-      p[(first_row + (first + i) / C) * p_stride + first_component + (first + i) % C] += totals[i];
-  }
+  add_sums<0, R, C, T>(d, sums, p + first_row * p_stride + first_component, p_stride);
 }
 
 template <class T>
@@ -133,18 +144,24 @@ HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index te
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{R}][std::size_t{V}];
-  for (Index r = 0; r < R; ++r)
-    for (Index v = 0; v < V; ++v) sums[r][v] = hn::Zero(d);
+  HWY_UNROLL(8)
+  for (Index r = 0; r < R; ++r) HWY_UNROLL(8)
+  for (Index v = 0; v < V; ++v) sums[r][v] = hn::Zero(d);
   for (Index q = 0; q < terms; ++q) {
     ahead.step();
     Lanes<T> b_values[std::size_t{V}];
+    HWY_UNROLL(8)
     for (Index v = 0; v < V; ++v) b_values[v] = hn::LoadU(d, b + q * b_stride + v * lanes);
+    HWY_UNROLL(8)
     for (Index r = 0; r < R; ++r) {
       const auto factor = hn::Set(d, a[r * a_row + q * a_term]);
+      HWY_UNROLL(8)
       for (Index v = 0; v < V; ++v) sums[r][v] = hn::MulAdd(factor, b_values[v], sums[r][v]);
     }
   }
+  HWY_UNROLL(8)
   for (Index r = 0; r < R; ++r) {
+    HWY_UNROLL(8)
     for (Index v = 0; v < V; ++v) {
       T* const to = out + r * out_stride + v * lanes;
       hn::StoreU(add ? hn::Add(hn::LoadU(d, to), sums[r][v]) : sums[r][v], d, to);

@@ -22,6 +22,7 @@ constexpr Index project_rows = many_registers ? 4 : 2;
 constexpr Index project_components = many_registers ? 6 : 5;
 constexpr Index multiply_rows = many_registers ? 6 : 3;
 constexpr Index multiply_vectors = 4;
+constexpr Index terms_per_step = 8;  // of Ahead
 
 /// Two stretches of memory that are brought into the second-level cache in small steps while the arithmetic on others runs: a loop that meets its
 /// operands in memory waits for them.
@@ -147,16 +148,18 @@ HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index te
   HWY_UNROLL(8)
   for (Index r = 0; r < R; ++r) HWY_UNROLL(8)
   for (Index v = 0; v < V; ++v) sums[r][v] = hn::Zero(d);
-  for (Index q = 0; q < terms; ++q) {
+  for (Index q = 0; q < terms;) {
     ahead.step();
-    Lanes<T> b_values[std::size_t{V}];
-    HWY_UNROLL(8)
-    for (Index v = 0; v < V; ++v) b_values[v] = hn::LoadU(d, b + q * b_stride + v * lanes);
-    HWY_UNROLL(8)
-    for (Index r = 0; r < R; ++r) {
-      const auto factor = hn::Set(d, a[r * a_row + q * a_term]);
+    for (const Index end = std::min(terms, q + terms_per_step); q < end; ++q) {
+      Lanes<T> b_values[std::size_t{V}];
       HWY_UNROLL(8)
-      for (Index v = 0; v < V; ++v) sums[r][v] = hn::MulAdd(factor, b_values[v], sums[r][v]);
+      for (Index v = 0; v < V; ++v) b_values[v] = hn::LoadU(d, b + q * b_stride + v * lanes);
+      HWY_UNROLL(8)
+      for (Index r = 0; r < R; ++r) {
+        const auto factor = hn::Set(d, a[r * a_row + q * a_term]);
+        HWY_UNROLL(8)
+        for (Index v = 0; v < V; ++v) sums[r][v] = hn::MulAdd(factor, b_values[v], sums[r][v]);
+      }
     }
   }
   HWY_UNROLL(8)
@@ -194,7 +197,8 @@ void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index 
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   const Index parts = (rows + multiply_rows - 1) / multiply_rows;  // of nearly equal size
   const Index column_parts = (width + multiply_vectors * lanes - 1) / (multiply_vectors * lanes);
-  Ahead<T> ahead({next, next == nullptr ? 0 : terms * width}, {out + rows * width, add ? rows * width : 0}, terms * parts * column_parts);
+  Ahead<T> ahead({next, next == nullptr ? 0 : terms * width}, {out + rows * width, add ? rows * width : 0},
+                 (terms + terms_per_step - 1) / terms_per_step * parts * column_parts);
   for (Index j = 0; j < width; j += multiply_vectors * lanes) {
     const Index vectors = std::min(multiply_vectors, (width - j) / lanes);
     for (Index part = 0; part < parts; ++part) {

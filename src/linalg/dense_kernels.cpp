@@ -65,42 +65,50 @@ HWY_INLINE void add_sums(Vector<T> d, const Lanes<T> (&sums)[std::size_t{R}][std
   if constexpr (First + group < R * C) add_sums<First + group, R, C, T>(d, sums, p, p_stride);
 }
 
-/// Dot products of R rows of x with C components of h over the strips of columns [begin, end); strip width is full except at the end.
+/// sums[r][c] += products of R rows of a strip of x with C rows of a strip of h, lane by lane. next_strip: distance of the strip of x that comes
+/// next.
 template <Index R, Index C, class T>
-HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows, Index first_component, Index begin, Index end,
-                                Index columns, T* p, Index p_stride, Ahead<T>& ahead) {
+HWY_INLINE void add_strip(const T* x, const T* h, Index width, Index next_strip, Lanes<T> (&sums)[std::size_t{R}][std::size_t{C}]) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
+  for (Index v = 0; v < width; v += lanes) {
+    Lanes<T> x_values[std::size_t{R}];
+    HWY_UNROLL(8)
+    for (Index r = 0; r < R; ++r) {
+      x_values[r] = hn::Load(d, x + r * width + v);
+      hwy::Prefetch(x + r * width + v + next_strip);
+    }
+    HWY_UNROLL(8)
+    for (Index c = 0; c < C; ++c) {
+      const auto h_values = hn::Load(d, h + c * width + v);
+      HWY_UNROLL(8)
+      for (Index r = 0; r < R; ++r) sums[r][c] = hn::MulAdd(x_values[r], h_values, sums[r][c]);
+    }
+  }
+}
+
+/// Dot products of R rows of x with C components of h over the strips of columns [begin, end), all full but the last of X.
+template <Index R, Index C, class T>
+HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows, Index first_component, Index begin, Index end,
+                                T* p, Index p_stride, Ahead<T>& ahead) {
+  const Vector<T> d;
   Lanes<T> sums[std::size_t{R}][std::size_t{C}];
   HWY_UNROLL(8)
   for (Index r = 0; r < R; ++r) HWY_UNROLL(8)
   for (Index c = 0; c < C; ++c) sums[r][c] = hn::Zero(d);
   const Index next_strip = strip_columns<T> * x_rows;
-  for (Index j = begin; j < end; j += strip_columns<T>) {
+  Index j = begin;
+  for (; j + strip_columns<T> <= end; j += strip_columns<T>) {
     ahead.step();
-    const Index width = std::min(strip_columns<T>, columns - j);
-    const T* const x_strip = x + j * x_rows + first_row * width;
-    const T* const h_strip = h + j * h_rows + first_component * width;
-    for (Index v = 0; v < width; v += lanes) {
-      Lanes<T> x_values[std::size_t{R}];
-      HWY_UNROLL(8)
-      for (Index r = 0; r < R; ++r) {
-        x_values[r] = hn::Load(d, x_strip + r * width + v);
-        hwy::Prefetch(x_strip + r * width + v + next_strip);
-      }
-      HWY_UNROLL(8)
-      for (Index c = 0; c < C; ++c) {
-        const auto h_values = hn::Load(d, h_strip + c * width + v);
-        HWY_UNROLL(8)
-        for (Index r = 0; r < R; ++r) sums[r][c] = hn::MulAdd(x_values[r], h_values, sums[r][c]);
-      }
-    }
+    add_strip<R, C, T>(x + j * x_rows + first_row * strip_columns<T>, h + j * h_rows + first_component * strip_columns<T>, strip_columns<T>,
+                       next_strip, sums);
   }
+  if (j < end) add_strip<R, C, T>(x + j * x_rows + first_row * (end - j), h + j * h_rows + first_component * (end - j), end - j, next_strip, sums);
   add_sums<0, R, C, T>(d, sums, p + first_row * p_stride + first_component, p_stride);
 }
 
 template <class T>
-using ProjectBlock = void (*)(const T*, Index, Index, const T*, Index, Index, Index, Index, Index, T*, Index, Ahead<T>&);
+using ProjectBlock = void (*)(const T*, Index, Index, const T*, Index, Index, Index, Index, T*, Index, Ahead<T>&);
 
 template <class T, Index R, std::size_t... C>
 constexpr void fill_project_row(ProjectBlock<T>* table, std::index_sequence<C...>) {
@@ -125,14 +133,14 @@ void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index c
     const Index end = std::min(columns, begin + kernels::project_block_columns<T>);
     const Index next_columns = std::min(columns - end, kernels::project_block_columns<T>);
     const Index row_blocks = (rows + project_rows - 1) / project_rows;
-    const Index strips = (end - begin + strip_columns<T> - 1) / strip_columns<T>;
+    const Index strips = std::max<Index>(1, (end - begin) / strip_columns<T>);
     Ahead<T> ahead({x + end * rows, next_columns * rows}, {h + end * h_rows, next_columns * h_rows}, parts * row_blocks * strips);
     for (Index part = 0; part < parts; ++part) {
       const Index first = components * part / parts;
       const Index count = components * (part + 1) / parts - first;
       for (Index i = 0; i < rows; i += project_rows) {
         const Index block = std::min(project_rows, rows - i);
-        table.entries[block - 1][count - 1](x, rows, i, h, h_rows, first, begin, end, columns, p, p_stride, ahead);
+        table.entries[block - 1][count - 1](x, rows, i, h, h_rows, first, begin, end, p, p_stride, ahead);
       }
     }
   }

@@ -200,12 +200,12 @@ struct MultiplyTable {
 
 template <class T>
 void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index terms, const T* b, Index b_stride, Index width, T* out, bool add,
-                       const T* next) {
+                       const T* next, Index next_count) {
   static constexpr MultiplyTable<T> table;
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   const Index parts = (rows + multiply_rows - 1) / multiply_rows;  // of nearly equal size
   const Index column_parts = (width + multiply_vectors * lanes - 1) / (multiply_vectors * lanes);
-  Ahead<T> ahead({next, next == nullptr ? 0 : terms * width}, {out + rows * width, add ? rows * width : 0},
+  Ahead<T> ahead({next, next == nullptr ? 0 : next_count}, {out + rows * width, add ? rows * width : 0},
                  (terms + terms_per_step - 1) / terms_per_step * parts * column_parts);
   for (Index j = 0; j < width; j += multiply_vectors * lanes) {
     const Index vectors = std::min(multiply_vectors, (width - j) / lanes);
@@ -224,12 +224,12 @@ void project_double(const double* x, Index rows, const double* h, Index h_rows, 
   project_strips_of(x, rows, h, h_rows, components, columns, p, p_stride);
 }
 void multiply_float(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add, const float* next) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
+                    bool add, const float* next, Index next_count) {
+  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
 }
 void multiply_double(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                     bool add, const double* next) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
+                     bool add, const double* next, Index next_count) {
+  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
 }
 
 const char* target_name() { return hwy::TargetName(HWY_TARGET); }
@@ -257,12 +257,12 @@ void project_strips(const double* x, Index rows, const double* h, Index h_rows, 
   HWY_DYNAMIC_DISPATCH(project_double)(x, rows, h, h_rows, components, columns, p, p_stride);
 }
 void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add, const float* next) {
-  HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
+                    bool add, const float* next, Index next_count) {
+  HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
 }
 void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                    bool add, const double* next) {
-  HWY_DYNAMIC_DISPATCH(multiply_double)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next);
+                    bool add, const double* next, Index next_count) {
+  HWY_DYNAMIC_DISPATCH(multiply_double)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
 }
 
 }  // namespace scanmf::kernels

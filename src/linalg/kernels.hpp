@@ -22,11 +22,11 @@ constexpr Index project_block_columns = 4096 / static_cast<Index>(sizeof(T));
 
 /// One strip of `width` columns: out[r·width + j] = (add ? out : 0) + Σ_q a[r·a_row + q·a_term]·b[q·b_stride + j], r < rows, q < terms, j < width.
 /// The sum over q is formed from zero before it is added. XᵀW: r = component, q = row; W·H: r = row, q = component.
-/// next: terms·width elements that are needed soon and brought into the cache meanwhile, or null.
+/// next: next_count elements that are needed soon and brought into the cache meanwhile, or null.
 void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add, const float* next = nullptr);
+                    bool add, const float* next = nullptr, Index next_count = 0);
 void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                    bool add, const double* next = nullptr);
+                    bool add, const double* next = nullptr, Index next_count = 0);
 
 /// What is made of X and Y = W·H for a β-divergence, element by element.
 struct BetaWeights {

@@ -42,10 +42,11 @@ void set_zero(MatrixView<T> m) {
   for (Index i = 0; i < m.rows; ++i) std::fill_n(m.row(i), m.columns, T{0});
 }
 
-/// out += one strip of Aᵀ·W: x is rows × width packed. next: as much of X that is needed soon, or null.
+/// out += one strip of Aᵀ·W: x is rows × width packed. next: elements that are needed soon and brought into the cache meanwhile, or null.
 template <Scalar T>
-void accumulate_strip(MatrixView<const T> w, const T* x, Index begin, Index width, Accumulator<T>& out, const T* next = nullptr) {
-  kernels::multiply_strip(w.data, 1, w.stride, w.columns, w.rows, x, width, width, out.data() + begin * w.columns, true, next);
+void accumulate_strip(MatrixView<const T> w, const T* x, Index begin, Index width, Accumulator<T>& out, const T* next = nullptr,
+                      Index next_count = 0) {
+  kernels::multiply_strip(w.data, 1, w.stride, w.columns, w.rows, x, width, width, out.data() + begin * w.columns, true, next, next_count);
 }
 
 /// w with rows padded to `stride` elements, zeros behind.
@@ -142,11 +143,12 @@ void project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Work
 template <Scalar T>
 void accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>&) {
   const Index padded = padded_columns<T>(x.columns);
-  const Index distance = std::min(padded, kernels::project_block_columns<T>);  // the next tile begins with a projection of so many columns
+  const Index strips = (padded + strip_columns<T> - 1) / strip_columns<T>;
+  const Index first_block = std::min(padded, kernels::project_block_columns<T>);  // the next tile begins with a projection of so many columns
+  const Index share = (first_block + strips - 1) / strips * x.rows;
   for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
-    const Index ahead = begin + distance;
-    const T* const next = ahead < padded ? x.packed + ahead * x.rows : x.next == nullptr ? nullptr : x.next + (ahead - padded) * x.rows;
-    accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw, next);
+    const T* const next = x.next == nullptr ? nullptr : x.next + begin / strip_columns<T> * share;
+    accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw, next, share);
   }
 }
 

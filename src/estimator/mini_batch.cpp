@@ -1,4 +1,3 @@
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -8,35 +7,6 @@ namespace scanmf {
 namespace {
 
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
-
-/// Sum of squares of a − b, of a, and the sum of a, in double. Replicated data, so the same on every rank.
-template <Scalar T>
-struct HNorms {
-  double change_squared = 0;
-  double norm_squared = 0;
-  double sum = 0;
-  HNorms(const Matrix<T>& a, const Matrix<T>& b) {
-    constexpr Index lanes = 8;  // sums that do not wait for each other
-    std::array<std::array<double, lanes>, 3> sums{};
-    const Index count = a.rows() * a.columns();
-    const auto add = [&](Index i, std::size_t lane) {
-      const auto value = static_cast<double>(a.data()[i]);
-      const double difference = value - static_cast<double>(b.data()[i]);
-      sums[0][lane] += difference * difference;
-      sums[1][lane] += value * value;
-      sums[2][lane] += value;
-    };
-    Index i = 0;
-    for (; i + lanes <= count; i += lanes)
-      for (std::size_t lane = 0; lane < lanes; ++lane) add(i + static_cast<Index>(lane), lane);
-    for (; i < count; ++i) add(i, 0);
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      change_squared += sums[0][lane];
-      norm_squared += sums[1][lane];
-      sum += sums[2][lane];
-    }
-  }
-};
 
 /// The two stopping rules of MiniBatchNMF, after a step that is not the first one. weight: b_R/(m + 1).
 bool cost_stops(StopState& state, const Parameters& parameters, double cost, double weight, double h_change) {
@@ -102,6 +72,7 @@ class MiniBatchSteps {
         solver_(runner.source().kind(), runner.source().shape().columns, model.n_components, model.parameters.beta_loss, {}, false),
         scratch_W_(fresh ? Matrix<T>(runner.source().local_rows(), model.n_components) : Matrix<T>()) {
     rule_.set_accumulators(&model.accumulators);
+    runner.set_H(rule_, model.factors.Ht);
   }
 
   /// Collective. One step on the rows of a batch; returns the batch cost.
@@ -111,29 +82,30 @@ class MiniBatchSteps {
     const Penalties penalties = penalties_of(p.alpha_W, p.effective_alpha_H(), p.l1_ratio, runner_.source().shape().columns, rows.size());
     const MatrixView<T> W = fresh_ ? scratch_W_.view() : model_.factors.W.view();
     rule_.set_penalties(penalties);
-    rule_.set_H(model_.factors.Ht);
     if (fresh_) {
       solver_.set_penalties(penalties);
-      solver_.set_H(model_.factors.Ht);
+      runner_.set_H(solver_, model_.factors.Ht);
       solve_W(runner_, solver_, batch, W, batch_mean(runner_, batch), p.tol, p.fresh_restarts_max_iter, {});
       if (p.beta_loss < 1) zero_small(W);
     }
     runner_.over_batch(rule_, batch, W, {.update_W = !fresh_, .accumulate = true, .divergence = true});
-    const HNorms<T> h(model_.factors.Ht, model_.factors.Ht);
-    const double cost = (rule_.divergence() + penalties.l1_W * rule_.sum(PassSum::w_sum) + penalties.l1_H * h.sum +
-                         penalties.l2_W * rule_.sum(PassSum::norm_squared) + penalties.l2_H * h.norm_squared) /
+    const double cost = (rule_.divergence() + penalties.l1_W * rule_.sum(PassSum::w_sum) + penalties.l1_H * rule_.h_sum() +
+                         penalties.l2_W * rule_.sum(PassSum::norm_squared) + penalties.l2_H * rule_.h_norm_squared()) /
                         static_cast<double>(rows.size());
     stop_requested_ = rule_.sum(PassSum::stop_requested) > 0;
     checkpoint_due_ = rule_.sum(PassSum::checkpoint_due) > 0;
-    const double change = runner_.update_H(rule_, model_.factors.Ht);
+    const HUpdate update = runner_.update_H(rule_, model_.factors.Ht);
+    h_change_ = std::sqrt(update.change_squared) / std::sqrt(rule_.h_norm_squared());
     model_.n_steps = model_.n_steps.value_or(0) + 1;
-    require_finite(change, "factors", "mini-batch step", *model_.n_steps);
+    require_finite(update.violation, "factors", "mini-batch step", *model_.n_steps);
     require_finite(cost, "cost", "mini-batch step", *model_.n_steps);
     return cost;
   }
 
   bool stop_requested() const { return stop_requested_; }
   bool checkpoint_due() const { return checkpoint_due_; }
+  /// ‖H_new − H_old‖ / ‖H_new‖ of the last step.
+  double h_change() const { return h_change_; }
   Multiplicative<T>& solver() { return solver_; }
 
  private:
@@ -143,6 +115,7 @@ class MiniBatchSteps {
   Multiplicative<T> rule_;
   Multiplicative<T> solver_;
   Matrix<T> scratch_W_;
+  double h_change_ = undefined;
   bool stop_requested_ = false;
   bool checkpoint_due_ = false;
 };
@@ -196,16 +169,13 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
     model.history = History({"iteration", "seconds", "cost", "smoothed_cost", "h_change"});
   }
   MiniBatchSteps<T> steps(runner, model, parameters.fresh_restarts);
-  Matrix<T> before = copy_of(model.factors.Ht);
   while (*model.n_steps < limit && !model.converged && !model.stopped) {
     const Timer timer;
     const Index batch = *model.n_steps % per_pass;
-    std::copy_n(model.factors.Ht.data(), before.rows() * before.columns(), before.data());
     const double cost = steps.step(batch);
     double h_change = undefined;
     if (*model.n_steps > 1) {
-      const HNorms<T> norms(model.factors.Ht, before);
-      h_change = std::sqrt(norms.change_squared) / std::sqrt(norms.norm_squared);
+      h_change = steps.h_change();
       const double weight = static_cast<double>(rows.batch(batch).size()) / static_cast<double>(rows.rows() + 1);
       model.converged = cost_stops(model.stop, parameters, cost, weight, h_change);
     }
@@ -218,7 +188,7 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
     const Shape shape = runner.source().shape();
     Multiplicative<T>& solver = steps.solver();
     solver.set_penalties(penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows));
-    solver.set_H(model.factors.Ht);
+    runner.set_H(solver, model.factors.Ht);
     solve_W(runner, solver, -1, model.factors.W.view(), runner.source().summary().mean(shape), parameters.tol,
             parameters.effective_transform_max_iter(), {});
   }

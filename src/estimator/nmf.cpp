@@ -41,6 +41,7 @@ void fit_coordinate_descent(PassRunner<T>& runner, std::uint32_t seed, const Fit
   LegacyRandom random(seed);  // a stream of its own: the initialisation has another
   if (parameters.shuffle)
     for (Index done = 0; done < 2 * model.n_iter; ++done) random.permutation(k);
+  runner.set_H(rule, model.factors.Ht);
   if (model.n_iter == 0) model.history = History({"iteration", "seconds", "violation"});
   while (model.n_iter < parameters.max_iter && !model.converged && !model.stopped) {
     const Timer timer;
@@ -48,9 +49,8 @@ void fit_coordinate_descent(PassRunner<T>& runner, std::uint32_t seed, const Fit
       std::vector<Index> w_order = random.permutation(k);
       rule.set_orders(std::move(w_order), random.permutation(k));
     }
-    rule.set_H(model.factors.Ht);
     runner.over_all(rule, model.factors.W.view(), {});
-    const double violation = rule.sum(PassSum::violation) + runner.update_H(rule, model.factors.Ht);
+    const double violation = rule.sum(PassSum::violation) + runner.update_H(rule, model.factors.Ht).violation;
     ++model.n_iter;
     require_finite(violation, "violation", "iteration", model.n_iter);
     model.converged = violation_stops(model.stop, violation, parameters.tol);
@@ -66,7 +66,7 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
   const Parameters& parameters = model.parameters;
   const Shape shape = runner.source().shape();
   Multiplicative<T> rule(runner.source().kind(), shape.columns, model.n_components, parameters.beta_loss, penalties_for(parameters, shape));
-  rule.set_H(model.factors.Ht);
+  runner.set_H(rule, model.factors.Ht);
   if (model.n_iter == 0) {
     model.history = History({"iteration", "seconds", "error"});
     model.stop.first = parameters.tol > 0 ? error_of(runner.divergence(rule, model.factors.W.view())) : 0;
@@ -78,10 +78,9 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
     runner.over_all(rule, model.factors.W.view(), {});
     const bool stop_requested = rule.sum(PassSum::stop_requested) > 0;
     const bool checkpoint_due = rule.sum(PassSum::checkpoint_due) > 0;
-    const double change = runner.update_H(rule, model.factors.Ht);
+    const HUpdate update = runner.update_H(rule, model.factors.Ht);
     ++model.n_iter;
-    require_finite(change, "factors", "iteration", model.n_iter);
-    rule.set_H(model.factors.Ht);
+    require_finite(update.violation, "factors", "iteration", model.n_iter);
     double error = not_evaluated;
     if (parameters.tol > 0 && model.n_iter % 10 == 0) {
       error = error_of(runner.divergence(rule, model.factors.W.view()));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <iterator>
 #include <limits>
 
 namespace scanmf {
@@ -41,7 +42,8 @@ PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const FitControl
       n_components_(n_components),
       control_(control),
       report_(control.report != nullptr ? *control.report : own_report_),
-      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())) {}
+      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())),
+      slice_before_(slice().size(), n_components) {}
 
 template <Scalar T>
 Range PassRunner<T>::slice() const {
@@ -156,7 +158,14 @@ void PassRunner<T>::over_blocks(const UpdateRule<T>& rule, const std::function<I
 }
 
 template <Scalar T>
-double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
+void PassRunner<T>::set_H(UpdateRule<T>& rule, const Matrix<T>& Ht) {
+  std::vector<double> sums = rule.sums_over_H(Ht.view().middle_rows(slice()));
+  x_.communicator().allreduce_sum(std::span<double>(sums));
+  rule.set_H(Ht, sums);
+}
+
+template <Scalar T>
+HUpdate PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
   const Communicator& comm = x_.communicator();
   std::vector<Index> offsets;
   for (const Index offset : column_offsets_) offsets.push_back(offset * n_components_);
@@ -167,16 +176,24 @@ double PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
       account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets); });
     }
   }
-  double violation = 0;
+  const MatrixView<T> ht_slice = Ht.view().middle_rows(slice());
+  std::vector<double> sums;  // violation, change, those of H
   {
     const PhaseTimer timer(report_.times, Phase::update_h);
-    violation = rule.finish_pass(Ht.view().middle_rows(slice()), slice());
+    std::copy_n(ht_slice.data, ht_slice.rows * n_components_, slice_before_.data());
+    const double violation = rule.finish_pass(ht_slice, slice());
+    sums = {sums_are_finite_ && is_finite<T>(ht_slice) ? violation : std::numeric_limits<double>::quiet_NaN(),
+            distance_squared<T>(ht_slice, slice_before_.view())};
+    std::ranges::copy(rule.sums_over_H(ht_slice), std::back_inserter(sums));
   }
-  const PhaseTimer timer(report_.times, Phase::communicate);
-  account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
-  if (!sums_are_finite_ || !is_finite<T>(Ht.view().middle_rows(slice()))) violation = std::numeric_limits<double>::quiet_NaN();
-  account(report_.allreduce, sizeof violation, [&] { violation = comm.sum(violation); });
-  return violation;
+  {
+    const PhaseTimer timer(report_.times, Phase::communicate);
+    account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
+    account(report_.allreduce, sums.size() * sizeof(double), [&] { comm.allreduce_sum(std::span<double>(sums)); });
+  }
+  const PhaseTimer timer(report_.times, Phase::update_h);
+  rule.set_H(Ht, std::span<const double>(sums).subspan(2));
+  return {sums[0], sums[1]};
 }
 
 template <Scalar T>

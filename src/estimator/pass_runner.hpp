@@ -9,10 +9,17 @@
 
 namespace scanmf {
 
+/// What an update of H has done.
+struct HUpdate {
+  double violation = 0;       // NaN when an element of H, or a sum over the rows of W, is no longer finite
+  double change_squared = 0;  // ‖H_new − H_old‖²
+};
+
 /// Who calls an update rule when, and the only place where ranks talk during a fit:
 ///
 ///     over_rows   begin_pass -> visit every block -> end_pass -> small all-reduce (flags, Gram matrices, violation, divergence)
 ///     update_H    reduce-scatter of the n × k statistics -> finish_pass on this rank's slice of H -> all-gather of H
+///                 -> small all-reduce (violation, change, HHᵀ)
 template <Scalar T>
 class PassRunner {
  public:
@@ -25,9 +32,11 @@ class PassRunner {
   /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
   void over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve);
 
-  /// Collective. Sums the statistics of the last pass over ranks and updates H. Returns the violation of H; NaN when an element of H, or a sum over
-  /// the rows of W, is no longer finite.
-  double update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
+  /// Collective. The H of the rule's following passes. Each rank sums over its slice of H.
+  void set_H(UpdateRule<T>& rule, const Matrix<T>& Ht);
+
+  /// Collective. Sums the statistics of the last pass over ranks, updates H and makes it the rule's.
+  HUpdate update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
 
   /// Collective. D(X, W·H) with the H of the last set_H.
   double divergence(UpdateRule<T>& rule, MatrixView<T> W);
@@ -53,6 +62,7 @@ class PassRunner {
   RunReport own_report_;
   RunReport& report_;
   std::vector<Index> column_offsets_;  // slices of H
+  Matrix<T> slice_before_;             // this rank's, before an update
   bool weighted_ = false;
   bool sums_are_finite_ = true;  // of the last pass
 };

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "scanmf/core/types.hpp"
+#include "scanmf/linalg/operations.hpp"
 
 // The innermost loops, on plain pointers. Each is compiled for several instruction sets and chosen at run time; all work on every vector length up to
 // 64 bytes with the same data layout (see tile.hpp). Strips: column j0 of strip s begins at element j0·(rows of the array), element (r, j) of the
@@ -57,9 +57,9 @@ void multiply_by_ratio(float* f, const float* numerator, const float* denominato
                        double zero_below);
 void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma,
                        double zero_below);
-/// values[i] = values[i]^exponent.
-void raise(float* values, Index count, double exponent);
-void raise(double* values, Index count, double exponent);
+/// accumulate_mini_batch of operations.hpp, element by element.
+void mini_batch(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update);
+void mini_batch(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count, const MiniBatchUpdate& update);
 
 /// Rows of a factor with their linear terms, both transposed (component c of row i at c·stride + i), are swept once: for each component t in `order`,
 ///   g = Σ_r G[t, r]·f_r − p_t;  violation += |g| where f_t ≠ 0, |min(g, 0)| where it is 0;  f_t = max(f_t − g/G[t, t], 0) unless G[t, t] = 0.

@@ -1,6 +1,8 @@
 #include "scanmf/linalg/operations.hpp"
 
+#include <array>
 #include <cmath>
+#include <numeric>
 
 #include "linalg/kernels.hpp"
 
@@ -13,6 +15,9 @@ constexpr Index weighted_block_columns = 16 * strip_columns<T>;
 
 /// Rows that the dense part of a sparse tile and the Gram matrices take at a time.
 constexpr Index row_group = 96;
+
+/// Sums of many numbers in double that go on at the same time.
+constexpr Index sum_lanes = 8;
 
 template <Scalar T>
 Index strip_width(Index begin, Index columns) {
@@ -382,6 +387,41 @@ void add_column_sums(MatrixView<const T> f, double* sums) {
     for (Index c = 0; c < f.columns; ++c) sums[c] += static_cast<double>(f(i, c));
 }
 
+namespace {
+
+/// Calls add(i, lane) for all i < count: sums of different lanes do not wait for each other.
+template <class Add>
+void in_lanes(Index count, Add&& add) {
+  Index i = 0;
+  for (; i + sum_lanes <= count; i += sum_lanes)
+    for (Index lane = 0; lane < sum_lanes; ++lane) add(i + lane, static_cast<std::size_t>(lane));
+  for (; i < count; ++i) add(i, 0);
+}
+
+}  // namespace
+
+template <Scalar T>
+NormAndSum norm_and_sum(MatrixView<const T> f) {
+  std::array<double, sum_lanes> squares{};
+  std::array<double, sum_lanes> sums{};
+  in_lanes(f.rows * f.columns, [&](Index i, std::size_t lane) {
+    const auto value = static_cast<double>(f.data[i]);
+    squares[lane] += value * value;
+    sums[lane] += value;
+  });
+  return {std::accumulate(squares.begin(), squares.end(), 0.0), std::accumulate(sums.begin(), sums.end(), 0.0)};
+}
+
+template <Scalar T>
+double distance_squared(MatrixView<const T> a, MatrixView<const T> b) {
+  std::array<double, sum_lanes> squares{};
+  in_lanes(a.rows * a.columns, [&](Index i, std::size_t lane) {
+    const double difference = static_cast<double>(a.data[i]) - static_cast<double>(b.data[i]);
+    squares[lane] += difference * difference;
+  });
+  return std::accumulate(squares.begin(), squares.end(), 0.0);
+}
+
 template <Scalar T>
 double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Workspace<T>& work) {
   const Index k = f.columns;
@@ -416,26 +456,7 @@ void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<co
 template <Scalar T>
 void accumulate_mini_batch(MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator, MatrixView<T> a, MatrixView<T> b,
                            const MiniBatchUpdate& update) {
-  const T rho = static_cast<T>(update.rho);
-  const T l1 = static_cast<T>(update.l1);
-  const T l2 = static_cast<T>(update.l2);
-  for (Index j = 0; j < h.rows; ++j) {
-    T* const row = h.row(j);
-    T* const a_row = a.row(j);
-    T* const b_row = b.row(j);
-    for (Index c = 0; c < h.columns; ++c) {
-      const T d = denominator(j, c) + l1 + l2 * row[c];
-      b_row[c] = rho * b_row[c] + (d == T{0} ? static_cast<T>(division_guard) : d);
-    }
-    if (update.gamma != 1) kernels::raise(row, h.columns, 1 / update.gamma);
-    for (Index c = 0; c < h.columns; ++c) {
-      a_row[c] = rho * a_row[c] + numerator(j, c) * row[c];
-      row[c] = a_row[c] / b_row[c];
-    }
-    if (update.gamma != 1) kernels::raise(row, h.columns, update.gamma);
-    for (Index c = 0; c < h.columns; ++c)
-      if (row[c] < static_cast<T>(update.zero_below)) row[c] = T{0};
-  }
+  kernels::mini_batch(h.data, numerator.data, denominator.data, a.data, b.data, h.rows * h.columns, update);
 }
 
 template class RightFactor<float>;
@@ -479,6 +500,10 @@ template void add_gram(MatrixView<const float>, double*, Workspace<float>&);
 template void add_gram(MatrixView<const double>, double*, Workspace<double>&);
 template void add_column_sums(MatrixView<const float>, double*);
 template void add_column_sums(MatrixView<const double>, double*);
+template NormAndSum norm_and_sum(MatrixView<const float>);
+template NormAndSum norm_and_sum(MatrixView<const double>);
+template double distance_squared(MatrixView<const float>, MatrixView<const float>);
+template double distance_squared(MatrixView<const double>, MatrixView<const double>);
 template double sweep_rows(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*, Workspace<float>&);
 template double sweep_rows(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*, Workspace<double>&);
 template void multiply_rows(MatrixView<float>, MatrixView<const float>, MatrixView<const float>, double, double, double, double);

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "linalg/kernels.hpp"
+#include "scanmf/linalg/operations.hpp"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "linalg/vector_kernels.cpp"
@@ -145,11 +146,23 @@ template <class T, class Body>
 HWY_INLINE double sum_vectors(Index count, Body&& body) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
-  constexpr Index vectors_at_a_time = 4;
+  constexpr Index groups = static_cast<Index>(hn::MaxLanes(Vector<T>()));
+  const Index group = 4 * lanes;
   double total = 0;
-  for (Index begin = 0; begin < count; begin += vectors_at_a_time * lanes) {
+  Index begin = 0;
+  for (; begin + groups * group <= count; begin += groups * group) {  // as many groups at once as a vector has lanes
+    Lanes<T> sums[static_cast<std::size_t>(groups)];
+    for (Index g = 0; g < groups; ++g) {
+      const Index i = begin + g * group;
+      sums[g] = hn::Add(hn::Add(body(i, lanes), body(i + lanes, lanes)), hn::Add(body(i + 2 * lanes, lanes), body(i + 3 * lanes, lanes)));
+    }
+    HWY_ALIGN T totals[static_cast<std::size_t>(groups)];
+    hn::Store(sums_of_lanes<lane_levels<T>, T>(d, sums), d, totals);
+    for (Index g = 0; g < groups; ++g) total += static_cast<double>(totals[g]);
+  }
+  for (; begin < count; begin += group) {
     auto sum = hn::Zero(d);
-    const Index end = std::min(count, begin + vectors_at_a_time * lanes);
+    const Index end = std::min(count, begin + group);
     for (Index i = begin; i < end; i += lanes) {
       const Index valid = std::min(lanes, end - i);
       const auto value = body(i, valid);
@@ -196,10 +209,28 @@ void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index 
 }
 
 template <class T>
-void raise_of(T* values, Index count, double exponent) {
+void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, Index count, const MiniBatchUpdate& update) {
   const Vector<T> d;
-  const Power<T> power(exponent);
-  for_each_vector<T>(count, [&](Index i, Index valid) { store(d, power(d, load(d, values + i, valid)), values + i, valid); });
+  const auto zero = hn::Zero(d);
+  const auto guard = hn::Set(d, static_cast<T>(division_guard));
+  const auto rho = hn::Set(d, static_cast<T>(update.rho));
+  const auto l1 = hn::Set(d, static_cast<T>(update.l1));
+  const auto l2 = hn::Set(d, static_cast<T>(update.l2));
+  const auto threshold = hn::Set(d, static_cast<T>(update.zero_below));
+  const Power<T> power(update.gamma);
+  const Power<T> root(1 / update.gamma);
+  for_each_vector<T>(count, [&](Index i, Index valid) {
+    auto factor = load(d, h + i, valid);
+    const auto below = hn::Add(hn::Add(load(d, denominator + i, valid), l1), hn::Mul(l2, factor));
+    const auto next_b = hn::Add(hn::Mul(rho, load(d, b + i, valid)), hn::IfThenElse(hn::Eq(below, zero), guard, below));
+    if (update.gamma != 1) factor = root(d, factor);
+    const auto next_a = hn::Add(hn::Mul(rho, load(d, a + i, valid)), hn::Mul(load(d, numerator + i, valid), factor));
+    auto next = hn::Div(next_a, next_b);
+    if (update.gamma != 1) next = power(d, next);
+    store(d, next_b, b + i, valid);
+    store(d, next_a, a + i, valid);
+    store(d, hn::IfThenElse(hn::Lt(next, threshold), zero, next), h + i, valid);
+  });
 }
 
 /// V vectors of rows at a time, so that the sums over components of several vectors are in flight.
@@ -265,8 +296,13 @@ void ratio_float(float* f, const float* numerator, const float* denominator, Ind
 void ratio_double(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
   multiply_by_ratio_of(f, numerator, denominator, count, l1, l2, gamma, zero_below);
 }
-void raise_float(float* values, Index count, double exponent) { raise_of(values, count, exponent); }
-void raise_double(double* values, Index count, double exponent) { raise_of(values, count, exponent); }
+void mini_batch_float(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update) {
+  mini_batch_of(h, numerator, denominator, a, b, count, update);
+}
+void mini_batch_double(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count,
+                       const MiniBatchUpdate& update) {
+  mini_batch_of(h, numerator, denominator, a, b, count, update);
+}
 double sweep_float(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
   return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
 }
@@ -289,8 +325,8 @@ HWY_EXPORT(powers_float);
 HWY_EXPORT(powers_double);
 HWY_EXPORT(ratio_float);
 HWY_EXPORT(ratio_double);
-HWY_EXPORT(raise_float);
-HWY_EXPORT(raise_double);
+HWY_EXPORT(mini_batch_float);
+HWY_EXPORT(mini_batch_double);
 HWY_EXPORT(sweep_float);
 HWY_EXPORT(sweep_double);
 }  // namespace scanmf
@@ -327,8 +363,12 @@ void multiply_by_ratio(double* f, const double* numerator, const double* denomin
                        double zero_below) {
   HWY_DYNAMIC_DISPATCH(ratio_double)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
 }
-void raise(float* values, Index count, double exponent) { HWY_DYNAMIC_DISPATCH(raise_float)(values, count, exponent); }
-void raise(double* values, Index count, double exponent) { HWY_DYNAMIC_DISPATCH(raise_double)(values, count, exponent); }
+void mini_batch(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update) {
+  HWY_DYNAMIC_DISPATCH(mini_batch_float)(h, numerator, denominator, a, b, count, update);
+}
+void mini_batch(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count, const MiniBatchUpdate& update) {
+  HWY_DYNAMIC_DISPATCH(mini_batch_double)(h, numerator, denominator, a, b, count, update);
+}
 double sweep_coordinates(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
   return HWY_DYNAMIC_DISPATCH(sweep_float)(f, p, rows, stride, gram, components, order);
 }

@@ -37,7 +37,7 @@ void CoordinateDescent<T>::set_orders(std::vector<Index> w_order, std::vector<In
 
 template <Scalar T>
 void CoordinateDescent<T>::prepare() {
-  w_gram_ = penalised<T>(this->h_gram_.data(), this->k_, penalties_.l2_W);
+  w_gram_ = penalised<T>(this->h_gram().data(), this->k_, penalties_.l2_W);
 }
 
 template <Scalar T>

@@ -1,5 +1,7 @@
 #include "scanmf/solver/multiplicative.hpp"
 
+#include <algorithm>
+
 #include "scanmf/core/error.hpp"
 
 namespace scanmf {
@@ -32,8 +34,8 @@ Multiplicative<T>::Multiplicative(StorageKind kind, Index columns, Index n_compo
 
 template <Scalar T>
 void Multiplicative<T>::prepare() {
-  if (this->beta_ == 2) h_gram_factor_ = gram_factor<T>(this->h_gram_.data(), this->k_);
-  for (std::size_t c = 0; c < this->h_sums_.size(); ++c) h_sums_row_.data()[c] = static_cast<T>(this->h_sums_[c]);
+  if (this->beta_ == 2) h_gram_factor_ = gram_factor<T>(this->h_gram().data(), this->k_);
+  if (this->beta_ == 1) std::ranges::transform(this->h_gram(), h_sums_row_.data(), [](double sum) { return static_cast<T>(sum); });
 }
 
 template <Scalar T>

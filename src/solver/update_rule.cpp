@@ -2,6 +2,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <exception>
 
 namespace scanmf {
@@ -19,18 +20,42 @@ UpdateRule<T>::UpdateRule(StorageKind kind, Index columns, Index n_components, d
       k_(n_components),
       beta_(beta),
       h_(kind, columns, n_components, beta != 1 && beta != 2),
-      h_gram_(beta == 2 ? static_cast<std::size_t>(k_ * k_) : 0),
-      h_sums_(beta == 1 ? static_cast<std::size_t>(k_) : 0),
-      small_(static_cast<std::size_t>(PassSum::count) + h_gram_.size() + h_sums_.size()),
+      h_sums_(2 + static_cast<std::size_t>(beta == 2   ? k_ * k_
+                                           : beta == 1 ? k_
+                                                       : 0)),
+      small_(static_cast<std::size_t>(PassSum::count) + h_sums_.size() - 2),
       threads_(static_cast<std::size_t>(omp_get_max_threads())) {}
 
 template <Scalar T>
-void UpdateRule<T>::set_H(const Matrix<T>& Ht) {
+std::vector<double> UpdateRule<T>::sums_over_H(MatrixView<const T> ht_rows) {
+  const auto threads = static_cast<Index>(threads_.size());
+  std::exception_ptr failure;
+#pragma omp parallel
+  try {
+    const Index thread = omp_get_thread_num();
+    ThreadState& state = threads_[static_cast<std::size_t>(thread)];
+    const MatrixView<const T> rows = ht_rows.middle_rows({ht_rows.rows * thread / threads, ht_rows.rows * (thread + 1) / threads});
+    state.small.assign(h_sums_.size(), 0.0);
+    const NormAndSum norms = norm_and_sum<T>(rows);
+    state.small[0] = norms.norm_squared;
+    state.small[1] = norms.sum;
+    if (beta_ == 2) add_gram<T>(rows, state.small.data() + 2, state.work);
+    if (beta_ == 1) add_column_sums<T>(rows, state.small.data() + 2);
+  } catch (...) {
+#pragma omp critical
+    failure = std::current_exception();
+  }
+  if (failure) std::rethrow_exception(failure);
+  std::vector<double> sums(h_sums_.size(), 0.0);
+  for (const ThreadState& state : threads_)
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += state.small[i];
+  return sums;
+}
+
+template <Scalar T>
+void UpdateRule<T>::set_H(const Matrix<T>& Ht, std::span<const double> sums) {
   h_.assign(Ht.view());
-  std::fill(h_gram_.begin(), h_gram_.end(), 0.0);
-  std::fill(h_sums_.begin(), h_sums_.end(), 0.0);
-  if (beta_ == 2) add_gram<T>(Ht.view(), h_gram_.data(), threads_[0].work);
-  if (beta_ == 1) add_column_sums<T>(Ht.view(), h_sums_.data());
+  std::ranges::copy(sums, h_sums_.begin());
   projections_known_ = false;
   prepare();
 }
@@ -220,8 +245,8 @@ template <Scalar T>
 double UpdateRule<T>::divergence() const {
   double gram_dot = 0;
   double sums_dot = 0;
-  for (std::size_t i = 0; i < h_gram_.size(); ++i) gram_dot += gram_sums()[i] * h_gram_[i];
-  for (std::size_t i = 0; i < h_sums_.size(); ++i) sums_dot += gram_sums()[i] * h_sums_[i];
+  double& dot = beta_ == 2 ? gram_dot : sums_dot;
+  for (std::size_t i = 0; i < h_gram().size(); ++i) dot += gram_sums()[i] * h_gram()[i];
   return divergence_total(kind_, beta_, sum(PassSum::divergence), gram_dot, sums_dot, {options_.rows, columns_});
 }
 

@@ -133,6 +133,17 @@ void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work);
 template <Scalar T>
 void add_column_sums(MatrixView<const T> f, double* sums);
 
+/// Sum of squares and sum of the elements of F (rows × k, in one piece), in double.
+struct NormAndSum {
+  double norm_squared = 0;
+  double sum = 0;
+};
+template <Scalar T>
+NormAndSum norm_and_sum(MatrixView<const T> f);
+/// ‖A − B‖², in double. Both in one piece, of the same shape.
+template <Scalar T>
+double distance_squared(MatrixView<const T> a, MatrixView<const T> b);
+
 /// One coordinate-descent sweep over the rows of F (rows × k) for the quadratic with Gram matrix `gram` (k × k, l2 on its diagonal) and linear term p
 /// − l1: components in `order`, each with the current row (HALS; Cichocki & Phan 2009). Returns the sum of |projected gradient|, the violation.
 template <Scalar T>
@@ -152,7 +163,8 @@ struct MiniBatchUpdate {
   double zero_below;
 };
 
-/// A ← ρA + N∘H^(1/γ), B ← ρB + D with D += l1 + l2·H, 0 replaced by ε; H ← (A/B)^γ, entries below zero_below become 0. All rows × k.
+/// A ← ρA + N∘H^(1/γ), B ← ρB + D with D += l1 + l2·H, 0 replaced by ε; H ← (A/B)^γ, entries below zero_below become 0. All rows × k,
+/// each in one piece (stride = k).
 template <Scalar T>
 void accumulate_mini_batch(MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator, MatrixView<T> a, MatrixView<T> b,
                            const MiniBatchUpdate& update);

@@ -53,8 +53,13 @@ class UpdateRule {
   UpdateRule(StorageKind kind, Index columns, Index n_components, double beta);
   virtual ~UpdateRule() = default;
 
-  /// The H of the following passes. Ht: n × k, replicated. Threads share the work.
-  void set_H(const Matrix<T>& Ht);
+  /// The H of the following passes. Ht: n × k, replicated; sums: those of sum_over_H, of all its rows. Threads share the work.
+  void set_H(const Matrix<T>& Ht, std::span<const double> sums);
+  void set_H(const Matrix<T>& Ht) { set_H(Ht, sums_over_H(Ht.view())); }
+  /// What set_H needs of some rows of Ht, to be added up over ranks: ‖H‖², the sum of H, then HHᵀ (k × k, β = 2) or the row sums of H (k, β = 1).
+  std::vector<double> sums_over_H(MatrixView<const T> ht_rows);
+  double h_norm_squared() const { return h_sums_[0]; }
+  double h_sum() const { return h_sums_[1]; }
   void begin_pass(const PassOptions& options);
 
   /// w: the block's rows of W (rows × k), updated in place.
@@ -125,6 +130,8 @@ class UpdateRule {
   /// True between begin_solve() and the next begin_pass().
   bool is_solving() const { return solving_; }
 
+  /// HHᵀ (β = 2) or the row sums of H (β = 1).
+  std::span<const double> h_gram() const { return std::span(h_sums_).subspan(2); }
   double* gram_sums() { return small_.data() + static_cast<std::size_t>(PassSum::count); }
   const double* gram_sums() const { return small_.data() + static_cast<std::size_t>(PassSum::count); }
   static double& sum_in(std::vector<double>& small, PassSum which) { return small[static_cast<std::size_t>(which)]; }
@@ -134,8 +141,6 @@ class UpdateRule {
   const Index k_;
   const double beta_;
   RightFactor<T> h_;
-  std::vector<double> h_gram_;  // HHᵀ, β = 2
-  std::vector<double> h_sums_;  // row sums of H, β = 1
   Matrix<T> numerator_;
   Matrix<T> denominator_;
 
@@ -148,6 +153,7 @@ class UpdateRule {
 
   bool has_denominator() const { return beta_ != 1 && beta_ != 2; }
 
+  std::vector<double> h_sums_;  // of the H of set_H
   PassOptions options_;
   Matrix<T> kept_projections_;
   bool projections_known_ = false;

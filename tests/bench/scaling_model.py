@@ -45,7 +45,7 @@ class Model:
 
     def communication(self, ranks):
         steps = math.ceil(math.log2(ranks)) if ranks > 1 else 0
-        small = steps * (LATENCY + 8 * (8 + self.k**2) / BANDWIDTH) + steps * LATENCY
+        small = steps * (2 * LATENCY + 8 * (12 + 2 * self.k**2) / BANDWIDTH)
         ring = (ranks - 1) * (LATENCY + self.bytes / ranks / BANDWIDTH)
         return small + 2 * ring
 

@@ -157,6 +157,7 @@ void add_communication(const Communicator& comm, const RunReport& report, const 
   add_line("all-reduce", report.allreduce, 2);
   add_line("reduce-scatter", report.reduce_scatter, 1);
   add_line("all-gather", report.allgather, 1);
+  add_line("exchange of X", report.exchange, ranks / (ranks - 1));  // no ring: bytes are those received
   table.text +=
       fmt::format("bound: {:.3g} GB/s and {:.3g} µs a message between neighbouring ranks; what is above it is waiting for the slowest rank\n",
                   link.bytes_per_second * 1e-9, link.seconds_a_message * 1e6);

@@ -15,7 +15,7 @@ struct Slot {
   Buffer<T> packed;         // dense
   Buffer<Index> row_begin;  // CSR
   Buffer<std::int32_t> column;
-  Buffer<T> value;
+  Buffer<T> value;  // CSR, and dense rows that are to be exchanged
 };
 
 /// What one thread needs to read parts.
@@ -31,6 +31,7 @@ struct Part {
   Range rows;    // of the array; elements of a CSR array
   Range columns;
   bool indices = false;  // CSR: of the column numbers, not of the values
+  Index place = 0;       // chunk feeds: where it belongs in the slot, in rows or elements
 };
 
 /// How far the parts of a batch have been given out.

@@ -137,7 +137,7 @@ void BlockQueue<T>::restart(Guard& guard, Index batch) {
 }
 
 template <Scalar T>
-void BlockQueue<T>::visit(Index batch, const std::function<void(const Block<T>&)>& visitor) {
+void BlockQueue<T>::visit(Index batch, const Visitor& visitor) {
   const auto blocks = static_cast<std::size_t>(feed_->blocks(batch));
   if (blocks == 0) return;
   Guard guard(mutex_);
@@ -157,7 +157,7 @@ void BlockQueue<T>::visit(Index batch, const std::function<void(const Block<T>&)
 }
 
 template <Scalar T>
-void BlockQueue<T>::hand_out(Guard& guard, std::size_t at, const std::function<void(const Block<T>&)>& visitor) {
+void BlockQueue<T>::hand_out(Guard& guard, std::size_t at, const Visitor& visitor) {
   const Timer timer;
   ready_.wait(guard, [&] { return entries_.size() > at && entries_[at].ready; });
   seconds_waited_ += timer.seconds();
@@ -165,7 +165,7 @@ void BlockQueue<T>::hand_out(Guard& guard, std::size_t at, const std::function<v
   if (entry.error) std::rethrow_exception(entry.error);
   guard.unlock();
   try {
-    visitor(entry.slot->block);
+    visitor(*entry.slot);
   } catch (...) {
     guard.lock();
     throw;

@@ -26,8 +26,11 @@ class BlockQueue {
   BlockQueue(const BlockQueue&) = delete;
   BlockQueue& operator=(const BlockQueue&) = delete;
 
-  /// Calls `visitor` for the blocks of a batch in ascending order. Throws what reading threw.
-  void visit(Index batch, const std::function<void(const Block<T>&)>& visitor);
+  using Visitor = std::function<void(const Slot<T>&)>;
+
+  /// Calls `visitor` for the blocks of a batch in ascending order. Throws what reading threw. A batch of one block stays where it is until another
+  /// one that has blocks is visited.
+  void visit(Index batch, const Visitor& visitor);
 
   /// Time in which visit() had nothing to hand out.
   double seconds_waited() const { return seconds_waited_; }
@@ -52,7 +55,7 @@ class BlockQueue {
   Entry& entry_of(Index batch, Index block);
   void drop_front(std::size_t count);
   void restart(Guard& guard, Index batch);
-  void hand_out(Guard& guard, std::size_t at, const std::function<void(const Block<T>&)>& visitor);
+  void hand_out(Guard& guard, std::size_t at, const Visitor& visitor);
 
   std::unique_ptr<const BlockFeed<T>> feed_;
   Index batches_;

@@ -166,6 +166,7 @@ const std::byte* StoredArray::plain_bytes(const std::vector<Index>& number, Rang
     if (result != LIBDEFLATE_SUCCESS) refuse(rows, "a chunk does not inflate; the file is damaged");
     current = scratch.inflated.data();
     size = inflated;
+    ++*inflated_;
   }
   if (size != bytes) refuse(rows, fmt::format("a chunk has {} bytes, not {}; the file is damaged", size, bytes));
   if (unshuffle_ && type_->bytes > 1 && (scratch.chunk.skipped_filters >> shuffle_filter_ & 1U) == 0) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,13 @@ class StoredArray {
 
   /// True when chunks have to be inflated.
   bool compressed() const { return access_ == Access::chunks && inflate_; }
+  /// Rows of a chunk that has to be read as a whole, whoever undoes its filters; 1 when there is none.
+  Index filtered_rows() const {
+    const bool whole = access_ == Access::chunks ? inflate_ : access_ == Access::library && !dataset_.filters().empty();
+    return whole ? dataset_.chunk()[0] : 1;
+  }
+  /// Chunks inflated so far by the threads of this rank.
+  Index chunks_inflated() const { return *inflated_; }
   /// Keeps the inflated chunks that were used last, up to this number.
   void keep_chunks(Index chunks) { cache_ = std::make_unique<ChunkCache>(chunks); }
 
@@ -89,6 +97,7 @@ class StoredArray {
   unsigned inflate_filter_ = 0;  // their numbers in the pipeline
   unsigned shuffle_filter_ = 0;
   std::unique_ptr<ChunkCache> cache_;
+  std::unique_ptr<std::atomic<Index>> inflated_ = std::make_unique<std::atomic<Index>>(0);
 };
 
 }  // namespace scanmf::data

@@ -4,12 +4,15 @@
 #include <algorithm>
 
 #include "data/block_queue.hpp"
+#include "data/chunk_feed.hpp"
 #include "data/csr_feed.hpp"
 #include "data/dense_feed.hpp"
 #include "data/load.hpp"
+#include "data/row_exchange.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/core/timer.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf {
@@ -67,7 +70,8 @@ class StreamedSource : public DataSource<T> {
         visit(batch, [&](const Block<T>& block) { std::visit([&](const auto& matrix) { inspection.add(matrix, block.global_row); }, block.matrix); });
     });
     summary_ = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
-    waited_at_first_ = queue_->seconds_waited();
+    waited_at_first_ = waited();
+    cost_ = {};
   }
 
   Shape shape() const override { return description_.shape; }
@@ -76,13 +80,29 @@ class StreamedSource : public DataSource<T> {
   const Communicator& communicator() const override { return comm_; }
   const DataSummary& summary() const override { return summary_; }
   bool in_memory() const override { return false; }
-  Index bytes() const override { return queue_->bytes(); }
-  double seconds_waited() const override { return queue_->seconds_waited() - waited_at_first_; }
+  Index bytes() const override { return queue_->bytes() + (exchange_ ? exchange_->bytes() : 0); }
+  double seconds_waited() const override { return waited() - waited_at_first_; }
+  bool exchanges() const override { return exchange_ != nullptr; }
+  ExchangeCost exchange_cost() const override { return cost_; }
+  Index chunks_inflated() const override {
+    return array_ ? array_->chunks_inflated() : sparse_->values().chunks_inflated() + sparse_->indices().chunks_inflated();
+  }
 
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
+    if (!exchange_) {
+      read([&] { queue_->visit(batch, [&](const Slot<T>& slot) { visitor(slot.block); }); });
+      return;
+    }
+    const Range steps = plan_->steps_of(batch);
+    for (Index step = steps.begin; step < steps.end; ++step) visit_step(step, visitor);
+  }
+
+ private:
+  template <class Work>
+  void read(Work&& work) {
     watch_->check();
     try {
-      queue_->visit(batch, visitor);
+      work();
     } catch (const Error&) {
       watch_->check();  // names the cause, if that is it
       throw;
@@ -90,48 +110,122 @@ class StreamedSource : public DataSource<T> {
     watch_->check();  // HDF5 reads zeros beyond the end of a file
   }
 
- private:
+  /// Collective. A step that is visited again is not exchanged again.
+  void visit_step(Index step, const typename DataSource<T>::Visitor& visitor) {
+    if (ready_step_ != step) {
+      ready_step_ = -1;
+      const Timer reading;
+      read_ = nullptr;
+      comm_.agree([&] {
+        read([&] { queue_->visit(step, [&](const Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
+      });
+      waited_for_ranks_ += reading.seconds();
+      const Timer exchanging;
+      const Index bytes_before = comm_.bytes();
+      exchange_->exchange(step, read_);
+      ++cost_.calls;
+      cost_.bytes += comm_.bytes() - bytes_before;
+      cost_.seconds += exchanging.seconds();
+    }
+    std::exception_ptr failure;
+    try {
+      if (ready_step_ != step) block_ = &exchange_->assemble(step, read_);
+      if (block_->rows() > 0) visitor(*block_);
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const Timer agreeing;
+    comm_.agree([&] {
+      if (failure) std::rethrow_exception(failure);
+    });
+    cost_.seconds += agreeing.seconds();
+    ready_step_ = step;
+  }
+
+  double waited() const { return exchange_ ? waited_for_ranks_ : queue_->seconds_waited(); }
+
   /// Of the memory for X, one part goes to each slot and one to chunks that are needed again.
   Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / (most_slots + 1); }
+  /// Collective. The least memory that a rank has for X.
+  Index memory_of_all() const { return -comm_.max(-options_.memory.value_or(std::numeric_limits<Index>::max())); }
   Index least_tiles() const { return tiles_a_thread * threads_; }
 
   void prepare_dense() {
     const Shape shape = description_.shape;
     partition_ = partition_for(comm_, StorageKind::dense, shape.rows, options_.batch_rows);
+    const Index tile_bytes = partition_->tile_rows() * padded_columns<T>(shape.columns) * static_cast<Index>(sizeof(T));
+    const Index most_tiles = std::max<Index>(1, slot_limit() / tile_bytes);
+    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes, most_tiles * tile_bytes}))); });
+    if (exchange_dense()) return;
     Index readings = 1;
     comm_.agree([&] {
-      const Index tile_bytes = partition_->tile_rows() * padded_columns<T>(shape.columns) * static_cast<Index>(sizeof(T));
-      const Index most_tiles = std::max<Index>(1, slot_limit() / tile_bytes);
       const Index longest_tiles = (longest_piece() + partition_->tile_rows() - 1) / partition_->tile_rows();
-      array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes, most_tiles * tile_bytes})));
       const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
       const Index block_tiles = std::min({most_tiles, longest_tiles, std::max({block_bytes / tile_bytes, least_tiles(), unit_tiles})});
       block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
-      if (!array_->dataset().chunk().empty() && !keep_row_of_chunks()) readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
+      if (!array_->dataset().chunk().empty() && !keep_rows_of_chunks(1, slot_limit()))
+        readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
       queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
     });
-    readings = comm_.max(readings);
+    warn_of_readings(comm_.max(readings));
+  }
+
+  void warn_of_readings(Index readings) const {
     if (readings > 1 && comm_.is_root())
       log_warning(
           fmt::format("{} is stored in {}, but read {} rows at a time, so that each chunk is read {} times in every pass; write the file with "
                       "chunks of fewer rows (scanmf convert), or raise --memory or the batch size",
                       place_of(description_), description_.layout, block_rows_, readings));
-    const Index chunk_rows = array_->compressed() ? array_->unit_rows() : 1;
-    const Index piece_rows = comm_.max(longest_piece());
-    if (partition_->batches() > 1 && chunk_rows > piece_rows && comm_.size() > 1 && comm_.is_root())
-      log_warning(
-          fmt::format("{} is stored in {}, but a rank has at most {} rows of a batch, so that each chunk is read and inflated by {} ranks; write "
-                      "the file with chunks of at most {} rows, or raise the batch size",
-                      place_of(description_), description_.layout, piece_rows,
-                      std::min<Index>(comm_.size(), (chunk_rows + piece_rows - 1) / piece_rows), piece_rows));
   }
 
-  /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side.
-  bool keep_row_of_chunks() {
+  /// Collective. Prepares for exchanging rows where batches cut chunks between ranks. False when nothing is to be exchanged, or memory is too short.
+  bool exchange_dense() {
+    const Index height = comm_.max(array_->filtered_rows());
+    const Index piece_rows = comm_.max(longest_piece());
+    if (partition_->batches() == 1 || comm_.size() == 1 || height <= piece_rows) return false;
+    constexpr Index parts = most_slots + 3;  // one for chunks, one for rows received, one for rows packed
+    const Index limit = memory_of_all() / parts;
+    const Index columns = description_.shape.columns;
+    const Index part = choose_plan(piece_rows, {}, limit, [&](const ExchangePlan& plan) {
+      return std::max(plan.most_read(height) * columns * static_cast<Index>(sizeof(T)), DenseExchange<T>::bytes_needed(plan, columns) / 2);
+    });
+    if (part > limit) {
+      if (comm_.is_root())
+        log_warning(
+            fmt::format("{} is stored in {}, but a rank has at most {} rows of a batch, so that each chunk is read and inflated by {} ranks; "
+                        "raise --memory to {} bytes, so that one of them can do it for all, or write the file with chunks of at most {} rows",
+                        place_of(description_), description_.layout, piece_rows,
+                        std::min<Index>(comm_.size(), (height + piece_rows - 1) / piece_rows), part * parts, piece_rows));
+      return false;
+    }
+    Index readings = 1;
+    comm_.agree([&] {
+      block_rows_ = plan_->block_rows();
+      if (!keep_rows_of_chunks(plan_->rounds() > 1 ? plan_->most_chunks(height) : 1, limit)) readings = plan_->steps_of_chunk(height);
+      exchange_ = std::make_unique<DenseExchange<T>>(comm_, *plan_, columns, height);
+      queue_.emplace(std::make_unique<DenseChunkFeed<T>>(*array_, *plan_, comm_.rank(), height), plan_->steps(), most_slots, threads_);
+    });
+    warn_of_readings(comm_.max(readings));
+    return true;
+  }
+
+  /// Makes the plan with the longest rounds in which bytes_needed(plan) keeps to the limit, or with rounds of one tile; returns its bytes.
+  template <class BytesNeeded>
+  Index choose_plan(Index piece_rows, const std::vector<Index>& tile_positions, Index limit, BytesNeeded&& bytes_needed) {
+    const Index tile_rows = partition_->tile_rows();
+    for (Index tiles = (piece_rows + tile_rows - 1) / tile_rows;; tiles = (tiles + 1) / 2) {
+      plan_.emplace(*partition_, tiles * tile_rows, tile_positions);
+      const Index bytes = bytes_needed(*plan_);
+      if (bytes <= limit || tiles == 1) return bytes;
+    }
+  }
+
+  /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side, in so many rows of chunks.
+  bool keep_rows_of_chunks(Index rows, Index limit) {
     if (!array_->compressed()) return false;
-    const Index chunks = (array_->columns() + array_->unit_columns() - 1) / array_->unit_columns();
+    const Index chunks = rows * ((array_->columns() + array_->unit_columns() - 1) / array_->unit_columns());
     const Index bytes = chunks * array_->unit_rows() * array_->unit_columns() * array_->dataset().type().bytes;
-    if (bytes > slot_limit()) return false;
+    if (bytes > limit) return false;
     array_->keep_chunks(chunks + threads_);  // threads do not take them exactly in order
     return true;
   }
@@ -176,7 +270,14 @@ class StreamedSource : public DataSource<T> {
   std::optional<StoredArray> array_;       // dense
   std::optional<SparseReader<T>> sparse_;  // CSR
   DataSummary summary_;
-  double waited_at_first_ = 0;          // while the file was read for validation
+  double waited_at_first_ = 0;        // while the file was read for validation
+  std::optional<ExchangePlan> plan_;  // these where rows are exchanged
+  std::unique_ptr<RowExchange<T>> exchange_;
+  Index ready_step_ = -1;          // whose block is the one that has been put together
+  const Slot<T>* read_ = nullptr;  // by this rank, in this step
+  const Block<T>* block_ = nullptr;
+  double waited_for_ranks_ = 0;
+  ExchangeCost cost_;
   std::optional<BlockQueue<T>> queue_;  // last: its threads use the others
 };
 

@@ -104,6 +104,7 @@ template <class VisitAll>
 std::exception_ptr PassRunner<T>::timed(Phase phase, VisitAll&& visit_all) {
   std::exception_ptr failure;
   const double waited_before = x_.seconds_waited();
+  const ExchangeCost exchanged_before = x_.exchange_cost();
   {
     const PhaseTimer timer(report_.times, phase);
     try {
@@ -116,6 +117,13 @@ std::exception_ptr PassRunner<T>::timed(Phase phase, VisitAll&& visit_all) {
   const double waited = x_.seconds_waited() - waited_before;
   report_.times[phase] -= waited;
   report_.times[Phase::wait_for_data] += waited;
+  const ExchangeCost exchanged = x_.exchange_cost();
+  const double exchanging = exchanged.seconds - exchanged_before.seconds;
+  report_.times[phase] -= exchanging;
+  report_.times[Phase::communicate] += exchanging;
+  report_.exchange.seconds += exchanging;
+  report_.exchange.calls += exchanged.calls - exchanged_before.calls;
+  report_.exchange.bytes += static_cast<double>(exchanged.bytes - exchanged_before.bytes);
   return failure;
 }
 
@@ -123,7 +131,10 @@ template <Scalar T>
 void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
   weighted_ = rule.beta() != 2;
   const std::exception_ptr failure = timed(options.update_W ? Phase::solve_blocks : Phase::evaluate, [&] {
-    rule.begin_pass(options);
+    if (x_.exchanges())  // no rank may be missing in the visits
+      x_.communicator().agree([&] { rule.begin_pass(options); });
+    else
+      rule.begin_pass(options);
     for (Index batch = batches.begin; batch < batches.end; ++batch) visit(rule, batch, W, options);
     rule.end_pass();
   });

@@ -171,26 +171,35 @@ std::vector<std::vector<T>> Communicator::exchange(const std::vector<std::vector
   for (const auto& block : blocks) outgoing.push_back(static_cast<Index>(block.size()));
   std::vector<Index> incoming(outgoing.size());
   check(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T, comm_), "MPI_Alltoall");
-  Index bytes = 0;
   std::vector<std::vector<T>> received;
-  for (const Index length : incoming) {
-    received.emplace_back(static_cast<std::size_t>(length));
-    bytes += length * static_cast<Index>(sizeof(T));
+  for (const Index length : incoming) received.emplace_back(static_cast<std::size_t>(length));
+  std::vector<Message<const T>> sent;
+  std::vector<Message<T>> expected;
+  for (int step = 0; step < size_; ++step) {
+    const int from = (rank_ - step + size_) % size_;
+    const int to = (rank_ + step) % size_;
+    sent.push_back({to, blocks[static_cast<std::size_t>(to)]});
+    expected.push_back({from, received[static_cast<std::size_t>(from)]});
   }
+  exchange<T>(sent, expected);
+  return received;
+}
+
+template <class T>
+void Communicator::exchange(std::span<const Message<const T>> outgoing, std::span<const Message<T>> incoming) const {
+  Index bytes = 0;
+  for (const Message<T>& message : incoming) bytes += static_cast<Index>(message.values.size_bytes());
   const Account account(*this, bytes);
   std::vector<MPI_Request> requests;
-  for (int step = 0; step < size_; ++step) {
-    const auto from = static_cast<std::size_t>((rank_ - step + size_) % size_);
-    const auto to = static_cast<std::size_t>((rank_ + step) % size_);
-    in_pieces(incoming[from], message_limit_, [&](Index at, int length) {
-      check(MPI_Irecv(received[from].data() + at, length, mpi_type<T>(), static_cast<int>(from), 0, comm_, &requests.emplace_back()), "MPI_Irecv");
+  for (const auto& [rank, values] : incoming)
+    in_pieces(static_cast<Index>(values.size()), message_limit_, [&, from = rank, to = values.data()](Index at, int length) {
+      check(MPI_Irecv(to + at, length, mpi_type<T>(), from, 0, comm_, &requests.emplace_back()), "MPI_Irecv");
     });
-    in_pieces(outgoing[to], message_limit_, [&](Index at, int length) {
-      check(MPI_Isend(blocks[to].data() + at, length, mpi_type<T>(), static_cast<int>(to), 0, comm_, &requests.emplace_back()), "MPI_Isend");
+  for (const auto& [rank, values] : outgoing)
+    in_pieces(static_cast<Index>(values.size()), message_limit_, [&, to = rank, from = values.data()](Index at, int length) {
+      check(MPI_Isend(from + at, length, mpi_type<T>(), to, 0, comm_, &requests.emplace_back()), "MPI_Isend");
     });
-  }
   check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
-  return received;
 }
 
 void Communicator::barrier() const { check(MPI_Barrier(comm_), "MPI_Barrier"); }
@@ -248,6 +257,10 @@ template void Communicator::broadcast(std::span<int>, int) const;
 template void Communicator::broadcast(std::span<char>, int) const;
 template std::vector<Index> Communicator::allgather(Index) const;
 template std::vector<double> Communicator::allgather(double) const;
+template void Communicator::exchange(std::span<const Message<const float>>, std::span<const Message<float>>) const;
+template void Communicator::exchange(std::span<const Message<const double>>, std::span<const Message<double>>) const;
+template void Communicator::exchange(std::span<const Message<const int>>, std::span<const Message<int>>) const;
+template void Communicator::exchange(std::span<const Message<const Index>>, std::span<const Message<Index>>) const;
 template std::vector<std::vector<Index>> Communicator::exchange(const std::vector<std::vector<Index>>&) const;
 template std::vector<std::vector<int>> Communicator::exchange(const std::vector<std::vector<int>>&) const;
 template std::vector<std::vector<float>> Communicator::exchange(const std::vector<std::vector<float>>&) const;

@@ -62,7 +62,7 @@ void UpdateRule<T>::set_H(const Matrix<T>& Ht, std::span<const double> sums) {
 
 template <Scalar T>
 void UpdateRule<T>::keep_projections(Index local_rows) {
-  if (kept_projections_.rows() != local_rows) kept_projections_ = Matrix<T>(local_rows, k_);
+  if (kept_projections_.rows() != local_rows || kept_projections_.columns() == 0) kept_projections_ = Matrix<T>(local_rows, k_);
   projections_known_ = false;
 }
 

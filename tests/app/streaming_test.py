@@ -99,6 +99,32 @@ class Same(ProgramTest):
         np.testing.assert_allclose(self.read("y.h5", "X"), w @ self.read("a.h5", "H"), rtol=1e-12)
 
 
+    def test_rows_that_are_exchanged(self):
+        """Chunks that hold more rows than a rank has of a batch: one rank inflates each and sends the others their rows."""
+        with h5py.File(self.path("x.h5"), "w") as file:
+            file.create_dataset("X", data=positive_matrix(4000, 25), chunks=(130, 10), compression="gzip")
+        options = ["-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--estimator", "minibatch-nmf", "--batch-size", "64"]
+        for fresh in ("true", "false"):
+            with self.subTest(fresh=fresh):
+                some = [*options, "--fresh-restarts", fresh, "--max-no-improvement", "none"]
+                self.succeed("fit", "x.h5", *some, "--max-iter", "4", "--memory", "none", "-o", "a.h5")
+                result = self.succeed("fit", "x.h5", *some, "--max-iter", "4", "--memory", "200000", "--log-json", "log.jsonl", "-o", "b.h5")
+                self.assertNotIn("inflated by", result.stderr)
+                self.assert_same("a.h5", "b.h5")
+                with open(self.path("log.jsonl")) as file:
+                    report = json.loads(file.readlines()[-1])["report"]
+                os.remove(self.path("log.jsonl"))
+                if RANKS > 1:
+                    moved = report["collectives"]["exchange of X"]["bytes"]
+                    self.assertGreater(moved, 0)
+                    self.assertGreater(report["bytes_communicated"], moved)
+        for memory, end in (("none", "a"), ("200000", "b")):
+            self.succeed("transform", "x.h5", "--model", f"{end}.h5", "--memory", memory, "-o", f"w{end}.h5")
+            self.succeed("partial-fit", "x.h5", "--memory", memory, "--model", f"{end}.h5")
+        self.assert_same("wa.h5", "wb.h5")
+        self.assert_same("a.h5", "b.h5")
+
+
 class Refused(ProgramTest):
     def test_bad_value_leaves_the_model_alone(self):
         x = positive_matrix(3000, 20)
@@ -212,6 +238,17 @@ class Damaged(ProgramTest):
         error = self.damage_while_it_runs(lambda: os.rename(self.path("other"), self.path("x.h5")))
         self.assertIn("has been replaced while it was being read", error)
         self.assert_goes_on()
+
+
+class DamagedWhileExchanged(Damaged):
+    """The same where one rank reads for the others."""
+
+    BATCH = 160
+    OPTIONS = ["-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--checkpoint", "c.h5", "--checkpoint-every", "1", "--memory", "200000",
+               "--estimator", "minibatch-nmf", "--batch-size", str(BATCH), "--max-no-improvement", "none", "--fresh-restarts", "false"]
+
+    def iterations(self):
+        return super().iterations() // -(-4000 // self.BATCH)
 
 
 class Memory(ProgramTest):

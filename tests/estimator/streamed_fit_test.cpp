@@ -30,6 +30,7 @@ struct Problem {
   bool shuffle = false;
   bool fresh_restarts = false;
   Init init = Init::random;
+  Index batch_size = 100;
 
   Parameters parameters() const {
     Parameters p;
@@ -43,7 +44,7 @@ struct Problem {
     p.shuffle = shuffle;
     p.alpha_W = 0.0005;
     p.l1_ratio = 0.5;
-    p.batch_size = 100;
+    p.batch_size = batch_size;
     p.fresh_restarts = fresh_restarts;
     p.max_no_improvement = std::nullopt;
     return p;
@@ -87,6 +88,7 @@ class Files {
       for (double& value : x) value += 0.1;
       test::write_sample(file, "/plain", {rows, columns}, x, {.type = H5T_IEEE_F32BE});
       test::write_sample(file, "/chunked", {rows, columns}, x, {.type = H5T_IEEE_F64LE, .chunk = {90, 20}, .gzip = 1, .shuffle = true});
+      test::write_sample(file, "/tall", {rows, columns}, x, {.type = H5T_IEEE_F32LE, .chunk = {128, 20}, .gzip = 1});
       write_csr(file, "/full_csr", x);
     });
   }
@@ -143,11 +145,11 @@ class CountingSource final : public DataSource<T> {
 struct Sources {
   std::unique_ptr<DataSource<double>> loaded;
   std::unique_ptr<DataSource<double>> streamed;
-  Sources(const Communicator& comm, const std::string& input, Index batch_rows) {
+  Sources(const Communicator& comm, const std::string& input, Index batch_rows, Index memory = 9000) {  // blocks of a few tiles
     const MatrixDescription description = describe_matrix(comm, input, "NMF");
     LoadOptions options{.batch_rows = batch_rows};
     loaded = load_matrix<double>(comm, description, options);
-    options.memory = 9000;  // blocks of a few tiles
+    options.memory = memory;
     streamed = open_source<double>(comm, description, options);
   }
 };
@@ -170,6 +172,32 @@ TEST(Streamed, FitsEqualThoseInMemoryToTheBit) {
       EXPECT_EQ(a.n_iter, b.n_iter) << problem.name << " of " << path;
       EXPECT_EQ(a.reconstruction_err, b.reconstruction_err) << problem.name << " of " << path;
     }
+  }
+}
+
+/// Batches of 20 rows are exchanged at once, larger ones in rounds.
+TEST(Streamed, FitsWithExchangedRowsEqualThoseInMemoryToTheBit) {
+  const Communicator comm;
+  const Files files;
+  for (Problem problem : fits) {
+    if (problem.estimator != Estimator::minibatch_nmf) continue;
+    for (const Init init : {Init::random, Init::nndsvda})
+      for (const Index batch_size : {20, 64, 100}) {
+        problem.init = init;
+        problem.batch_size = batch_size;
+        const Sources x(comm, files.input("/tall"), batch_size, 60000);
+        ASSERT_EQ(x.streamed->exchanges(), comm.size() > 1);
+        RunReport report;
+        FitControl<double> control;
+        control.report = &report;
+        const FittedModel<double> a = fit(*x.loaded, problem.parameters(), 5);
+        const FittedModel<double> b = fit(*x.streamed, problem.parameters(), 5, {}, control);
+        EXPECT_TRUE(same_bits(a.factors.Ht, b.factors.Ht)) << problem.name << " " << batch_size;
+        EXPECT_TRUE(same_bits(a.factors.W, b.factors.W)) << problem.name << " " << batch_size;
+        EXPECT_EQ(a.reconstruction_err, b.reconstruction_err) << problem.name << " " << batch_size;
+        EXPECT_EQ(report.exchange.calls > 0, comm.size() > 1);
+        EXPECT_EQ(comm.sum(report.exchange.bytes) > 0, comm.size() > 1);
+      }
   }
 }
 

@@ -48,4 +48,23 @@ inline std::vector<double> sample_values(Index rows, Index columns, Index seed =
   return values;
 }
 
+/// A CSR group /X whose rows are not sorted.
+inline void write_csr(hdf5::File& file, const std::vector<double>& x, Index rows, Index columns, const SampleLayout& data,
+                      const SampleLayout& indices) {
+  std::vector<double> values, places, bounds(1, 0);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = columns - 1; j >= 0; --j)  // unsorted on purpose
+      if (const double value = x[static_cast<std::size_t>(i * columns + j)]; value != 0) {
+        values.push_back(value);
+        places.push_back(static_cast<double>(j));
+      }
+    bounds.push_back(static_cast<double>(values.size()));
+  }
+  write_sample(file, "/X/data", {values.size()}, values, data);
+  write_sample(file, "/X/indices", {places.size()}, places, indices);
+  write_sample(file, "/X/indptr", {bounds.size()}, bounds, {.type = H5T_STD_I64LE});
+  file.write_attribute("/X", "encoding-type", std::string("csr_matrix"));
+  file.write_integers_attribute("/X", "shape", std::vector<Index>{rows, columns});
+}
+
 }  // namespace scanmf::test

@@ -22,6 +22,13 @@ struct DataSummary {
   double mean(const Shape& shape) const { return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns)); }
 };
 
+/// What exchanging rows between ranks has cost this one.
+struct ExchangeCost {
+  Index calls = 0;
+  Index bytes = 0;     // received
+  double seconds = 0;  // waiting for others included
+};
+
 /// X (rows × columns), partitioned over the ranks by rows, handed out block by block. In memory or streamed makes no difference to who uses it.
 template <Scalar T>
 class DataSource {
@@ -38,15 +45,25 @@ class DataSource {
   /// Replicated. What the validation (finite, >= 0) of the first reading found out.
   virtual const DataSummary& summary() const = 0;
 
-  /// Local, not collective. Calls `visitor` for this rank's blocks of one batch, in ascending order; not at all when the rank has no rows in it.
-  /// The block's memory is valid during the call only. Throws Error when reading fails.
+  /// Calls `visitor` for this rank's blocks of one batch, in ascending order; not at all when the rank has no rows in it. The block's memory is valid
+  /// during the call only. Throws Error when reading fails, and what the visitor throws.
+  /// Every rank makes the same sequence of visits, ranks without rows included, because a source may have to exchange rows between ranks for it. Such
+  /// a visit is collective: a failure of reading, or of the visitor, on any rank makes it throw AgreedError on all. The visitor does not communicate.
   virtual void visit(Index batch, const Visitor& visitor) = 0;
 
   /// Bytes this rank holds X in, as laid out for the kernels (streamed: the largest amount at a time).
   virtual Index bytes() const = 0;
 
-  /// Seconds in which visit() had to wait for a block to be read; 0 for data in memory.
+  /// Seconds in which visit() had to wait for a block to be read, here or by a rank that sends it; 0 for data in memory.
   virtual double seconds_waited() const { return 0; }
+
+  /// True when visit() is collective. Nothing may then fail on one rank alone between two visits.
+  virtual bool exchanges() const { return false; }
+  /// What visit() has spent on that so far.
+  virtual ExchangeCost exchange_cost() const { return {}; }
+
+  /// Compressed chunks that this rank has read and inflated since the source was opened.
+  virtual Index chunks_inflated() const { return 0; }
 
   /// True when blocks stay in memory, so that visiting again costs no reading.
   virtual bool in_memory() const = 0;

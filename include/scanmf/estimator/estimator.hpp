@@ -51,6 +51,7 @@ struct RunReport {
   CollectiveCost allreduce;       // sums of scalars and Gram matrices
   CollectiveCost reduce_scatter;  // n × k statistics
   CollectiveCost allgather;       // H
+  CollectiveCost exchange;        // rows of X that another rank has read
   double block_flops = 0;  // floating-point operations on X, by the formula 4·m·n·k an iteration (8·m·n·k for β ≠ 2; sparse: non-zeros for m·n)
   double block_bytes = 0;  // bytes of X read by the kernels, one reading a pass
   Index passes = 0;

@@ -16,6 +16,13 @@ namespace scanmf {
 /// elements and with more than INT_MAX bytes.
 constexpr Index default_message_limit = Index{1} << 27;
 
+/// Elements that go to another rank, or come from it.
+template <class T>
+struct Message {
+  int rank = 0;
+  std::span<T> values;
+};
+
 /// A private duplicate of an MPI communicator. Messages of any length; MPI errors become Error.
 /// All members but rank(), size(), bytes() and seconds() are collective: every rank calls them, in the same order.
 ///
@@ -76,10 +83,13 @@ class Communicator {
   /// Collective. Rank r sends blocks[s] to rank s and returns what it received, one vector a sender. T = Index, int32, float, double.
   template <class T>
   std::vector<std::vector<T>> exchange(const std::vector<std::vector<T>>& blocks) const;
+  /// Collective. Messages whose lengths both sides know; those from one rank to another arrive in the order in which they are listed. Same T.
+  template <class T>
+  void exchange(std::span<const Message<const T>> outgoing, std::span<const Message<T>> incoming) const;
   void barrier() const;
 
-  /// Collective. Runs `work` on every rank (it must not communicate). When it throws anywhere, every rank throws AgreedError
-  /// with the message of the lowest rank that failed.
+  /// Collective. Runs `work` on every rank. When it throws anywhere, every rank throws AgreedError with the message of the lowest rank that failed.
+  /// It must not communicate, unless nothing fails on one rank alone before it does (DataSource::visit).
   void agree(const std::function<void()>& work) const;
 
   /// Bytes this rank handed to or received from collectives so far, and seconds spent in them.

@@ -1,0 +1,47 @@
+#include "data/chunk_feed.hpp"
+
+#include <algorithm>
+
+namespace scanmf::data {
+
+template <Scalar T>
+Slot<T> DenseChunkFeed<T>::make_slot() const {
+  Slot<T> slot;
+  slot.value = Buffer<T>(plan_.most_read(height_) * array_.columns());
+  return slot;
+}
+
+template <Scalar T>
+std::optional<Part> DenseChunkFeed<T>::next(PartCursor& cursor) const {
+  const auto [rows, place] = plan_.next_read(cursor.batch, rank_, height_, cursor.row);
+  if (rows.empty()) return std::nullopt;
+  Part part;
+  part.blocks = {0, 1};
+  part.rows = {rows.begin, std::min(rows.end, (rows.begin / array_.unit_rows() + 1) * array_.unit_rows())};
+  part.columns = {cursor.column, std::min(array_.columns(), cursor.column + array_.unit_columns())};
+  part.place = place;
+  cursor.column = part.columns.end;
+  if (cursor.column == array_.columns()) {
+    cursor.column = 0;
+    cursor.row = part.rows.end;
+  }
+  return part;
+}
+
+template <Scalar T>
+Index DenseChunkFeed<T>::begin_block(Index step, Index, Slot<T>&) const {
+  return plan_.count_read(step, rank_, height_) * array_.columns();
+}
+
+template <Scalar T>
+void DenseChunkFeed<T>::read(Index, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+  const MatrixView<const T> view = array_.read(part.rows, part.columns, scratch.values);
+  T* const to = slots[0]->value.data() + part.place * array_.columns() + part.columns.begin;
+  for (Index i = 0; i < view.rows; ++i) std::copy_n(view.row(i), view.columns, to + i * array_.columns());
+  added[0] += view.rows * view.columns;
+}
+
+template class DenseChunkFeed<float>;
+template class DenseChunkFeed<double>;
+
+}  // namespace scanmf::data

@@ -1,0 +1,34 @@
+#pragma once
+
+#include "data/block_feed.hpp"
+#include "data/exchange_plan.hpp"
+#include "data/sparse_reader.hpp"
+
+namespace scanmf::data {
+
+/// What a rank reads in each step of an exchange: parts of its chunks. One block a step ("batches" of a queue are steps here), none where the rank
+/// reads nothing. Rows as they lie in the file, one after the other, in Slot::value.
+template <Scalar T>
+class DenseChunkFeed : public BlockFeed<T> {
+ public:
+  /// height: rows of a chunk.
+  DenseChunkFeed(const StoredArray& array, const ExchangePlan& plan, int rank, Index height)
+      : array_(array), plan_(plan), rank_(rank), height_(height) {}
+
+  Index blocks(Index step) const override { return plan_.count_read(step, rank_, height_) > 0 ? 1 : 0; }
+  Slot<T> make_slot() const override;
+  Index slot_bytes() const override { return plan_.most_read(height_) * array_.columns() * static_cast<Index>(sizeof(T)); }
+  PartCursor begin(Index step) const override { return {.batch = step}; }
+  std::optional<Part> next(PartCursor& cursor) const override;
+  Index begin_block(Index step, Index block, Slot<T>& slot) const override;
+  void read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const override;
+  void finish_block(Slot<T>&) const override {}
+
+ private:
+  const StoredArray& array_;
+  const ExchangePlan& plan_;
+  int rank_;
+  Index height_;
+};
+
+}  // namespace scanmf::data

@@ -1,0 +1,86 @@
+#include "data/row_exchange.hpp"
+
+#include <algorithm>
+
+#include "data/packing.hpp"
+
+namespace scanmf::data {
+namespace {
+
+/// Collective. Elements of one array, `width` of them a position. read: what this rank has read in the step; received: the first position that it
+/// gets in the step. Positions that a rank has read for itself are left alone.
+template <class E>
+void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, Index width, const E* read, E* received) {
+  const auto elements = [width](Index positions) { return static_cast<std::size_t>(positions * width); };
+  std::vector<Message<const E>> outgoing;
+  plan.for_each_read(step, comm.rank(), height, [&](int owner, Range run, Index place) {
+    if (owner != comm.rank()) outgoing.push_back({owner, {read + elements(place), elements(run.size())}});
+  });
+  std::vector<Message<E>> incoming;
+  const Index begin = plan.positions(step, comm.rank()).begin;
+  plan.for_each_run(step, comm.rank(), height, [&](int reader, Range run) {
+    if (reader != comm.rank()) incoming.push_back({reader, {received + elements(run.begin - begin), elements(run.size())}});
+  });
+  comm.exchange<E>(outgoing, incoming);
+}
+
+/// What does not depend on the storage.
+template <Scalar T>
+void number_block(const ExchangePlan& plan, Index step, int rank, Block<T>& block) {
+  const RowPartition& partition = plan.partition();
+  const Index batch = plan.batch_of(step);
+  block.global_row = plan.rows(step, rank).begin;
+  block.local_row = partition.local_begin(batch, rank) + block.global_row - partition.piece(batch, rank).begin;
+  block.first_tile = (block.global_row - partition.batch(batch).begin) / partition.tile_rows();
+}
+
+}  // namespace
+
+template <Scalar T>
+DenseExchange<T>::DenseExchange(const Communicator& comm, const ExchangePlan& plan, Index columns, Index height)
+    : comm_(comm),
+      plan_(plan),
+      columns_(columns),
+      height_(height),
+      received_(plan.block_rows() * columns),
+      packed_(plan.block_rows() * padded_columns<T>(columns)) {}
+
+template <Scalar T>
+void DenseExchange<T>::exchange(Index step, const Slot<T>* read) {
+  exchange_positions<T>(comm_, plan_, step, height_, columns_, read != nullptr ? read->value.data() : nullptr, received_.data());
+}
+
+template <Scalar T>
+const Block<T>& DenseExchange<T>::assemble(Index step, const Slot<T>* read) {
+  struct Source {
+    Range rows;
+    const T* from;
+  };
+  const Range rows = plan_.rows(step, comm_.rank());
+  std::vector<Source> sources;
+  plan_.for_each_run(step, comm_.rank(), height_, [&](int reader, Range run) {
+    if (reader != comm_.rank()) sources.push_back({run, received_.data() + (run.begin - rows.begin) * columns_});
+  });
+  plan_.for_each_read(step, comm_.rank(), height_, [&](int owner, Range run, Index place) {
+    if (owner == comm_.rank()) sources.push_back({run, read->value.data() + place * columns_});
+  });
+  const Index tile_rows = plan_.partition().tile_rows();
+  const PackedRows<T> to{packed_.data(), rows.size(), columns_, tile_rows};
+  const Index tiles = (rows.size() + tile_rows - 1) / tile_rows;
+#pragma omp parallel for schedule(static)
+  for (Index tile = 0; tile < tiles; ++tile)
+    for (const Source& source : sources) {
+      const Range shared = {std::max(source.rows.begin, rows.begin + tile * tile_rows),
+                            std::min(source.rows.end, rows.begin + (tile + 1) * tile_rows)};
+      if (shared.empty()) continue;
+      to.put(shared.begin - rows.begin, 0, {source.from + (shared.begin - source.rows.begin) * columns_, shared.size(), columns_});
+    }
+  number_block(plan_, step, comm_.rank(), block_);
+  block_.matrix = to.block();
+  return block_;
+}
+
+template class DenseExchange<float>;
+template class DenseExchange<double>;
+
+}  // namespace scanmf::data

@@ -1,0 +1,208 @@
+// Batches that cut compressed chunks between ranks: one rank reads and inflates each chunk and sends the others their rows.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <limits>
+
+#include "scanmf/core/log.hpp"
+#include "support/block_record.hpp"
+#include "support/messages.hpp"
+#include "support/sample_files.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace scanmf {
+namespace {
+
+using hdf5::File;
+using test::expect_same;
+using test::message_of;
+using test::record;
+using test::sample_values;
+using test::TemporaryFolder;
+using test::write_sample;
+
+void nobody(LogLevel, std::string_view) {}
+const bool quiet = (set_log_sink(nobody), true);
+
+/// As in memory, to the bit, in every pass; `exchanged`: wherever there are several ranks.
+template <Scalar T>
+void expect_same_as_memory(const Communicator& comm, const std::string& input, Index batch_rows, Index memory, bool exchanged = true) {
+  const MatrixDescription description = describe_matrix(comm, input, "NMF");
+  const LoadOptions options{.batch_rows = batch_rows, .memory = memory};
+  EXPECT_EQ(open_source<T>(comm, description, options)->exchanges(), exchanged && comm.size() > 1) << input << " " << batch_rows << " " << memory;
+  test::expect_same_sources<T>(comm, input, {.batch_rows = batch_rows}, memory);
+}
+
+TEST(Exchange, DenseEqualsMemoryToTheBit) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::vector<test::SampleLayout> layouts = {{.type = H5T_IEEE_F32LE, .chunk = {256, 70}, .gzip = 1},
+                                                   {.type = H5T_IEEE_F64BE, .chunk = {200, 33}, .gzip = 3, .shuffle = true},
+                                                   {.type = H5T_STD_U8LE, .chunk = {1500, 8}, .gzip = 1},
+                                                   {.type = H5T_STD_I16LE, .chunk = {130, 70}, .gzip = 1, .checksum = true}};
+  folder.on_root([&] {
+    File file = File::create(folder.file("x.h5"));
+    for (std::size_t l = 0; l < layouts.size(); ++l) write_sample(file, "/l" + std::to_string(l), {1500, 70}, sample_values(1500, 70), layouts[l]);
+  });
+  for (std::size_t l = 0; l < layouts.size(); ++l) {
+    const std::string input = folder.file("x.h5") + ":/l" + std::to_string(l);
+    for (const Index batch_rows : {16, 50, 100, 128})
+      for (const Index memory : {20000, 90000})  // in rounds, or not
+        expect_same_as_memory<float>(comm, input, batch_rows, memory);
+    expect_same_as_memory<double>(comm, input, 100, 200000);
+    expect_same_as_memory<double>(comm, input, 100, 1, false);  // no room
+  }
+}
+
+TEST(Exchange, RowsOfOneTileAndRanksWithoutRows) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("x.h5"));
+    write_sample(file, "/X", {101, 9}, sample_values(101, 9), {.chunk = {40, 9}, .gzip = 1});
+  });
+  for (const Index batch_rows : {1, 2, 3, 10}) expect_same_as_memory<float>(comm, folder.file("x.h5"), batch_rows, 1100);
+}
+
+TEST(Exchange, ChunksThatWereNeverWritten) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::vector<double> x = sample_values(600, 30);
+  folder.on_root([&] {
+    File file = File::create(folder.file("n.h5"));
+    write_sample(file, "/X", {600, 30}, {}, {.chunk = {100, 7}, .gzip = 1});
+    file.dataset("/X").write_rows(Range{0, 250}, x.data());
+  });
+  for (const Index memory : {10000, 30000}) expect_same_as_memory<double>(comm, folder.file("n.h5"), 32, memory);
+}
+
+TEST(Exchange, EachChunkIsInflatedByOneRank) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  constexpr Index side_by_side = 3;
+  constexpr Index high = 40;
+  folder.on_root([&] {
+    File file = File::create(folder.file("x.h5"));
+    write_sample(file, "/X", {high * 64, 30}, sample_values(high * 64, 30), {.type = H5T_IEEE_F32LE, .chunk = {64, 10}, .gzip = 1});
+  });
+  const auto source = open_source<float>(comm, describe_matrix(comm, folder.file("x.h5"), "NMF"), {.batch_rows = 16, .memory = 60000});
+  const auto own_chunks = [&] { return side_by_side * ((high - comm.rank() + comm.size() - 1) / comm.size()); };
+  const Index ahead = 2 * side_by_side;  // reading goes on with the next pass
+  for (int pass = 1; pass <= 3; ++pass) {
+    EXPECT_GE(source->chunks_inflated(), own_chunks() * pass - (pass - 1) * ahead);
+    EXPECT_LE(source->chunks_inflated(), own_chunks() * pass + ahead);
+    for (Index batch = 0; batch < source->partition().batches(); ++batch) source->visit(batch, [](const Block<float>&) {});
+  }
+  EXPECT_LE(source->bytes(), 60000);
+  if (comm.size() == 1) return;
+  EXPECT_EQ(source->exchange_cost().calls, 3 * source->partition().batches());
+  EXPECT_GT(comm.sum(source->exchange_cost().bytes), 0);
+}
+
+TEST(Exchange, AnyOrderOfVisits) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    File file = File::create(folder.file("o.h5"));
+    write_sample(file, "/X", {1600, 20}, sample_values(1600, 20), {.chunk = {90, 7}, .gzip = 1});
+  });
+  const MatrixDescription description = describe_matrix(comm, folder.file("o.h5"), "NMF");
+  for (const Index memory : {5000, 40000}) {
+    const LoadOptions options{.batch_rows = 64, .memory = memory};
+    const auto loaded = load_matrix<float>(comm, description, {.batch_rows = 64});
+    const auto streamed = open_source<float>(comm, description, options);
+    EXPECT_EQ(streamed->exchanges(), comm.size() > 1);
+    for (const Index batch : {0, 0, 0, 1, 2, 2, 0, 6, 0, 1, 5, 4, 4, 3, 6, 6})
+      expect_same(record(*loaded, batch), record(*streamed, batch), "batch " + std::to_string(batch));
+    const ExchangeCost before = streamed->exchange_cost();
+    if (memory == 40000) record(*streamed, 6);
+    EXPECT_EQ(streamed->exchange_cost().calls, before.calls);  // what has been exchanged is still there
+    // One rank's visitor gives up: all ranks throw, and go on together.
+    for (int rank = 0; rank < comm.size(); ++rank) {
+      const std::string message = message_of([&] {
+        streamed->visit(3, [&](const Block<float>&) {
+          if (comm.rank() == rank) throw Error("enough");
+        });
+      });
+      EXPECT_EQ(message, "enough");
+      expect_same(record(*loaded, 3), record(*streamed, 3), "after giving up");
+    }
+  }
+}
+
+TEST(Exchange, FirstBadValueIsNamed) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  std::vector<double> x = sample_values(900, 30);
+  x[30 * 700 + 4] = std::numeric_limits<double>::quiet_NaN();
+  x[30 * 710] = -1;
+  folder.on_root([&] {
+    File file = File::create(folder.file("bad.h5"));
+    write_sample(file, "/X", {900, 30}, x, {.chunk = {300, 30}, .gzip = 1});
+  });
+  const MatrixDescription description = describe_matrix(comm, folder.file("bad.h5"), "NMF");
+  EXPECT_EQ(message_of([&] { open_source<double>(comm, description, {.batch_rows = 50, .memory = 40000}); }),
+            "Input X contains NaN. (row 700, column 4 of " + folder.file("bad.h5") + ":/X, counted from 0)");
+}
+
+/// Nobody but the source itself brings the error to all ranks.
+std::string message_of_pass(DataSource<double>& source) {
+  return message_of([&] {
+    for (Index batch = 0; batch < source.partition().batches(); ++batch) source.visit(batch, [](const Block<double>&) {});
+  });
+}
+
+void damage_chunk(const std::string& name, hsize_t row) {
+  haddr_t address = 0;
+  {
+    const File file = File::open(name);
+    const hsize_t start[2] = {row, 0};
+    hsize_t size = 0;
+    unsigned mask = 0;
+    H5Dget_chunk_info_by_coord(file.dataset("/X").id(), start, &mask, &address, &size);
+  }
+  const int file = ::open(name.c_str(), O_WRONLY);
+  EXPECT_EQ(pwrite(file, "\xFF\xFF\xFF\xFF", 4, static_cast<off_t>(address)), 4);
+  ::close(file);
+}
+
+TEST(Exchange, DamageIsEverybodys) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name) {
+    folder.on_root([&] {
+      File file = File::create(folder.file(name));
+      write_sample(file, "/X", {3000, 30}, sample_values(3000, 30), {.chunk = {100, 30}, .gzip = 1});
+    });
+  };
+  const auto open = [&](const std::string& name) {
+    return open_source<double>(comm, describe_matrix(comm, folder.file(name), "NMF"), {.batch_rows = 30, .memory = 90000});
+  };
+  for (const Index chunk : {15, 16, 17}) {  // of one rank or another
+    write("damaged.h5");
+    auto source = open("damaged.h5");
+    EXPECT_EQ(source->exchanges(), comm.size() > 1);
+    folder.on_root([&] { damage_chunk(folder.file("damaged.h5"), static_cast<hsize_t>(100 * chunk)); });
+    const std::string message = message_of_pass(*source);
+    if (comm.size() == 1) EXPECT_NE(message.find("a chunk does not inflate; the file is damaged"), std::string::npos) << message;
+    if (comm.size() > 1)
+      EXPECT_EQ(message, "cannot read rows " + std::to_string(100 * chunk) + " to " + message.substr(message.find(" to ") + 4, 4) + " of " +
+                             folder.file("damaged.h5") + ":/X: a chunk does not inflate; the file is damaged");
+    EXPECT_EQ(message, comm.broadcast(message));
+  }
+  write("cut.h5");
+  auto source = open("cut.h5");
+  EXPECT_EQ(message_of_pass(*source), "no error");
+  folder.on_root([&] { std::filesystem::resize_file(folder.file("cut.h5"), 20000); });
+  EXPECT_NE(message_of_pass(*source).find("cut.h5 has been truncated from "), std::string::npos);
+  write("replaced.h5");
+  source = open("replaced.h5");
+  write("other.h5");
+  folder.on_root([&] { std::filesystem::rename(folder.file("other.h5"), folder.file("replaced.h5")); });
+  EXPECT_EQ(message_of_pass(*source), folder.file("replaced.h5") + " has been replaced while it was being read");
+}
+
+}  // namespace
+}  // namespace scanmf

@@ -31,4 +31,40 @@ class DenseChunkFeed : public BlockFeed<T> {
   Index height_;
 };
 
+/// Elements of a chunk of each array; of an array that is not compressed, those of the other's.
+struct ChunkHeights {
+  Index values = 1;
+  Index indices = 1;
+};
+
+/// The same for CSR: runs of column numbers in Slot::column, of values in Slot::value. Each array has chunks of its own.
+template <Scalar T>
+class CsrChunkFeed : public BlockFeed<T> {
+ public:
+  CsrChunkFeed(const SparseReader<T>& reader, const ExchangePlan& plan, int rank, ChunkHeights heights)
+      : reader_(reader), plan_(plan), rank_(rank), heights_(heights) {}
+
+  Index blocks(Index step) const override { return elements(step) > 0 ? 1 : 0; }
+  Slot<T> make_slot() const override;
+  Index slot_bytes() const override { return bytes_needed(plan_, heights_); }
+  PartCursor begin(Index step) const override { return {.batch = step}; }
+  std::optional<Part> next(PartCursor& cursor) const override;
+  Index begin_block(Index step, Index, Slot<T>&) const override { return elements(step); }
+  void read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const override;
+  void finish_block(Slot<T>&) const override {}
+
+  static Index bytes_needed(const ExchangePlan& plan, ChunkHeights heights) {
+    return plan.most_read(heights.values) * static_cast<Index>(sizeof(T)) +
+           plan.most_read(heights.indices) * static_cast<Index>(sizeof(std::int32_t));
+  }
+
+ private:
+  Index elements(Index step) const { return plan_.count_read(step, rank_, heights_.values) + plan_.count_read(step, rank_, heights_.indices); }
+
+  const SparseReader<T>& reader_;
+  const ExchangePlan& plan_;
+  int rank_;
+  ChunkHeights heights_;
+};
+
 }  // namespace scanmf::data

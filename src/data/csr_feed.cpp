@@ -12,13 +12,9 @@ CsrFeed<T>::CsrFeed(const SparseReader<T>& reader, const RowPartition& partition
       rank_(rank),
       columns_(columns),
       check_sign_(check_sign),
-      positions_(partition.local_rows(rank) + partition.batches()),
+      bounds_(reader, partition, rank),
       cuts_(static_cast<std::size_t>(partition.batches())) {
-  for (Index batch = 0; batch < partition.batches(); ++batch) {
-    const Range piece = partition.piece(batch, rank);
-    if (!piece.empty()) reader.read_bounds(piece, positions_.data() + partition.local_begin(batch, rank) + batch);
-    cut(batch, least_tiles, block_elements);
-  }
+  for (Index batch = 0; batch < partition.batches(); ++batch) cut(batch, least_tiles, block_elements);
 }
 
 template <Scalar T>

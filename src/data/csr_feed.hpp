@@ -1,7 +1,7 @@
 #pragma once
 
 #include "data/block_feed.hpp"
-#include "data/sparse_reader.hpp"
+#include "data/row_bounds.hpp"
 
 namespace scanmf::data {
 
@@ -26,7 +26,7 @@ class CsrFeed : public BlockFeed<T> {
  private:
   /// Rows of a block, numbered within this rank's piece of the batch.
   Range rows_of(Index batch, Index block) const;
-  const Index* positions(Index batch) const { return positions_.data() + partition_.local_begin(batch, rank_) + batch; }
+  const Index* positions(Index batch) const { return bounds_.of(batch); }
   Range elements_of(Index batch, Index block) const;
   void cut(Index batch, Index least_tiles, Index block_elements);
 
@@ -35,7 +35,7 @@ class CsrFeed : public BlockFeed<T> {
   int rank_;
   Index columns_;
   bool check_sign_;
-  Buffer<Index> positions_;               // in the file: for each batch, of the rows of this rank's piece and of its end
+  RowBounds<T> bounds_;
   std::vector<std::vector<Index>> cuts_;  // for each batch, the first row of each block, and the end
   Index most_rows_ = 0;                   // of a block
   Index most_elements_ = 0;

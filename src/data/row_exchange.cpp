@@ -24,6 +24,15 @@ void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Inde
   comm.exchange<E>(outgoing, incoming);
 }
 
+/// Copies what this rank has read for itself to its place.
+template <class E>
+void copy_own(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, const E* read, E* received) {
+  const Index begin = plan.positions(step, comm.rank()).begin;
+  plan.for_each_read(step, comm.rank(), height, [&](int owner, Range run, Index place) {
+    if (owner == comm.rank()) std::copy_n(read + place, run.size(), received + (run.begin - begin));
+  });
+}
+
 /// What does not depend on the storage.
 template <Scalar T>
 void number_block(const ExchangePlan& plan, Index step, int rank, Block<T>& block) {
@@ -80,7 +89,45 @@ const Block<T>& DenseExchange<T>::assemble(Index step, const Slot<T>* read) {
   return block_;
 }
 
+template <Scalar T>
+CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader, Index columns, ChunkHeights heights,
+                            bool check_sign)
+    : comm_(comm),
+      plan_(plan),
+      columns_(columns),
+      heights_(heights),
+      check_sign_(check_sign),
+      bounds_(reader, plan.partition(), comm.rank()),
+      row_begin_(plan.block_rows() + 1),
+      column_(plan.most_received()),
+      value_(plan.most_received()) {}
+
+template <Scalar T>
+void CsrExchange<T>::exchange(Index step, const Slot<T>* read) {
+  exchange_positions<std::int32_t>(comm_, plan_, step, heights_.indices, 1, read != nullptr ? read->column.data() : nullptr, column_.data());
+  exchange_positions<T>(comm_, plan_, step, heights_.values, 1, read != nullptr ? read->value.data() : nullptr, value_.data());
+}
+
+template <Scalar T>
+const Block<T>& CsrExchange<T>::assemble(Index step, const Slot<T>* read) {
+  if (read != nullptr) {
+    copy_own<std::int32_t>(comm_, plan_, step, heights_.indices, read->column.data(), column_.data());
+    copy_own<T>(comm_, plan_, step, heights_.values, read->value.data(), value_.data());
+  }
+  const Index batch = plan_.batch_of(step);
+  const Range rows = plan_.rows(step, comm_.rank());
+  const Index* const bounds = bounds_.of(batch) + (rows.begin - plan_.partition().piece(batch, comm_.rank()).begin);
+  row_begin_[0] = 0;
+  for (Index i = 1; i <= rows.size(); ++i) row_begin_[i] = bounds[i] - bounds[0];
+  settle_rows(rows.size(), row_begin_.data(), column_.data(), value_.data(), check_sign_);
+  number_block(plan_, step, comm_.rank(), block_);
+  block_.matrix = CsrBlock<T>{rows.size(), columns_, plan_.partition().tile_rows(), row_begin_.data(), column_.data(), value_.data()};
+  return block_;
+}
+
 template class DenseExchange<float>;
 template class DenseExchange<double>;
+template class CsrExchange<float>;
+template class CsrExchange<double>;
 
 }  // namespace scanmf::data

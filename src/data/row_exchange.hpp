@@ -1,7 +1,7 @@
 #pragma once
 
-#include "data/block_feed.hpp"
-#include "data/exchange_plan.hpp"
+#include "data/chunk_feed.hpp"
+#include "data/row_bounds.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
 namespace scanmf::data {
@@ -46,6 +46,34 @@ class DenseExchange : public RowExchange<T> {
   Index height_;
   Buffer<T> received_;  // rows of the block, each at its place; those that this rank has read itself are left out
   Buffer<T> packed_;
+  Block<T> block_;
+};
+
+template <Scalar T>
+class CsrExchange : public RowExchange<T> {
+ public:
+  /// Reads where this rank's rows lie in the file. columns: of X.
+  CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader, Index columns, ChunkHeights heights,
+              bool check_sign);
+
+  void exchange(Index step, const Slot<T>* read) override;
+  const Block<T>& assemble(Index step, const Slot<T>* read) override;
+  Index bytes() const override { return bytes_needed(plan_); }
+
+  static Index bytes_needed(const ExchangePlan& plan) {
+    return (plan.block_rows() + 1) * static_cast<Index>(sizeof(Index)) + plan.most_received() * static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
+  }
+
+ private:
+  const Communicator& comm_;
+  const ExchangePlan& plan_;
+  Index columns_;
+  ChunkHeights heights_;
+  bool check_sign_;
+  RowBounds<T> bounds_;
+  Buffer<Index> row_begin_;
+  Buffer<std::int32_t> column_;
+  Buffer<T> value_;
   Block<T> block_;
 };
 

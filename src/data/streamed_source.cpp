@@ -178,6 +178,15 @@ class StreamedSource : public DataSource<T> {
                       place_of(description_), description_.layout, block_rows_, readings));
   }
 
+  void warn_of_local_reading(Index height, Index piece, const char* what, Index memory) const {
+    if (comm_.is_root())
+      log_warning(
+          fmt::format("{} is stored in {}, but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks; raise "
+                      "--memory to {} bytes, so that one of them can do it for all, or write the file with chunks of at most {} {}",
+                      place_of(description_), description_.layout, piece, what,
+                      std::min<Index>(comm_.size(), (height - 1) / std::max<Index>(1, piece) + 1), memory, piece, what));
+  }
+
   /// Collective. Prepares for exchanging rows where batches cut chunks between ranks. False when nothing is to be exchanged, or memory is too short.
   bool exchange_dense() {
     const Index height = comm_.max(array_->filtered_rows());
@@ -190,12 +199,8 @@ class StreamedSource : public DataSource<T> {
       return std::max(plan.most_read(height) * columns * static_cast<Index>(sizeof(T)), DenseExchange<T>::bytes_needed(plan, columns) / 2);
     });
     if (part > limit) {
-      if (comm_.is_root())
-        log_warning(
-            fmt::format("{} is stored in {}, but a rank has at most {} rows of a batch, so that each chunk is read and inflated by {} ranks; "
-                        "raise --memory to {} bytes, so that one of them can do it for all, or write the file with chunks of at most {} rows",
-                        place_of(description_), description_.layout, piece_rows,
-                        std::min<Index>(comm_.size(), (height + piece_rows - 1) / piece_rows), part * parts, piece_rows));
+      plan_.reset();
+      warn_of_local_reading(height, piece_rows, "rows", part * parts);
       return false;
     }
     Index readings = 1;
@@ -233,10 +238,11 @@ class StreamedSource : public DataSource<T> {
   void prepare_sparse() {
     comm_.agree([&] {
       sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes));
-      sparse_->keep_chunks(threads_ + 1);
+      sparse_->keep_chunks(threads_ + 1, threads_ + 1);
     });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
     partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
+    if (exchange_sparse(weights)) return;
     comm_.agree([&] {
       constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
       const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, least_tiles());
@@ -244,6 +250,56 @@ class StreamedSource : public DataSource<T> {
                                                std::min(slot_limit(), block_bytes) / element_bytes, options_.check_sign);
       queue_.emplace(std::move(feed), partition_->batches(), most_slots, threads_);
     });
+  }
+
+  /// Collective. As exchange_dense().
+  bool exchange_sparse(const std::vector<Index>& tile_weights) {
+    if (partition_->batches() == 1 || comm_.size() == 1) return false;
+    ChunkHeights heights{comm_.max(sparse_->values().filtered_rows()), comm_.max(sparse_->indices().filtered_rows())};
+    const Index highest = std::max(heights.values, heights.indices);
+    if (heights.values == 1) heights.values = highest;
+    if (heights.indices == 1) heights.indices = highest;
+    const Index piece_rows = comm_.max(longest_piece());
+    const std::vector<Index> positions = tile_positions(tile_weights);
+    const Index piece_elements = ExchangePlan(*partition_, piece_rows, positions).most_received();
+    if (highest <= piece_elements) return false;
+    constexpr Index parts = most_slots + 2;  // one for chunks, one for elements received
+    const Index limit = memory_of_all() / parts;
+    const Index part = choose_plan(piece_rows, positions, limit, [&](const ExchangePlan& plan) {
+      return std::max(CsrChunkFeed<T>::bytes_needed(plan, heights), CsrExchange<T>::bytes_needed(plan));
+    });
+    if (part > limit) {
+      plan_.reset();
+      warn_of_local_reading(highest, piece_elements, "elements", part * parts);
+      return false;
+    }
+    comm_.agree([&] {
+      if (plan_->rounds() > 1) keep_chunks_of_rounds(heights, limit);
+      exchange_ = std::make_unique<CsrExchange<T>>(comm_, *plan_, *sparse_, description_.shape.columns, heights, options_.check_sign);
+      queue_.emplace(std::make_unique<CsrChunkFeed<T>>(*sparse_, *plan_, comm_.rank(), heights), plan_->steps(), most_slots, threads_);
+    });
+    return true;
+  }
+
+  /// Every round comes back to the same chunks.
+  void keep_chunks_of_rounds(ChunkHeights heights, Index limit) {
+    const Index of_values = plan_->most_chunks(heights.values);
+    const Index of_indices = plan_->most_chunks(heights.indices);
+    const Index bytes = of_values * heights.values * sparse_->values().dataset().type().bytes +
+                        of_indices * heights.indices * sparse_->indices().dataset().type().bytes;
+    if (bytes <= limit) sparse_->keep_chunks(threads_ + of_values, threads_ + of_indices);
+  }
+
+  /// Collective. Where the elements of each tile begin in the file, and where the last ones end.
+  std::vector<Index> tile_positions(const std::vector<Index>& tile_weights) const {
+    const TileNumbers tiles = sparse_tiles(description_.shape.rows, options_.batch_rows);
+    std::vector<Index> positions(1, 0);
+    comm_.agree([&] {
+      positions[0] = sparse_->position_of(0);
+      for (Index tile = 0; tile < tiles.count(); ++tile)
+        positions.push_back(positions.back() + tile_weights[static_cast<std::size_t>(tile)] - (tiles.first_row(tile + 1) - tiles.first_row(tile)));
+    });
+    return positions;
   }
 
   Index average_tile_bytes(const std::vector<Index>& weights) const {

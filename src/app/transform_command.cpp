@@ -22,7 +22,7 @@ namespace {
 /// For a file that holds nothing but H: the options and their defaults.
 Parameters parameters_of_options(const CommandLine& line, Index components) {
   const Estimator estimator = line.estimator();
-  const Parameters result = line.parameters(estimator);
+  Parameters result = line.parameters(estimator);
   for (const auto& [name, text] : line.given_parameters()) Parameters(result).set(name, text);  // refuses those of the other estimator
   if (result.n_components.value_or(components) != components) {
     throw UsageError(fmt::format("n_components = {} differs from the {} rows of H", *result.n_components, components));

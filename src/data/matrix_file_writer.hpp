@@ -22,6 +22,8 @@ class DiskRoom;
 class DenseWriter {
  public:
   DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout);
+  DenseWriter(const DenseWriter&) = delete;
+  DenseWriter& operator=(const DenseWriter&) = delete;
   ~DenseWriter();
   /// Rows [first, first + rows), elements of the matrix's own type.
   void write_rows(Index first, Index rows, const void* elements);
@@ -38,6 +40,8 @@ class CsrWriter {
  public:
   /// Throws Error when the shape has more columns than 32 bits can number.
   CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group, Shape shape, hdf5::NumberType values);
+  CsrWriter(const CsrWriter&) = delete;
+  CsrWriter& operator=(const CsrWriter&) = delete;
   ~CsrWriter();
 
   /// The next rows. lengths: non-zeros of each; values (of the type given) and columns of all of them, row after row, columns ascending within a row.

@@ -40,6 +40,8 @@ class Handle {
     std::swap(id_, other.id_);
     return *this;
   }
+  Handle(const Handle&) = delete;
+  Handle& operator=(const Handle&) = delete;
   ~Handle() { reset(); }
   hid_t get() const { return id_; }
   /// Closes now; false when HDF5 reports a failure.

@@ -17,6 +17,8 @@ class PosixFile {
   PosixFile() = default;
   PosixFile(PosixFile&& other) noexcept;
   PosixFile& operator=(PosixFile&& other) noexcept;
+  PosixFile(const PosixFile&) = delete;
+  PosixFile& operator=(const PosixFile&) = delete;
   ~PosixFile();
 
   static PosixFile open_for_reading(const std::string& path);

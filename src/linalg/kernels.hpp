@@ -67,15 +67,15 @@ void mini_batch(double* h, const double* numerator, const double* denominator, d
 double sweep_coordinates(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order);
 double sweep_coordinates(double* f, const double* p, Index rows, Index stride, const double* gram, Index components, const Index* order);
 
-/// Sparse rows. h, acc: rows of `stride` = padded_components elements.
-/// p[c] = Σ value·h(column, c), c < stride, for one row; p has `stride` elements.
-void project_row(const std::int32_t* column, const float* value, Index count, const float* h, Index stride, float* p);
-void project_row(const std::int32_t* column, const double* value, Index count, const double* h, Index stride, double* p);
+/// Sparse rows of `count` non-zeros. h, acc: rows of `stride` = padded_components elements. known >= count: columns that may be looked at, those of
+/// the rows that follow: what they need is fetched ahead. p[c] = Σ value·h(column, c), c < stride, for one row; p has `stride` elements.
+void project_row(const std::int32_t* column, const float* value, Index count, Index known, const float* h, Index stride, float* p);
+void project_row(const std::int32_t* column, const double* value, Index count, Index known, const double* h, Index stride, double* p);
 /// acc(column, c) += value·w[c]; w has `stride` elements.
-void accumulate_row(const std::int32_t* column, const float* value, Index count, const float* w, Index stride, float* acc);
-void accumulate_row(const std::int32_t* column, const double* value, Index count, const double* w, Index stride, double* acc);
+void accumulate_row(const std::int32_t* column, const float* value, Index count, Index known, const float* w, Index stride, float* acc);
+void accumulate_row(const std::int32_t* column, const double* value, Index count, Index known, const double* w, Index stride, double* acc);
 /// y[t] = Σ_c w[c]·h(column[t], c).
-void product_at(const std::int32_t* column, Index count, const float* w, const float* h, Index stride, float* y);
-void product_at(const std::int32_t* column, Index count, const double* w, const double* h, Index stride, double* y);
+void product_at(const std::int32_t* column, Index count, Index known, const float* w, const float* h, Index stride, float* y);
+void product_at(const std::int32_t* column, Index count, Index known, const double* w, const double* h, Index stride, double* y);
 
 }  // namespace scanmf::kernels

@@ -140,7 +140,7 @@ void project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Work
   T* const row = work.reserve(stride);
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
-    kernels::project_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin, h.rows(), stride, row);
+    kernels::project_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin, x.row_begin[x.rows] - begin, h.rows(), stride, row);
     std::copy_n(row, p.columns, p.row(i));
   }
 }
@@ -164,7 +164,7 @@ void accumulate(const CsrTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw,
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
     pad_row(w.row(i), w.columns, stride, row);
-    kernels::accumulate_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin, row, stride, xtw.data());
+    kernels::accumulate_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin, x.row_begin[x.rows] - begin, row, stride, xtw.data());
   }
 }
 
@@ -257,7 +257,7 @@ Index longest_row(const CsrTile<T>& x) {
   return longest;
 }
 
-/// Calls body(i, columns, q, count, padded w row) with the weights q = x·Ŷ^(β−2) at the non-zeros of each row.
+/// Calls body(i, columns, q, count, known) with the weights q = x·Ŷ^(β−2) at the non-zeros of each row.
 template <Scalar T, class Body>
 void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, T* row, T* q, Body&& body) {
   const Index stride = padded_components<T>(w.columns);
@@ -265,9 +265,9 @@ void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFa
     const Index begin = x.row_begin[i];
     const Index count = x.row_begin[i + 1] - begin;
     pad_row(w.row(i), w.columns, stride, row);
-    kernels::product_at(x.column + begin, count, row, h.rows(), stride, q);
+    kernels::product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, q);
     kernels::beta_weights(x.value + begin, q, count, kernels::weights_of(beta), q, static_cast<T*>(nullptr));
-    body(i, x.column + begin, q, count);
+    body(i, x.column + begin, q, count, x.row_begin[x.rows] - begin);
   }
 }
 
@@ -281,8 +281,8 @@ void project_weighted(const CsrTile<T>& x, MatrixView<const T> w, const RightFac
   T* const row = work.reserve(2 * stride + longest_row(x) + block);
   T* const p = row + stride;
   T* const q = p + stride;
-  for_weighted_rows(x, w, h, beta, row, q, [&](Index i, const std::int32_t* column, const T* weights, Index count) {
-    kernels::project_row(column, weights, count, h.rows(), stride, p);
+  for_weighted_rows(x, w, h, beta, row, q, [&](Index i, const std::int32_t* column, const T* weights, Index count, Index) {
+    kernels::project_row(column, weights, count, count, h.rows(), stride, p);
     std::copy_n(p, w.columns, numerator.row(i));
   });
   if (beta != 1) project_all_denominators(w, h, beta, denominator, row);
@@ -295,8 +295,8 @@ void accumulate_weighted(const CsrTile<T>& x, MatrixView<const T> w, const Right
   const Index block = beta == 1 ? 0 : strip_columns<T> * row_group;
   T* const row = work.reserve(stride + longest_row(x) + block);
   T* const q = row + stride;
-  for_weighted_rows(x, w, h, beta, row, q, [&](Index, const std::int32_t* column, const T* weights, Index count) {
-    kernels::accumulate_row(column, weights, count, row, stride, numerator.data());
+  for_weighted_rows(x, w, h, beta, row, q, [&](Index, const std::int32_t* column, const T* weights, Index count, Index known) {
+    kernels::accumulate_row(column, weights, count, known, row, stride, numerator.data());
   });
   if (beta != 1) accumulate_all_denominators(w, h, beta, denominator, row);
 }
@@ -329,7 +329,7 @@ double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFac
     const Index begin = x.row_begin[i];
     const Index count = x.row_begin[i + 1] - begin;
     pad_row(w.row(i), w.columns, stride, row);
-    kernels::product_at(x.column + begin, count, row, h.rows(), stride, y);
+    kernels::product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, y);
     sum += kernels::beta_stored_terms(x.value + begin, y, count, beta);
   }
   if (!all) return sum;

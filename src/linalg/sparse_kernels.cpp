@@ -15,8 +15,8 @@ namespace scanmf::HWY_NAMESPACE {
 constexpr Index prefetch_distance = 16;  // non-zeros ahead
 
 template <Index V, class T>
-HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, Index count, const T* rows, Index stride) {
-  if (t + prefetch_distance >= count) return;
+HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, Index known, const T* rows, Index stride) {
+  if (t + prefetch_distance >= known) return;
   const T* const ahead = rows + column[t + prefetch_distance] * stride;
   constexpr Index line = 64 / static_cast<Index>(sizeof(T));
   const Index lanes = static_cast<Index>(hn::Lanes(d));
@@ -24,13 +24,13 @@ HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, 
 }
 
 template <Index V, class T>
-HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, const T* h, Index stride, T* p) {
+HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride, T* p) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{V}];
   for (Index v = 0; v < V; ++v) sums[v] = hn::Zero(d);
   for (Index t = 0; t < count; ++t) {  // one chain: the order in which a plain loop sums, and scikit-learn
-    prefetch_rows<V, T>(d, column, t, count, h, stride);
+    prefetch_rows<V, T>(d, column, t, known, h, stride);
     const auto x = hn::Set(d, value[t]);
     const T* const h_row = h + column[t] * stride;
     for (Index v = 0; v < V; ++v) sums[v] = hn::MulAdd(x, hn::Load(d, h_row + v * lanes), sums[v]);
@@ -39,13 +39,13 @@ HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index
 }
 
 template <Index V, class T>
-HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, const T* w, Index stride, T* acc) {
+HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride, T* acc) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> w_values[std::size_t{V}];
   for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
   for (Index t = 0; t < count; ++t) {
-    prefetch_rows<V, T>(d, column, t, count, acc, stride);
+    prefetch_rows<V, T>(d, column, t, known, acc, stride);
     const auto x = hn::Set(d, value[t]);
     T* const row = acc + column[t] * stride;
     for (Index v = 0; v < V; ++v) hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
@@ -54,14 +54,14 @@ HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, In
 
 /// As many non-zeros at a time as a vector has lanes: their sums across lanes come out as one vector.
 template <Index V, class T>
-HWY_NOINLINE void product_part(const std::int32_t* column, Index count, const T* w, const T* h, Index stride, T* y, bool add) {
+HWY_NOINLINE void product_part(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y, bool add) {
   const Vector<T> d;
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(Vector<T>()));
   Lanes<T> w_values[std::size_t{V}];
   for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
   Lanes<T> products[std::size_t{lanes}];
   const auto multiply = [&](Index t, Index i) HWY_ATTR {
-    prefetch_rows<V, T>(d, column, t, count, h, stride);
+    prefetch_rows<V, T>(d, column, t, known, h, stride);
     const T* const h_row = h + column[t] * stride;
     products[i] = hn::Mul(w_values[0], hn::Load(d, h_row));
     for (Index v = 1; v < V; ++v) products[i] = hn::MulAdd(w_values[v], hn::Load(d, h_row + v * lanes), products[i]);
@@ -112,35 +112,35 @@ HWY_INLINE void in_parts(Index stride, Part&& part) {
 }
 
 template <class T>
-void project_row_of(const std::int32_t* column, const T* value, Index count, const T* h, Index stride, T* p) {
-  in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, h + c, stride, p + c); });
+void project_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride, T* p) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, known, h + c, stride, p + c); });
 }
 template <class T>
-void accumulate_row_of(const std::int32_t* column, const T* value, Index count, const T* w, Index stride, T* acc) {
-  in_parts<T>(stride, [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, w + c, stride, acc + c); });
+void accumulate_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride, T* acc) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, known, w + c, stride, acc + c); });
 }
 template <class T>
-void product_at_of(const std::int32_t* column, Index count, const T* w, const T* h, Index stride, T* y) {
-  in_parts<T>(stride, [&]<Index V>(Index c) { product_part<V>(column, count, w + c, h + c, stride, y, c > 0); });
+void product_at_of(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y) {
+  in_parts<T>(stride, [&]<Index V>(Index c) { product_part<V>(column, count, known, w + c, h + c, stride, y, c > 0); });
 }
 
-void project_row_float(const std::int32_t* column, const float* value, Index count, const float* h, Index stride, float* p) {
-  project_row_of(column, value, count, h, stride, p);
+void project_row_float(const std::int32_t* column, const float* value, Index count, Index known, const float* h, Index stride, float* p) {
+  project_row_of(column, value, count, known, h, stride, p);
 }
-void project_row_double(const std::int32_t* column, const double* value, Index count, const double* h, Index stride, double* p) {
-  project_row_of(column, value, count, h, stride, p);
+void project_row_double(const std::int32_t* column, const double* value, Index count, Index known, const double* h, Index stride, double* p) {
+  project_row_of(column, value, count, known, h, stride, p);
 }
-void accumulate_row_float(const std::int32_t* column, const float* value, Index count, const float* w, Index stride, float* acc) {
-  accumulate_row_of(column, value, count, w, stride, acc);
+void accumulate_row_float(const std::int32_t* column, const float* value, Index count, Index known, const float* w, Index stride, float* acc) {
+  accumulate_row_of(column, value, count, known, w, stride, acc);
 }
-void accumulate_row_double(const std::int32_t* column, const double* value, Index count, const double* w, Index stride, double* acc) {
-  accumulate_row_of(column, value, count, w, stride, acc);
+void accumulate_row_double(const std::int32_t* column, const double* value, Index count, Index known, const double* w, Index stride, double* acc) {
+  accumulate_row_of(column, value, count, known, w, stride, acc);
 }
-void product_at_float(const std::int32_t* column, Index count, const float* w, const float* h, Index stride, float* y) {
-  product_at_of(column, count, w, h, stride, y);
+void product_at_float(const std::int32_t* column, Index count, Index known, const float* w, const float* h, Index stride, float* y) {
+  product_at_of(column, count, known, w, h, stride, y);
 }
-void product_at_double(const std::int32_t* column, Index count, const double* w, const double* h, Index stride, double* y) {
-  product_at_of(column, count, w, h, stride, y);
+void product_at_double(const std::int32_t* column, Index count, Index known, const double* w, const double* h, Index stride, double* y) {
+  product_at_of(column, count, known, w, h, stride, y);
 }
 
 }  // namespace scanmf::HWY_NAMESPACE
@@ -158,23 +158,23 @@ HWY_EXPORT(product_at_double);
 
 namespace scanmf::kernels {
 
-void project_row(const std::int32_t* column, const float* value, Index count, const float* h, Index stride, float* p) {
-  HWY_DYNAMIC_DISPATCH(project_row_float)(column, value, count, h, stride, p);
+void project_row(const std::int32_t* column, const float* value, Index count, Index known, const float* h, Index stride, float* p) {
+  HWY_DYNAMIC_DISPATCH(project_row_float)(column, value, count, known, h, stride, p);
 }
-void project_row(const std::int32_t* column, const double* value, Index count, const double* h, Index stride, double* p) {
-  HWY_DYNAMIC_DISPATCH(project_row_double)(column, value, count, h, stride, p);
+void project_row(const std::int32_t* column, const double* value, Index count, Index known, const double* h, Index stride, double* p) {
+  HWY_DYNAMIC_DISPATCH(project_row_double)(column, value, count, known, h, stride, p);
 }
-void accumulate_row(const std::int32_t* column, const float* value, Index count, const float* w, Index stride, float* acc) {
-  HWY_DYNAMIC_DISPATCH(accumulate_row_float)(column, value, count, w, stride, acc);
+void accumulate_row(const std::int32_t* column, const float* value, Index count, Index known, const float* w, Index stride, float* acc) {
+  HWY_DYNAMIC_DISPATCH(accumulate_row_float)(column, value, count, known, w, stride, acc);
 }
-void accumulate_row(const std::int32_t* column, const double* value, Index count, const double* w, Index stride, double* acc) {
-  HWY_DYNAMIC_DISPATCH(accumulate_row_double)(column, value, count, w, stride, acc);
+void accumulate_row(const std::int32_t* column, const double* value, Index count, Index known, const double* w, Index stride, double* acc) {
+  HWY_DYNAMIC_DISPATCH(accumulate_row_double)(column, value, count, known, w, stride, acc);
 }
-void product_at(const std::int32_t* column, Index count, const float* w, const float* h, Index stride, float* y) {
-  HWY_DYNAMIC_DISPATCH(product_at_float)(column, count, w, h, stride, y);
+void product_at(const std::int32_t* column, Index count, Index known, const float* w, const float* h, Index stride, float* y) {
+  HWY_DYNAMIC_DISPATCH(product_at_float)(column, count, known, w, h, stride, y);
 }
-void product_at(const std::int32_t* column, Index count, const double* w, const double* h, Index stride, double* y) {
-  HWY_DYNAMIC_DISPATCH(product_at_double)(column, count, w, h, stride, y);
+void product_at(const std::int32_t* column, Index count, Index known, const double* w, const double* h, Index stride, double* y) {
+  HWY_DYNAMIC_DISPATCH(product_at_double)(column, count, known, w, h, stride, y);
 }
 
 }  // namespace scanmf::kernels

@@ -179,7 +179,11 @@ Index poisson(double mean, const CounterRandom& random, std::uint64_t& counter) 
     return std::max<Index>(0, std::llround(mean + std::sqrt(mean) * normal));
   }
   Index count = 0;
-  for (double time = -std::log(random.uniform(counter++)); time < mean; time -= std::log(random.uniform(counter++))) ++count;
+  double time = -std::log(random.uniform(counter++));
+  while (time < mean) {
+    ++count;
+    time -= std::log(random.uniform(counter++));
+  }
   return count;
 }
 

@@ -100,7 +100,7 @@ void describe_sparse(const File& file, SparseLayout layout, MatrixDescription& m
 /// Names of a 10x Genomics file, which lie in the group itself.
 std::vector<std::string> cell_names(const File& file, const std::string& group, const std::vector<std::string>& candidates, Index count) {
   for (const std::string& candidate : candidates) {
-    const std::string path = group + "/" + candidate;
+    const std::string path = fmt::format("{}/{}", group, candidate);
     if (!file.is_dataset(path) || file.dataset(path).rows() != count || file.dataset(path).type().kind != hdf5::ElementClass::string) continue;
     return file.read_strings(path);
   }

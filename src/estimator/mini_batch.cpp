@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "estimator/nmf.hpp"
+#include "scanmf/linalg/tile_loop.hpp"
 
 namespace scanmf {
 namespace {

@@ -1,7 +1,6 @@
 #include "init/passes.hpp"
 
-#include <omp.h>
-
+#include "scanmf/linalg/tile_loop.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf {
@@ -21,17 +20,7 @@ template <Scalar T>
 template <class VisitTile>
 void Passes<T>::pass(VisitTile&& visit_tile) {
   const auto visit_block = [&](const Block<T>& block) {
-    std::visit(
-        [&](const auto& matrix) {
-#pragma omp parallel num_threads(static_cast <int>(work_.size()))
-          {
-            const Index team = omp_get_num_threads();
-            const Index thread = omp_get_thread_num();
-            for (Index tile = (thread + team - block.first_tile % team) % team; tile < block.tiles(); tile += team)
-              visit_tile(matrix.tile(tile), block.local_row + tile * block.tile_rows(), static_cast<std::size_t>(thread));
-          }
-        },
-        block.matrix);
+    for_each_tile(block, [&](int thread, Index row, const auto& tile) { visit_tile(tile, block.local_row + row, static_cast<std::size_t>(thread)); });
   };
   source_.communicator().agree([&] {
     for (Index batch = 0; batch < source_.partition().batches(); ++batch) source_.visit(batch, visit_block);

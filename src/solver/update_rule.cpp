@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "scanmf/linalg/tile_loop.hpp"
+
 namespace scanmf {
 
 Penalties penalties_of(double alpha_W, double alpha_H, double l1_ratio, Index n_features, Index n_samples) {

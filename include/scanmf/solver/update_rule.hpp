@@ -163,11 +163,6 @@ class UpdateRule {
   std::vector<ThreadState> threads_;
 };
 
-/// Calls body(thread, first row of the tile within the block, tile) for every tile of the block: tile j of a batch belongs to thread j mod T.
-/// An exception of a thread is thrown again by the caller's.
-template <Scalar T, class Body>
-void for_each_tile(const Block<T>& block, Body&& body);
-
 template <Scalar T>
 template <class Tile>
 MatrixView<T> UpdateRule<T>::projection(const Tile& x, Index local_row, ThreadState& state) {
@@ -187,5 +182,3 @@ MatrixView<T> UpdateRule<T>::projection(const Tile& x, Index local_row, ThreadSt
 }
 
 }  // namespace scanmf
-
-#include "scanmf/solver/tile_loop.hpp"

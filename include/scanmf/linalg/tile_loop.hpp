@@ -28,6 +28,8 @@ void for_each_tile_number(Index first_tile, Index tiles, Body&& body) {
   if (failure) std::rethrow_exception(failure);
 }
 
+/// Calls body(thread, first row of the tile within the block, tile) for every tile of the block: tile j of a batch belongs to thread j mod T.
+/// An exception of a thread is thrown again by the caller's.
 template <Scalar T, class Body>
 void for_each_tile(const Block<T>& block, Body&& body) {
   std::visit(

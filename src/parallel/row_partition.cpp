@@ -31,7 +31,7 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ra
       ranks_(ranks),
       weighted_(!tile_weights.empty()) {
   const Index first = weighted_ ? 0 : std::max<Index>(0, batches_ - 2);  // without weights, all full batches are cut alike
-  const auto stride = static_cast<std::size_t>(ranks_ + 1);
+  const auto stride = static_cast<std::size_t>(ranks_) + 1;
   tile_cuts_.resize(static_cast<std::size_t>(batches_ - first) * stride);
   std::size_t tiles_before = 0;
   for (Index b = first; b < batches_; ++b) {

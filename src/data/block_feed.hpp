@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <span>
 
@@ -42,6 +43,15 @@ struct PartCursor {
   Index column = 0;
   bool indices = true;
 };
+
+/// Gives a part the next unit of columns of a dense array; behind the last one the cursor goes on below the part's rows.
+inline void take_columns(const StoredArray& array, PartCursor& cursor, Part& part) {
+  part.columns = {cursor.column, std::min(array.columns(), cursor.column + array.unit_columns())};
+  cursor.column = part.columns.end;
+  if (cursor.column < array.columns()) return;
+  cursor.column = 0;
+  cursor.row = part.rows.end;
+}
 
 /// Which blocks a rank's rows are cut into and how they are read. Made once; all members are constant and may be called by several threads.
 template <Scalar T>

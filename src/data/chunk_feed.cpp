@@ -19,13 +19,8 @@ std::optional<Part> DenseChunkFeed<T>::next(PartCursor& cursor) const {
   Part part;
   part.blocks = {0, 1};
   part.rows = {rows.begin, std::min(rows.end, (rows.begin / array_.unit_rows() + 1) * array_.unit_rows())};
-  part.columns = {cursor.column, std::min(array_.columns(), cursor.column + array_.unit_columns())};
   part.place = place;
-  cursor.column = part.columns.end;
-  if (cursor.column == array_.columns()) {
-    cursor.column = 0;
-    cursor.row = part.rows.end;
-  }
+  take_columns(array_, cursor, part);
   return part;
 }
 

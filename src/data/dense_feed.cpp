@@ -30,12 +30,7 @@ std::optional<Part> DenseFeed<T>::next(PartCursor& cursor) const {
   const Index first_block = (cursor.row - piece.begin) / block_rows_;
   if (height > block_rows_) part.rows.end = std::min(part.rows.end, piece.begin + (first_block + 1) * block_rows_);
   part.blocks = {first_block, (part.rows.end - 1 - piece.begin) / block_rows_ + 1};
-  part.columns = {cursor.column, std::min(array_.columns(), cursor.column + array_.unit_columns())};
-  cursor.column = part.columns.end;
-  if (cursor.column == array_.columns()) {
-    cursor.column = 0;
-    cursor.row = part.rows.end;
-  }
+  take_columns(array_, cursor, part);
   return part;
 }
 

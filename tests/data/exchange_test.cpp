@@ -179,25 +179,6 @@ TEST(Exchange, AnyOrderOfVisits) {
   }
 }
 
-TEST(Exchange, FirstBadValueIsNamed) {
-  const Communicator comm;
-  const TemporaryFolder folder;
-  std::vector<double> x = sample_values(900, 30);
-  x[30 * 700 + 4] = std::numeric_limits<double>::quiet_NaN();
-  x[30 * 710] = -1;
-  folder.on_root([&] {
-    File file = File::create(folder.file("bad.h5"));
-    write_sample(file, "/X", {900, 30}, x, {.chunk = {300, 30}, .gzip = 1});
-    File sparse = File::create(folder.file("sparse.h5"));
-    test::write_csr(sparse, x, 900, 30, {.chunk = {3000}, .gzip = 1}, {.type = H5T_STD_I32LE, .chunk = {3000}, .gzip = 1});
-  });
-  for (const char* name : {"bad.h5", "sparse.h5"}) {
-    const MatrixDescription description = describe_matrix(comm, folder.file(name), "NMF");
-    EXPECT_EQ(message_of([&] { open_source<double>(comm, description, {.batch_rows = 50, .memory = 40000}); }),
-              "Input X contains NaN. (row 700, column 4 of " + folder.file(name) + ":/X, counted from 0)");
-  }
-}
-
 /// Nobody but the source itself brings the error to all ranks.
 std::string message_of_pass(DataSource<double>& source) {
   return message_of([&] {

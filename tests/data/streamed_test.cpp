@@ -238,10 +238,19 @@ TEST(Streamed, FirstBadValueIsNamed) {
     write_sample(file, "/X", {900, 30}, x, {.chunk = {64, 30}, .gzip = 1});
     File sparse = File::create(folder.file("sparse.h5"));
     write_csr(sparse, x, 900, 30, {}, {.type = H5T_STD_I32LE});
+    File tall = File::create(folder.file("tall.h5"));
+    write_sample(tall, "/X", {900, 30}, x, {.chunk = {300, 30}, .gzip = 1});
+    File tall_sparse = File::create(folder.file("tall_sparse.h5"));
+    write_csr(tall_sparse, x, 900, 30, {.chunk = {3000}, .gzip = 1}, {.type = H5T_STD_I32LE, .chunk = {3000}, .gzip = 1});
   });
-  for (const char* name : {"bad.h5", "sparse.h5"}) {
+  LoadOptions whole;
+  whole.memory = 10000;
+  LoadOptions batches;  // that cut the tall chunks: rows are exchanged
+  batches.memory = 40000;
+  batches.batch_rows = 50;
+  for (const auto& [name, options] : {std::pair{"bad.h5", whole}, {"sparse.h5", whole}, {"tall.h5", batches}, {"tall_sparse.h5", batches}}) {
     const MatrixDescription description = describe_matrix(comm, folder.file(name), "NMF");
-    EXPECT_EQ(message_of([&] { open_source<double>(comm, description, {.memory = 10000}); }),
+    EXPECT_EQ(message_of([&] { open_source<double>(comm, description, options); }),
               "Input X contains NaN. (row 700, column 4 of " + folder.file(name) + ":/X, counted from 0)");
   }
 }

@@ -53,7 +53,7 @@ class UpdateRule {
   UpdateRule(StorageKind kind, Index columns, Index n_components, double beta);
   virtual ~UpdateRule() = default;
 
-  /// The H of the following passes. Ht: n × k, replicated; sums: those of sum_over_H, of all its rows. Threads share the work.
+  /// The H of the following passes. Ht: n × k, replicated; sums: those of sums_over_H, of all its rows. Threads share the work.
   void set_H(const Matrix<T>& Ht, std::span<const double> sums);
   void set_H(const Matrix<T>& Ht) { set_H(Ht, sums_over_H(Ht.view())); }
   /// What set_H needs of some rows of Ht, to be added up over ranks: ‖H‖², the sum of H, then HHᵀ (k × k, β = 2) or the row sums of H (k, β = 1).

@@ -19,6 +19,9 @@ constexpr Index row_group = 96;
 /// Sums of many numbers in double that go on at the same time.
 constexpr Index sum_lanes = 8;
 
+/// Of ‖X‖²: a distance ‖X − W·H‖² below it is not formed as a difference of such sums, which are good to some 1e-8 of ‖X‖² in float32.
+constexpr double least_difference = 0.01;
+
 template <Scalar T>
 Index strip_width(Index begin, Index columns) {
   return std::min(strip_columns<T>, padded_columns<T>(columns) - begin);
@@ -344,6 +347,45 @@ double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFac
   return sum + (beta - 1) * powers;
 }
 
+namespace {
+
+/// Calls add(i, lane) for all i < count: sums of different lanes do not wait for each other.
+template <class Add>
+void in_lanes(Index count, Add&& add) {
+  Index i = 0;
+  for (; i + sum_lanes <= count; i += sum_lanes)
+    for (Index lane = 0; lane < sum_lanes; ++lane) add(i + lane, static_cast<std::size_t>(lane));
+  for (; i < count; ++i) add(i, 0);
+}
+
+/// ⟨A, B⟩ of two matrices of the same shape, in double.
+template <Scalar T>
+double dot(MatrixView<const T> a, MatrixView<const T> b) {
+  std::array<double, sum_lanes> sums{};
+  for (Index i = 0; i < a.rows; ++i)
+    in_lanes(a.columns, [&](Index c, std::size_t lane) { sums[lane] += static_cast<double>(a(i, c)) * static_cast<double>(b(i, c)); });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+}  // namespace
+
+template <Scalar T>
+std::optional<double> divergence_by_projection(const DenseTile<T>& x, MatrixView<const T> w, MatrixView<const T> p, const double* h_gram,
+                                               Workspace<T>& work) {
+  std::vector<double> w_gram(static_cast<std::size_t>(w.columns * w.columns), 0.0);
+  add_gram(w, w_gram.data(), work);
+  const double x_norm = kernels::sum_of_powers(x.packed, x.rows * padded_columns<T>(x.columns), 2);
+  const double distance = x_norm - 2 * dot(p, w) + std::inner_product(w_gram.begin(), w_gram.end(), h_gram, 0.0);
+  if (!(distance >= least_difference * x_norm)) return std::nullopt;
+  return distance / 2;
+}
+
+template <Scalar T>
+std::optional<double> divergence_by_projection(const CsrTile<T>& x, MatrixView<const T> w, MatrixView<const T> p, const double*, Workspace<T>&) {
+  const Index begin = x.row_begin[0];
+  return kernels::sum_of_powers(x.value + begin, x.row_begin[x.rows] - begin, 2) / 2 - dot(p, w);
+}
+
 double divergence_total(StorageKind kind, double beta, double element_sum, double gram_dot, double sums_dot, const Shape& shape) {
   if (beta == 2) return kind == StorageKind::dense ? element_sum : element_sum + 0.5 * gram_dot;
   if (beta == 1) return element_sum + sums_dot;
@@ -386,19 +428,6 @@ void add_column_sums(MatrixView<const T> f, double* sums) {
   for (Index i = 0; i < f.rows; ++i)
     for (Index c = 0; c < f.columns; ++c) sums[c] += static_cast<double>(f(i, c));
 }
-
-namespace {
-
-/// Calls add(i, lane) for all i < count: sums of different lanes do not wait for each other.
-template <class Add>
-void in_lanes(Index count, Add&& add) {
-  Index i = 0;
-  for (; i + sum_lanes <= count; i += sum_lanes)
-    for (Index lane = 0; lane < sum_lanes; ++lane) add(i + lane, static_cast<std::size_t>(lane));
-  for (; i < count; ++i) add(i, 0);
-}
-
-}  // namespace
 
 template <Scalar T>
 NormAndSum norm_and_sum(MatrixView<const T> f) {
@@ -494,6 +523,14 @@ template double divergence_sum(const DenseTile<float>&, MatrixView<const float>,
 template double divergence_sum(const DenseTile<double>&, MatrixView<const double>, const RightFactor<double>&, double, Workspace<double>&);
 template double divergence_sum(const CsrTile<float>&, MatrixView<const float>, const RightFactor<float>&, double, Workspace<float>&);
 template double divergence_sum(const CsrTile<double>&, MatrixView<const double>, const RightFactor<double>&, double, Workspace<double>&);
+template std::optional<double> divergence_by_projection(const DenseTile<float>&, MatrixView<const float>, MatrixView<const float>, const double*,
+                                                       Workspace<float>&);
+template std::optional<double> divergence_by_projection(const CsrTile<float>&, MatrixView<const float>, MatrixView<const float>, const double*,
+                                                       Workspace<float>&);
+template std::optional<double> divergence_by_projection(const DenseTile<double>&, MatrixView<const double>, MatrixView<const double>, const double*,
+                                                       Workspace<double>&);
+template std::optional<double> divergence_by_projection(const CsrTile<double>&, MatrixView<const double>, MatrixView<const double>, const double*,
+                                                       Workspace<double>&);
 template void multiply(MatrixView<const float>, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);
 template void multiply(MatrixView<const double>, const RightFactor<double>&, MatrixView<double>, Workspace<double>&);
 template void add_gram(MatrixView<const float>, double*, Workspace<float>&);

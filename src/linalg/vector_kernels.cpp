@@ -183,6 +183,12 @@ double divergence_terms_of(const T* x, const T* y, Index count, double beta, Ter
 template <class T>
 double sum_of_powers_of(const T* y, Index count, double beta) {
   const Vector<T> d;
+  if (beta == 2) {
+    return sum_vectors<T>(count, [&](Index i, Index valid) {
+      const auto values = load(d, y + i, valid);
+      return hn::Mul(values, values);
+    });
+  }
   const Power<T> power(beta);
   return sum_vectors<T>(count, [&](Index i, Index valid) { return power(d, load(d, y + i, valid)); });
 }

@@ -129,13 +129,21 @@ void UpdateRule<T>::visit_tile(const Tile& x, MatrixView<T> w, Index local_row, 
     if (beta_ == 2) add_gram<T>(w, gram, state.work);
     if (beta_ == 1) add_column_sums<T>(w, gram);
   }
-  if (options.divergence) sum_in(state.small, PassSum::divergence) += divergence_sum<T>(x, w, h_, beta_, state.work);
+  if (options.divergence) sum_in(state.small, PassSum::divergence) += tile_divergence(x, w, options, state);
   if (!options.accumulate) return;
   if (beta_ == 2) {
     accumulate<T>(x, w, state.numerator, state.work);
   } else {
     accumulate_weighted<T>(x, w, h_, beta_, state.numerator, state.denominator, state.work);
   }
+}
+
+template <Scalar T>
+template <class Tile>
+double UpdateRule<T>::tile_divergence(const Tile& x, MatrixView<T> w, const PassOptions& options, ThreadState& state) {
+  if (options.update_W && beta_ == 2)
+    if (const auto divergence = divergence_by_projection<T>(x, w, state.p, h_gram().data(), state.work)) return *divergence;
+  return divergence_sum<T>(x, w, h_, beta_, state.work);
 }
 
 template <Scalar T>

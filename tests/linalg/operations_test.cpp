@@ -185,6 +185,12 @@ void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, d
   const double expected = divergence_by_definition(e, beta);
   const double scale = std::abs(sum) + std::abs(gram_dot) + std::abs(sums_dot) + std::abs(expected);
   EXPECT_NEAR(total, expected, 10 * tolerance<T> * scale);
+  if (beta != 2) return;
+  Matrix<T> p(e.rows, e.k);
+  project<T>(tile, h, p.view(), work);
+  const auto by_projection = divergence_by_projection<T>(tile, e.w.view(), p.view(), h_gram.data(), work);
+  ASSERT_TRUE(by_projection || expected < 0.01 * scale);
+  if (by_projection) EXPECT_NEAR(divergence_total(kind, beta, *by_projection, gram_dot, sums_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
 }
 
 template <Scalar T>
@@ -214,6 +220,33 @@ TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
   for (const Index k : {1, 2, 5, 7, 10, 17, 33, 70}) check_all<TypeParam>(13, 37, k, 0.3);
   for (const Index rows : {1, 2, 3, 5, 95, 96, 97}) check_all<TypeParam>(rows, 21, 6, 0.5);
   for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
+}
+
+TYPED_TEST(Operations, DivergenceByProjectionLeavesCloseFitsToTheDirectSum) {
+  using T = TypeParam;
+  Example<T> e(92, 300, 6, 1, 11);
+  for (const double distance : {0.3, 0.05}) {  // of the values
+    Matrix<T> x(e.rows, e.columns);
+    for (Index i = 0; i < e.rows; ++i) {
+      for (Index j = 0; j < e.columns; ++j) {
+        x(i, j) = static_cast<T>(e.product(i, j) * (1 + ((i + j) % 2 == 0 ? distance : -distance)));
+        e.x[static_cast<std::size_t>(i * e.columns + j)] = static_cast<double>(x(i, j));
+      }
+    }
+    pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
+    RightFactor<T> h(StorageKind::dense, e.columns, e.k);
+    h.assign(e.ht.view());
+    Workspace<T> work;
+    Matrix<T> p(e.rows, e.k);
+    project<T>(e.dense(), h, p.view(), work);
+    std::vector<double> h_gram(36, 0.0);
+    add_gram<T>(e.ht.view(), h_gram.data(), work);
+    const auto divergence = divergence_by_projection<T>(e.dense(), e.w.view(), p.view(), h_gram.data(), work);
+    ASSERT_EQ(divergence.has_value(), distance > 0.1);
+    if (!divergence) continue;
+    const double expected = divergence_by_definition(e, 2);
+    EXPECT_NEAR(*divergence, expected, (sizeof(T) == 4 ? 2e-6 : 1e-13) * expected);
+  }
 }
 
 TYPED_TEST(Operations, GramMatrixOfManyRowsIsSummedInDouble) {

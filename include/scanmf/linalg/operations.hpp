@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "scanmf/linalg/tile.hpp"
@@ -118,6 +119,15 @@ template <Scalar T>
 double divergence_sum(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Workspace<T>& work);
 template <Scalar T>
 double divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h, double beta, Workspace<T>& work);
+
+/// The same for β = 2 without a product W·H, from P = X·Hᵀ (rows × k) and h_gram = HHᵀ (k × k): ½‖X‖² − ⟨P, W⟩ and, for a dense tile, + ½⟨WᵀW, HHᵀ⟩.
+/// nullopt for a dense tile whose distance is a small part of ‖X‖²: its digits cancel.
+template <Scalar T>
+std::optional<double> divergence_by_projection(const DenseTile<T>& x, MatrixView<const T> w, MatrixView<const T> p, const double* h_gram,
+                                               Workspace<T>& work);
+template <Scalar T>
+std::optional<double> divergence_by_projection(const CsrTile<T>& x, MatrixView<const T> w, MatrixView<const T> p, const double* h_gram,
+                                               Workspace<T>& work);
 
 /// D from the sum of divergence_sum over all tiles. gram_dot = ⟨WᵀW, HHᵀ⟩ (CSR, β = 2), sums_dot = (column sums of W)·(row sums of H) (β = 1).
 double divergence_total(StorageKind kind, double beta, double element_sum, double gram_dot, double sums_dot, const Shape& shape);

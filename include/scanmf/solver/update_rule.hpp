@@ -106,6 +106,7 @@ class UpdateRule {
   struct ThreadState {
     Workspace<T> work;
     Workspace<T> rows;  // P, D and the old W of a tile
+    MatrixView<T> p;    // X·Hᵀ of the tile that is being visited, once projection() has been called
     Accumulator<T> numerator;
     Accumulator<T> denominator;
     std::vector<double> small;
@@ -148,6 +149,8 @@ class UpdateRule {
   template <class Tile>
   void visit_tile(const Tile& x, MatrixView<T> w, Index local_row, const PassOptions& options, ThreadState& state);
   template <class Tile>
+  double tile_divergence(const Tile& x, MatrixView<T> w, const PassOptions& options, ThreadState& state);
+  template <class Tile>
   void solve_tile(const Tile& x, MatrixView<T> w, Index updates, ThreadState& state);
   void recall(std::vector<std::vector<double>> ThreadState::*sums, Index number);
 
@@ -167,18 +170,16 @@ template <Scalar T>
 template <class Tile>
 MatrixView<T> UpdateRule<T>::projection(const Tile& x, Index local_row, ThreadState& state) {
   if (solving_) {
-    const MatrixView<T> known(state.projection.reserve(x.rows * k_), x.rows, k_);
-    if (!std::exchange(state.projected, true)) project<T>(x, h_, known, state.work);
-    return known;
+    state.p = {state.projection.reserve(x.rows * k_), x.rows, k_};
+    if (!std::exchange(state.projected, true)) project<T>(x, h_, state.p, state.work);
+  } else if (kept_projections_.rows() > 0) {
+    state.p = kept_projections_.view().middle_rows({local_row, local_row + x.rows});
+    if (!projections_known_) project<T>(x, h_, state.p, state.work);
+  } else {
+    state.p = {state.rows.reserve(3 * x.rows * k_), x.rows, k_};
+    project<T>(x, h_, state.p, state.work);
   }
-  if (kept_projections_.rows() > 0) {
-    const MatrixView<T> kept = kept_projections_.view().middle_rows({local_row, local_row + x.rows});
-    if (!projections_known_) project<T>(x, h_, kept, state.work);
-    return kept;
-  }
-  const MatrixView<T> p(state.rows.reserve(3 * x.rows * k_), x.rows, k_);
-  project<T>(x, h_, p, state.work);
-  return p;
+  return state.p;
 }
 
 }  // namespace scanmf

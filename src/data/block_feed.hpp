@@ -16,7 +16,7 @@ struct Slot {
   Buffer<T> packed;         // dense
   Buffer<Index> row_begin;  // CSR
   Buffer<std::int32_t> column;
-  Buffer<T> value;  // CSR, and dense rows that are to be exchanged
+  Buffer<T> value;  // CSR, and dense rows that are to be sent
 };
 
 /// What one thread needs to read parts.
@@ -32,7 +32,7 @@ struct Part {
   Range rows;    // of the array; elements of a CSR array
   Range columns;
   bool indices = false;  // CSR: of the column numbers, not of the values
-  Index place = 0;       // chunk feeds: where it belongs in the slot, in rows or elements
+  Index place = 0;       // chunk feeds: rows or elements that have been read for other ranks before, in this step
 };
 
 /// How far the parts of a batch have been given out.

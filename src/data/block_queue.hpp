@@ -26,7 +26,7 @@ class BlockQueue {
   BlockQueue(const BlockQueue&) = delete;
   BlockQueue& operator=(const BlockQueue&) = delete;
 
-  using Visitor = std::function<void(const Slot<T>&)>;
+  using Visitor = std::function<void(Slot<T>&)>;
 
   /// Calls `visitor` for the blocks of a batch in ascending order. Throws what reading threw. A batch of one block stays where it is until another
   /// one that has blocks is visited.

@@ -3,12 +3,42 @@
 #include <algorithm>
 #include <utility>
 
+#include "data/packing.hpp"
+
 namespace scanmf::data {
+namespace {
+
+/// Calls take_own(positions) and take_foreign(positions, place) for what a part holds of this rank's positions `own`, and of other ranks'.
+template <class TakeOwn, class TakeForeign>
+void sort_out(const Part& part, Range own, TakeOwn&& take_own, TakeForeign&& take_foreign) {
+  const Range shared = {std::max(part.rows.begin, own.begin), std::min(part.rows.end, own.end)};
+  if (shared.empty()) {
+    take_foreign(part.rows, part.place);
+    return;
+  }
+  take_own(shared);
+  const Range before = {part.rows.begin, shared.begin};
+  const Range behind = {shared.end, part.rows.end};
+  if (!before.empty()) take_foreign(before, part.place);
+  if (!behind.empty()) take_foreign(behind, part.place + before.size());
+}
+
+/// A part of a CSR array, to where it belongs in a slot's.
+template <class E>
+void place_elements(const Part& part, Range own, const E* from, E* slot) {
+  const auto copy = [&](Range positions, Index place) { std::copy_n(from + (positions.begin - part.rows.begin), positions.size(), slot + place); };
+  sort_out(
+      part, own, [&](Range positions) { copy(positions, positions.begin - own.begin); },
+      [&](Range positions, Index place) { copy(positions, own.size() + place); });
+}
+
+}  // namespace
 
 template <Scalar T>
 Slot<T> DenseChunkFeed<T>::make_slot() const {
   Slot<T> slot;
-  slot.value = Buffer<T>(plan_.most_read(height_) * array_.columns());
+  slot.packed = Buffer<T>(plan_.block_rows() * padded_columns<T>(array_.columns()));
+  slot.value = Buffer<T>(plan_.most_sent(height_) * array_.columns());
   return slot;
 }
 
@@ -30,18 +60,30 @@ Index DenseChunkFeed<T>::begin_block(Index step, Index, Slot<T>&) const {
 }
 
 template <Scalar T>
-void DenseChunkFeed<T>::read(Index, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void DenseChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
   const MatrixView<const T> view = array_.read(part.rows, part.columns, scratch.values);
-  T* const to = slots[0]->value.data() + part.place * array_.columns() + part.columns.begin;
-  for (Index i = 0; i < view.rows; ++i) std::copy_n(view.row(i), view.columns, to + i * array_.columns());
+  const Index columns = array_.columns();
+  const Range own = plan_.rows(step, rank_);
+  const auto rows = [&](Range positions) { return view.middle_rows({positions.begin - part.rows.begin, positions.end - part.rows.begin}); };
+  sort_out(
+      part, own,
+      [&](Range positions) {
+        const PackedRows<T> to{slots[0]->packed.data(), own.size(), columns, plan_.partition().tile_rows()};
+        to.put(positions.begin - own.begin, part.columns.begin, rows(positions));
+      },
+      [&](Range positions, Index place) {
+        const MatrixView<const T> from = rows(positions);
+        T* const to = slots[0]->value.data() + place * columns + part.columns.begin;
+        for (Index i = 0; i < from.rows; ++i) std::copy_n(from.row(i), from.columns, to + i * columns);
+      });
   added[0] += view.rows * view.columns;
 }
 
 template <Scalar T>
 Slot<T> CsrChunkFeed<T>::make_slot() const {
   Slot<T> slot;
-  slot.column = Buffer<std::int32_t>(plan_.most_read(heights_.indices));
-  slot.value = Buffer<T>(plan_.most_read(heights_.values));
+  slot.column = Buffer<std::int32_t>(plan_.most_received() + plan_.most_sent(heights_.indices));
+  slot.value = Buffer<T>(plan_.most_received() + plan_.most_sent(heights_.values));
   return slot;
 }
 
@@ -66,14 +108,14 @@ std::optional<Part> CsrChunkFeed<T>::next(PartCursor& cursor) const {
 }
 
 template <Scalar T>
-void CsrChunkFeed<T>::read(Index, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void CsrChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
   if (part.indices) {
     const auto columns = reader_.indices().read(part.rows, part.columns, scratch.indices);
     reader_.check_columns(part.rows, columns.data);
-    std::copy_n(columns.data, part.rows.size(), slots[0]->column.data() + part.place);
+    place_elements(part, plan_.positions(step, rank_), columns.data, slots[0]->column.data());
   } else {
     const auto values = reader_.values().read(part.rows, part.columns, scratch.values);
-    std::copy_n(values.data, part.rows.size(), slots[0]->value.data() + part.place);
+    place_elements(part, plan_.positions(step, rank_), values.data, slots[0]->value.data());
   }
   added[0] += part.rows.size();
 }

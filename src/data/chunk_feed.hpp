@@ -7,7 +7,7 @@
 namespace scanmf::data {
 
 /// What a rank reads in each step of an exchange: parts of its chunks. One block a step ("batches" of a queue are steps here), none where the rank
-/// reads nothing. Rows as they lie in the file, one after the other, in Slot::value.
+/// reads nothing. This rank's own rows are packed; those of others lie one after the other, as in the file, in Slot::value.
 template <Scalar T>
 class DenseChunkFeed : public BlockFeed<T> {
  public:
@@ -17,12 +17,16 @@ class DenseChunkFeed : public BlockFeed<T> {
 
   Index blocks(Index step) const override { return plan_.count_read(step, rank_, height_) > 0 ? 1 : 0; }
   Slot<T> make_slot() const override;
-  Index slot_bytes() const override { return plan_.most_read(height_) * array_.columns() * static_cast<Index>(sizeof(T)); }
+  Index slot_bytes() const override { return bytes_needed(plan_, height_, array_.columns()); }
   PartCursor begin(Index step) const override { return {.batch = step}; }
   std::optional<Part> next(PartCursor& cursor) const override;
   Index begin_block(Index step, Index block, Slot<T>& slot) const override;
   void read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const override;
   void finish_block(Slot<T>&) const override {}
+
+  static Index bytes_needed(const ExchangePlan& plan, Index height, Index columns) {
+    return (plan.most_sent(height) * columns + plan.block_rows() * padded_columns<T>(columns)) * static_cast<Index>(sizeof(T));
+  }
 
  private:
   const StoredArray& array_;
@@ -37,7 +41,8 @@ struct ChunkHeights {
   Index indices = 1;
 };
 
-/// The same for CSR: runs of column numbers in Slot::column, of values in Slot::value. Each array has chunks of its own.
+/// The same for CSR: column numbers in Slot::column, values in Slot::value, each array with chunks of its own. This rank's own elements lie at their
+/// place among all that it gets in the step, those of others behind.
 template <Scalar T>
 class CsrChunkFeed : public BlockFeed<T> {
  public:
@@ -54,8 +59,8 @@ class CsrChunkFeed : public BlockFeed<T> {
   void finish_block(Slot<T>&) const override {}
 
   static Index bytes_needed(const ExchangePlan& plan, ChunkHeights heights) {
-    return plan.most_read(heights.values) * static_cast<Index>(sizeof(T)) +
-           plan.most_read(heights.indices) * static_cast<Index>(sizeof(std::int32_t));
+    return (plan.most_received() + plan.most_sent(heights.values)) * static_cast<Index>(sizeof(T)) +
+           (plan.most_received() + plan.most_sent(heights.indices)) * static_cast<Index>(sizeof(std::int32_t));
   }
 
  private:

@@ -7,8 +7,8 @@
 namespace scanmf::data {
 namespace {
 
-/// Collective. Elements of one array, `width` of them a position. read: what this rank has read in the step; received: the first position that it
-/// gets in the step. Positions that a rank has read for itself are left alone.
+/// Collective. Elements of one array, `width` of them a position. read: what this rank has read for others in the step; received: the first position
+/// that it gets in the step. Positions that a rank has read for itself are left alone.
 template <class E>
 void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, Index width, const E* read, E* received) {
   const auto elements = [width](Index positions) { return static_cast<std::size_t>(positions * width); };
@@ -24,12 +24,12 @@ void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Inde
   comm.exchange<E>(outgoing, incoming);
 }
 
-/// Copies what this rank has read for itself to its place.
+/// Copies what this rank has read for itself; `read` and `received` begin with the first position that it gets.
 template <class E>
 void copy_own(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, const E* read, E* received) {
   const Index begin = plan.positions(step, comm.rank()).begin;
-  plan.for_each_read(step, comm.rank(), height, [&](int owner, Range run, Index place) {
-    if (owner == comm.rank()) std::copy_n(read + place, run.size(), received + (run.begin - begin));
+  plan.for_each_run(step, comm.rank(), height, [&](int reader, Range run) {
+    if (reader == comm.rank()) std::copy_n(read + (run.begin - begin), run.size(), received + (run.begin - begin));
   });
 }
 
@@ -60,29 +60,20 @@ void DenseExchange<T>::exchange(Index step, const Slot<T>* read) {
 }
 
 template <Scalar T>
-const Block<T>& DenseExchange<T>::assemble(Index step, const Slot<T>* read) {
-  struct Source {
-    Range rows;
-    const T* from;
-  };
+const Block<T>& DenseExchange<T>::assemble(Index step, Slot<T>* read) {
   const Range rows = plan_.rows(step, comm_.rank());
-  std::vector<Source> sources;
+  std::vector<Range> received;
   plan_.for_each_run(step, comm_.rank(), height_, [&](int reader, Range run) {
-    if (reader != comm_.rank()) sources.push_back({run, received_.data() + (run.begin - rows.begin) * columns_});
-  });
-  plan_.for_each_read(step, comm_.rank(), height_, [&](int owner, Range run, Index place) {
-    if (owner == comm_.rank()) sources.push_back({run, read->value.data() + place * columns_});
+    if (reader != comm_.rank()) received.push_back({run.begin - rows.begin, run.end - rows.begin});
   });
   const Index tile_rows = plan_.partition().tile_rows();
-  const PackedRows<T> to{packed_.data(), rows.size(), columns_, tile_rows};
+  const PackedRows<T> to{read != nullptr ? read->packed.data() : packed_.data(), rows.size(), columns_, tile_rows};
   const Index tiles = (rows.size() + tile_rows - 1) / tile_rows;
 #pragma omp parallel for schedule(static)
   for (Index tile = 0; tile < tiles; ++tile)
-    for (const Source& source : sources) {
-      const Range shared = {std::max(source.rows.begin, rows.begin + tile * tile_rows),
-                            std::min(source.rows.end, rows.begin + (tile + 1) * tile_rows)};
-      if (shared.empty()) continue;
-      to.put(shared.begin - rows.begin, 0, {source.from + (shared.begin - source.rows.begin) * columns_, shared.size(), columns_});
+    for (const Range run : received) {
+      const Range shared = {std::max(run.begin, tile * tile_rows), std::min(run.end, (tile + 1) * tile_rows)};
+      if (!shared.empty()) to.put(shared.begin, 0, {received_.data() + shared.begin * columns_, shared.size(), columns_});
     }
   number_block(plan_, step, comm_.rank(), block_);
   block_.matrix = to.block();
@@ -104,12 +95,13 @@ CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, 
 
 template <Scalar T>
 void CsrExchange<T>::exchange(Index step, const Slot<T>* read) {
-  exchange_positions<std::int32_t>(comm_, plan_, step, heights_.indices, 1, read != nullptr ? read->column.data() : nullptr, column_.data());
-  exchange_positions<T>(comm_, plan_, step, heights_.values, 1, read != nullptr ? read->value.data() : nullptr, value_.data());
+  const Index own = plan_.positions(step, comm_.rank()).size();  // they come first in the slot
+  exchange_positions<std::int32_t>(comm_, plan_, step, heights_.indices, 1, read != nullptr ? read->column.data() + own : nullptr, column_.data());
+  exchange_positions<T>(comm_, plan_, step, heights_.values, 1, read != nullptr ? read->value.data() + own : nullptr, value_.data());
 }
 
 template <Scalar T>
-const Block<T>& CsrExchange<T>::assemble(Index step, const Slot<T>* read) {
+const Block<T>& CsrExchange<T>::assemble(Index step, Slot<T>* read) {
   if (read != nullptr) {
     copy_own<std::int32_t>(comm_, plan_, step, heights_.indices, read->column.data(), column_.data());
     copy_own<T>(comm_, plan_, step, heights_.values, read->value.data(), value_.data());

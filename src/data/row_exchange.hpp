@@ -19,8 +19,8 @@ class RowExchange {
 
   /// Collective. Sends what this rank has read (null: nothing) and receives what others have read for it.
   virtual void exchange(Index step, const Slot<T>* read) = 0;
-  /// Local. This rank's rows of the step; valid until the next exchange.
-  virtual const Block<T>& assemble(Index step, const Slot<T>* read) = 0;
+  /// Local. This rank's rows of the step; valid until the next exchange. May be called again for the same slot.
+  virtual const Block<T>& assemble(Index step, Slot<T>* read) = 0;
   /// Bytes of the memory held for this.
   virtual Index bytes() const = 0;
 };
@@ -32,7 +32,7 @@ class DenseExchange : public RowExchange<T> {
   DenseExchange(const Communicator& comm, const ExchangePlan& plan, Index columns, Index height);
 
   void exchange(Index step, const Slot<T>* read) override;
-  const Block<T>& assemble(Index step, const Slot<T>* read) override;
+  const Block<T>& assemble(Index step, Slot<T>* read) override;
   Index bytes() const override { return bytes_needed(plan_, columns_); }
 
   static Index bytes_needed(const ExchangePlan& plan, Index columns) {
@@ -45,7 +45,7 @@ class DenseExchange : public RowExchange<T> {
   Index columns_;
   Index height_;
   Buffer<T> received_;  // rows of the block, each at its place; those that this rank has read itself are left out
-  Buffer<T> packed_;
+  Buffer<T> packed_;    // for steps in which this rank reads nothing
   Block<T> block_;
 };
 
@@ -57,7 +57,7 @@ class CsrExchange : public RowExchange<T> {
               bool check_sign);
 
   void exchange(Index step, const Slot<T>* read) override;
-  const Block<T>& assemble(Index step, const Slot<T>* read) override;
+  const Block<T>& assemble(Index step, Slot<T>* read) override;
   Index bytes() const override { return bytes_needed(plan_); }
 
   static Index bytes_needed(const ExchangePlan& plan) {

@@ -117,7 +117,7 @@ class StreamedSource : public DataSource<T> {
       const Timer reading;
       read_ = nullptr;
       comm_.agree([&] {
-        read([&] { queue_->visit(step, [&](const Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
+        read([&] { queue_->visit(step, [&](Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
       });
       waited_for_ranks_ += reading.seconds();
       const Timer exchanging;
@@ -191,16 +191,15 @@ class StreamedSource : public DataSource<T> {
   bool exchange_dense() {
     const Index height = comm_.max(array_->filtered_rows());
     const Index piece_rows = comm_.max(longest_piece());
-    if (partition_->batches() == 1 || comm_.size() == 1 || height <= piece_rows) return false;
+    if (partition_->batches() == 1 || comm_.size() == 1) return false;
     constexpr Index parts = most_slots + 3;  // one for chunks, one for rows received, one for rows packed
     const Index limit = memory_of_all() / parts;
     const Index columns = description_.shape.columns;
     const Index part = choose_plan(piece_rows, {}, limit, [&](const ExchangePlan& plan) {
-      return std::max(plan.most_read(height) * columns * static_cast<Index>(sizeof(T)), DenseExchange<T>::bytes_needed(plan, columns) / 2);
+      return std::max(DenseChunkFeed<T>::bytes_needed(plan, height, columns), DenseExchange<T>::bytes_needed(plan, columns) / 2);
     });
-    if (part > limit) {
-      plan_.reset();
-      warn_of_local_reading(height, piece_rows, "rows", part * parts);
+    if (!plan_is_useful(part, limit, height)) {
+      if (height > piece_rows) warn_of_local_reading(height, piece_rows, "rows", part * parts);
       return false;
     }
     Index readings = 1;
@@ -223,6 +222,14 @@ class StreamedSource : public DataSource<T> {
       const Index bytes = bytes_needed(*plan_);
       if (bytes <= limit || tiles == 1) return bytes;
     }
+  }
+
+  /// Forgets the plan when no chunk is cut between ranks, when its bytes exceed the limit, or when it needs rounds although chunks are low: each
+  /// round would come back to the chunks at the edges, and reading locally inflates no others twice.
+  bool plan_is_useful(Index bytes, Index limit, Index height) {
+    const bool useful = plan_->cuts(height) && bytes <= limit && (plan_->in_turns(height) || plan_->rounds() == 1);
+    if (!useful) plan_.reset();
+    return useful;
   }
 
   /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side, in so many rows of chunks.
@@ -262,15 +269,13 @@ class StreamedSource : public DataSource<T> {
     const Index piece_rows = comm_.max(longest_piece());
     const std::vector<Index> positions = tile_positions(tile_weights);
     const Index piece_elements = ExchangePlan(*partition_, piece_rows, positions).most_received();
-    if (highest <= piece_elements) return false;
     constexpr Index parts = most_slots + 2;  // one for chunks, one for elements received
     const Index limit = memory_of_all() / parts;
     const Index part = choose_plan(piece_rows, positions, limit, [&](const ExchangePlan& plan) {
       return std::max(CsrChunkFeed<T>::bytes_needed(plan, heights), CsrExchange<T>::bytes_needed(plan));
     });
-    if (part > limit) {
-      plan_.reset();
-      warn_of_local_reading(highest, piece_elements, "elements", part * parts);
+    if (!plan_is_useful(part, limit, highest)) {
+      if (highest > piece_elements) warn_of_local_reading(highest, piece_elements, "elements", part * parts);
       return false;
     }
     comm_.agree([&] {
@@ -329,8 +334,8 @@ class StreamedSource : public DataSource<T> {
   double waited_at_first_ = 0;        // while the file was read for validation
   std::optional<ExchangePlan> plan_;  // these where rows are exchanged
   std::unique_ptr<RowExchange<T>> exchange_;
-  Index ready_step_ = -1;          // whose block is the one that has been put together
-  const Slot<T>* read_ = nullptr;  // by this rank, in this step
+  Index ready_step_ = -1;    // whose block is the one that has been put together
+  Slot<T>* read_ = nullptr;  // by this rank, in this step
   const Block<T>* block_ = nullptr;
   double waited_for_ranks_ = 0;
   ExchangeCost cost_;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "estimator/transform_problem.hpp"
 #include "scanmf/core/log.hpp"
 
@@ -28,6 +30,28 @@ bool by_passes(const DataSource<T>& x, const TransformProblem<T>& problem, std::
   return x.communicator().template max<Index>(fits ? 0 : 1) == 0;
 }
 
+/// Multiplicative updates without a stop rule look at no sum that would show it.
+template <Scalar T>
+void require_finite_W(MatrixView<const T> rows, Index first_row) {
+  for (Index i = 0; i < rows.rows; ++i)
+    for (Index c = 0; c < rows.columns; ++c)
+      if (!std::isfinite(rows(i, c)))
+        throw Error(
+            fmt::format("row {} of W became {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss",
+                        first_row + i, std::isnan(rows(i, c)) ? "NaN" : "infinite"));
+}
+
+/// Calls body(first global row, rows of W) for this rank's pieces of all batches.
+template <Scalar T, class Body>
+void for_each_piece(const DataSource<T>& x, Body&& body) {
+  const int rank = x.communicator().rank();
+  for (Index batch = 0; batch < x.partition().batches(); ++batch) {
+    const Range rows = x.partition().piece(batch, rank);
+    const Index local = x.partition().local_begin(batch, rank);
+    if (!rows.empty()) body(rows.begin, Range{local, local + rows.size()});
+  }
+}
+
 void warn_of_limit(Index updates, const Parameters& parameters) {
   if (parameters.estimator == Estimator::nmf && updates == parameters.max_iter && parameters.tol > 0)
     log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
@@ -42,7 +66,10 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
   PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
   TransformProblem<T> problem(x, Ht, parameters, seed);
   if (!by_passes(x, problem, memory)) {
-    const auto write_block = [&](Index, Index global_row, MatrixView<const T> rows) { write(global_row, rows); };
+    const auto write_block = [&](Index, Index global_row, MatrixView<const T> rows) {
+      require_finite_W(rows, global_row);
+      write(global_row, rows);
+    };
     warn_of_limit(transform_by_blocks<T>(runner, problem, write_block, control), parameters);
     return;
   }
@@ -50,12 +77,11 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
   warn_of_limit(transform_by_passes<T>(runner, problem, W.view(), control), parameters);
   const PhaseTimer timer(runner.times(), Phase::write);
   x.communicator().agree([&] {
-    const int rank = x.communicator().rank();
-    for (Index batch = 0; batch < x.partition().batches(); ++batch) {
-      const Range rows = x.partition().piece(batch, rank);
-      const Index local = x.partition().local_begin(batch, rank);
-      if (!rows.empty()) write(rows.begin, W.view().middle_rows({local, local + rows.size()}));
-    }
+    for_each_piece(x, [&](Index global_row, Range rows) {
+      const MatrixView<const T> w = W.view().middle_rows(rows);
+      require_finite_W(w, global_row);
+      write(global_row, w);
+    });
   });
 }
 
@@ -68,6 +94,8 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   const auto keep = [&](Index local_row, Index, MatrixView<const T> rows) { std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row)); };
   const Index updates = by_passes<T>(x, problem, std::nullopt) ? transform_by_passes<T>(runner, problem, W.view(), control)
                                                                : transform_by_blocks<T>(runner, problem, keep, control);
+  x.communicator().agree(
+      [&] { for_each_piece(x, [&](Index global_row, Range rows) { require_finite_W<T>(W.view().middle_rows(rows), global_row); }); });
   warn_of_limit(updates, parameters);
   return W;
 }

@@ -524,13 +524,13 @@ template double divergence_sum(const DenseTile<double>&, MatrixView<const double
 template double divergence_sum(const CsrTile<float>&, MatrixView<const float>, const RightFactor<float>&, double, Workspace<float>&);
 template double divergence_sum(const CsrTile<double>&, MatrixView<const double>, const RightFactor<double>&, double, Workspace<double>&);
 template std::optional<double> divergence_by_projection(const DenseTile<float>&, MatrixView<const float>, MatrixView<const float>, const double*,
-                                                       Workspace<float>&);
+                                                        Workspace<float>&);
 template std::optional<double> divergence_by_projection(const CsrTile<float>&, MatrixView<const float>, MatrixView<const float>, const double*,
-                                                       Workspace<float>&);
+                                                        Workspace<float>&);
 template std::optional<double> divergence_by_projection(const DenseTile<double>&, MatrixView<const double>, MatrixView<const double>, const double*,
-                                                       Workspace<double>&);
+                                                        Workspace<double>&);
 template std::optional<double> divergence_by_projection(const CsrTile<double>&, MatrixView<const double>, MatrixView<const double>, const double*,
-                                                       Workspace<double>&);
+                                                        Workspace<double>&);
 template void multiply(MatrixView<const float>, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);
 template void multiply(MatrixView<const double>, const RightFactor<double>&, MatrixView<double>, Workspace<double>&);
 template void add_gram(MatrixView<const float>, double*, Workspace<float>&);

@@ -65,6 +65,13 @@ Range RowPartition::piece(Index batch_number, int rank) const {
           std::min(all.end, all.begin + first_tile(batch_number, rank + 1) * tile_rows_)};
 }
 
+int RowPartition::owner(Index row) const {
+  const Index batch_number = row / batch_rows_;
+  const Index tile = row % batch_rows_ / tile_rows_;
+  const auto cuts = tile_cuts_.begin() + cuts_of(batch_number) * (ranks_ + 1);
+  return static_cast<int>(std::upper_bound(cuts, cuts + ranks_ + 1, tile) - cuts) - 1;
+}
+
 Index RowPartition::local_begin(Index batch, int rank) const {
   const auto entry = [&](Index row) { return local_begins_[static_cast<std::size_t>(row * ranks_ + rank)]; };
   if (weighted_ || batch == 0) return entry(batch);

@@ -8,34 +8,69 @@
 namespace scanmf::data {
 namespace {
 
+/// High chunks are read in turns, low ones by whoever gets the position in their middle.
+void check_readers(const ExchangePlan& plan, Index positions, Index height) {
+  const int ranks = plan.partition().ranks();
+  Index longest = 0;  // piece of a rank
+  std::vector<int> owner(static_cast<std::size_t>(positions), -1);
+  for (Index batch = 0; batch < plan.partition().batches(); ++batch)
+    for (int rank = 0; rank < ranks; ++rank) {
+      Index piece = 0;
+      for (Index step = plan.steps_of(batch).begin; step < plan.steps_of(batch).end; ++step) {
+        const Range own = plan.positions(step, rank);
+        std::fill(owner.begin() + own.begin, owner.begin() + own.end, rank);
+        piece += own.size();
+      }
+      longest = std::max(longest, piece);
+    }
+  EXPECT_EQ(plan.in_turns(height), height > longest);
+  for (Index chunk = 0; chunk * height < positions; ++chunk) {
+    const Index middle = std::min(positions - 1, chunk * height + height / 2);
+    const int expected = height > longest ? static_cast<int>(chunk % ranks) : owner[static_cast<std::size_t>(middle)];
+    EXPECT_EQ(plan.reader_of(chunk, height), expected) << "chunk " << chunk << " of " << height;
+  }
+  bool cut = false;
+  for (std::size_t p = 1; p < owner.size(); ++p) cut = cut || (owner[p] != owner[p - 1] && static_cast<Index>(p) % height != 0);
+  if (cut) EXPECT_TRUE(plan.cuts(height)) << height;
+  if (plan.cuts(height)) EXPECT_GT(height, 1);
+}
+
 /// Every position goes to its owner exactly once, read by one rank a chunk, within what the plan says is most.
 void check(const ExchangePlan& plan, Index positions, Index height) {
   const RowPartition& partition = plan.partition();
+  check_readers(plan, positions, height);
   std::vector<int> reads(static_cast<std::size_t>(positions), 0);
   for (Index step = 0; step < plan.steps(); ++step) {
     std::vector<Index> sent(static_cast<std::size_t>(partition.ranks()), 0);
     for (int reader = 0; reader < partition.ranks(); ++reader) {
       Index count = 0;
+      Index foreign = 0;
       plan.for_each_read(step, reader, height, [&](int owner, Range run, Index place) {
-        EXPECT_EQ(place, count);
+        EXPECT_EQ(place, foreign);
         EXPECT_EQ(run.begin / height, (run.end - 1) / height);
-        EXPECT_EQ(run.begin / height % partition.ranks(), reader);
+        EXPECT_EQ(plan.reader_of(run.begin / height, height), reader);
         const Range own = plan.positions(step, owner);
         EXPECT_TRUE(own.begin <= run.begin && run.end <= own.end);
         for (Index p = run.begin; p < run.end; ++p) ++reads[static_cast<std::size_t>(p)];
         count += run.size();
+        foreign += owner == reader ? 0 : run.size();
         sent[static_cast<std::size_t>(owner)] += run.size();
       });
       EXPECT_EQ(plan.count_read(step, reader, height), count);
-      EXPECT_LE(count, plan.most_read(height));
+      EXPECT_LE(foreign, plan.most_sent(height));
       Index seen = 0;
+      Index sent_before = 0;
       for (auto next = plan.next_read(step, reader, height, 0); !next.positions.empty();
            next = plan.next_read(step, reader, height, next.positions.end)) {
-        EXPECT_EQ(next.place, seen);
+        const Range own = plan.positions(step, reader);
+        const Index own_part = std::max<Index>(0, std::min(own.end, next.positions.end) - std::max(own.begin, next.positions.begin));
+        EXPECT_EQ(next.place, sent_before);
         EXPECT_EQ(next.positions.begin / height, (next.positions.end - 1) / height);
         seen += next.positions.size();
+        sent_before += next.positions.size() - own_part;
       }
       EXPECT_EQ(seen, count);
+      EXPECT_EQ(sent_before, foreign);
     }
     for (int owner = 0; owner < partition.ranks(); ++owner) {
       EXPECT_EQ(sent[static_cast<std::size_t>(owner)], plan.positions(step, owner).size());

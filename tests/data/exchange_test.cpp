@@ -64,7 +64,7 @@ TEST(Exchange, RowsOfOneTileAndRanksWithoutRows) {
     File file = File::create(folder.file("x.h5"));
     write_sample(file, "/X", {101, 9}, sample_values(101, 9), {.chunk = {40, 9}, .gzip = 1});
   });
-  for (const Index batch_rows : {1, 2, 3, 10}) expect_same_as_memory<float>(comm, folder.file("x.h5"), batch_rows, 1100);
+  for (const Index batch_rows : {1, 2, 3, 10}) expect_same_as_memory<float>(comm, folder.file("x.h5"), batch_rows, 1500);
 }
 
 TEST(Exchange, ChunksThatWereNeverWritten) {
@@ -100,6 +100,43 @@ TEST(Exchange, EachChunkIsInflatedByOneRank) {
   if (comm.size() == 1) return;
   EXPECT_EQ(source->exchange_cost().calls, 3 * source->partition().batches());
   EXPECT_GT(comm.sum(source->exchange_cost().bytes), 0);
+}
+
+/// Chunks that a batch cuts between ranks at the edges of their pieces only, or between two batches.
+TEST(Exchange, LowChunksAreInflatedOnceToo) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  constexpr Index chunks = 240;
+  constexpr Index rows = chunks * 50;
+  const std::vector<double> x = sample_values(rows, 30);
+  const Index stored = std::count_if(x.begin(), x.end(), [](double value) { return value != 0; });
+  folder.on_root([&] {
+    File file = File::create(folder.file("x.h5"));
+    write_sample(file, "/X", {rows, 30}, x, {.type = H5T_IEEE_F32LE, .chunk = {50, 30}, .gzip = 1});
+    File sparse = File::create(folder.file("s.h5"));
+    test::write_csr(sparse, x, rows, 30, {.type = H5T_IEEE_F32LE, .chunk = {500}, .gzip = 1}, {.type = H5T_STD_I32LE, .chunk = {700}, .gzip = 1});
+  });
+  const auto memory_below = [&](const char* name) {  // of what X takes
+    return bytes_in_memory(describe_matrix(comm, folder.file(name), "NMF"), DataType::float32, comm.size()) * 9 / 10;
+  };
+  const auto expect_once = [&](const char* name, Index all, Index batch_rows) {
+    const auto source =
+        open_source<float>(comm, describe_matrix(comm, folder.file(name), "NMF"), {.batch_rows = batch_rows, .memory = memory_below(name)});
+    EXPECT_EQ(source->exchanges(), comm.size() > 1) << name;
+    constexpr int passes = 4;
+    for (int pass = 2; pass <= passes; ++pass)  // the first one has been made already
+      for (Index batch = 0; batch < source->partition().batches(); ++batch) source->visit(batch, [](const Block<float>&) {});
+    const Index inflated = comm.sum(source->chunks_inflated());
+    const Index ahead = 6 * all * batch_rows / rows + 8 * comm.size();  // reading goes on with the next pass
+    EXPECT_GE(inflated, passes * all) << name << " " << batch_rows;
+    EXPECT_LE(inflated, passes * all + ahead) << name << " " << batch_rows;
+  };
+  for (const Index batch_rows : {410, 500}) {
+    expect_once("x.h5", chunks, batch_rows);
+    expect_once("s.h5", (stored + 499) / 500 + (stored + 699) / 700, batch_rows);
+    for (const char* name : {"x.h5", "s.h5"}) expect_same_as_memory<float>(comm, folder.file(name), batch_rows, memory_below(name));
+  }
+  expect_same_as_memory<float>(comm, folder.file("x.h5"), 410, 100000, false);  // no room for a batch: chunks at the edges are inflated by two
 }
 
 TEST(Exchange, SparseEqualsMemoryToTheBit) {
@@ -153,10 +190,10 @@ TEST(Exchange, AnyOrderOfVisits) {
   const TemporaryFolder folder;
   folder.on_root([&] {
     File file = File::create(folder.file("o.h5"));
-    write_sample(file, "/X", {1600, 20}, sample_values(1600, 20), {.chunk = {90, 7}, .gzip = 1});
+    write_sample(file, "/X", {3200, 20}, sample_values(3200, 20), {.chunk = {90, 7}, .gzip = 1});
   });
   const MatrixDescription description = describe_matrix(comm, folder.file("o.h5"), "NMF");
-  for (const Index memory : {5000, 40000}) {
+  for (const Index memory : {5000, 60000}) {
     const LoadOptions options{.batch_rows = 64, .memory = memory};
     const auto loaded = load_matrix<float>(comm, description, {.batch_rows = 64});
     const auto streamed = open_source<float>(comm, description, options);
@@ -164,7 +201,7 @@ TEST(Exchange, AnyOrderOfVisits) {
     for (const Index batch : {0, 0, 0, 1, 2, 2, 0, 6, 0, 1, 5, 4, 4, 3, 6, 6})
       expect_same(record(*loaded, batch), record(*streamed, batch), "batch " + std::to_string(batch));
     const ExchangeCost before = streamed->exchange_cost();
-    if (memory == 40000) record(*streamed, 6);
+    if (memory == 60000) record(*streamed, 6);
     EXPECT_EQ(streamed->exchange_cost().calls, before.calls);  // what has been exchanged is still there
     // One rank's visitor gives up: all ranks throw, and go on together.
     for (int rank = 0; rank < comm.size(); ++rank) {
@@ -200,14 +237,14 @@ TEST(Exchange, ColumnNumbersOutOfRangeAreNamed) {
   EXPECT_EQ(message, comm.broadcast(message));
 }
 
-void damage_chunk(const std::string& name, hsize_t row) {
+void damage_chunk(const std::string& name, const std::string& dataset, hsize_t row) {
   haddr_t address = 0;
   {
     const File file = File::open(name);
     const hsize_t start[2] = {row, 0};
     hsize_t size = 0;
     unsigned mask = 0;
-    H5Dget_chunk_info_by_coord(file.dataset("/X").id(), start, &mask, &address, &size);
+    H5Dget_chunk_info_by_coord(file.dataset(dataset).id(), start, &mask, &address, &size);
   }
   const int file = ::open(name.c_str(), O_WRONLY);
   EXPECT_EQ(pwrite(file, "\xFF\xFF\xFF\xFF", 4, static_cast<off_t>(address)), 4);
@@ -230,7 +267,7 @@ TEST(Exchange, DamageIsEverybodys) {
     write("damaged.h5");
     auto source = open("damaged.h5");
     EXPECT_EQ(source->exchanges(), comm.size() > 1);
-    folder.on_root([&] { damage_chunk(folder.file("damaged.h5"), static_cast<hsize_t>(100 * chunk)); });
+    folder.on_root([&] { damage_chunk(folder.file("damaged.h5"), "/X", static_cast<hsize_t>(100 * chunk)); });
     const std::string message = message_of_pass(*source);
     if (comm.size() == 1) EXPECT_NE(message.find("a chunk does not inflate; the file is damaged"), std::string::npos) << message;
     if (comm.size() > 1)
@@ -248,6 +285,29 @@ TEST(Exchange, DamageIsEverybodys) {
   write("other.h5");
   folder.on_root([&] { std::filesystem::rename(folder.file("other.h5"), folder.file("replaced.h5")); });
   EXPECT_EQ(message_of_pass(*source), folder.file("replaced.h5") + " has been replaced while it was being read");
+}
+
+TEST(Exchange, DamageOfSparseArraysIsEverybodys) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const test::SampleLayout integers{.type = H5T_STD_I32LE, .chunk = {1000}, .gzip = 1};
+  for (const char* array : {"/X/data", "/X/indices"}) {
+    for (const Index chunk : {15, 16, 17}) {
+      folder.on_root([&] {
+        File file = File::create(folder.file("s.h5"));
+        test::write_csr(file, sample_values(3000, 30), 3000, 30, {.type = H5T_IEEE_F32LE, .chunk = {1000}, .gzip = 1}, integers);
+      });
+      auto source = open_source<double>(comm, describe_matrix(comm, folder.file("s.h5"), "NMF"), {.batch_rows = 30, .memory = 120000});
+      EXPECT_EQ(source->exchanges(), comm.size() > 1);
+      folder.on_root([&] { damage_chunk(folder.file("s.h5"), array, static_cast<hsize_t>(1000 * chunk)); });
+      const std::string message = message_of_pass(*source);
+      EXPECT_EQ(message.find("cannot read elements " + std::to_string(1000 * chunk) + " to "), 0) << message;
+      EXPECT_NE(message.find(folder.file("s.h5") + ":" + array + ": a chunk does not inflate; the file is damaged"), std::string::npos) << message;
+      EXPECT_EQ(message, comm.broadcast(message));
+      source.reset();
+      comm.barrier();
+    }
+  }
 }
 
 }  // namespace

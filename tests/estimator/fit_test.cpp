@@ -8,6 +8,7 @@
 
 #include "init/test_source.hpp"
 #include "scanmf/estimator/estimator.hpp"
+#include "support/messages.hpp"
 
 namespace scanmf {
 namespace {
@@ -226,6 +227,20 @@ TEST(Fit, SaysWhereNumbersStopBeingFinite) {
     ADD_FAILURE() << "no error";
   } catch (const AgreedError& error) {
     EXPECT_NE(std::string(error.what()).find("iteration 1"), std::string::npos) << error.what();
+  }
+}
+
+TEST(Fit, TransformNamesTheRowThatIsNotFinite) {
+  const Communicator world;
+  for (const Estimator estimator : {Estimator::nmf, Estimator::minibatch_nmf}) {
+    Matrix<double> x = sample_matrix(300, 8, 0);
+    for (Index j = 0; j < 8; ++j) x(217, j) = 1e38;
+    TestSource<float> source(world, x, StorageKind::dense);
+    Parameters p = parameters_for(estimator, Solver::mu, 2);
+    p.tol = 0;  // no stop rule that would notice
+    const Matrix<float> Ht(8, 3, 2.0F);
+    const std::string message = test::message_of([&] { transform<float>(source, Ht, p, 1); });
+    EXPECT_EQ(message.find("row 217 of W became "), 0) << message;
   }
 }
 

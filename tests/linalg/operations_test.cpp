@@ -190,7 +190,8 @@ void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, d
   project<T>(tile, h, p.view(), work);
   const auto by_projection = divergence_by_projection<T>(tile, e.w.view(), p.view(), h_gram.data(), work);
   ASSERT_TRUE(by_projection || expected < 0.01 * scale);
-  if (by_projection) EXPECT_NEAR(divergence_total(kind, beta, *by_projection, gram_dot, sums_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
+  if (by_projection)
+    EXPECT_NEAR(divergence_total(kind, beta, *by_projection, gram_dot, sums_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
 }
 
 template <Scalar T>

@@ -24,6 +24,7 @@ void expect_valid(const RowPartition& partition) {
       ASSERT_GE(piece.size(), 0);
       ASSERT_LE(piece.end, batch.end);
       if (piece.end != batch.end) ASSERT_EQ((piece.end - batch.begin) % partition.tile_rows(), 0) << "ranks own whole tiles";
+      for (Index row = piece.begin; row < piece.end; ++row) ASSERT_EQ(partition.owner(row), r) << "row " << row;
       ASSERT_EQ(partition.local_begin(b, r), owned[static_cast<std::size_t>(r)]);
       owned[static_cast<std::size_t>(r)] += piece.size();
       next_row = piece.end;

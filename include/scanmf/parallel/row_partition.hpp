@@ -33,6 +33,8 @@ class RowPartition {
   Range batch(Index batch) const;
   /// Global rows of `batch` that belong to `rank`; may be empty.
   Range piece(Index batch, int rank) const;
+  /// The rank that a row belongs to.
+  int owner(Index row) const;
   /// Row of the rank's W at which its piece of `batch` begins.
   Index local_begin(Index batch, int rank) const;
   /// Rows of W that `rank` owns.

@@ -62,7 +62,7 @@ void Passes<T>::clear_sums() {
 }
 
 template <Scalar T>
-Matrix<T> Passes<T>::sum_of_threads() const {
+Matrix<T> Passes<T>::sum_of_threads() {
   Matrix<T> total(source_.shape().columns, width_);
   sum_accumulators(sums_, total.view());
   return total;

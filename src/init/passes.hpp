@@ -28,7 +28,7 @@ class Passes {
   template <class VisitTile>
   void pass(VisitTile&& visit_tile);
   void clear_sums();
-  Matrix<T> sum_of_threads() const;
+  Matrix<T> sum_of_threads();
 
   DataSource<T>& source_;
   Index width_;

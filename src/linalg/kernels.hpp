@@ -61,6 +61,10 @@ void multiply_by_ratio(double* f, const double* numerator, const double* denomin
 void mini_batch(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update);
 void mini_batch(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count, const MiniBatchUpdate& update);
 
+/// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
+void transpose(const float* from, Index from_stride, Index rows, Index columns, float* to, Index to_stride);
+void transpose(const double* from, Index from_stride, Index rows, Index columns, double* to, Index to_stride);
+
 /// Rows of a factor with their linear terms, both transposed (component c of row i at c·stride + i), are swept once: for each component t in `order`,
 ///   g = Σ_r G[t, r]·f_r − p_t;  violation += |g| where f_t ≠ 0, |min(g, 0)| where it is 0;  f_t = max(f_t − g/G[t, t], 0) unless G[t, t] = 0.
 /// rows and stride are multiples of column_grain; padding rows must be all zero with p = 0. Returns the violation of the rows.

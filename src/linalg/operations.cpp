@@ -87,8 +87,9 @@ void RightFactor<T>::assign(MatrixView<const T> ht) {
     for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, columns_);
       T* const strip = strips_.data() + begin * strip_rows();
-      for (Index j = 0; j < width; ++j)
-        for (Index c = 0; c < components_; ++c) strip[c * width + j] = begin + j < columns_ ? ht(begin + j, c) : T{0};
+      const Index filled = std::min(width, columns_ - begin);
+      kernels::transpose(ht.row(begin), ht.stride, filled, components_, strip, width);
+      for (Index c = 0; c < components_; ++c) std::fill(strip + c * width + filled, strip + (c + 1) * width, T{0});
     }
   }
   if (rows_.size() > 0) {
@@ -111,7 +112,7 @@ void Accumulator<T>::set_zero() {
 }
 
 template <Scalar T>
-void sum_accumulators(const std::vector<Accumulator<T>>& parts, MatrixView<T> total) {
+void sum_accumulators(std::vector<Accumulator<T>>& parts, MatrixView<T> total) {
   const Index k = total.columns;
   const Index columns = total.rows;
   const bool dense = parts.front().kind() == StorageKind::dense;
@@ -119,14 +120,18 @@ void sum_accumulators(const std::vector<Accumulator<T>>& parts, MatrixView<T> to
 #pragma omp parallel for schedule(static)
   for (Index begin = 0; begin < columns; begin += strip_columns<T>) {
     const Index width = strip_width<T>(begin, columns);
-    const Index end = std::min(columns, begin + width);
-    for (std::size_t t = 0; t < parts.size(); ++t) {
-      for (Index j = begin; j < end; ++j) {
-        const T* const from = dense ? parts[t].data() + begin * k + (j - begin) : parts[t].data() + j * stride;
-        const Index step = dense ? width : 1;
-        T* const to = total.row(j);
-        for (Index c = 0; c < k; ++c) to[c] = t == 0 ? from[c * step] : to[c] + from[c * step];
-      }
+    const Index filled = std::min(columns - begin, width);
+    const Index from = begin * (dense ? k : stride);
+    const Index elements = dense ? k * width : filled * stride;
+    T* const sum = parts.front().data() + from;
+    for (std::size_t t = 1; t < parts.size(); ++t) {
+      const T* const part = parts[t].data() + from;
+      for (Index e = 0; e < elements; ++e) sum[e] += part[e];
+    }
+    if (dense) {
+      kernels::transpose(sum, width, k, filled, total.row(begin), total.stride);
+    } else {
+      for (Index j = 0; j < filled; ++j) std::copy_n(sum + j * stride, k, total.row(begin + j));
     }
   }
 }
@@ -461,17 +466,15 @@ double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gr
   double violation = 0;
   for_row_groups(f.rows, [&](Index i, Index rows) {
     const Index padded = padded_columns<T>(rows);
+    kernels::transpose(f.row(i), f.stride, rows, k, ft, stride);
+    kernels::transpose(p.row(i), p.stride, rows, k, pt, stride);
     for (Index c = 0; c < k; ++c) {
-      for (Index r = 0; r < rows; ++r) {
-        ft[c * stride + r] = f(i + r, c);
-        pt[c * stride + r] = p(i + r, c) - shift;
-      }
+      for (Index r = 0; r < rows; ++r) pt[c * stride + r] -= shift;
       std::fill(ft + c * stride + rows, ft + c * stride + padded, T{0});
       std::fill(pt + c * stride + rows, pt + c * stride + padded, T{0});
     }
     violation += kernels::sweep_coordinates(ft, pt, padded, stride, gram, k, order);
-    for (Index r = 0; r < rows; ++r)
-      for (Index c = 0; c < k; ++c) f(i + r, c) = ft[c * stride + r];
+    kernels::transpose(ft, stride, k, rows, f.row(i), f.stride);
   });
   return violation;
 }
@@ -493,8 +496,8 @@ template class RightFactor<double>;
 template class Accumulator<float>;
 template class Accumulator<double>;
 
-template void sum_accumulators(const std::vector<Accumulator<float>>&, MatrixView<float>);
-template void sum_accumulators(const std::vector<Accumulator<double>>&, MatrixView<double>);
+template void sum_accumulators(std::vector<Accumulator<float>>&, MatrixView<float>);
+template void sum_accumulators(std::vector<Accumulator<double>>&, MatrixView<double>);
 template void project(const DenseTile<float>&, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);
 template void project(const DenseTile<double>&, const RightFactor<double>&, MatrixView<double>, Workspace<double>&);
 template void project(const CsrTile<float>&, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);

@@ -239,6 +239,64 @@ void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, I
   });
 }
 
+#if HWY_TARGET == HWY_SCALAR
+
+template <class T>
+constexpr Index transposed_side = 1;
+
+template <class T>
+HWY_INLINE void transpose_square(const T* from, Index, T* to, Index) {
+  *to = *from;
+}
+
+#else
+
+template <class T>
+constexpr Index transposed_side = 16 / static_cast<Index>(sizeof(T));
+
+/// transposed_side rows and columns: a vector of 16 bytes each.
+template <class T>
+HWY_INLINE void transpose_square(const T* from, Index from_stride, T* to, Index to_stride) {
+  const hn::FixedTag<T, 16 / sizeof(T)> d;
+  if constexpr (sizeof(T) == 8) {
+    const auto row0 = hn::LoadU(d, from);
+    const auto row1 = hn::LoadU(d, from + from_stride);
+    hn::StoreU(hn::InterleaveLower(d, row0, row1), d, to);
+    hn::StoreU(hn::InterleaveUpper(d, row0, row1), d, to + to_stride);
+  } else {
+    const hn::FixedTag<double, 2> pairs;
+    const auto row0 = hn::LoadU(d, from);
+    const auto row1 = hn::LoadU(d, from + from_stride);
+    const auto row2 = hn::LoadU(d, from + 2 * from_stride);
+    const auto row3 = hn::LoadU(d, from + 3 * from_stride);
+    const auto lower01 = hn::BitCast(pairs, hn::InterleaveLower(d, row0, row1));
+    const auto lower23 = hn::BitCast(pairs, hn::InterleaveLower(d, row2, row3));
+    const auto upper01 = hn::BitCast(pairs, hn::InterleaveUpper(d, row0, row1));
+    const auto upper23 = hn::BitCast(pairs, hn::InterleaveUpper(d, row2, row3));
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, lower01, lower23)), d, to);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, lower01, lower23)), d, to + to_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveLower(pairs, upper01, upper23)), d, to + 2 * to_stride);
+    hn::StoreU(hn::BitCast(d, hn::InterleaveUpper(pairs, upper01, upper23)), d, to + 3 * to_stride);
+  }
+}
+
+#endif
+
+template <class T>
+void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride) {
+  constexpr Index side = transposed_side<T>;
+  const auto one_by_one = [&](Range row_range, Range column_range) {
+    for (Index r = row_range.begin; r < row_range.end; ++r)
+      for (Index c = column_range.begin; c < column_range.end; ++c) to[c * to_stride + r] = from[r * from_stride + c];
+  };
+  const Index whole_rows = rows / side * side;
+  const Index whole_columns = columns / side * side;
+  for (Index r = 0; r < whole_rows; r += side)
+    for (Index c = 0; c < whole_columns; c += side) transpose_square(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+  one_by_one({0, whole_rows}, {whole_columns, columns});
+  one_by_one({whole_rows, rows}, {0, columns});
+}
+
 /// V vectors of rows at a time, so that the sums over components of several vectors are in flight.
 template <Index V, class T>
 HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order) {
@@ -309,6 +367,12 @@ void mini_batch_double(double* h, const double* numerator, const double* denomin
                        const MiniBatchUpdate& update) {
   mini_batch_of(h, numerator, denominator, a, b, count, update);
 }
+void transpose_float(const float* from, Index from_stride, Index rows, Index columns, float* to, Index to_stride) {
+  transpose_of(from, from_stride, rows, columns, to, to_stride);
+}
+void transpose_double(const double* from, Index from_stride, Index rows, Index columns, double* to, Index to_stride) {
+  transpose_of(from, from_stride, rows, columns, to, to_stride);
+}
 double sweep_float(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
   return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
 }
@@ -333,6 +397,8 @@ HWY_EXPORT(ratio_float);
 HWY_EXPORT(ratio_double);
 HWY_EXPORT(mini_batch_float);
 HWY_EXPORT(mini_batch_double);
+HWY_EXPORT(transpose_float);
+HWY_EXPORT(transpose_double);
 HWY_EXPORT(sweep_float);
 HWY_EXPORT(sweep_double);
 }  // namespace scanmf
@@ -374,6 +440,12 @@ void mini_batch(float* h, const float* numerator, const float* denominator, floa
 }
 void mini_batch(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count, const MiniBatchUpdate& update) {
   HWY_DYNAMIC_DISPATCH(mini_batch_double)(h, numerator, denominator, a, b, count, update);
+}
+void transpose(const float* from, Index from_stride, Index rows, Index columns, float* to, Index to_stride) {
+  HWY_DYNAMIC_DISPATCH(transpose_float)(from, from_stride, rows, columns, to, to_stride);
+}
+void transpose(const double* from, Index from_stride, Index rows, Index columns, double* to, Index to_stride) {
+  HWY_DYNAMIC_DISPATCH(transpose_double)(from, from_stride, rows, columns, to, to_stride);
 }
 double sweep_coordinates(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
   return HWY_DYNAMIC_DISPATCH(sweep_float)(f, p, rows, stride, gram, components, order);

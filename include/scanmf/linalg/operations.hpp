@@ -53,9 +53,9 @@ class Accumulator {
   Buffer<T> elements_;
 };
 
-/// total (n × k, row-major) = sum of the threads' accumulators in their order. Threads share the work.
+/// total (n × k, row-major) = sum of the threads' accumulators in their order, which is formed in the first of them. Threads share the work.
 template <Scalar T>
-void sum_accumulators(const std::vector<Accumulator<T>>& parts, MatrixView<T> total);
+void sum_accumulators(std::vector<Accumulator<T>>& parts, MatrixView<T> total);
 
 /// Elements between the rows of a CSR RightFactor or Accumulator: components rounded up to whole cache lines.
 template <Scalar T>

@@ -90,7 +90,6 @@ Index ExchangePlan::most_sent(Index height) const {
 }
 
 bool ExchangePlan::cuts(Index height) const {
-  if (height == 1) return false;
   const Index last = partition_.batches() - 1;
   const bool alike = tile_positions_.empty() && partition_.batch_rows() % height == 0;  // full batches
   for (Index batch = 0; batch <= last; batch += alike ? std::max<Index>(1, last) : 1)

@@ -18,8 +18,8 @@ namespace scanmf::data {
 ///
 /// Lower ones are read by the rank that owns the position in their middle: only what lies at the edges of pieces is sent.
 ///
-///     chunks      |  0  |  1  |  2  |  3  |  4  |  5  |  6  |
-///     read by     |  0  |  0  |  1  |  1  |  0  |  0  |  1  |
+///     chunks      |  0  |  1  |  2  |  3  |  4  |  5  |  6  |  7  |
+///     read by     |  0  |  0  |  0  |  1  |  0  |  0  |  0  |  1  |
 ///     owned by    |       0       |   1   |       0       |   1   |
 ///
 /// To limit the memory, a batch goes in rounds: in each, every rank gets the next `block_rows` of its rows. One round of one batch is a step.

@@ -191,7 +191,7 @@ class StreamedSource : public DataSource<T> {
   bool exchange_dense() {
     const Index height = comm_.max(array_->filtered_rows());
     const Index piece_rows = comm_.max(longest_piece());
-    if (partition_->batches() == 1 || comm_.size() == 1) return false;
+    if (partition_->batches() == 1 || comm_.size() == 1 || height == 1) return false;
     constexpr Index parts = most_slots + 3;  // one for chunks, one for rows received, one for rows packed
     const Index limit = memory_of_all() / parts;
     const Index columns = description_.shape.columns;
@@ -264,6 +264,7 @@ class StreamedSource : public DataSource<T> {
     if (partition_->batches() == 1 || comm_.size() == 1) return false;
     ChunkHeights heights{comm_.max(sparse_->values().filtered_rows()), comm_.max(sparse_->indices().filtered_rows())};
     const Index highest = std::max(heights.values, heights.indices);
+    if (highest == 1) return false;
     if (heights.values == 1) heights.values = highest;
     if (heights.indices == 1) heights.indices = highest;
     const Index piece_rows = comm_.max(longest_piece());

@@ -215,9 +215,7 @@ double PassRunner<T>::divergence(UpdateRule<T>& rule, MatrixView<T> W) {
 
 void require_finite(double value, const char* what, const char* unit, Index iteration) {
   if (std::isfinite(value)) return;
-  throw AgreedError(
-      fmt::format("the {} became {} in {} {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss", what,
-                  std::isnan(value) ? "NaN" : "infinite", unit, iteration));
+  throw AgreedError(fmt::format("the {} became {} in {} {}: {}", what, std::isnan(value) ? "NaN" : "infinite", unit, iteration, outgrown));
 }
 
 template class PassRunner<float>;

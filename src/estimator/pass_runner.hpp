@@ -67,6 +67,9 @@ class PassRunner {
   bool sums_are_finite_ = true;  // of the last pass
 };
 
+/// What numbers that are not finite come from, and what to do: for messages.
+inline constexpr const char* outgrown = "the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss";
+
 /// Throws when a number that decides the run is not finite any more. what: "violation", "error", …; `iteration` names where.
 void require_finite(double value, const char* what, const char* unit, Index iteration);
 

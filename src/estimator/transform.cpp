@@ -36,9 +36,7 @@ void require_finite_W(MatrixView<const T> rows, Index first_row) {
   for (Index i = 0; i < rows.rows; ++i)
     for (Index c = 0; c < rows.columns; ++c)
       if (!std::isfinite(rows(i, c)))
-        throw Error(
-            fmt::format("row {} of W became {}: the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss",
-                        first_row + i, std::isnan(rows(i, c)) ? "NaN" : "infinite"));
+        throw Error(fmt::format("row {} of W became {}: {}", first_row + i, std::isnan(rows(i, c)) ? "NaN" : "infinite", outgrown));
 }
 
 /// Calls body(first global row, rows of W) for this rank's pieces of all batches.

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
-#include <cstdint>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "scanmf/core/error.hpp"
 
@@ -14,71 +14,18 @@ namespace {
 
 constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without waking other threads
 
-/// What one look at some values of a row finds out.
-struct Totals {
-  double sum = 0;
-  Index positive = 0;
-  bool sound = true;
-};
-
-/// Adds up the values of one row in independent lanes, so that the loop runs in vectors.
-template <Scalar T>
-class RowTotals {
- public:
-  explicit RowTotals(T lowest) : lowest_(lowest) {}
-
-  void add(const T* values, Index count) {
-    constexpr auto step = static_cast<Index>(lanes);
-    Index i = 0;
-    for (; i + step <= count; i += step) {
-      for (std::size_t lane = 0; lane < lanes; ++lane) {
-        const T value = values[i + static_cast<Index>(lane)];
-        sums_[lane] += static_cast<double>(value);
-        positives_[lane] += value > T{0} ? Count{1} : Count{0};
-        flaws_[lane] |= value >= lowest_ && value <= highest ? Count{0} : Count{1};
-      }
-    }
-    for (; i < count; ++i) {
-      sums_[0] += static_cast<double>(values[i]);
-      positives_[0] += values[i] > T{0} ? Count{1} : Count{0};
-      flaws_[0] |= values[i] >= lowest_ && values[i] <= highest ? Count{0} : Count{1};
-    }
-  }
-
-  Totals totals() const {
-    Totals all;
-    for (std::size_t lane = 0; lane < lanes; ++lane) {
-      all.sum += sums_[lane];
-      all.positive += static_cast<Index>(positives_[lane]);
-      all.sound = all.sound && flaws_[lane] == 0;
-    }
-    return all;
-  }
-
- private:
-  static constexpr std::size_t lanes = column_grain<T>;
-  static constexpr T highest = std::numeric_limits<T>::max();
-  using Count = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;  // as wide as the values; a row has fewer than 2^32 · 16 columns
-
-  T lowest_;
-  std::array<double, lanes> sums_{};
-  std::array<Count, lanes> positives_{};
-  std::array<Count, lanes> flaws_{};
-};
-
 template <Scalar T>
 constexpr T lowest_allowed(bool check_sign) {
   return check_sign ? T{0} : std::numeric_limits<T>::lowest();
 }
 
-/// Calls visit(first column, values, count) for the strips of one row of a packed block.
+/// Calls visit(row of the tile, first column, elements) for what each strip of a packed tile has of each row; padding included, which is zero.
 template <Scalar T, class F>
-void for_each_strip(const DenseBlock<T>& block, Index row, F&& visit) {
-  const DenseTile<T> tile = block.tile(row / block.tile_rows);
-  const Index padded = padded_columns<T>(block.columns);
+void for_each_strip_row(const DenseTile<T>& tile, F&& visit) {
+  const Index padded = padded_columns<T>(tile.columns);
   for (Index j = 0; j < padded; j += strip_columns<T>) {
     const Index width = std::min(strip_columns<T>, padded - j);
-    visit(j, tile.packed + j * tile.rows + row % block.tile_rows * width, width);
+    for (Index i = 0; i < tile.rows; ++i) visit(i, j, std::span<const T>(tile.packed + j * tile.rows + i * width, static_cast<std::size_t>(width)));
   }
 }
 
@@ -98,23 +45,33 @@ void Inspection::add(const Offence& offence) {
   if (!first_ || before(offence, *first_)) first_ = offence;
 }
 
+void Inspection::add(const ElementTotals& row) {
+  summary_.sum += row.sum;
+  summary_.positive += row.positive;
+}
+
 template <Scalar T>
 void Inspection::add(const DenseBlock<T>& block, Index global_row) {
-  std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
+  std::vector<ElementTotals> totals(static_cast<std::size_t>(block.rows));
+  const Index tiles = (block.rows + block.tile_rows - 1) / block.tile_rows;
 #pragma omp parallel for schedule(static) if (block.rows * block.columns > parallel_elements)
-  for (Index i = 0; i < block.rows; ++i) {
-    RowTotals<T> row(lowest_allowed<T>(check_sign_));
-    for_each_strip(block, i, [&](Index, const T* values, Index count) { row.add(values, count); });  // padding is zero and changes nothing
-    totals[static_cast<std::size_t>(i)] = row.totals();
+  for (Index t = 0; t < tiles; ++t) {
+    ElementTotals* const of_tile = totals.data() + t * block.tile_rows;
+    for_each_strip_row(block.tile(t), [&](Index i, Index, std::span<const T> elements) {
+      const ElementTotals part = element_totals<T>(elements, lowest_allowed<T>(check_sign_));
+      of_tile[i].sum += part.sum;
+      of_tile[i].positive += part.positive;
+      of_tile[i].sound &= part.sound;
+    });
   }
   for (Index i = 0; i < block.rows; ++i) {
-    const Totals& row = totals[static_cast<std::size_t>(i)];
-    summary_.sum += row.sum;
-    summary_.positive += row.positive;
+    const ElementTotals& row = totals[static_cast<std::size_t>(i)];
+    add(row);
     if (row.sound || first_) continue;
-    for_each_strip(block, i, [&](Index column, const T* values, Index count) {
-      for (Index j = 0; j < count && !first_; ++j)
-        if (const auto flaw = flaw_of(values[j], check_sign_)) first_ = Offence{global_row + i, column + j, *flaw};
+    for_each_strip_row(block.tile(i / block.tile_rows), [&](Index row_of_tile, Index column, std::span<const T> elements) {
+      if (row_of_tile != i % block.tile_rows) return;
+      for (std::size_t j = 0; j < elements.size() && !first_; ++j)
+        if (const auto flaw = flaw_of(elements[j], check_sign_)) first_ = Offence{global_row + i, column + static_cast<Index>(j), *flaw};
     });
   }
   summary_.stored += block.rows * block.columns;
@@ -122,24 +79,20 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
 
 template <Scalar T>
 void Inspection::add(const CsrBlock<T>& block, Index global_row) {
-  std::vector<Totals> totals(static_cast<std::size_t>(block.rows));
+  std::vector<ElementTotals> totals(static_cast<std::size_t>(block.rows));
+  const auto values_of = [&](Index row) {
+    return std::span<const T>(block.value + block.row_begin[row], static_cast<std::size_t>(block.row_begin[row + 1] - block.row_begin[row]));
+  };
 #pragma omp parallel for schedule(static) if (block.row_begin[block.rows] - block.row_begin[0] > parallel_elements)
+  for (Index i = 0; i < block.rows; ++i) totals[static_cast<std::size_t>(i)] = element_totals<T>(values_of(i), lowest_allowed<T>(check_sign_));
   for (Index i = 0; i < block.rows; ++i) {
-    RowTotals<T> row(lowest_allowed<T>(check_sign_));
-    row.add(block.value + block.row_begin[i], block.row_begin[i + 1] - block.row_begin[i]);
-    totals[static_cast<std::size_t>(i)] = row.totals();
-  }
-  for (Index i = 0; i < block.rows; ++i) {
-    const Index begin = block.row_begin[i];
-    const Index end = block.row_begin[i + 1];
-    const Totals& row = totals[static_cast<std::size_t>(i)];
-    summary_.sum += row.sum;
-    summary_.positive += row.positive;
-    summary_.stored += end - begin;
+    const ElementTotals& row = totals[static_cast<std::size_t>(i)];
+    add(row);
     if (row.sound || first_) continue;
-    for (Index p = begin; p < end && !first_; ++p)
+    for (Index p = block.row_begin[i]; p < block.row_begin[i + 1] && !first_; ++p)
       if (const auto flaw = flaw_of(block.value[p], check_sign_)) first_ = Offence{global_row + i, block.column[p], *flaw};
   }
+  summary_.stored += block.row_begin[block.rows] - block.row_begin[0];
 }
 
 std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator, const std::string& place) {

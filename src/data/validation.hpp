@@ -4,7 +4,7 @@
 #include <string>
 
 #include "scanmf/data/data_source.hpp"
-#include "scanmf/linalg/tile.hpp"
+#include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
 namespace scanmf::data {
@@ -40,6 +40,8 @@ class Inspection {
   const DataSummary& summary() const { return summary_; }
 
  private:
+  void add(const ElementTotals& row);
+
   bool check_sign_;
   std::optional<Offence> first_;
   DataSummary summary_;

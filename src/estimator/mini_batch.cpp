@@ -24,17 +24,13 @@ bool cost_stops(StopState& state, const Parameters& parameters, double cost, dou
 }
 
 template <Scalar T>
-double element_sum(const DenseTile<T>& x) {
-  double sum = 0;
-  for (Index i = 0; i < x.rows * padded_columns<T>(x.columns); ++i) sum += static_cast<double>(x.packed[i]);
-  return sum;
+std::span<const T> elements_of(const DenseTile<T>& x) {
+  return {x.packed, static_cast<std::size_t>(x.rows * padded_columns<T>(x.columns))};  // padding is zero
 }
 
 template <Scalar T>
-double element_sum(const CsrTile<T>& x) {
-  double sum = 0;
-  for (Index i = x.row_begin[0]; i < x.row_begin[x.rows]; ++i) sum += static_cast<double>(x.value[i]);
-  return sum;
+std::span<const T> elements_of(const CsrTile<T>& x) {
+  return {x.value + x.row_begin[0], static_cast<std::size_t>(x.row_begin[x.rows] - x.row_begin[0])};
 }
 
 /// Collective. Mean of the rows of one batch of X.
@@ -45,7 +41,9 @@ double batch_mean(PassRunner<T>& runner, Index batch) {
   runner.communicator().agree([&] {
     x.visit(batch, [&](const Block<T>& block) {
       std::vector<double> sums(static_cast<std::size_t>(block.tiles()));
-      for_each_tile(block, [&](int, Index row, const auto& tile) { sums[static_cast<std::size_t>(row / block.tile_rows())] = element_sum<T>(tile); });
+      for_each_tile(block, [&](int, Index row, const auto& tile) {
+        sums[static_cast<std::size_t>(row / block.tile_rows())] = element_totals<T>(elements_of(tile), T{0}).sum;
+      });
       for (const double part : sums) sum += part;
     });
   });

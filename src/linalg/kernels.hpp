@@ -46,6 +46,10 @@ void beta_denominator(double* values, Index count, BetaWeights weights);
 /// Σ over elements of the divergence's terms for x, y (see divergence_sum in operations.hpp); β = 2: ½(x − y)².
 double beta_divergence_terms(const float* x, const float* y, Index count, double beta);
 double beta_divergence_terms(const double* x, const double* y, Index count, double beta);
+/// element_totals of operations.hpp.
+ElementTotals totals(const float* values, Index count, double lowest);
+ElementTotals totals(const double* values, Index count, double lowest);
+
 /// Σ y^β, and the terms at stored elements alone: β = 2 gives ½((x − y)² − y²), else the sums over S without Σ_all.
 double sum_of_powers(const float* y, Index count, double beta);
 double sum_of_powers(const double* y, Index count, double beta);

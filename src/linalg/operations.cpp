@@ -435,6 +435,11 @@ void add_column_sums(MatrixView<const T> f, double* sums) {
 }
 
 template <Scalar T>
+ElementTotals element_totals(std::span<const T> elements, T lowest) {
+  return kernels::totals(elements.data(), static_cast<Index>(elements.size()), static_cast<double>(lowest));
+}
+
+template <Scalar T>
 NormAndSum norm_and_sum(MatrixView<const T> f) {
   std::array<double, sum_lanes> squares{};
   std::array<double, sum_lanes> sums{};
@@ -540,6 +545,8 @@ template void add_gram(MatrixView<const float>, double*, Workspace<float>&);
 template void add_gram(MatrixView<const double>, double*, Workspace<double>&);
 template void add_column_sums(MatrixView<const float>, double*);
 template void add_column_sums(MatrixView<const double>, double*);
+template ElementTotals element_totals(std::span<const float>, float);
+template ElementTotals element_totals(std::span<const double>, double);
 template NormAndSum norm_and_sum(MatrixView<const float>);
 template NormAndSum norm_and_sum(MatrixView<const double>);
 template double distance_squared(MatrixView<const float>, MatrixView<const float>);

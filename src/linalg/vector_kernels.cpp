@@ -1,5 +1,7 @@
 // Element-wise loops of the multiplicative updates and the coordinate sweep.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "linalg/kernels.hpp"
 #include "scanmf/linalg/operations.hpp"
@@ -100,6 +102,43 @@ void beta_denominator_of(T* values, Index count, kernels::BetaWeights weights) {
     const auto product = load(d, values + i, valid);
     store(d, power(d, weights.lift_denominator ? hn::Max(product, guard) : product), values + i, valid);
   });
+}
+
+/// As many elements as a vector of doubles has, converted; behind `valid` zeros.
+template <class T>
+HWY_INLINE Lanes<double> load_as_double(const T* from, Index valid) {
+  const Vector<double> d;
+  const hn::Rebind<T, Vector<double>> narrow;
+  HWY_ALIGN T padded[64 / sizeof(double)] = {};
+  if (valid < static_cast<Index>(hn::Lanes(d))) {
+    std::copy_n(from, valid, padded);
+    from = padded;
+  }
+  const auto values = hn::LoadU(narrow, from);
+  if constexpr (sizeof(T) == sizeof(double))
+    return values;
+  else
+    return hn::PromoteTo(d, values);
+}
+
+template <class T>
+ElementTotals totals_of(const T* values, Index count, double lowest) {
+  const Vector<double> d;
+  const auto zero = hn::Zero(d);
+  const auto least = hn::Set(d, lowest);
+  const auto most = hn::Set(d, static_cast<double>(std::numeric_limits<T>::max()));
+  auto sum = zero;
+  auto sound = hn::Eq(zero, zero);
+  ElementTotals totals;
+  for_each_vector<double>(count, [&](Index i, Index valid) {
+    const auto value = load_as_double(values + i, valid);
+    sum = hn::Add(sum, value);
+    sound = hn::And(sound, hn::And(hn::Ge(value, least), hn::Le(value, most)));
+    totals.positive += static_cast<Index>(hn::CountTrue(d, hn::Gt(value, zero)));
+  });
+  totals.sum = hn::GetLane(hn::SumOfLanes(d, sum));
+  totals.sound = hn::AllTrue(d, sound);
+  return totals;
 }
 
 enum class Terms { all, stored };
@@ -352,6 +391,8 @@ double terms_float(const float* x, const float* y, Index count, double beta, boo
 double terms_double(const double* x, const double* y, Index count, double beta, bool stored) {
   return divergence_terms_of(x, y, count, beta, stored ? Terms::stored : Terms::all);
 }
+ElementTotals totals_float(const float* values, Index count, double lowest) { return totals_of(values, count, lowest); }
+ElementTotals totals_double(const double* values, Index count, double lowest) { return totals_of(values, count, lowest); }
 double powers_float(const float* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
 double powers_double(const double* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
 void ratio_float(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
@@ -391,6 +432,8 @@ HWY_EXPORT(denominator_float);
 HWY_EXPORT(denominator_double);
 HWY_EXPORT(terms_float);
 HWY_EXPORT(terms_double);
+HWY_EXPORT(totals_float);
+HWY_EXPORT(totals_double);
 HWY_EXPORT(powers_float);
 HWY_EXPORT(powers_double);
 HWY_EXPORT(ratio_float);
@@ -425,6 +468,8 @@ double beta_stored_terms(const float* x, const float* y, Index count, double bet
 double beta_stored_terms(const double* x, const double* y, Index count, double beta) {
   return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, true);
 }
+ElementTotals totals(const float* values, Index count, double lowest) { return HWY_DYNAMIC_DISPATCH(totals_float)(values, count, lowest); }
+ElementTotals totals(const double* values, Index count, double lowest) { return HWY_DYNAMIC_DISPATCH(totals_double)(values, count, lowest); }
 double sum_of_powers(const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_float)(y, count, beta); }
 double sum_of_powers(const double* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_double)(y, count, beta); }
 void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "scanmf/data/data_source.hpp"
+#include "support/pack_rows.hpp"
 
 namespace scanmf {
 
@@ -59,7 +60,7 @@ class TestSource : public DataSource<T> {
  private:
   void visit_dense(Range rows, Block<T>& block, const typename DataSource<T>::Visitor& visitor) {
     Buffer<T> packed(rows.size() * padded_columns<T>(shape_.columns));
-    pack_rows<T>(std::as_const(x_).view().middle_rows(rows), 0, rows.size(), partition_.tile_rows(), packed.data());
+    test::pack_rows<T>(std::as_const(x_).view().middle_rows(rows), 0, rows.size(), partition_.tile_rows(), packed.data());
     block.matrix = DenseBlock<T>{rows.size(), shape_.columns, partition_.tile_rows(), packed.data()};
     visitor(block);
   }

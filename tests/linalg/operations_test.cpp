@@ -4,8 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <vector>
+
+#include "support/pack_rows.hpp"
 
 namespace scanmf {
 namespace {
@@ -45,7 +48,7 @@ struct Example {
     }
     for (T& element : w.span()) element = static_cast<T>(uniform(engine));
     for (T& element : ht.span()) element = static_cast<T>(uniform(engine));
-    pack_rows<T>(values.view(), 0, rows, rows, packed.data());
+    test::pack_rows<T>(values.view(), 0, rows, rows, packed.data());
   }
 
   DenseTile<T> dense() const { return {rows, columns, packed.data()}; }
@@ -234,7 +237,7 @@ TYPED_TEST(Operations, DivergenceByProjectionLeavesCloseFitsToTheDirectSum) {
         e.x[static_cast<std::size_t>(i * e.columns + j)] = static_cast<double>(x(i, j));
       }
     }
-    pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
+    test::pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
     RightFactor<T> h(StorageKind::dense, e.columns, e.k);
     h.assign(e.ht.view());
     Workspace<T> work;
@@ -248,6 +251,40 @@ TYPED_TEST(Operations, DivergenceByProjectionLeavesCloseFitsToTheDirectSum) {
     const double expected = divergence_by_definition(e, 2);
     EXPECT_NEAR(*divergence, expected, (sizeof(T) == 4 ? 2e-6 : 1e-13) * expected);
   }
+}
+
+TYPED_TEST(Operations, TotalsOfElementsFindEveryFlaw) {
+  using T = TypeParam;
+  using Limits = std::numeric_limits<T>;
+  std::mt19937 engine(17);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (const std::size_t count : {0, 1, 7, 8, 9, 64, 133}) {
+    std::vector<T> x(count);
+    double sum = 0;
+    Index positive = 0;
+    for (T& element : x) {
+      element = uniform(engine) < 0.3 ? T{0} : static_cast<T>(uniform(engine));
+      sum += static_cast<double>(element);
+      positive += element > T{0} ? 1 : 0;
+    }
+    const ElementTotals totals = element_totals<T>(x, T{0});
+    EXPECT_NEAR(totals.sum, sum, 1e-13 * sum);
+    EXPECT_EQ(totals.positive, positive);
+    EXPECT_TRUE(totals.sound);
+    for (T& element : x) {
+      const T before = element;
+      for (const T flaw : {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity(), -Limits::denorm_min()}) {
+        element = flaw;
+        EXPECT_FALSE(element_totals<T>(x, T{0}).sound) << count << " elements, " << flaw;
+        EXPECT_EQ(element_totals<T>(x, Limits::lowest()).sound, flaw == -Limits::denorm_min());
+      }
+      element = Limits::max();
+      EXPECT_TRUE(element_totals<T>(x, T{0}).sound);
+      element = before;
+    }
+  }
+  const std::vector<float> huge(100, std::numeric_limits<float>::max());
+  EXPECT_EQ(element_totals<float>(huge, 0).sum, 100.0 * static_cast<double>(std::numeric_limits<float>::max()));  // in double
 }
 
 TYPED_TEST(Operations, GramMatrixOfManyRowsIsSummedInDouble) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "scanmf/linalg/tile.hpp"
@@ -142,6 +143,15 @@ void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work);
 /// sums (k, double) += column sums of F.
 template <Scalar T>
 void add_column_sums(MatrixView<const T> f, double* sums);
+
+/// What one look at some elements of X finds out: their sum in double, how many are positive, and whether all are finite and none is below `lowest`.
+struct ElementTotals {
+  double sum = 0;
+  Index positive = 0;
+  bool sound = true;
+};
+template <Scalar T>
+ElementTotals element_totals(std::span<const T> elements, T lowest);
 
 /// Sum of squares and sum of the elements of F (rows × k, in one piece), in double.
 struct NormAndSum {

@@ -102,9 +102,4 @@ struct Block {
   Index tiles() const { return (rows() + tile_rows() - 1) / tile_rows(); }
 };
 
-/// Copies rows of X into their places in a packed block of `block_rows` rows cut into tiles of `tile_rows`.
-/// first_row: number of rows[0] within the block. Padding columns become zero.
-template <Scalar T>
-void pack_rows(MatrixView<const T> rows, Index first_row, Index block_rows, Index tile_rows, T* packed);
-
 }  // namespace scanmf

@@ -20,8 +20,7 @@ namespace data {
 namespace {
 
 constexpr int most_slots = 4;
-constexpr Index block_bytes = Index{2} << 20;  // large enough to hide a block's overhead, small enough to stay in the cache on its way to the solver
-constexpr Index tiles_a_thread = 2;            // of a block, at least: a tile is the work of one thread
+constexpr Index thread_bytes = Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
 
 /// Tells whether a file is still the one that was opened.
 class FileWatch {
@@ -148,20 +147,21 @@ class StreamedSource : public DataSource<T> {
   Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / (most_slots + 1); }
   /// Collective. The least memory that a rank has for X.
   Index memory_of_all() const { return -comm_.max(-options_.memory.value_or(std::numeric_limits<Index>::max())); }
-  Index least_tiles() const { return tiles_a_thread * threads_; }
+  Index block_bytes() const { return thread_bytes * threads_; }
 
   void prepare_dense() {
     const Shape shape = description_.shape;
     partition_ = partition_for(comm_, StorageKind::dense, shape.rows, options_.batch_rows);
     const Index tile_bytes = partition_->tile_rows() * padded_columns<T>(shape.columns) * static_cast<Index>(sizeof(T));
     const Index most_tiles = std::max<Index>(1, slot_limit() / tile_bytes);
-    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes, most_tiles * tile_bytes}))); });
+    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes(), most_tiles * tile_bytes}))); });
     if (exchange_dense()) return;
     Index readings = 1;
     comm_.agree([&] {
       const Index longest_tiles = (longest_piece() + partition_->tile_rows() - 1) / partition_->tile_rows();
       const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
-      const Index block_tiles = std::min({most_tiles, longest_tiles, std::max({block_bytes / tile_bytes, least_tiles(), unit_tiles})});
+      const Index equal_tiles = std::max<Index>(1, thread_bytes / tile_bytes) * threads_;  // every thread has as many
+      const Index block_tiles = std::min({most_tiles, longest_tiles, std::max(equal_tiles, unit_tiles)});
       block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
       if (!array_->dataset().chunk().empty() && !keep_rows_of_chunks(1, slot_limit()))
         readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
@@ -244,7 +244,7 @@ class StreamedSource : public DataSource<T> {
 
   void prepare_sparse() {
     comm_.agree([&] {
-      sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes));
+      sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes()));
       sparse_->keep_chunks(threads_ + 1, threads_ + 1);
     });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
@@ -252,9 +252,9 @@ class StreamedSource : public DataSource<T> {
     if (exchange_sparse(weights)) return;
     comm_.agree([&] {
       constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
-      const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, least_tiles());
+      const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, threads_);
       auto feed = std::make_unique<CsrFeed<T>>(*sparse_, *partition_, comm_.rank(), description_.shape.columns, tiles,
-                                               std::min(slot_limit(), block_bytes) / element_bytes, options_.check_sign);
+                                               std::min(slot_limit(), block_bytes()) / element_bytes, options_.check_sign);
       queue_.emplace(std::move(feed), partition_->batches(), most_slots, threads_);
     });
   }

@@ -160,8 +160,8 @@ class StreamedSource : public DataSource<T> {
     comm_.agree([&] {
       const Index longest_tiles = (longest_piece() + partition_->tile_rows() - 1) / partition_->tile_rows();
       const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
-      const Index equal_tiles = std::max<Index>(1, thread_bytes / tile_bytes) * threads_;  // every thread has as many
-      const Index block_tiles = std::min({most_tiles, longest_tiles, std::max(equal_tiles, unit_tiles)});
+      const Index tiles_a_thread = std::max({Index{1}, thread_bytes / tile_bytes, (unit_tiles + threads_ - 1) / threads_});
+      const Index block_tiles = std::min({most_tiles, longest_tiles, tiles_a_thread * threads_});
       block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
       if (!array_->dataset().chunk().empty() && !keep_rows_of_chunks(1, slot_limit()))
         readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "estimator/nmf.hpp"
+#include "estimator/transform_problem.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
 
 namespace scanmf {
@@ -37,6 +38,7 @@ std::span<const T> elements_of(const CsrTile<T>& x) {
 template <Scalar T>
 double batch_mean(PassRunner<T>& runner, Index batch) {
   DataSource<T>& x = runner.source();
+  if (x.partition().batches() == 1) return x.summary().mean(x.shape());
   double sum = 0;
   runner.communicator().agree([&] {
     x.visit(batch, [&](const Block<T>& block) {
@@ -49,6 +51,17 @@ double batch_mean(PassRunner<T>& runner, Index batch) {
   });
   sum = runner.communicator().sum(sum);
   return sum / (static_cast<double>(x.partition().batch(batch).size()) * static_cast<double>(x.shape().columns));
+}
+
+/// Collective. Streamed X is read twice at most: once where X·Hᵀ is all that the updates need. False: stopped.
+template <Scalar T>
+bool solve_W(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control = {}, const PassSteps& steps = {},
+             const std::function<bool()>& stop_requested = {}) {
+  if (runner.source().in_memory() || problem.rule().beta() == 2) return transform_by_passes(runner, problem, W, control, steps).has_value();
+  const BlockOfW<T> keep = [&](Index local_row, Index, MatrixView<const T> rows) {
+    std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row));
+  };
+  return transform_by_blocks(runner, problem, keep, control, stop_requested).has_value();
 }
 
 /// Entries of W below the threshold of small factors become 0.
@@ -69,6 +82,7 @@ class MiniBatchSteps {
         fresh_(fresh),
         rule_(runner.source().kind(), runner.source().shape().columns, model.n_components, model.parameters.beta_loss, {}),
         solver_(runner.source().kind(), runner.source().shape().columns, model.n_components, model.parameters.beta_loss, {}, false),
+        means_(static_cast<std::size_t>(runner.source().partition().batches()), undefined),
         scratch_W_(fresh ? Matrix<T>(runner.source().local_rows(), model.n_components) : Matrix<T>()) {
     rule_.set_accumulators(&model.accumulators);
     runner.set_H(rule_, model.factors.Ht);
@@ -84,10 +98,11 @@ class MiniBatchSteps {
     if (fresh_) {
       solver_.set_penalties(penalties);
       runner_.set_H(solver_, model_.factors.Ht);
-      solve_W(runner_, solver_, batch, W, batch_mean(runner_, batch), p.tol, p.fresh_restarts_max_iter, {});
+      TransformProblem<T> problem(solver_, {batch, batch + 1}, mean_of(batch), p.tol, p.fresh_restarts_max_iter);
+      solve_W(runner_, problem, W);
       if (p.beta_loss < 1) zero_small(W);
     }
-    runner_.over_batch(rule_, batch, W, {.update_W = !fresh_, .accumulate = true, .divergence = true});
+    runner_.over(rule_, {batch, batch + 1}, W, {.update_W = !fresh_, .accumulate = true, .divergence = true});
     const double cost = (rule_.divergence() + penalties.l1_W * rule_.sum(PassSum::w_sum) + penalties.l1_H * rule_.h_sum() +
                          penalties.l2_W * rule_.sum(PassSum::norm_squared) + penalties.l2_H * rule_.h_norm_squared()) /
                         static_cast<double>(rows.size());
@@ -108,11 +123,19 @@ class MiniBatchSteps {
   Multiplicative<T>& solver() { return solver_; }
 
  private:
+  /// Collective. Of a batch of X; read once.
+  double mean_of(Index batch) {
+    double& mean = means_[static_cast<std::size_t>(batch)];
+    if (std::isnan(mean)) mean = batch_mean(runner_, batch);
+    return mean;
+  }
+
   PassRunner<T>& runner_;
   FittedModel<T>& model_;
   bool fresh_;
   Multiplicative<T> rule_;
   Multiplicative<T> solver_;
+  std::vector<double> means_;  // of the batches, as far as known
   Matrix<T> scratch_W_;
   double h_change_ = undefined;
   bool stop_requested_ = false;
@@ -132,30 +155,36 @@ void start_accumulators(PassRunner<T>& runner, FittedModel<T>& model) {
   model.n_steps = 0;
 }
 
-}  // namespace
-
+/// Collective. After the last step of fresh restarts: all of W for the final H. It can be stopped and gone on with; where each block is solved to the
+/// end, it then begins anew.
 template <Scalar T>
-void solve_W(PassRunner<T>& runner, Multiplicative<T>& rule, Index batch, MatrixView<T> W, double mean, double tol, Index limit,
-             const RunControl& control) {
-  const T start = std::sqrt(static_cast<T>(mean) / static_cast<T>(W.columns));
-  const RowPartition& partition = runner.source().partition();
-  const int rank = runner.communicator().rank();
-  const Range rows = batch < 0 ? Range{0, W.rows} : Range{partition.local_begin(batch, rank), partition.local_begin(batch + 1, rank)};
-  for (Index i = rows.begin; i < rows.end; ++i) std::fill_n(W.row(i), W.columns, start);
-  if (rule.beta() == 2) rule.keep_projections(W.rows);
-  const PassOptions options{.update_W = true, .accumulate = false, .divergence = false, .change = true};
-  for (Index iteration = 1; iteration <= limit; ++iteration) {
-    const Timer timer;
-    if (batch < 0) {
-      runner.over_all(rule, W, options);
-    } else {
-      runner.over_batch(rule, batch, W, options);
-    }
-    const double change = std::sqrt(rule.sum(PassSum::change_squared)) / std::sqrt(rule.sum(PassSum::norm_squared));
-    if (control.on_progress) control.on_progress({iteration, limit, timer.seconds(), "change of W", change});
-    if (tol > 0 && change <= tol) return;
-  }
+void solve_final_W(PassRunner<T>& runner, Multiplicative<T>& rule, const FitControl<T>& control, FittedModel<T>& model) {
+  const Parameters& parameters = model.parameters;
+  const Shape shape = runner.source().shape();
+  rule.set_penalties(penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows));
+  runner.set_H(rule, model.factors.Ht);
+  TransformProblem<T> problem(rule, runner.all_batches(), runner.source().summary().mean(shape), parameters.tol,
+                              parameters.effective_transform_max_iter());
+  RunControl counting_on;
+  if (control.on_progress)
+    counting_on.on_progress = [&](Progress now) {
+      now.iteration += *model.n_steps;
+      now.max_iteration += *model.n_steps;
+      control.on_progress(now);
+    };
+  const auto after_pass = [&](Index updates) {
+    model.stop.W_updates = updates;
+    model.stopped = rule.sum(PassSum::stop_requested) > 0;
+    if (control.save && (model.stopped || rule.sum(PassSum::checkpoint_due) > 0)) control.save(model);
+    return model.stopped;
+  };
+  if (solve_W(runner, problem, model.factors.W.view(), counting_on, {model.stop.W_updates, after_pass}, control.stop_requested) || model.stopped)
+    return;
+  model.stopped = true;  // between two blocks
+  if (control.save) control.save(model);
 }
+
+}  // namespace
 
 template <Scalar T>
 void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedModel<T>& model) {
@@ -163,10 +192,7 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
   const RowPartition& rows = runner.source().partition();
   const Index per_pass = rows.batches();
   const Index limit = parameters.max_iter * per_pass;
-  if (!model.n_steps) {
-    start_accumulators(runner, model);
-    model.history = History({"iteration", "seconds", "cost", "smoothed_cost", "h_change"});
-  }
+  if (!model.n_steps) start_accumulators(runner, model);
   MiniBatchSteps<T> steps(runner, model, parameters.fresh_restarts);
   while (*model.n_steps < limit && !model.converged && !model.stopped) {
     const Timer timer;
@@ -179,18 +205,16 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
       model.converged = cost_stops(model.stop, parameters, cost, weight, h_change);
     }
     model.n_iter = (*model.n_steps + per_pass - 1) / per_pass;
-    model.history.append({static_cast<double>(*model.n_steps), timer.seconds(), cost, model.stop.smoothed, h_change});
+    model.stop.W_updates = 0;
+    model.history.append({{"iteration", static_cast<double>(*model.n_steps)},
+                          {"seconds", timer.seconds()},
+                          {"cost", cost},
+                          {"smoothed_cost", model.stop.smoothed},
+                          {"h_change", h_change}});
     if (control.on_progress) control.on_progress({*model.n_steps, limit, timer.seconds(), "cost", cost});
     end_iteration(steps.stop_requested(), steps.checkpoint_due(), control, model);
   }
-  if (parameters.fresh_restarts && !model.stopped) {
-    const Shape shape = runner.source().shape();
-    Multiplicative<T>& solver = steps.solver();
-    solver.set_penalties(penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows));
-    runner.set_H(solver, model.factors.Ht);
-    solve_W(runner, solver, -1, model.factors.W.view(), runner.source().summary().mean(shape), parameters.tol,
-            parameters.effective_transform_max_iter(), {});
-  }
+  if (parameters.fresh_restarts && !model.stopped) solve_final_W(runner, steps.solver(), control, model);
 }
 
 template <Scalar T>
@@ -201,8 +225,6 @@ void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& cont
   steps.step(0);
 }
 
-template void solve_W(PassRunner<float>&, Multiplicative<float>&, Index, MatrixView<float>, double, double, Index, const RunControl&);
-template void solve_W(PassRunner<double>&, Multiplicative<double>&, Index, MatrixView<double>, double, double, Index, const RunControl&);
 template void fit_mini_batch(PassRunner<float>&, const FitControl<float>&, FittedModel<float>&);
 template void fit_mini_batch(PassRunner<double>&, const FitControl<double>&, FittedModel<double>&);
 template void partial_fit(DataSource<float>&, FittedModel<float>&, const RunControl&);

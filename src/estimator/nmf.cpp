@@ -42,7 +42,6 @@ void fit_coordinate_descent(PassRunner<T>& runner, std::uint32_t seed, const Fit
   if (parameters.shuffle)
     for (Index done = 0; done < 2 * model.n_iter; ++done) random.permutation(k);
   runner.set_H(rule, model.factors.Ht);
-  if (model.n_iter == 0) model.history = History({"iteration", "seconds", "violation"});
   while (model.n_iter < parameters.max_iter && !model.converged && !model.stopped) {
     const Timer timer;
     if (parameters.shuffle) {
@@ -54,7 +53,7 @@ void fit_coordinate_descent(PassRunner<T>& runner, std::uint32_t seed, const Fit
     ++model.n_iter;
     require_finite(violation, "violation", "iteration", model.n_iter);
     model.converged = violation_stops(model.stop, violation, parameters.tol);
-    model.history.append({static_cast<double>(model.n_iter), timer.seconds(), violation});
+    model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"violation", violation}});
     if (control.on_progress)
       control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "violation", relative_to_first(model.stop, violation)});
     end_iteration(rule.sum(PassSum::stop_requested) > 0, rule.sum(PassSum::checkpoint_due) > 0, control, model);
@@ -68,7 +67,6 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
   Multiplicative<T> rule(runner.source().kind(), shape.columns, model.n_components, parameters.beta_loss, penalties_for(parameters, shape));
   runner.set_H(rule, model.factors.Ht);
   if (model.n_iter == 0) {
-    model.history = History({"iteration", "seconds", "error"});
     model.stop.first = parameters.tol > 0 ? error_of(runner.divergence(rule, model.factors.W.view())) : 0;
     model.stop.last = model.stop.first;
     require_finite(model.stop.first, "error", "iteration", 0);
@@ -87,7 +85,7 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
       require_finite(error, "error", "iteration", model.n_iter);
       model.converged = error_stops(model.stop, error, parameters.tol);
     }
-    model.history.append({static_cast<double>(model.n_iter), timer.seconds(), error});
+    model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"error", error}});
     if (control.on_progress) control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error)});
     end_iteration(stop_requested, checkpoint_due, control, model);
   }

@@ -18,12 +18,6 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
 template <Scalar T>
 void end_iteration(bool stop_requested, bool checkpoint_due, const FitControl<T>& control, FittedModel<T>& model);
 
-/// Collective. Multiplicative updates of the rows of W of one batch (or of all, batch < 0) from √(mean/k), until the relative change of W is at most
-/// tol or `limit` updates are done (scikit-learn's _solve_W). mean: of these rows of X.
-template <Scalar T>
-void solve_W(PassRunner<T>& runner, Multiplicative<T>& rule, Index batch, MatrixView<T> W, double mean, double tol, Index limit,
-             const RunControl& control);
-
 /// √(2·max(D, 0)).
 double error_of(double divergence);
 

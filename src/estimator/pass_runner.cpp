@@ -52,18 +52,6 @@ Range PassRunner<T>::slice() const {
 }
 
 template <Scalar T>
-void PassRunner<T>::over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options) {
-  options.rows = x_.partition().batch(batch).size();
-  run(rule, {batch, batch + 1}, W, options);
-}
-
-template <Scalar T>
-void PassRunner<T>::over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions options) {
-  options.rows = x_.shape().rows;
-  run(rule, {0, x_.partition().batches()}, W, options);
-}
-
-template <Scalar T>
 void PassRunner<T>::count(const Block<T>& block, const PassOptions& options, Index products) {
   const Index elements = std::visit(
       [](const auto& m) {
@@ -128,7 +116,8 @@ std::exception_ptr PassRunner<T>::timed(Phase phase, VisitAll&& visit_all) {
 }
 
 template <Scalar T>
-void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options) {
+void PassRunner<T>::over(UpdateRule<T>& rule, Range batches, MatrixView<T> W, PassOptions options) {
+  options.rows = rows_of(batches);
   weighted_ = rule.beta() != 2;
   const std::exception_ptr failure = timed(options.update_W ? Phase::solve_blocks : Phase::evaluate, [&] {
     if (x_.exchanges())  // no rank may be missing in the visits
@@ -153,19 +142,30 @@ void PassRunner<T>::run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, con
 }
 
 template <Scalar T>
-void PassRunner<T>::over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve) {
+bool PassRunner<T>::over_blocks(const UpdateRule<T>& rule, Range batches, const std::function<Index(const Block<T>&)>& solve,
+                                const std::function<bool()>& stop_requested) {
   weighted_ = rule.beta() != 2;
+  bool stopped = false;
   const std::exception_ptr failure = timed(Phase::solve_blocks, [&] {
-    for (Index batch = 0; batch < x_.partition().batches(); ++batch)
-      x_.visit(batch, [&](const Block<T>& block) {
-        const Index updates = solve(block);
-        count(block, {.update_W = true, .accumulate = false}, weighted_ ? updates : 1);
-      });
+    std::exception_ptr failed;
+    for (Index batch = batches.begin; batch < batches.end && !failed && !stopped; ++batch) {
+      try {
+        x_.visit(batch, [&](const Block<T>& block) {
+          const Index updates = solve(block);
+          count(block, {.update_W = true, .accumulate = false}, weighted_ ? updates : 1);
+        });
+      } catch (...) {
+        failed = std::current_exception();
+      }
+      if (stop_requested) stopped = x_.communicator().template max<Index>(failed || stop_requested() ? 1 : 0) > 0;  // a failure ends it for all, too
+    }
+    if (failed) std::rethrow_exception(failed);
   });
   const PhaseTimer timer(report_.times, Phase::communicate);
   x_.communicator().agree([&] {
     if (failure) std::rethrow_exception(failure);
   });
+  return !stopped;
 }
 
 template <Scalar T>

@@ -17,7 +17,7 @@ struct HUpdate {
 
 /// Who calls an update rule when, and the only place where ranks talk during a fit:
 ///
-///     over_rows   begin_pass -> visit every block -> end_pass -> small all-reduce (flags, Gram matrices, violation, divergence)
+///     over        begin_pass -> visit every block -> end_pass -> small all-reduce (flags, Gram matrices, violation, divergence)
 ///     update_H    reduce-scatter of the n × k statistics -> finish_pass on this rank's slice of H -> all-gather of H
 ///                 -> small all-reduce (violation, change, HHᵀ)
 template <Scalar T>
@@ -25,12 +25,14 @@ class PassRunner {
  public:
   PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control);
 
-  /// Collective. One pass over a batch, or over all of X. W: all local rows. An error of one rank (reading, memory) is thrown on every rank.
-  void over_batch(UpdateRule<T>& rule, Index batch, MatrixView<T> W, PassOptions options);
-  void over_all(UpdateRule<T>& rule, MatrixView<T> W, PassOptions options);
+  /// Collective. One pass over some batches, or over all of X. W: all local rows. An error of one rank (reading, memory) is thrown on every rank.
+  void over(UpdateRule<T>& rule, Range batches, MatrixView<T> W, PassOptions options);
+  void over_all(UpdateRule<T>& rule, MatrixView<T> W, const PassOptions& options) { over(rule, all_batches(), W, options); }
 
   /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
-  void over_blocks(const UpdateRule<T>& rule, const std::function<Index(const Block<T>&)>& solve);
+  /// False when stop_requested (local, may be empty), asked after each batch, was true on any rank: the rest has not been visited.
+  bool over_blocks(const UpdateRule<T>& rule, Range batches, const std::function<Index(const Block<T>&)>& solve,
+                   const std::function<bool()>& stop_requested);
 
   /// Collective. The H of the rule's following passes. Each rank sums over its slice of H.
   void set_H(UpdateRule<T>& rule, const Matrix<T>& Ht);
@@ -41,6 +43,9 @@ class PassRunner {
   /// Collective. D(X, W·H) with the H of the last set_H.
   double divergence(UpdateRule<T>& rule, MatrixView<T> W);
 
+  Range all_batches() const { return {0, x_.partition().batches()}; }
+  /// Rows of some batches, of all ranks.
+  Index rows_of(Range batches) const { return x_.partition().batch(batches.end - 1).end - x_.partition().batch(batches.begin).begin; }
   /// Columns of X whose part of H this rank updates.
   Range slice() const;
 
@@ -49,7 +54,6 @@ class PassRunner {
   PhaseTimes& times() { return report_.times; }
 
  private:
-  void run(UpdateRule<T>& rule, Range batches, MatrixView<T> W, const PassOptions& options);
   void visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options);
   void count(const Block<T>& block, const PassOptions& options, Index products = 1);
   /// Calls visit_all and returns what it has thrown; its time is that of `phase`, but for what it waited for data.

@@ -77,7 +77,8 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
                   {"last", model.stop.last},
                   {"smoothed_cost", model.stop.smoothed},
                   {"best_cost", model.stop.best},
-                  {"without_improvement", model.stop.without_improvement}};
+                  {"without_improvement", model.stop.without_improvement},
+                  {"W_updates", model.stop.W_updates}};
   if (model.n_steps) header.state.emplace_back("rho", model.accumulators.rho);
   if (!context.data.empty()) header.state.emplace_back("data", context.data);
   return header;
@@ -110,8 +111,12 @@ FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& fi
     model.reconstruction_err = header.reconstruction_err;
     model.converged = header.converged;
     model.history.columns = header.history;
-    model.stop = {state_value<double>(header, "first"), state_value<double>(header, "last"), state_value<double>(header, "smoothed_cost"),
-                  state_value<double>(header, "best_cost"), state_value<Index>(header, "without_improvement")};
+    model.stop = {state_value<double>(header, "first"),
+                  state_value<double>(header, "last"),
+                  state_value<double>(header, "smoothed_cost"),
+                  state_value<double>(header, "best_cost"),
+                  state_value<Index>(header, "without_improvement"),
+                  state_value<Index>(header, "W_updates")};
     if (header.n_steps) model.accumulators.rho = state_value<double>(header, "rho");
   });
   model.factors.Ht = read_model_Ht<T>(comm, file);

@@ -68,11 +68,11 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
       require_finite_W(rows, global_row);
       write(global_row, rows);
     };
-    warn_of_limit(transform_by_blocks<T>(runner, problem, write_block, control), parameters);
+    warn_of_limit(transform_by_blocks<T>(runner, problem, write_block, control).value(), parameters);
     return;
   }
   Matrix<T> W(x.local_rows(), Ht.columns());
-  warn_of_limit(transform_by_passes<T>(runner, problem, W.view(), control), parameters);
+  warn_of_limit(transform_by_passes<T>(runner, problem, W.view(), control).value(), parameters);
   const PhaseTimer timer(runner.times(), Phase::write);
   x.communicator().agree([&] {
     for_each_piece(x, [&](Index global_row, Range rows) {
@@ -90,11 +90,11 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   TransformProblem<T> problem(x, Ht, parameters, seed);
   Matrix<T> W(x.local_rows(), Ht.columns());
   const auto keep = [&](Index local_row, Index, MatrixView<const T> rows) { std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row)); };
-  const Index updates = by_passes<T>(x, problem, std::nullopt) ? transform_by_passes<T>(runner, problem, W.view(), control)
-                                                               : transform_by_blocks<T>(runner, problem, keep, control);
+  const std::optional<Index> updates = by_passes<T>(x, problem, std::nullopt) ? transform_by_passes<T>(runner, problem, W.view(), control)
+                                                                              : transform_by_blocks<T>(runner, problem, keep, control);
   x.communicator().agree(
       [&] { for_each_piece(x, [&](Index global_row, Range rows) { require_finite_W<T>(W.view().middle_rows(rows), global_row); }); });
-  warn_of_limit(updates, parameters);
+  warn_of_limit(*updates, parameters);
   return W;
 }
 

@@ -9,40 +9,54 @@ namespace scanmf {
 
 template <Scalar T>
 TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed)
-    : parameters_(parameters),
-      kind_(parameters.estimator == Estimator::minibatch_nmf ? Kind::mini_batch
+    : kind_(parameters.estimator == Estimator::minibatch_nmf ? Kind::mini_batch
             : parameters.solver == Solver::mu                ? Kind::multiplicative
                                                              : Kind::descent),
+      batches_(0, x.partition().batches()),
+      tol_(parameters.tol),
+      limit_(kind_ == Kind::mini_batch ? parameters.effective_transform_max_iter() : parameters.max_iter),
       components_(Ht.columns()),
+      shuffle_(parameters.shuffle),
       seed_(seed),
-      random_(seed),
-      limit_(kind_ == Kind::mini_batch ? parameters.effective_transform_max_iter() : parameters.max_iter) {
+      random_(seed) {
   const Shape shape = x.shape();
   const Penalties penalties = penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows);
   if (kind_ == Kind::descent) {
     auto descent = std::make_unique<CoordinateDescent<T>>(x.kind(), shape.columns, components_, penalties);
     descent_ = descent.get();
-    rule_ = std::move(descent);
+    own_rule_ = std::move(descent);
   } else {
     const bool zero_small_W = kind_ == Kind::multiplicative;
-    rule_ = std::make_unique<Multiplicative<T>>(x.kind(), shape.columns, components_, parameters.beta_loss, penalties, zero_small_W);
+    own_rule_ = std::make_unique<Multiplicative<T>>(x.kind(), shape.columns, components_, parameters.beta_loss, penalties, zero_small_W);
     start_ = std::sqrt(static_cast<T>(x.summary().mean(shape)) / static_cast<T>(components_));
   }
+  rule_ = own_rule_.get();
   rule_->set_H(Ht);
 }
+
+template <Scalar T>
+TransformProblem<T>::TransformProblem(Multiplicative<T>& rule, Range batches, double mean, double tol, Index limit)
+    : kind_(Kind::mini_batch),
+      batches_(batches),
+      tol_(tol),
+      limit_(limit),
+      components_(rule.components()),
+      random_(0),
+      rule_(&rule),
+      start_(std::sqrt(static_cast<T>(mean) / static_cast<T>(components_))) {}
 
 template <Scalar T>
 bool TransformProblem<T>::observe(StopObservations& seen, Index updates) const {
   if (kind_ == Kind::mini_batch) {
     seen.value = seen.relative = std::sqrt(rule_->sum(PassSum::change_squared)) / std::sqrt(rule_->sum(PassSum::norm_squared));
-    return parameters_.tol > 0 && seen.value <= parameters_.tol;
+    return tol_ > 0 && seen.value <= tol_;
   }
   seen.value = kind_ == Kind::descent ? rule_->sum(PassSum::violation) : error_of(rule_->divergence());
   if (updates <= (kind_ == Kind::descent ? 1 : 0)) seen.first = seen.last = seen.value;
   seen.relative = seen.first > 0 ? seen.value / seen.first : 0;
-  if (kind_ == Kind::descent) return seen.first == 0 || seen.relative <= parameters_.tol;
+  if (kind_ == Kind::descent) return seen.first == 0 || seen.relative <= tol_;
   const double before = std::exchange(seen.last, seen.value);
-  return updates > 0 && (before - seen.value) / seen.first < parameters_.tol;
+  return updates > 0 && (before - seen.value) / seen.first < tol_;
 }
 
 template <Scalar T>
@@ -71,26 +85,32 @@ void TransformProblem<T>::set_orders(Index updates) {
 }
 
 template <Scalar T>
-Index transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control) {
+std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control,
+                                         const PassSteps& steps) {
   UpdateRule<T>& rule = problem.rule();
-  for (Index i = 0; i < W.rows; ++i) std::fill_n(W.row(i), W.columns, problem.start());
+  const RowPartition& partition = runner.source().partition();
+  const int rank = runner.communicator().rank();
+  if (steps.done == 0)
+    for (Index i = partition.local_begin(problem.batches().begin, rank); i < partition.local_begin(problem.batches().end, rank); ++i)
+      std::fill_n(W.row(i), W.columns, problem.start());
   if (rule.beta() == 2) rule.keep_projections(W.rows);
-  const auto evaluate = [&] { runner.over_all(rule, W, {.update_W = false, .accumulate = false, .divergence = true}); };
+  const auto evaluate = [&] { runner.over(rule, problem.batches(), W, {.update_W = false, .accumulate = false, .divergence = true}); };
   StopObservations seen;
   if (problem.evaluates()) {
     evaluate();
     problem.observe(seen, 0);
   }
-  for (Index updates = 1; updates <= problem.limit(); ++updates) {
+  for (Index updates = steps.done + 1; updates <= problem.limit(); ++updates) {
     const Timer timer;
     problem.set_order();
-    runner.over_all(rule, W, {.update_W = true, .accumulate = false, .change = problem.change()});
+    runner.over(rule, problem.batches(), W, {.update_W = true, .accumulate = false, .change = problem.change()});
     if (updates % problem.interval() != 0) continue;
     if (problem.evaluates()) evaluate();
     const bool stop = problem.observes() && problem.observe(seen, updates);
     problem.check(seen, updates);
     if (control.on_progress) control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
     if (stop) return updates;
+    if (steps.after_pass && steps.after_pass(updates)) return std::nullopt;
   }
   return problem.limit();
 }
@@ -101,22 +121,24 @@ namespace {
 template <Scalar T>
 class BlockwiseTransform {
  public:
-  BlockwiseTransform(PassRunner<T>& runner, TransformProblem<T>& problem) : runner_(runner), problem_(problem), rule_(problem.rule()) {}
+  BlockwiseTransform(PassRunner<T>& runner, TransformProblem<T>& problem, const std::function<bool()>& stop_requested)
+      : runner_(runner), problem_(problem), rule_(problem.rule()), stop_requested_(stop_requested) {}
 
   /// Collective. The number of updates after which the rule stops. How far to go is not known before all rows have been read: each rank takes twice
-  /// what its first block alone would need. Should that not do, X is read again for more updates.
-  Index find_stop() {
+  /// what its first block alone would need. Should that not do, X is read again for more updates. nullopt: asked to stop.
+  std::optional<Index> find_stop() {
     if (!problem_.can_stop()) return problem_.limit();
     Index updates = problem_.limit();
     bool is_first_block = true;
     while (true) {
       Index done = updates;
-      pass(problem_.limit(), {.evaluate = true}, [&](const Block<T>& block, MatrixView<T> w) {
+      const bool finished = pass(problem_.limit(), {.evaluate = true}, [&](const Block<T>& block, MatrixView<T> w) {
         const Index now = is_first_block ? problem_.limit() : done;
         rule_.solve(block, w, now);
         if (std::exchange(is_first_block, false)) done = guess();
         return now;
       });
+      if (!finished) return std::nullopt;
       done = -runner_.communicator().max(-done);
       if (const auto stop = first_stop(done)) return *stop;
       if (done == problem_.limit()) return done;
@@ -124,9 +146,9 @@ class BlockwiseTransform {
     }
   }
 
-  /// Collective.
-  void write_W(Index updates, const BlockOfW<T>& write) {
-    pass(updates, {.evaluate = false}, [&](const Block<T>& block, MatrixView<T> w) {
+  /// Collective. False: asked to stop.
+  bool write_W(Index updates, const BlockOfW<T>& write) {
+    return pass(updates, {.evaluate = false}, [&](const Block<T>& block, MatrixView<T> w) {
       rule_.solve(block, w, updates);
       write(block.local_row, block.global_row, w);
       return updates;
@@ -142,17 +164,18 @@ class BlockwiseTransform {
 
   /// Collective. solve_rows(block, its rows of W as they start) returns the number of updates done.
   template <class SolveRows>
-  void pass(Index most_updates, Sums sums, SolveRows&& solve_rows) {
+  bool pass(Index most_updates, Sums sums, SolveRows&& solve_rows) {
     problem_.set_orders(most_updates);
-    rule_.begin_solve({.rows = runner_.source().shape().rows,
+    rule_.begin_solve({.rows = runner_.rows_of(problem_.batches()),
                        .evaluate_every = sums.evaluate && problem_.evaluates() ? problem_.interval() : 0,
                        .change = sums.evaluate && problem_.change()});
-    runner_.over_blocks(rule_, [&](const Block<T>& block) {
+    const auto solve = [&](const Block<T>& block) {
       const Index k = rule_.components();
       const MatrixView<T> w(rows_.reserve(block.rows() * k), block.rows(), k);
       std::fill_n(w.data, w.rows * k, problem_.start());
       return solve_rows(block, w);
-    });
+    };
+    return runner_.over_blocks(rule_, problem_.batches(), solve, stop_requested_);
   }
 
   bool recall_and_observe(StopObservations& seen, Index updates, bool of_all_ranks) {
@@ -187,6 +210,7 @@ class BlockwiseTransform {
   PassRunner<T>& runner_;
   TransformProblem<T>& problem_;
   UpdateRule<T>& rule_;
+  const std::function<bool()> stop_requested_;
   Workspace<T> rows_;
   StopObservations seen_;
 };
@@ -194,24 +218,26 @@ class BlockwiseTransform {
 }  // namespace
 
 template <Scalar T>
-Index transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control) {
-  BlockwiseTransform<T> blocks(runner, problem);
+std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control,
+                                         const std::function<bool()>& stop_requested) {
+  BlockwiseTransform<T> blocks(runner, problem, stop_requested);
   const Timer timer;
-  const Index updates = blocks.find_stop();
-  const auto show = [&](double seconds) {
-    if (control.on_progress)
-      control.on_progress({updates, problem.limit(), seconds / static_cast<double>(updates), problem.measure(), blocks.seen().relative});
-  };
-  show(timer.seconds());
-  blocks.write_W(updates, write);
+  const std::optional<Index> updates = blocks.find_stop();
+  if (!updates || !blocks.write_W(*updates, write)) return std::nullopt;
+  if (control.on_progress)
+    control.on_progress({*updates, problem.limit(), timer.seconds() / static_cast<double>(*updates), problem.measure(), blocks.seen().relative});
   return updates;
 }
 
 template class TransformProblem<float>;
 template class TransformProblem<double>;
-template Index transform_by_passes(PassRunner<float>&, TransformProblem<float>&, MatrixView<float>, const RunControl&);
-template Index transform_by_passes(PassRunner<double>&, TransformProblem<double>&, MatrixView<double>, const RunControl&);
-template Index transform_by_blocks(PassRunner<float>&, TransformProblem<float>&, const BlockOfW<float>&, const RunControl&);
-template Index transform_by_blocks(PassRunner<double>&, TransformProblem<double>&, const BlockOfW<double>&, const RunControl&);
+template std::optional<Index> transform_by_passes(PassRunner<float>&, TransformProblem<float>&, MatrixView<float>, const RunControl&,
+                                                  const PassSteps&);
+template std::optional<Index> transform_by_passes(PassRunner<double>&, TransformProblem<double>&, MatrixView<double>, const RunControl&,
+                                                  const PassSteps&);
+template std::optional<Index> transform_by_blocks(PassRunner<float>&, TransformProblem<float>&, const BlockOfW<float>&, const RunControl&,
+                                                  const std::function<bool()>&);
+template std::optional<Index> transform_by_blocks(PassRunner<double>&, TransformProblem<double>&, const BlockOfW<double>&, const RunControl&,
+                                                  const std::function<bool()>&);
 
 }  // namespace scanmf

@@ -9,6 +9,7 @@
 #include "estimator/pass_runner.hpp"
 #include "scanmf/core/random.hpp"
 #include "scanmf/solver/coordinate_descent.hpp"
+#include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
 
@@ -20,26 +21,31 @@ struct StopObservations {
   double relative = std::numeric_limits<double>::quiet_NaN();  // newest, as it is shown
 };
 
-/// Solving for W with H fixed, as the estimator's transform does it: the updates, where W starts, and the stop rule, which looks at all rows at once.
+/// Solving for W of some batches with H fixed, as the estimator's transform does it: the updates, where W starts, and the stop rule, which looks at
+/// all rows at once.
 template <Scalar T>
 class TransformProblem {
  public:
+  /// Of all rows.
   TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed);
+  /// Of some batches while MiniBatchNMF fits (scikit-learn's _solve_W). rule: has its H and penalties. mean: of these rows of X.
+  TransformProblem(Multiplicative<T>& rule, Range batches, double mean, double tol, Index limit);
 
   UpdateRule<T>& rule() { return *rule_; }
   const UpdateRule<T>& rule() const { return *rule_; }
   T start() const { return start_; }      // all elements of W
   Index limit() const { return limit_; }  // most updates
+  Range batches() const { return batches_; }
   bool change() const { return kind_ == Kind::mini_batch; }
 
   /// Updates from one observation of the stop rule to the next.
   Index interval() const { return evaluates() ? 10 : 1; }
   /// True when the rule observes D, after an evaluation (the first one of the start), not the sums of an update.
-  bool evaluates() const { return kind_ == Kind::multiplicative && parameters_.tol > 0; }
+  bool evaluates() const { return kind_ == Kind::multiplicative && tol_ > 0; }
   /// False when there is nothing to observe: multiplicative updates without a stop rule.
   bool observes() const { return kind_ != Kind::multiplicative || evaluates(); }
   /// False when all updates are done whatever the rule sees.
-  bool can_stop() const { return kind_ == Kind::descent || parameters_.tol > 0; }
+  bool can_stop() const { return kind_ == Kind::descent || tol_ > 0; }
   /// Looks at the rule's sums after so many updates; true: stop here.
   bool observe(StopObservations& seen, Index updates) const;
   /// Throws when what the newest observation was made of is not finite any more.
@@ -54,29 +60,42 @@ class TransformProblem {
 
  private:
   enum class Kind { descent, multiplicative, mini_batch };
-  bool shuffles() const { return kind_ == Kind::descent && parameters_.shuffle; }
+  bool shuffles() const { return descent_ != nullptr && shuffle_; }
 
-  const Parameters parameters_;
   Kind kind_;
+  Range batches_;
+  double tol_;
+  Index limit_;
   Index components_;
-  std::uint32_t seed_;
+  bool shuffle_ = false;
+  std::uint32_t seed_ = 0;
   LegacyRandom random_;
-  std::unique_ptr<UpdateRule<T>> rule_;
+  std::unique_ptr<UpdateRule<T>> own_rule_;
+  UpdateRule<T>* rule_;
   CoordinateDescent<T>* descent_ = nullptr;  // the rule, if it is that
   T start_ = 0;
-  Index limit_;
 };
 
 /// Takes rows of W, which begin at a row of this rank's W and of all of W.
 template <Scalar T>
 using BlockOfW = std::function<void(Index local_row, Index global_row, MatrixView<const T> rows)>;
 
-/// Collective. All rows of this rank at once, by passes over X that do one update each. Returns the updates done.
-template <Scalar T>
-Index transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control);
+/// Solving by passes that can be stopped after each one and gone on with.
+struct PassSteps {
+  Index done = 0;                                 // updates that W has had
+  std::function<bool(Index updates)> after_pass;  // true, on all ranks alike: stop here. May be empty
+};
 
-/// Collective. The same W, to the bit, one block after the other: X is read twice, W is handed out as it arises. Returns the updates done.
+/// Collective. All rows of this rank at once, by passes over X that do one update each. W: all local rows. Returns the updates done; nullopt:
+/// stopped.
 template <Scalar T>
-Index transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control);
+std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control,
+                                         const PassSteps& steps = {});
+
+/// Collective. The same W, to the bit, one block after the other: X is read twice, W is handed out as it arises. Returns the updates done; nullopt:
+/// stop_requested, asked after each batch, was true on some rank.
+template <Scalar T>
+std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control,
+                                         const std::function<bool()>& stop_requested = {});
 
 }  // namespace scanmf

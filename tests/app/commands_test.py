@@ -144,6 +144,23 @@ class Models(ProgramTest):
             self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--random-generator", generator)
         self.fail_with(2, "random_generator = numpy differs", "transform", "x.h5", "--model", "m.h5", "-o", "v.h5", "--random-generator", "numpy")
 
+    def test_history_goes_on_where_a_run_stopped(self):
+        """Asked to stop after its first iteration and started again, a run has the history of one that was never stopped."""
+        for estimator in (["--solver", "cd"], ["--solver", "mu"], ["--estimator", "minibatch-nmf", "--batch-size", "10", "--max-no-improvement", "none"]):
+            with self.subTest(estimator=estimator):
+                fit = ["fit", "x.h5", "-k", "3", "--random-state", "0", "--tol", "0", "--max-iter", "12", *estimator]
+                self.succeed(*fit, "-o", "whole.h5")
+                open(self.path("STOP"), "w").close()
+                self.assertEqual(self.run_program(*fit, "--checkpoint", "c.h5", "-o", "parts.h5").status, 75)
+                self.assertFalse(os.path.exists(self.path("STOP")))
+                self.succeed(*fit, "--checkpoint", "c.h5", "-o", "parts.h5")
+                with h5py.File(self.path("whole.h5")) as whole, h5py.File(self.path("parts.h5")) as parts:
+                    self.assertEqual(set(whole["history"]), set(parts["history"]))
+                    for name in set(whole["history"]) - {"seconds"}:
+                        np.testing.assert_array_equal(whole["history"][name][()], parts["history"][name][()], name)
+                    self.assertEqual(len(parts["history/seconds"]), len(whole["history/seconds"]))
+                os.remove(self.path("parts.h5"))
+
     def test_inspect(self):
         self.fit("--max-iter", "8", "--tol", "0")
         model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)

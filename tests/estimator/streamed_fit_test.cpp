@@ -51,18 +51,21 @@ struct Problem {
   }
 };
 
-const std::vector<Problem> fits = {{.name = "cd"},
-                                   {.name = "cd, shuffled", .shuffle = true},
-                                   {.name = "mu", .solver = Solver::mu, .tol = 1e-3},
-                                   {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-3},
-                                   {.name = "mu IS", .solver = Solver::mu, .beta = 0},
-                                   {.name = "mu 1.5", .solver = Solver::mu, .beta = 1.5},
-                                   {.name = "nndsvda", .init = Init::nndsvda},
-                                   {.name = "nndsvdar", .init = Init::nndsvdar},
-                                   {.name = "mini-batch", .estimator = Estimator::minibatch_nmf, .max_iter = 3},
-                                   {.name = "mini-batch KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 3},
-                                   {.name = "mini-batch IS", .estimator = Estimator::minibatch_nmf, .beta = 0, .max_iter = 3},
-                                   {.name = "mini-batch, fresh", .estimator = Estimator::minibatch_nmf, .max_iter = 2, .fresh_restarts = true}};
+const std::vector<Problem> fits = {
+    {.name = "cd"},
+    {.name = "cd, shuffled", .shuffle = true},
+    {.name = "mu", .solver = Solver::mu, .tol = 1e-3},
+    {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-3},
+    {.name = "mu IS", .solver = Solver::mu, .beta = 0},
+    {.name = "mu 1.5", .solver = Solver::mu, .beta = 1.5},
+    {.name = "nndsvda", .init = Init::nndsvda},
+    {.name = "nndsvdar", .init = Init::nndsvdar},
+    {.name = "mini-batch", .estimator = Estimator::minibatch_nmf, .max_iter = 3},
+    {.name = "mini-batch KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 3},
+    {.name = "mini-batch IS", .estimator = Estimator::minibatch_nmf, .beta = 0, .max_iter = 3},
+    {.name = "mini-batch, fresh", .estimator = Estimator::minibatch_nmf, .max_iter = 2, .fresh_restarts = true},
+    {.name = "mini-batch KL, fresh", .estimator = Estimator::minibatch_nmf, .beta = 1, .tol = 1e-2, .max_iter = 2, .fresh_restarts = true},
+    {.name = "mini-batch 0.5, fresh", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 2, .fresh_restarts = true}};
 
 const std::vector<Problem> transforms = {{.name = "cd", .tol = 1e-2, .max_iter = 200},
                                          {.name = "cd to the limit", .tol = 1e-12, .max_iter = 9},
@@ -230,6 +233,26 @@ TEST(Streamed, TransformEqualsThatInMemoryToTheBit) {
         if (memory > 1 && problem.solver == Solver::cd && problem.beta == 2) EXPECT_LE(counting.readings(), 1.0) << problem.name;
       }
     }
+  }
+}
+
+/// Solving for W takes two readings, the statistics for H a third one; the first epoch of fresh restarts one more for the means of its batches.
+TEST(Streamed, LearningWithFreshWReadsXAFewTimes) {
+  const Communicator comm;
+  const Files files;
+  for (const double beta : {2.0, 1.0, 0.5}) {
+    Problem problem{.name = "", .estimator = Estimator::minibatch_nmf, .beta = beta, .tol = 1e-9, .max_iter = 3, .fresh_restarts = true};
+    const Sources batches(comm, files.input("/plain"), problem.batch_size);
+    CountingSource<double> counting(*batches.streamed);
+    fit(counting, problem.parameters(), 5);
+    // three epochs, the means, all of W in the end (once more where the first guess is too low), the error
+    EXPECT_LE(counting.readings(), 3 * (beta == 2 ? 2 : 3) + 1 + (beta == 2 ? 1 : 3) + 1) << "beta " << beta;
+
+    const Sources chunk(comm, files.input("/plain"), rows);
+    CountingSource<double> counting_chunk(*chunk.streamed);
+    FittedModel<double> model = unfitted_model(*chunk.streamed, problem.parameters(), 5);
+    partial_fit(counting_chunk, model, {});
+    EXPECT_LE(counting_chunk.readings(), beta == 2 ? 2 : 3) << "beta " << beta;
   }
 }
 

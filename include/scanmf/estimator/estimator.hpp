@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <limits>
 #include <optional>
@@ -17,21 +18,22 @@ namespace scanmf {
 
 /// One entry an iteration (NMF) or mini-batch step (MiniBatchNMF), replicated.
 struct History {
-  std::vector<std::pair<std::string, std::vector<double>>> columns;  // iteration, seconds, then violation | error | cost, smoothed_cost, h_change
+  // iteration, seconds, then violation | error | cost, smoothed_cost, h_change; in any order
+  std::vector<std::pair<std::string, std::vector<double>>> columns;
 
-  explicit History(const std::vector<std::string>& names = {}) {
-    for (const std::string& name : names) columns.emplace_back(name, std::vector<double>());
-  }
-  /// One value a column.
-  void append(std::initializer_list<double> values) {
-    std::size_t column = 0;
-    for (const double value : values) columns[column++].second.push_back(value);
+  /// A value for each column; the first entry makes them.
+  void append(std::initializer_list<std::pair<const char*, double>> entry) {
+    for (const auto& [name, value] : entry) {
+      auto column = std::ranges::find(columns, name, &std::pair<std::string, std::vector<double>>::first);
+      if (column == columns.end()) column = columns.insert(columns.end(), {name, {}});
+      column->second.push_back(value);
+    }
   }
 };
 
 /// What a running fit or transform tells after each iteration or step, on every rank.
 struct Progress {
-  Index iteration = 0;       // iterations or steps done
+  Index iteration = 0;       // iterations or steps done; behind the last step of fresh restarts, updates of W
   Index max_iteration = 0;   // at most this many
   double seconds = 0;        // of this iteration alone
   const char* measure = "";  // "violation", "error" or "cost"
@@ -71,6 +73,7 @@ struct StopState {
   double smoothed = std::numeric_limits<double>::quiet_NaN();  // smoothed cost
   double best = std::numeric_limits<double>::infinity();       // lowest smoothed cost
   Index without_improvement = 0;
+  Index W_updates = 0;  // fresh restarts: updates of W done since the last step
 };
 
 /// A fitted estimator: scikit-learn's attributes.

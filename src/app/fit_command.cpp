@@ -44,9 +44,6 @@ class FitRun {
   }
 
  private:
-  /// k, or a guess of it where the custom factors decide.
-  Index n_components() const { return resolve_n_components(parameters_, description_.shape.columns, std::nullopt); }
-
   template <Scalar T>
   std::unique_ptr<DataSource<T>> load() {
     const PhaseTimer timer(report_.times, Phase::read);
@@ -54,7 +51,7 @@ class FitRun {
     options.estimator = class_name(parameters_.estimator);
     if (parameters_.estimator == Estimator::minibatch_nmf) options.batch_rows = std::min(parameters_.batch_size, description_.shape.rows);
     options.dense_from = dense_from<T>(parameters_.beta_loss);
-    options.memory = plan_memory(comm_, line_, description_, n_components(), data_type_of<T>);
+    options.memory = plan_memory(comm_, line_, description_, n_components_, data_type_of<T>);
     return open_source<T>(comm_, description_, options);
   }
 
@@ -73,8 +70,10 @@ class FitRun {
                          {"dtype", name_of(data_type_of<T>)},
                          {"random_state", seed_},
                          {"ranks", comm_.size()}});
+    const Index n = description_.shape.columns;
+    n_components_ = generation ? generation->header.n_components : resolve_n_components(comm_, parameters_, n, line_.text("init-file"));
     const auto source = load<T>();
-    checkpoint.set_size(static_cast<double>((description_.shape.rows + 3 * description_.shape.columns) * n_components()) * sizeof(T));
+    checkpoint.set_size(static_cast<double>((description_.shape.rows + 3 * n) * n_components_) * sizeof(T));
     FitControl<T> control;
     control.report = &report_;
     control.on_progress = [&](const Progress& now) {
@@ -196,6 +195,7 @@ class FitRun {
   Attributes provenance_;
   MatrixDescription description_;
   std::string fingerprint_;
+  Index n_components_ = 0;
   std::uint32_t seed_ = 0;
 };
 

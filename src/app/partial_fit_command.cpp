@@ -51,7 +51,8 @@ class PartialFitRun {
   int partial_fit_as() {
     LoadOptions options;
     options.estimator = class_name(Estimator::minibatch_nmf);
-    const Index k = header_ ? header_->n_components : resolve_n_components(parameters_, description_.shape.columns, std::nullopt);
+    const std::string init_file = line_.text("init-file");
+    const Index k = header_ ? header_->n_components : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
     options.dense_from = dense_from<T>(parameters_.beta_loss);
     options.memory = plan_memory(comm_, line_, description_, k, data_type_of<T>);
     const auto source = open_source<T>(comm_, description_, options);
@@ -63,7 +64,7 @@ class PartialFitRun {
       if (context.feature_names.empty()) context.feature_names = header_->feature_names;
     } else {
       context.seed = choose_seed(comm_, parameters_);
-      model = unfitted_model<T>(*source, parameters_, context.seed, line_.text("init-file"));
+      model = unfitted_model<T>(*source, parameters_, context.seed, init_file);
     }
     partial_fit<T>(*source, model, {});
     model.n_samples += description_.shape.rows;

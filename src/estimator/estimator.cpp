@@ -7,13 +7,15 @@
 
 #include "estimator/nmf.hpp"
 #include "scanmf/core/log.hpp"
-#include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf {
 namespace {
 
 /// Draws from numpy's stream up to this many; beyond, the counter-based stream needs no generation from the start.
 constexpr Index numpy_draws_limit = Index{1} << 26;
+
+/// scikit-learn's messages on custom factors name NMF for MiniBatchNMF, too.
+constexpr const char* custom_name = "NMF";
 
 bool is_mini_batch(const Parameters& parameters) { return parameters.estimator == Estimator::minibatch_nmf; }
 
@@ -53,7 +55,7 @@ template <Scalar T>
 Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, std::uint32_t seed, const std::string& init_file) {
   const Shape shape = x.shape();
   const Init init = resolve_init(parameters.init, shape, k);
-  if (init == Init::custom) return custom_factors(x, k, init_file, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
+  if (init == Init::custom) return custom_factors(x, k, init_file, custom_name);
   const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
   if (init == Init::random) return random_factors(x, k, seed, counter);
   const bool nndsvda = init == Init::nndsvda;
@@ -71,6 +73,13 @@ Init resolve_init(Init init, const Shape& shape, Index n_components) {
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows) {
   if (parameters.n_components) return *parameters.n_components;
   return parameters.n_components_auto && custom_H_rows ? *custom_H_rows : n_features;
+}
+
+Index resolve_n_components(const Communicator& comm, const Parameters& parameters, Index n_features, const std::string& init_file) {
+  std::optional<Index> custom_H_rows;
+  if (parameters.init == Init::custom && !parameters.n_components && parameters.n_components_auto)
+    custom_H_rows = custom_components(comm, init_file, custom_name, n_features);
+  return resolve_n_components(parameters, n_features, custom_H_rows);
 }
 
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components) {
@@ -107,12 +116,9 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
 
 template <Scalar T>
 FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file) {
-  const std::optional<DatasetInfo> custom_H =
-      parameters.init == Init::custom ? dataset_info(x.communicator(), init_file, "/H") : std::optional<DatasetInfo>();
-  const bool has_rows = custom_H && custom_H->dimensions.size() == 2;
   FittedModel<T> model;
   model.parameters = parameters;
-  model.n_components = resolve_n_components(parameters, x.shape().columns, has_rows ? std::optional(custom_H->dimensions[0]) : std::nullopt);
+  model.n_components = resolve_n_components(x.communicator(), parameters, x.shape().columns, init_file);
   check_init(x, parameters, model.n_components);
   model.factors = initial_factors(x, parameters, model.n_components, seed, init_file);
   return model;

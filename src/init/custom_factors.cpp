@@ -35,27 +35,36 @@ void check_shape(const InputArray& input, const Shape& shape) {
                             input.name, input.expected.rows, input.expected.columns, shape.rows, shape.columns, input.place(), input.meaning));
 }
 
-/// Collective. The element type; an error when the array is missing or has another shape.
-DataType check_dataset(const Communicator& comm, const InputArray& input) {
-  const std::optional<DatasetInfo> info = dataset_info(comm, input.file, input.path());
-  std::vector<Index> dimensions;
+/// An array as the file has it.
+struct StoredArray {
+  Shape shape;
   DataType type = DataType::float64;
-  if (info) {
-    dimensions = info->dimensions;
-    type = info->data_type;
-  }
+};
+
+/// Collective. Nothing of the array itself is read; an error when it is missing or no matrix.
+StoredArray find_array(const Communicator& comm, const InputArray& input) {
+  const std::optional<DatasetInfo> info = dataset_info(comm, input.file, input.path());
+  StoredArray found;
   comm.agree([&] {
     if (!info)
       throw Error(
           fmt::format("Expected 2D array, got scalar array instead: {} has no dataset {}; init 'custom' needs /W (n_samples x n_components) and /H "
                       "(n_components x n_features)",
                       input.file, input.path()));
+    const std::vector<Index>& dimensions = info->dimensions;
     if (dimensions.size() != 2)
       throw Error(dimensions.empty() ? fmt::format("Expected 2D array, got scalar array instead: {}", input.place())
                                      : fmt::format("Expected 2D array, got {}D array instead: {}", dimensions.size(), input.place()));
-    check_shape(input, {dimensions[0], dimensions[1]});
+    found = {{dimensions[0], dimensions[1]}, info->data_type};
   });
-  return type;
+  return found;
+}
+
+/// Collective. The element type; an error when the array is missing or has another shape.
+DataType check_dataset(const Communicator& comm, const InputArray& input) {
+  const StoredArray found = find_array(comm, input);
+  comm.agree([&] { check_shape(input, found.shape); });
+  return found.type;
 }
 
 /// Local. Throws at the first entry that is not finite or is negative; global_row gives the row of the file for a row of `values`.
@@ -106,6 +115,12 @@ void check_values(const DataSource<T>& source, const InputArray& input, const Ma
 }
 
 }  // namespace
+
+Index custom_components(const Communicator& comm, const std::string& file, const std::string& estimator, Index n_features) {
+  const Shape shape = find_array(comm, array_H(file, estimator, 0, n_features)).shape;
+  comm.agree([&] { check_shape(array_H(file, estimator, shape.rows, n_features), shape); });
+  return shape.rows;
+}
 
 template <Scalar T>
 Factors<T> custom_factors(const DataSource<T>& source, Index n_components, const std::string& file, const std::string& estimator) {

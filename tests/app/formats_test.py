@@ -148,6 +148,21 @@ class Initialisation(ProgramTest):
             found.append(self.read("w.h5", "H"))
         self.assertLess(np.abs(found[0] - found[1]).max(), 1e-11)
 
+    def test_custom_factors_decide_on_the_components(self):
+        n = 400_000  # as many components would need terabytes
+        self.write("wide.h5", X=positive_matrix(6, n).astype("f4"))
+        W, H = positive_matrix(6, 2).astype("f4"), positive_matrix(2, n).astype("f4")
+        custom = ["--init", "custom", "--init-file", "init.h5"]
+        for learn in (["fit", "wide.h5", "--max-iter", "2", "--tol", "0", "--checkpoint", "state.h5", "-o", "m.h5"],
+                      ["partial-fit", "wide.h5", "--model", "p.h5"]):
+            for factors, phrase in (({"W": W}, "init.h5 has no dataset /H"), ({"W": W, "H": H[0]}, "Expected 2D array, got 1D array instead: init.h5:/H"),
+                                    ({"W": W, "H": H.T}, f"(input H). Expected ({n}, {n}), but got ({n}, 2)")):
+                self.write("init.h5", **factors)
+                self.fail_with(1, phrase, *learn, *custom)
+            self.write("init.h5", W=W, H=H)
+            self.succeed(*learn, *custom)
+            self.assertEqual(self.read(learn[-1], "H").shape, (2, n))
+
 
 if __name__ == "__main__":
     unittest.main()

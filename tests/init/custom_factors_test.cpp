@@ -101,6 +101,15 @@ TEST_F(CustomFactorsTest, must_have_two_dimensions) {
     file.close();
   });
   EXPECT_THROW(custom_factors<double>(source, k, name, "NMF"), AgreedError);
+  EXPECT_THROW(custom_components(comm, name, "NMF", columns), AgreedError);
+}
+
+TEST_F(CustomFactorsTest, have_as_many_components_as_H_has_rows) {
+  InitFile init;
+  init.H = {5, columns, 1.0};
+  write_file(init);
+  EXPECT_EQ(custom_components(comm, name, "NMF", columns), 5);
+  EXPECT_THROW(custom_components(comm, name, "NMF", columns + 1), AgreedError);
 }
 
 TEST_F(CustomFactorsTest, must_have_the_shape_that_X_and_k_demand) {

@@ -106,6 +106,9 @@ struct FitControl : RunControl {
 /// k for X with `n_features` columns, and rows of the custom H where there is one (None: n_features; 'auto': rows of the custom H, else n_features).
 Index resolve_n_components(const Parameters& parameters, Index n_features, std::optional<Index> custom_H_rows);
 
+/// Collective. The same; the shape of /H in init_file is looked at where it decides (auto with init custom). Errors: as of custom_components.
+Index resolve_n_components(const Communicator& comm, const Parameters& parameters, Index n_features, const std::string& init_file);
+
 /// The initialisation that none stands for: nndsvda where k <= min(m, n), else random.
 Init resolve_init(Init init, const Shape& shape, Index n_components);
 

@@ -28,6 +28,10 @@ enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 template <Scalar T>
 Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact, bool counter = false);
 
+/// Collective. The rows of dataset /H of `file`: the k that it asks for. Nothing of H itself is read. Errors: no such matrix, or not of n_features
+/// columns; worded as by custom_factors.
+Index custom_components(const Communicator& comm, const std::string& file, const std::string& estimator, Index n_features);
+
 /// Collective. Datasets /W and /H of `file`, checked as scikit-learn does, H first. Messages name the array and `estimator`. NaN and infinity are
 /// refused. n_components: expected k.
 template <Scalar T>

@@ -8,6 +8,8 @@
 #include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
+#include "app/stop_requests.hpp"
+#include "model/lock_file.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/estimator/saved_model.hpp"
@@ -23,15 +25,16 @@ class PartialFitRun {
   int run() {
     if (target_.empty()) throw UsageError("partial-fit needs --model FILE, the model to create or to update");
     apply_threads(comm_, line_);
+    const char* name = class_name(Estimator::minibatch_nmf);
+    description_ = describe_matrix(comm_, line_.inputs().front(), name);
+    check_output(comm_, target_, {description_.file, line_.text("init-file")});
+    lock_model();
     Index exists = 0;
     std::error_code error;
     if (comm_.is_root()) exists = std::filesystem::exists(target_, error) ? 1 : 0;
     comm_.broadcast(std::span<Index>(&exists, 1));
     if (exists != 0) read_header();
     parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
-    const char* name = class_name(Estimator::minibatch_nmf);
-    description_ = describe_matrix(comm_, line_.inputs().front(), name);
-    check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);
@@ -41,6 +44,15 @@ class PartialFitRun {
   }
 
  private:
+  /// Keeps other runs away from the model from before it is read until it is written: their steps would be lost, or this one.
+  void lock_model() {
+    comm_.agree([&] {
+      if (!comm_.is_root()) return;
+      lock_.emplace(lock_name(target_), fmt::format("model {}", target_));
+      release_on_signal_.emplace(*lock_);
+    });
+  }
+
   void read_header() {
     header_ = read_model_header(comm_, target_);
     if (header_->estimator != option_name(Estimator::minibatch_nmf))
@@ -70,6 +82,9 @@ class PartialFitRun {
     model.n_samples += description_.shape.rows;
     model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
     add_end(comm_, context.provenance);
+    comm_.agree([&] {
+      if (lock_) lock_->check_still_mine();
+    });
     write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, nullptr));
     log_.print(fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf),
                            model.n_components, *model.n_steps, model.n_samples, target_));
@@ -80,6 +95,8 @@ class PartialFitRun {
   const CommandLine& line_;
   RunLog log_;
   std::string target_;
+  std::optional<LockFile> lock_;  // on root
+  std::optional<ReleaseOnSignal> release_on_signal_;
   std::optional<ModelHeader> header_;
   Parameters parameters_;
   MatrixDescription description_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -29,6 +30,22 @@ extern "C" void remember_signal(int signal) {
   last_signal = signal;
 }
 
+std::atomic<const LockFile*> held_lock = nullptr;
+
+extern "C" void release_lock(int signal) {
+  if (const LockFile* const lock = held_lock) lock->release();
+  std::raise(signal);  // ends the process when the handler returns: it was set for one signal
+}
+
+void handle_signals(void (*handler)(int), int flags) {
+  for (const int signal : handled) {
+    struct sigaction action {};
+    action.sa_handler = handler;
+    action.sa_flags = flags;
+    sigaction(signal, &action, nullptr);
+  }
+}
+
 /// Non-negative whole numbers between separators.
 std::optional<std::vector<double>> split_numbers(const std::string& text, char separator) {
   std::vector<double> numbers;
@@ -53,17 +70,18 @@ std::string first_line_of(const std::string& command) {
 
 }  // namespace
 
-StopSignals::StopSignals() {
-  for (const int signal : handled) {
-    struct sigaction action {};
-    action.sa_handler = remember_signal;
-    action.sa_flags = SA_RESTART;
-    sigaction(signal, &action, nullptr);
-  }
+StopSignals::StopSignals() { handle_signals(remember_signal, SA_RESTART); }
+
+StopSignals::~StopSignals() { handle_signals(SIG_DFL, 0); }
+
+ReleaseOnSignal::ReleaseOnSignal(const LockFile& lock) {
+  held_lock = &lock;
+  handle_signals(release_lock, static_cast<int>(SA_RESETHAND));
 }
 
-StopSignals::~StopSignals() {
-  for (const int signal : handled) std::signal(signal, SIG_DFL);
+ReleaseOnSignal::~ReleaseOnSignal() {
+  handle_signals(SIG_DFL, 0);
+  held_lock = nullptr;
 }
 
 std::optional<std::string> StopSignals::received() {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "model/lock_file.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/core/types.hpp"
 
@@ -19,6 +20,15 @@ class StopSignals {
 
   /// The name of the signal that came, if one did.
   static std::optional<std::string> received();
+};
+
+/// While it lives, the same signals give a lock back before they end this process. Not beside StopSignals; one object a process.
+class ReleaseOnSignal {
+ public:
+  explicit ReleaseOnSignal(const LockFile& lock);
+  ~ReleaseOnSignal();
+  ReleaseOnSignal(const ReleaseOnSignal&) = delete;
+  ReleaseOnSignal& operator=(const ReleaseOnSignal&) = delete;
 };
 
 /// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), in seconds; nullopt for other

@@ -40,7 +40,7 @@ Checkpoint::Checkpoint(const Communicator& comm, const std::string& file) : comm
   comm_.agree([&] {
     if (!comm_.is_root()) return;
     file_ = io::resolve_target(file);
-    lock_ = std::make_unique<LockFile>(file_ + ".lock", fmt::format("checkpoint {}", file));
+    lock_ = std::make_unique<LockFile>(lock_name(file_), fmt::format("checkpoint {}", file));
     for (const std::string& name : {file_, io::previous_name(file_)}) io::remove_stale_temporaries(name, true);
   });
   file_ = comm_.broadcast(file_);

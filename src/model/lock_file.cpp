@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <sstream>
+#include <string_view>
 
 #include "io/output_file.hpp"
 #include "io/posix_file.hpp"
@@ -96,6 +98,8 @@ LockHolder LockHolder::parse(const std::string& text) {
   return holder;
 }
 
+std::string lock_name(const std::string& file) { return io::resolve_target(file) + ".lock"; }
+
 LockFile::LockFile(std::string path, std::string subject)
     : path_(std::move(path)), subject_(std::move(subject)), mine_(LockHolder::current().text()) {
   // Written beside its name and linked to it: the lock appears with its contents, and only where there was none.
@@ -117,7 +121,16 @@ LockFile::~LockFile() {
   refresher_.request_stop();
   wake_.notify_all();
   refresher_.join();
-  if (contents_of(path_) == mine_) ::unlink(path_.c_str());
+  release();
+}
+
+void LockFile::release() const noexcept {
+  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return;
+  std::array<char, 4096> contents;
+  const ssize_t size = ::read(descriptor, contents.data(), contents.size());
+  ::close(descriptor);
+  if (size > 0 && std::string_view(contents.data(), static_cast<std::size_t>(size)) == mine_) ::unlink(path_.c_str());
 }
 
 void LockFile::acquire(const std::string& candidate) {

@@ -1,9 +1,12 @@
 #!/usr/bin/python3
 """What the commands do: models, transforms, chunks learnt one by one, conversions, generated matrices, logs. Expected values by numpy alone."""
+import concurrent.futures
 import gzip
 import json
 import os
+import platform
 import struct
+import subprocess
 import unittest
 from unittest import mock
 
@@ -134,6 +137,34 @@ class Models(ProgramTest):
         self.fail_with(2, "differs from the model's", "partial-fit", "x.h5", "--model", "m.h5", "--forget-factor", "0.1")
         self.fail_with(2, "belongs to the estimator nmf", "partial-fit", "x.h5", *common, "--solver", "mu")
         self.assertEqual(before.tobytes(), self.read("m.h5", "H").tobytes())
+
+    def write_lock(self, process):
+        with open(self.path("m.h5.lock"), "w", encoding="utf-8") as file:
+            file.write(f"host={platform.node()}\npid={process}\n")
+
+    def test_partial_fit_of_a_model_in_use(self):
+        learn = ["partial-fit", "x.h5", "--model", "m.h5", "-k", "2", "--random-state", "0"]
+        self.write_lock(os.getpid())
+        self.fail_with(1, f"model m.h5 is in use by process {os.getpid()} on", *learn)
+        ended = subprocess.Popen(["true"])
+        ended.wait()
+        self.write_lock(ended.pid)
+        self.assertEqual(len([warning for warning in self.succeed(*learn).warnings if "model m.h5: lock taken over" in warning]), 1)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["m.h5", "x.h5"])
+
+    def test_partial_fits_at_the_same_time(self):
+        learn = ["partial-fit", "x.h5", "--model", "m.h5", "-k", "2", "--random-state", "0", "--threads", "1"]
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: self.run_program(*learn), range(8)))
+        learnt = [result.status for result in results].count(0)
+        self.assertGreater(learnt, 0)
+        for result in results:
+            if result.status != 0:
+                self.assertEqual((result.status, len(result.errors)), (1, 1), result.stderr)
+                self.assertRegex(result.errors[0], "model m.h5 (is in use by process|cannot be locked)")
+        with h5py.File(self.path("m.h5"), "r") as model:
+            self.assertEqual(model.attrs["n_steps"], learnt)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["m.h5", "x.h5"])
 
     def test_random_generator(self):
         for generator, kept in [("auto", "numpy"), ("numpy", "numpy"), ("counter", "counter")]:

@@ -5,12 +5,13 @@
 """
 import os
 import signal
+import time
 import unittest
 
 import h5py
 import numpy
 
-from jobs import STOPPED, JobTest, make_matrix, run_tests
+from jobs import STOPPED, Job, JobTest, make_matrix, run_tests, wait_until
 
 
 class Stop(JobTest):
@@ -71,6 +72,22 @@ class Stop(JobTest):
         self.assertIn(status, (128 + signal.SIGINT, 128 + signal.SIGTERM), output)
         self.expect(self.start(None), 0, "lock taken over", "going on from")
         self.expect_same_result(reference)
+
+    def end_partial_fit(self, ranks, end):
+        job = Job(["partial-fit", "X.h5", "--model", "m.h5", "-k", "6", "--tol", "0", "--fresh-restarts-max-iter", "1000000000"], ranks, self.folder)
+        self.addCleanup(job.close)
+        wait_until(lambda: os.path.exists(self.path("m.h5.lock")), "the lock")
+        time.sleep(0.5)
+        end(job)
+        status, output = job.end(10)
+        self.assertNotEqual(status, 0, output)
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith("m.h5")], [], output)
+
+    def test_partial_fit_gives_its_lock_back(self):
+        self.end_partial_fit(None, lambda job: job.signal(signal.SIGTERM))
+        self.end_partial_fit(None, lambda job: job.signal(signal.SIGINT))
+        self.end_partial_fit(2, lambda job: job.signal(signal.SIGTERM))
+        self.end_partial_fit(2, lambda job: os.kill(min(job.ranks()), signal.SIGUSR1))
 
     def other_numbers_of_ranks(self, changes):
         self.uninterrupted(1, changes)

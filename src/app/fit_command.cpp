@@ -64,12 +64,7 @@ class FitRun {
     if (checkpoint.is_on()) fingerprint_ = matrix_fingerprint(comm_, description_);
     if (generation) check_checkpoint(*generation, data_type_of<T>);
     seed_ = generation ? stored_seed(*generation) : choose_seed(comm_, parameters_);
-    log_.event("start", {{"command", line_.written()},
-                         {"rows", description_.shape.rows},
-                         {"columns", description_.shape.columns},
-                         {"dtype", name_of(data_type_of<T>)},
-                         {"random_state", seed_},
-                         {"ranks", comm_.size()}});
+    log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", seed_}});
     const Index n = description_.shape.columns;
     n_components_ = generation ? generation->header.n_components : resolve_n_components(comm_, parameters_, n, line_.text("init-file"));
     const auto source = load<T>();
@@ -175,14 +170,8 @@ class FitRun {
   void finish(const FittedModel<T>& model, DataSource<T>& source) {
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
-    log_.print(table.text);
-    log_.print(summary_of(model, target_));
-    log_.event("end", {{"n_iter", model.n_iter},
-                       {"converged", model.converged},
-                       {"reconstruction_err", model.reconstruction_err},
-                       {"model", target_},
-                       {"run_seconds", seconds},
-                       {"report", table.json}});
+    log_.end(table, seconds, summary_of(model, target_),
+             {{"n_iter", model.n_iter}, {"converged", model.converged}, {"reconstruction_err", model.reconstruction_err}, {"model", target_}});
   }
 
   const Communicator& comm_;

@@ -7,10 +7,11 @@
 #include "app/memory_plan.hpp"
 #include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
+#include "app/run_report.hpp"
 #include "app/run_setup.hpp"
 #include "app/stop_requests.hpp"
 #include "model/lock_file.hpp"
-#include "scanmf/core/log.hpp"
+#include "scanmf/core/timer.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/estimator/saved_model.hpp"
 
@@ -61,34 +62,64 @@ class PartialFitRun {
 
   template <Scalar T>
   int partial_fit_as() {
-    LoadOptions options;
-    options.estimator = class_name(Estimator::minibatch_nmf);
+    seed_ = header_ ? parameters_.random_state.value_or(0) : choose_seed(comm_, parameters_);
+    log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", seed_}});
     const std::string init_file = line_.text("init-file");
-    const Index k = header_ ? header_->n_components : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
-    options.dense_from = dense_from<T>(parameters_.beta_loss);
-    options.memory = plan_memory(comm_, line_, description_, k, data_type_of<T>);
-    const auto source = open_source<T>(comm_, description_, options);
-    ModelContext context{0, description_.shape.columns, description_.feature_names, {}, provenance_attributes(comm_, line_.written()), {}};
-    FittedModel<T> model;
-    if (header_) {
-      model = read_fitted_model<T>(comm_, target_, *header_, nullptr);
-      context.seed = model.parameters.random_state.value_or(0);
-      if (context.feature_names.empty()) context.feature_names = header_->feature_names;
-    } else {
-      context.seed = choose_seed(comm_, parameters_);
-      model = unfitted_model<T>(*source, parameters_, context.seed, init_file);
-    }
-    partial_fit<T>(*source, model, {});
+    n_components_ = header_ ? header_->n_components : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
+    Attributes provenance = provenance_attributes(comm_, line_.written());
+    const auto source = load<T>();
+    FittedModel<T> model = begin<T>(*source, init_file);
+    RunControl control;
+    control.report = &report_;
+    control.on_progress = [this](const Progress& now) { log_.progress(now); };
+    partial_fit<T>(*source, model, control);
+    log_.end_progress();
     model.n_samples += description_.shape.rows;
     model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
-    add_end(comm_, context.provenance);
+    write(model, std::move(provenance));
+    finish(model, share_of(*source));
+    return static_cast<int>(ExitStatus::done);
+  }
+
+  template <Scalar T>
+  std::unique_ptr<DataSource<T>> load() {
+    const PhaseTimer timer(report_.times, Phase::read);
+    LoadOptions options;
+    options.estimator = class_name(Estimator::minibatch_nmf);
+    options.dense_from = dense_from<T>(parameters_.beta_loss);
+    options.memory = plan_memory(comm_, line_, description_, n_components_, data_type_of<T>);
+    return open_source<T>(comm_, description_, options);
+  }
+
+  /// The model as it is before the step.
+  template <Scalar T>
+  FittedModel<T> begin(DataSource<T>& source, const std::string& init_file) {
+    const PhaseTimer timer(report_.times, Phase::initialise);
+    if (header_) return read_fitted_model<T>(comm_, target_, *header_, nullptr);
+    return unfitted_model<T>(source, parameters_, seed_, init_file);
+  }
+
+  template <Scalar T>
+  void write(const FittedModel<T>& model, Attributes provenance) {
+    const PhaseTimer timer(report_.times, Phase::write);
+    const bool has_names = !description_.feature_names.empty() || !header_;
+    const std::vector<std::string>& names = has_names ? description_.feature_names : header_->feature_names;
+    add_end(comm_, provenance);
     comm_.agree([&] {
       if (lock_) lock_->check_still_mine();
     });
+    const ModelContext context{seed_, description_.shape.columns, names, {}, std::move(provenance), {}};
     write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, nullptr));
-    log_.print(fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf),
-                           model.n_components, *model.n_steps, model.n_samples, target_));
-    return static_cast<int>(ExitStatus::done);
+  }
+
+  template <Scalar T>
+  void finish(const FittedModel<T>& model, const Share& share) {
+    const double seconds = timer_.seconds();
+    const RunTable table = make_run_table(comm_, report_, {}, share, seconds);  // to measure the machine would take longer than many a step
+    log_.end(table, seconds,
+             fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf), model.n_components,
+                         *model.n_steps, model.n_samples, target_),
+             {{"n_steps", *model.n_steps}, {"n_samples", model.n_samples}, {"model", target_}});
   }
 
   const Communicator& comm_;
@@ -97,9 +128,13 @@ class PartialFitRun {
   std::string target_;
   std::optional<LockFile> lock_;  // on root
   std::optional<ReleaseOnSignal> release_on_signal_;
+  Timer timer_;
+  RunReport report_;
   std::optional<ModelHeader> header_;
   Parameters parameters_;
   MatrixDescription description_;
+  Index n_components_ = 0;
+  std::uint32_t seed_ = 0;
 };
 
 }  // namespace

@@ -61,6 +61,7 @@ void RunLog::message(LogLevel level, std::string_view text) {
 }
 
 void RunLog::progress(const Progress& now) {
+  ++iterations_;
   seconds_of_all_ += now.seconds;
   event("iteration", {{"iteration", now.iteration}, {"iteration_seconds", now.seconds}, {now.measure, now.value}});
   if (!shows_progress_) return;
@@ -68,7 +69,7 @@ void RunLog::progress(const Progress& now) {
   const bool last = now.iteration >= now.max_iteration;
   if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) && !(every_time_ && !in_place_) && !last) return;
   last_shown_ = time;
-  const double mean = seconds_of_all_ / static_cast<double>(std::max<Index>(now.iteration, 1));
+  const double mean = seconds_of_all_ / static_cast<double>(iterations_);
   std::string line = fmt::format("iteration {}/{}", now.iteration, now.max_iteration);
   if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
   line += fmt::format("  {:.3g} s/iteration", mean);
@@ -100,6 +101,18 @@ void RunLog::event(const char* name, nlohmann::json fields) {
   if (json_) return;
   json_.close();
   log_warning(fmt::format("writing '{}' failed, it is not continued", json_name_));
+}
+
+void RunLog::start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type, nlohmann::json more) {
+  more.update({{"command", line.written()}, {"rows", x.shape.rows}, {"columns", x.shape.columns}, {"dtype", name_of(type)}, {"ranks", comm.size()}});
+  event("start", std::move(more));
+}
+
+void RunLog::end(const RunTable& table, double seconds, const std::string& summary, nlohmann::json more) {
+  print(table.text);
+  print(summary);
+  more.update({{"run_seconds", seconds}, {"report", table.json}});
+  event("end", std::move(more));
 }
 
 void RunLog::print(std::string_view text) const {

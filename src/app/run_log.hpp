@@ -6,8 +6,10 @@
 #include <string_view>
 
 #include "app/command_line.hpp"
+#include "app/run_report.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
+#include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -31,6 +33,11 @@ class RunLog {
   /// One line of the --log-json file: {"event": …, "seconds": since the start, and the rest}. NaN and infinite numbers become null.
   void event(const char* name, nlohmann::json fields);
 
+  /// The event "start" of a command that computes on X; `more`: fields of this command.
+  void start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type, nlohmann::json more = {});
+  /// The table and the summary of a run that is done, and the event "end" with `more`, run_seconds and the report.
+  void end(const RunTable& table, double seconds, const std::string& summary, nlohmann::json more);
+
   /// Results on stdout, unless --quiet.
   void print(std::string_view text) const;
 
@@ -47,7 +54,8 @@ class RunLog {
   bool in_place_ = false;
   bool every_time_ = false;
   std::size_t shown_width_ = 0;  // characters of the line in place
-  double seconds_of_all_ = 0;    // of the iterations so far
+  Index iterations_ = 0;         // of this run so far
+  double seconds_of_all_ = 0;    // of these
   double last_shown_ = -1e9;     // on timer_
   Timer timer_;
   std::ofstream json_;

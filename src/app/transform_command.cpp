@@ -78,11 +78,7 @@ class TransformRun {
     const Matrix<T> Ht = read_model_Ht<T>(comm_, model_);
     comm_.agree([&] { check_H(Ht); });
     const std::uint32_t seed = choose_seed(comm_, parameters_);
-    log_.event("start", {{"command", line_.written()},
-                         {"rows", description_.shape.rows},
-                         {"columns", description_.shape.columns},
-                         {"dtype", name_of(data_type_of<T>)},
-                         {"ranks", comm_.size()}});
+    log_.start(comm_, line_, description_, data_type_of<T>);
     const auto source = load<T>();
     RunControl control;
     control.report = &report_;
@@ -94,9 +90,7 @@ class TransformRun {
     commit(writer);
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, report_, measure_limits(*source), share_of(*source), seconds);
-    log_.print(table.text);
-    log_.print(fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_));
-    log_.event("end", {{"output", target_}, {"run_seconds", seconds}, {"report", table.json}});
+    log_.end(table, seconds, fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_), {{"output", target_}});
     return static_cast<int>(ExitStatus::done);
   }
 

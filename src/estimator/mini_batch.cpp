@@ -222,7 +222,9 @@ void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& cont
   PassRunner<T> runner(x, model.n_components, FitControl<T>(control));
   if (!model.n_steps) start_accumulators(runner, model);
   MiniBatchSteps<T> steps(runner, model, true);
-  steps.step(0);
+  const Timer timer;
+  const double cost = steps.step(0);
+  if (control.on_progress) control.on_progress({*model.n_steps, *model.n_steps, timer.seconds(), "cost", cost});
 }
 
 template void fit_mini_batch(PassRunner<float>&, const FitControl<float>&, FittedModel<float>&);

@@ -221,10 +221,37 @@ class Models(ProgramTest):
             result = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0)
         self.assertEqual(result.warnings, [], "--threads auto takes no more than there are")
 
+    def events(self, name="log.json"):
+        with open(self.path(name), encoding="utf-8") as file:
+            return [json.loads(line) for line in file]
+
+    def test_every_command_that_takes_a_log_writes_one(self):
+        commands = {"fit": ["--estimator", "minibatch-nmf", "--max-iter", "1", "--tol", "0", "-o", "f.h5"], "partial-fit": ["--model", "p.h5"],
+                    "transform": ["--model", "f.h5", "-o", "w.h5"]}
+        for command in ["fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate"]:
+            self.assertEqual("--log-json" in self.succeed(command, "--help").stdout, command in commands)
+        for command, options in commands.items():
+            self.succeed(command, "x.h5", *options, "--log-json", "log.json")
+            first, *_, last = self.events()
+            self.assertEqual((first["event"], first["rows"], first["columns"], first["dtype"], first["ranks"]),
+                             ("start", 40, 7, "float64", max(RANKS, 1)))
+            self.assertIn(command, first["command"])
+            self.assertEqual((last["event"], last["model" if "fit" in command else "output"]), ("end", options[-1]))
+            self.assertGreater(last["report"]["passes"], 0)
+            self.assertLess(0, last["run_seconds"])
+
+    def test_log_of_partial_fit(self):
+        for step in [1, 2]:
+            result = self.succeed("partial-fit", "x.h5", "--model", "p.h5", "-k", "2", "--random-state", "5", "--log-json", "log.json")
+            start, iteration, end = self.events()
+            self.assertEqual((start["event"], iteration["event"], end["event"]), ("start", "iteration", "end"))
+            self.assertEqual((start["random_state"], iteration["iteration"], end["n_steps"], end["n_samples"]), (5, step, step, 40 * step))
+            self.assertTrue(iteration["cost"] > 0 and iteration["iteration_seconds"] > 0)
+            self.assertIn(f"scanmf: iteration {step}/{step}  cost ", result.stderr)
+
     def test_log(self):
         result = self.fit("--max-iter", "12", "--log-json", "log.json", "--progress", "on", "--tol", "1e-14")
-        with open(self.path("log.json"), encoding="utf-8") as file:
-            events = [json.loads(line) for line in file]
+        events = self.events()
         self.assertEqual([event["event"] for event in events], ["start"] + 12 * ["iteration"] + ["warning", "end"])
         self.assertEqual(events[-1]["n_iter"], 12)
         self.assertEqual(result.stderr.count("scanmf: iteration "), 12)

@@ -154,7 +154,8 @@ template <Scalar T>
 FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {});
 
 /// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without
-/// n_steps is started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated.
+/// n_steps is started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated. on_progress: told once, of this
+/// step.
 template <Scalar T>
 void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& control = {});
 

@@ -22,31 +22,33 @@ namespace {
 constexpr int most_slots = 4;
 constexpr Index thread_bytes = Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
 
-/// Tells whether a file is still the one that was opened.
+/// Tells whether a file is still the one that was opened, with the same content.
 class FileWatch {
  public:
-  explicit FileWatch(std::string file) : file_(std::move(file)), opened_(state_of(file_)) {}
+  explicit FileWatch(const MatrixDescription& description) : file_(description.file), place_(place_of(description)), opened_(state(Range{0, 0})) {}
 
-  void check() const {
-    const State now = state_of(file_);
-    if (now.device != opened_.device || now.number != opened_.number) throw Error(fmt::format("{} has been replaced while it was being read", file_));
-    if (now.size < opened_.size)
-      throw Error(fmt::format("{} has been truncated from {} to {} bytes while it was being read", file_, opened_.size, now.size));
+  /// rows: that were being read, for the message; may be none.
+  void check(Range rows) const {
+    const struct stat now = state(rows);
+    if (now.st_dev != opened_.st_dev || now.st_ino != opened_.st_ino) refuse("replaced", rows);
+    if (now.st_size < opened_.st_size) refuse(fmt::format("truncated from {} to {} bytes", opened_.st_size, now.st_size), rows);
+    if (now.st_mtim.tv_sec != opened_.st_mtim.tv_sec || now.st_mtim.tv_nsec != opened_.st_mtim.tv_nsec) refuse("changed", rows);
   }
 
  private:
-  struct State {
-    dev_t device;
-    ino_t number;
-    off_t size;
-  };
-  static State state_of(const std::string& file) {
+  struct stat state(Range rows) const {
     struct stat status {};
-    if (::stat(file.c_str(), &status) != 0) throw Error(fmt::format("{} has been removed while it was being read", file));
-    return {status.st_dev, status.st_ino, status.st_size};
+    if (::stat(file_.c_str(), &status) != 0) refuse("removed", rows);
+    return status;
   }
+  [[noreturn]] void refuse(const std::string& fate, Range rows) const {
+    const std::string reading = rows.empty() ? "it was being read" : fmt::format("rows {} to {} were being read", rows.begin, rows.end - 1);
+    throw Error(fmt::format("{} has been {} while {}", place_, fate, reading));
+  }
+
   std::string file_;
-  State opened_;
+  std::string place_;
+  struct stat opened_;
 };
 
 /// X read from its file in every pass.
@@ -56,7 +58,7 @@ class StreamedSource : public DataSource<T> {
   StreamedSource(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options)
       : comm_(comm), description_(description), options_(options), threads_(thread_count()) {
     comm.agree([&] {
-      watch_.emplace(description.file);
+      watch_.emplace(description);
       file_ = hdf5::File::open(description.file);
     });
     if (kind() == StorageKind::dense)
@@ -89,7 +91,7 @@ class StreamedSource : public DataSource<T> {
 
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
     if (!exchange_) {
-      read([&] { queue_->visit(batch, [&](const Slot<T>& slot) { visitor(slot.block); }); });
+      read(partition_->piece(batch, comm_.rank()), [&] { queue_->visit(batch, [&](const Slot<T>& slot) { visitor(slot.block); }); });
       return;
     }
     const Range steps = plan_->steps_of(batch);
@@ -97,16 +99,17 @@ class StreamedSource : public DataSource<T> {
   }
 
  private:
+  /// rows: of this rank, that it is about.
   template <class Work>
-  void read(Work&& work) {
-    watch_->check();
+  void read(Range rows, Work&& work) {
+    watch_->check(rows);
     try {
       work();
     } catch (const Error&) {
-      watch_->check();  // names the cause, if that is it
+      watch_->check(rows);  // names the cause, if that is it
       throw;
     }
-    watch_->check();  // HDF5 reads zeros beyond the end of a file
+    watch_->check(rows);  // HDF5 reads zeros beyond the end of a file
   }
 
   /// Collective. A step that is visited again is not exchanged again.
@@ -116,7 +119,8 @@ class StreamedSource : public DataSource<T> {
       const Timer reading;
       read_ = nullptr;
       comm_.agree([&] {
-        read([&] { queue_->visit(step, [&](Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
+        read(plan_->rows(step, comm_.rank()),
+             [&] { queue_->visit(step, [&](Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
       });
       waited_for_ranks_ += reading.seconds();
       const Timer exchanging;

@@ -222,9 +222,9 @@ class Damaged(ProgramTest):
         self.succeed("fit", "x.h5", "--max-iter", end, *self.OPTIONS, "--resume", "never", "-o", "b.h5")
         self.assertEqual(self.read("a.h5", "H").tobytes(), self.read("b.h5", "H").tobytes())
 
-    def test_chunk_that_does_not_inflate(self):
+    def test_overwritten(self):
         error = self.damage_while_it_runs(lambda: self.overwrite(self.chunk[0], b"\xff" * self.chunk[1]))
-        self.assertRegex(error, r"cannot read rows 20\d\d to 20\d\d of x.h5:/X: a chunk does not inflate; the file is damaged")
+        self.assertRegex(error, r"x.h5:/X has been changed while (rows \d+ to \d+ were|it was) being read")
         self.assert_goes_on()
 
     def test_truncated(self):
@@ -232,11 +232,25 @@ class Damaged(ProgramTest):
         self.assertIn("truncated", error)
         self.assert_goes_on()
 
+    def test_rewritten_with_other_values(self):
+        """In place, as a whole, by a file of the same size: nothing but its time and the values show it."""
+        with h5py.File(self.path("x.h5"), "w") as file:
+            file["X"] = positive_matrix(4000, 25)
+        with open(self.path("x.h5"), "rb") as file:
+            self.intact = file.read()
+        self.write("other.h5", X=np.full((4000, 25), np.nan))
+        with open(self.path("other.h5"), "rb") as file:
+            other = file.read()
+        self.assertEqual(len(other), len(self.intact))
+        error = self.damage_while_it_runs(lambda: self.overwrite(0, other))
+        self.assertRegex(error, r"x.h5:/X has been changed while (rows \d+ to \d+ were|it was) being read")
+        self.assert_goes_on()
+
     def test_replaced(self):
         with open(self.path("other"), "wb") as file:
             file.write(self.intact)
         error = self.damage_while_it_runs(lambda: os.rename(self.path("other"), self.path("x.h5")))
-        self.assertIn("has been replaced while it was being read", error)
+        self.assertRegex(error, r"x.h5:/X has been replaced while (rows \d+ to \d+ were|it was) being read")
         self.assert_goes_on()
 
 

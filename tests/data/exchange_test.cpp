@@ -1,7 +1,5 @@
 // Batches that cut compressed chunks between ranks: one rank reads and inflates each chunk and sends the others their rows.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +7,7 @@
 
 #include "scanmf/core/log.hpp"
 #include "support/block_record.hpp"
+#include "support/damage.hpp"
 #include "support/messages.hpp"
 #include "support/sample_files.hpp"
 #include "support/temporary_folder.hpp"
@@ -17,6 +16,7 @@ namespace scanmf {
 namespace {
 
 using hdf5::File;
+using test::damage_chunk;
 using test::expect_same;
 using test::message_of;
 using test::record;
@@ -237,20 +237,6 @@ TEST(Exchange, ColumnNumbersOutOfRangeAreNamed) {
   EXPECT_EQ(message, comm.broadcast(message));
 }
 
-void damage_chunk(const std::string& name, const std::string& dataset, hsize_t row) {
-  haddr_t address = 0;
-  {
-    const File file = File::open(name);
-    const hsize_t start[2] = {row, 0};
-    hsize_t size = 0;
-    unsigned mask = 0;
-    H5Dget_chunk_info_by_coord(file.dataset(dataset).id(), start, &mask, &address, &size);
-  }
-  const int file = ::open(name.c_str(), O_WRONLY);
-  EXPECT_EQ(pwrite(file, "\xFF\xFF\xFF\xFF", 4, static_cast<off_t>(address)), 4);
-  ::close(file);
-}
-
 TEST(Exchange, DamageIsEverybodys) {
   const Communicator comm;
   const TemporaryFolder folder;
@@ -279,12 +265,14 @@ TEST(Exchange, DamageIsEverybodys) {
   auto source = open("cut.h5");
   EXPECT_EQ(message_of_pass(*source), "no error");
   folder.on_root([&] { std::filesystem::resize_file(folder.file("cut.h5"), 20000); });
-  EXPECT_NE(message_of_pass(*source).find("cut.h5 has been truncated from "), std::string::npos);
+  EXPECT_NE(message_of_pass(*source).find("cut.h5:/X has been truncated from "), std::string::npos);
   write("replaced.h5");
   source = open("replaced.h5");
   write("other.h5");
   folder.on_root([&] { std::filesystem::rename(folder.file("other.h5"), folder.file("replaced.h5")); });
-  EXPECT_EQ(message_of_pass(*source), folder.file("replaced.h5") + " has been replaced while it was being read");
+  const Range rows = source->partition().piece(0, 0);
+  EXPECT_EQ(message_of_pass(*source),
+            folder.file("replaced.h5") + ":/X has been replaced while rows 0 to " + std::to_string(rows.end - 1) + " were being read");
 }
 
 TEST(Exchange, DamageOfSparseArraysIsEverybodys) {

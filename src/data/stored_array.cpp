@@ -202,6 +202,22 @@ MatrixView<const T> StoredArray::converted(const std::byte* from, Index rows, In
   return {scratch.elements.data(), rows, columns};
 }
 
+std::string repacking(const std::vector<const StoredArray*>& arrays, const std::string& file, Index most_rows) {
+  constexpr Index good_bytes = Index{1} << 20;
+  std::vector<std::string> paths;
+  Index row_bytes = 1;
+  std::string width;
+  for (const StoredArray* const array : arrays) {
+    const std::string& path = array->dataset().path();
+    paths.push_back(path.substr(path.starts_with("//") ? 1 : 0));
+    row_bytes = std::max(row_bytes, array->columns() * array->dataset().type().bytes);
+    if (array->dataset().dimensions().size() > 1) width = fmt::format("x{}", array->columns());
+    most_rows = std::min(most_rows, array->rows());
+  }
+  const Index height = std::min(std::max<Index>(1, good_bytes / row_bytes), std::max<Index>(1, most_rows));
+  return fmt::format("h5repack -l {}:CHUNK={}{} {} OUT.h5", fmt::join(paths, ","), height, width, file);
+}
+
 template struct Scratch<float>;
 template struct Scratch<double>;
 template struct Scratch<std::int32_t>;

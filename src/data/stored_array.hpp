@@ -50,9 +50,12 @@ class StoredArray {
   const hdf5::Dataset& dataset() const { return dataset_; }
   Index unit_rows() const { return unit_rows_; }
   Index unit_columns() const { return unit_columns_; }
+  Index units_across() const { return (columns_ + unit_columns_ - 1) / unit_columns_; }
 
   /// True when chunks have to be inflated.
   bool compressed() const { return access_ == Access::chunks && inflate_; }
+  /// Of an inflated chunk; 0 when they are not compressed.
+  Index chunk_bytes() const { return compressed() ? unit_rows_ * unit_columns_ * dataset_.type().bytes : 0; }
   /// Rows of a chunk that has to be read as a whole, whoever undoes its filters; 1 when there is none.
   Index filtered_rows() const {
     const bool whole = access_ == Access::chunks ? inflate_ : access_ == Access::library && !dataset_.filters().empty();
@@ -99,5 +102,9 @@ class StoredArray {
   std::unique_ptr<ChunkCache> cache_;
   std::unique_ptr<std::atomic<Index>> inflated_ = std::make_unique<std::atomic<Index>>(0);
 };
+
+/// "h5repack -l /X:CHUNK=128x2000 X.h5 OUT.h5": what stores these arrays of a file in chunks of whole rows, about 1 MB each but no more than so many
+/// rows.
+std::string repacking(const std::vector<const StoredArray*>& arrays, const std::string& file, Index most_rows);
 
 }  // namespace scanmf::data

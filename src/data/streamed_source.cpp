@@ -19,7 +19,11 @@ namespace scanmf {
 namespace data {
 namespace {
 
+constexpr Index unlimited = std::numeric_limits<Index>::max();
 constexpr int most_slots = 4;
+constexpr Index local_parts = most_slots + 1;            // of the memory: one for each slot, one for chunks that are needed again
+constexpr Index sparse_exchange_parts = most_slots + 2;  // one more for elements received
+constexpr Index dense_exchange_parts = most_slots + 3;   // one for rows received, one for rows packed
 constexpr Index thread_bytes = Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
 
 /// Tells whether a file is still the one that was opened, with the same content.
@@ -147,73 +151,105 @@ class StreamedSource : public DataSource<T> {
 
   double waited() const { return exchange_ ? waited_for_ranks_ : queue_->seconds_waited(); }
 
-  /// Of the memory for X, one part goes to each slot and one to chunks that are needed again.
-  Index slot_limit() const { return options_.memory.value_or(std::numeric_limits<Index>::max()) / (most_slots + 1); }
+  Index slot_limit() const { return options_.memory.value_or(unlimited) / local_parts; }
   /// Collective. The least memory that a rank has for X.
-  Index memory_of_all() const { return -comm_.max(-options_.memory.value_or(std::numeric_limits<Index>::max())); }
+  Index memory_of_all() const { return -comm_.max(-options_.memory.value_or(unlimited)); }
   Index block_bytes() const { return thread_bytes * threads_; }
 
   void prepare_dense() {
-    const Shape shape = description_.shape;
-    partition_ = partition_for(comm_, StorageKind::dense, shape.rows, options_.batch_rows);
-    const Index tile_bytes = partition_->tile_rows() * padded_columns<T>(shape.columns) * static_cast<Index>(sizeof(T));
-    const Index most_tiles = std::max<Index>(1, slot_limit() / tile_bytes);
-    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes(), most_tiles * tile_bytes}))); });
+    partition_ = partition_for(comm_, StorageKind::dense, description_.shape.rows, options_.batch_rows);
+    const Index most_bytes = tiles_within(slot_limit()) * tile_bytes();
+    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes(), most_bytes}))); });
     if (exchange_dense()) return;
     Index readings = 1;
     comm_.agree([&] {
-      const Index longest_tiles = (longest_piece() + partition_->tile_rows() - 1) / partition_->tile_rows();
-      const Index unit_tiles = (array_->unit_rows() + partition_->tile_rows() - 1) / partition_->tile_rows();
-      const Index tiles_a_thread = std::max({Index{1}, thread_bytes / tile_bytes, (unit_tiles + threads_ - 1) / threads_});
-      const Index block_tiles = std::min({most_tiles, longest_tiles, tiles_a_thread * threads_});
-      block_rows_ = std::max<Index>(1, block_tiles) * partition_->tile_rows();
-      if (!array_->dataset().chunk().empty() && !keep_rows_of_chunks(1, slot_limit()))
-        readings = (array_->dataset().chunk()[0] + block_rows_ - 1) / block_rows_;
+      block_rows_ = block_rows_within(slot_limit());
+      readings = readings_within(slot_limit());
+      if (chunks_fit(1, slot_limit())) keep_rows_of_chunks(1, slot_limit());
       queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
     });
-    warn_of_readings(comm_.max(readings));
+    if (const Index most = comm_.max(readings); most > 1) warn_of_readings(most, memory_for_one_reading(), block_rows_);
   }
 
-  void warn_of_readings(Index readings) const {
-    if (readings > 1 && comm_.is_root())
-      log_warning(
-          fmt::format("{} is stored in {}, but read {} rows at a time, so that each chunk is read {} times in every pass; write the file with "
-                      "chunks of fewer rows (scanmf convert), or raise --memory or the batch size",
-                      place_of(description_), description_.layout, block_rows_, readings));
+  Index tile_bytes() const { return partition_->tile_rows() * padded_columns<T>(description_.shape.columns) * static_cast<Index>(sizeof(T)); }
+  Index tiles_within(Index bytes) const { return std::max<Index>(1, bytes / tile_bytes()); }
+  Index tiles_of(Index rows) const { return (rows + partition_->tile_rows() - 1) / partition_->tile_rows(); }
+
+  Index block_rows_within(Index limit) const {
+    const Index tiles_a_thread = std::max({Index{1}, thread_bytes / tile_bytes(), (tiles_of(array_->unit_rows()) + threads_ - 1) / threads_});
+    return std::min({tiles_within(limit), tiles_of(longest_piece()), tiles_a_thread * threads_}) * partition_->tile_rows();
   }
 
-  void warn_of_local_reading(Index height, Index piece, const char* what, Index memory) const {
-    if (comm_.is_root())
-      log_warning(
-          fmt::format("{} is stored in {}, but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks; raise "
-                      "--memory to {} bytes, so that one of them can do it for all, or write the file with chunks of at most {} {}",
-                      place_of(description_), description_.layout, piece, what,
-                      std::min<Index>(comm_.size(), (height - 1) / std::max<Index>(1, piece) + 1), memory, piece, what));
+  /// How often each chunk is read in a pass.
+  Index readings_within(Index limit) const {
+    if (array_->dataset().chunk().empty() || chunks_fit(1, limit)) return 1;
+    const Index block_rows = block_rows_within(limit);
+    return (array_->dataset().chunk()[0] + block_rows - 1) / block_rows;
   }
+
+  /// Collective. With it each chunk is read once a pass, if any has that effect.
+  Index memory_for_one_reading() const {
+    const Index part = array_->compressed() ? bytes_of_chunks(1) : tiles_of(array_->dataset().chunk()[0]) * tile_bytes();
+    if (comm_.max(readings_within(part)) > 1) return unlimited;
+    return part * (may_exchange() ? dense_exchange_parts : local_parts);
+  }
+
+  /// The arrays whose chunks matter.
+  std::vector<const StoredArray*> chunked_arrays() const {
+    if (array_) return {&*array_};
+    std::vector<const StoredArray*> arrays;
+    for (const StoredArray* const array : {&sparse_->values(), &sparse_->indices()})
+      if (array->filtered_rows() > 1) arrays.push_back(array);
+    return arrays;
+  }
+
+  /// memory: with which the warning would not be, as it would not with X in memory; most: rows, or elements, of chunks with which it would not be.
+  void warn_of_layout(const std::string& consequence, Index memory, Index most) const {
+    if (!comm_.is_root()) return;
+    const Index enough = std::min(memory, bytes_in_memory(description_, data_type_of<T>, comm_.size()));
+    log_warning(fmt::format("{} is stored in {}, {}; raise --memory to {} bytes, or store it in smaller chunks: {} (Debian: hdf5-tools)",
+                            place_of(description_), description_.layout, consequence, enough, repacking(chunked_arrays(), description_.file, most)));
+  }
+
+  void warn_of_readings(Index readings, Index memory, Index most) const {
+    warn_of_layout(fmt::format("but read {} rows at a time, so that each chunk is read {} times in every pass", block_rows_, readings), memory, most);
+  }
+
+  void warn_of_local_reading(Index height, Index piece, const char* what, Index memory, Index most) const {
+    const Index ranks = std::min<Index>(comm_.size(), (height - 1) / std::max<Index>(1, piece) + 1);
+    warn_of_layout(fmt::format("but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks", piece, what, ranks),
+                   memory, std::min(piece, most));
+  }
+
+  /// Batches that may cut chunks between ranks.
+  bool may_exchange() const { return partition_->batches() > 1 && comm_.size() > 1; }
 
   /// Collective. Prepares for exchanging rows where batches cut chunks between ranks. False when nothing is to be exchanged, or memory is too short.
   bool exchange_dense() {
     const Index height = comm_.max(array_->filtered_rows());
     const Index piece_rows = comm_.max(longest_piece());
-    if (partition_->batches() == 1 || comm_.size() == 1 || height == 1) return false;
-    constexpr Index parts = most_slots + 3;  // one for chunks, one for rows received, one for rows packed
-    const Index limit = memory_of_all() / parts;
+    if (!may_exchange() || height == 1) return false;
+    const Index limit = memory_of_all() / dense_exchange_parts;
     const Index columns = description_.shape.columns;
     const Index part = choose_plan(piece_rows, {}, limit, [&](const ExchangePlan& plan) {
       return std::max(DenseChunkFeed<T>::bytes_needed(plan, height, columns), DenseExchange<T>::bytes_needed(plan, columns) / 2);
     });
+    const Index rows_of_chunks = plan_->rounds() > 1 ? plan_->most_chunks(height) : 1;
+    const Index chunk_bytes = bytes_of_chunks(rows_of_chunks);
     if (!plan_is_useful(part, limit, height)) {
-      if (height > piece_rows) warn_of_local_reading(height, piece_rows, "rows", part * parts);
+      if (part > limit && height > piece_rows)
+        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts, block_rows_within(slot_limit()));
       return false;
     }
-    Index readings = 1;
+    const bool keep = chunks_fit(rows_of_chunks, limit);
     comm_.agree([&] {
       block_rows_ = plan_->block_rows();
-      if (!keep_rows_of_chunks(plan_->rounds() > 1 ? plan_->most_chunks(height) : 1, limit)) readings = plan_->steps_of_chunk(height);
+      if (keep) keep_rows_of_chunks(rows_of_chunks, limit);
       exchange_ = std::make_unique<DenseExchange<T>>(comm_, *plan_, columns, height);
       queue_.emplace(std::make_unique<DenseChunkFeed<T>>(*array_, *plan_, comm_.rank(), height), plan_->steps(), most_slots, threads_);
     });
-    warn_of_readings(comm_.max(readings));
+    if (const Index readings = plan_->steps_of_chunk(height); !keep && readings > 1)
+      warn_of_readings(readings, array_->compressed() ? chunk_bytes * dense_exchange_parts : unlimited, block_rows_);
     return true;
   }
 
@@ -236,15 +272,14 @@ class StreamedSource : public DataSource<T> {
     return useful;
   }
 
-  /// Chunks may lie across blocks and batches. False when there is no room to keep as many of them as lie side by side, in so many rows of chunks.
-  bool keep_rows_of_chunks(Index rows, Index limit) {
-    if (!array_->compressed()) return false;
-    const Index chunks = rows * ((array_->columns() + array_->unit_columns() - 1) / array_->unit_columns());
-    const Index bytes = chunks * array_->unit_rows() * array_->unit_columns() * array_->dataset().type().bytes;
-    if (bytes > limit) return false;
-    array_->keep_chunks(chunks + threads_);  // threads do not take them exactly in order
-    return true;
+  /// Chunks may lie across blocks and batches: as many are kept as lie side by side, in so many rows of chunks.
+  void keep_rows_of_chunks(Index rows, Index limit) {
+    array_->keep_chunks(rows * array_->units_across() + spare_chunks(limit - bytes_of_chunks(rows), array_->chunk_bytes()));
   }
+  bool chunks_fit(Index rows, Index limit) const { return array_->compressed() && bytes_of_chunks(rows) <= limit; }
+  Index bytes_of_chunks(Index rows) const { return rows * array_->units_across() * array_->chunk_bytes(); }
+  /// Threads do not take chunks exactly in order.
+  Index spare_chunks(Index bytes_left, Index bytes_of_one) const { return std::min<Index>(threads_, bytes_left / bytes_of_one); }
 
   void prepare_sparse() {
     comm_.agree([&] {
@@ -265,7 +300,7 @@ class StreamedSource : public DataSource<T> {
 
   /// Collective. As exchange_dense().
   bool exchange_sparse(const std::vector<Index>& tile_weights) {
-    if (partition_->batches() == 1 || comm_.size() == 1) return false;
+    if (!may_exchange()) return false;
     ChunkHeights heights{comm_.max(sparse_->values().filtered_rows()), comm_.max(sparse_->indices().filtered_rows())};
     const Index highest = std::max(heights.values, heights.indices);
     if (highest == 1) return false;
@@ -274,13 +309,13 @@ class StreamedSource : public DataSource<T> {
     const Index piece_rows = comm_.max(longest_piece());
     const std::vector<Index> positions = tile_positions(tile_weights);
     const Index piece_elements = ExchangePlan(*partition_, piece_rows, positions).most_received();
-    constexpr Index parts = most_slots + 2;  // one for chunks, one for elements received
-    const Index limit = memory_of_all() / parts;
+    const Index limit = memory_of_all() / sparse_exchange_parts;
     const Index part = choose_plan(piece_rows, positions, limit, [&](const ExchangePlan& plan) {
       return std::max(CsrChunkFeed<T>::bytes_needed(plan, heights), CsrExchange<T>::bytes_needed(plan));
     });
     if (!plan_is_useful(part, limit, highest)) {
-      if (highest > piece_elements) warn_of_local_reading(highest, piece_elements, "elements", part * parts);
+      if (part > limit && highest > piece_elements)
+        warn_of_local_reading(highest, piece_elements, "elements", part * sparse_exchange_parts, elements_within(memory_of_all() / local_parts));
       return false;
     }
     comm_.agree([&] {
@@ -299,6 +334,8 @@ class StreamedSource : public DataSource<T> {
                         of_indices * heights.indices * sparse_->indices().dataset().type().bytes;
     if (bytes <= limit) sparse_->keep_chunks(threads_ + of_values, threads_ + of_indices);
   }
+
+  Index elements_within(Index bytes) const { return bytes / (sparse_->values().dataset().type().bytes + sparse_->indices().dataset().type().bytes); }
 
   /// Collective. Where the elements of each tile begin in the file, and where the last ones end.
   std::vector<Index> tile_positions(const std::vector<Index>& tile_weights) const {

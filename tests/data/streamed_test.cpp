@@ -226,6 +226,44 @@ TEST(Streamed, HighChunksAreWarnedOf) {
   set_log_sink(nobody);
 }
 
+/// What follows `phrase` in a text, as a number.
+Index number_behind(const std::string& text, const std::string& phrase) {
+  const std::size_t at = text.find(phrase);
+  EXPECT_NE(at, std::string::npos) << text;
+  return at == std::string::npos ? 1 : std::stoll(text.substr(at + phrase.size()));
+}
+
+/// The warnings that opening makes.
+std::string warnings_of(const Communicator& comm, const std::string& input, const LoadOptions& options) {
+  std::string warnings;
+  set_log_sink([&](LogLevel, std::string_view text) { warnings += text; });
+  open_source<double>(comm, describe_matrix(comm, input, "NMF"), options);
+  set_log_sink(nobody);
+  return comm.broadcast(std::move(warnings));
+}
+
+TEST(Streamed, AdviceAboutDenseChunksHelps) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, const std::vector<hsize_t>& chunk) {
+    folder.on_root([&] {
+      File file = File::create(folder.file(name));
+      write_sample(file, "/X", {4000, 30}, sample_values(4000, 30), {.chunk = chunk, .gzip = 1});
+    });
+    return folder.file(name);
+  };
+  for (const auto& chunk : std::vector<std::vector<hsize_t>>{{4000, 30}, {4000, 2}, {300, 7}})
+    for (const Index batch_rows : {0, 100, 700}) {
+      const std::string input = write("x.h5", chunk);
+      const std::string warnings = warnings_of(comm, input, {.batch_rows = batch_rows, .memory = 20000});
+      const Index memory = number_behind(warnings, "raise --memory to ");
+      EXPECT_EQ(warnings_of(comm, input, {.batch_rows = batch_rows, .memory = memory}), "") << memory;
+      const auto height = static_cast<hsize_t>(number_behind(warnings, "h5repack -l /X:CHUNK="));
+      EXPECT_NE(warnings.find("x30 " + input + " OUT.h5"), std::string::npos) << warnings;
+      EXPECT_EQ(warnings_of(comm, write("y.h5", {height, 30}), {.batch_rows = batch_rows, .memory = 20000}), "") << height;
+    }
+}
+
 TEST(Streamed, FirstBadValueIsNamed) {
   const Communicator comm;
   const TemporaryFolder folder;

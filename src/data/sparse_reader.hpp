@@ -31,7 +31,7 @@ class SparseReader {
   /// Throws when one of the column numbers that were read at these positions is out of range.
   void check_columns(Range positions, const std::int32_t* columns) const;
 
-  /// Keeps some inflated chunks of each array, those that lie across blocks.
+  /// Keeps some inflated chunks of each array, those that were used last.
   void keep_chunks(Index of_values, Index of_indices) {
     if (values_.compressed()) values_.keep_chunks(of_values);
     if (indices_.compressed()) indices_.keep_chunks(of_indices);

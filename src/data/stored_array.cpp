@@ -137,12 +137,12 @@ MatrixView<const T> StoredArray::read_chunk(Range rows, Range columns, Scratch<T
   if (cache_) {
     scratch.kept = cache_->find(number);
     std::call_once(scratch.kept->filled, [&] {
-      const std::byte* const plain = plain_bytes(number, rows, scratch);
-      if (plain != nullptr) scratch.kept->bytes.assign(plain, plain + chunk_elements(chunk) * type_->bytes);
+      std::vector<std::byte>* const plain = plain_bytes(number, rows, scratch);
+      if (plain != nullptr) scratch.kept->bytes.swap(*plain);
     });
     if (!scratch.kept->bytes.empty()) elements = scratch.kept->bytes.data();
-  } else {
-    elements = plain_bytes(number, rows, scratch);
+  } else if (const std::vector<std::byte>* const plain = plain_bytes(number, rows, scratch)) {
+    elements = plain->data();
   }
   if (elements == nullptr) return read_library(rows, columns, scratch);  // the fill value
   const Index width = chunk.size() > 1 ? chunk[1] : 1;
@@ -152,27 +152,27 @@ MatrixView<const T> StoredArray::read_chunk(Range rows, Range columns, Scratch<T
 
 /// A chunk with its filters undone, in scratch memory; nullptr when it was never written.
 template <class T>
-const std::byte* StoredArray::plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const {
+std::vector<std::byte>* StoredArray::plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const {
   dataset_.read_chunk(number, scratch.chunk);
   if (scratch.chunk.size == 0) return nullptr;
   const auto bytes = static_cast<std::size_t>(chunk_elements(dataset_.chunk()) * type_->bytes);
-  const std::byte* current = scratch.chunk.bytes.data();
+  std::vector<std::byte>* current = &scratch.chunk.bytes;
   auto size = static_cast<std::size_t>(scratch.chunk.size);
   if (inflate_ && (scratch.chunk.skipped_filters >> inflate_filter_ & 1U) == 0) {
     if (scratch.inflated.size() < bytes) scratch.inflated.resize(bytes);
     if (!scratch.decompressor) scratch.decompressor.reset(libdeflate_alloc_decompressor());
     std::size_t inflated = 0;
-    const auto result = libdeflate_zlib_decompress(scratch.decompressor.get(), current, size, scratch.inflated.data(), bytes, &inflated);
+    const auto result = libdeflate_zlib_decompress(scratch.decompressor.get(), current->data(), size, scratch.inflated.data(), bytes, &inflated);
     if (result != LIBDEFLATE_SUCCESS) refuse(rows, "a chunk does not inflate; the file is damaged");
-    current = scratch.inflated.data();
+    current = &scratch.inflated;
     size = inflated;
     ++*inflated_;
   }
   if (size != bytes) refuse(rows, fmt::format("a chunk has {} bytes, not {}; the file is damaged", size, bytes));
   if (unshuffle_ && type_->bytes > 1 && (scratch.chunk.skipped_filters >> shuffle_filter_ & 1U) == 0) {
     if (scratch.ordered.size() < bytes) scratch.ordered.resize(bytes);
-    unshuffle(current, static_cast<Index>(bytes), type_->bytes, scratch.ordered.data());
-    current = scratch.ordered.data();
+    unshuffle(current->data(), static_cast<Index>(bytes), type_->bytes, scratch.ordered.data());
+    current = &scratch.ordered;
   }
   return current;
 }

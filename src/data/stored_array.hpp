@@ -81,7 +81,7 @@ class StoredArray {
   template <class T>
   MatrixView<const T> converted(const std::byte* from, Index rows, Index columns, Index from_columns, Scratch<T>& scratch) const;
   template <class T>
-  const std::byte* plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const;
+  std::vector<std::byte>* plain_bytes(const std::vector<Index>& number, Range rows, Scratch<T>& scratch) const;
   bool take_filters();
   [[noreturn]] void refuse(Range rows, const std::string& reason) const;
   void choose_units(Index piece_bytes);

@@ -282,13 +282,11 @@ class StreamedSource : public DataSource<T> {
   Index spare_chunks(Index bytes_left, Index bytes_of_one) const { return std::min<Index>(threads_, bytes_left / bytes_of_one); }
 
   void prepare_sparse() {
-    comm_.agree([&] {
-      sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes()));
-      sparse_->keep_chunks(threads_ + 1, threads_ + 1);
-    });
+    comm_.agree([&] { sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes())); });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
     partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
     if (exchange_sparse(weights)) return;
+    keep_sparse_chunks(1, 1, local_parts);
     comm_.agree([&] {
       constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
       const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, threads_);
@@ -313,29 +311,51 @@ class StreamedSource : public DataSource<T> {
     const Index part = choose_plan(piece_rows, positions, limit, [&](const ExchangePlan& plan) {
       return std::max(CsrChunkFeed<T>::bytes_needed(plan, heights), CsrExchange<T>::bytes_needed(plan));
     });
+    const bool again = plan_->rounds() > 1;  // every round comes back to the same chunks
+    const Index of_values = again ? plan_->most_chunks(heights.values) : 1;
+    const Index of_indices = again ? plan_->most_chunks(heights.indices) : 1;
     if (!plan_is_useful(part, limit, highest)) {
+      const Index enough = std::max(part, bytes_of_chunks(of_values, of_indices)) * sparse_exchange_parts;
       if (part > limit && highest > piece_elements)
-        warn_of_local_reading(highest, piece_elements, "elements", part * sparse_exchange_parts, elements_within(memory_of_all() / local_parts));
+        warn_of_local_reading(highest, piece_elements, "elements", enough, elements_within(memory_of_all() / local_parts));
       return false;
     }
+    block_rows_ = plan_->block_rows();
+    keep_sparse_chunks(of_values, of_indices, sparse_exchange_parts);
     comm_.agree([&] {
-      if (plan_->rounds() > 1) keep_chunks_of_rounds(heights, limit);
       exchange_ = std::make_unique<CsrExchange<T>>(comm_, *plan_, *sparse_, description_.shape.columns, heights, options_.check_sign);
       queue_.emplace(std::make_unique<CsrChunkFeed<T>>(*sparse_, *plan_, comm_.rank(), heights), plan_->steps(), most_slots, threads_);
     });
     return true;
   }
 
-  /// Every round comes back to the same chunks.
-  void keep_chunks_of_rounds(ChunkHeights heights, Index limit) {
-    const Index of_values = plan_->most_chunks(heights.values);
-    const Index of_indices = plan_->most_chunks(heights.indices);
-    const Index bytes = of_values * heights.values * sparse_->values().dataset().type().bytes +
-                        of_indices * heights.indices * sparse_->indices().dataset().type().bytes;
-    if (bytes <= limit) sparse_->keep_chunks(threads_ + of_values, threads_ + of_indices);
+  /// Collective. Keeps chunks of each array that are needed again; one of each in any case, since every part of it would inflate it anew.
+  void keep_sparse_chunks(Index of_values, Index of_indices, Index parts) {
+    const Index limit = memory_of_all() / parts;
+    const Index needed = bytes_of_chunks(of_values, of_indices);
+    const Index pair = bytes_of_chunks(1, 1);
+    if (pair == 0) return;
+    if (needed <= limit) {
+      const Index spare = spare_chunks(limit - needed, pair);
+      sparse_->keep_chunks(of_values + spare, of_indices + spare);
+    } else {
+      sparse_->keep_chunks(1, 1);
+      warn_of_sparse_chunks(pair, limit, needed * (may_exchange() ? sparse_exchange_parts : parts));
+    }
+  }
+
+  void warn_of_sparse_chunks(Index pair, Index limit, Index enough) const {
+    const Index most = std::min(elements_within(limit), plan_ ? plan_->most_received() : unlimited);
+    if (pair > limit)
+      warn_of_layout(fmt::format("whose chunks take {} bytes when they are inflated, where --memory leaves {}", pair, limit), enough, most);
+    else
+      warn_of_readings(plan_->steps_of_chunk(std::max(sparse_->values().filtered_rows(), sparse_->indices().filtered_rows())), enough, most);
   }
 
   Index elements_within(Index bytes) const { return bytes / (sparse_->values().dataset().type().bytes + sparse_->indices().dataset().type().bytes); }
+  Index bytes_of_chunks(Index of_values, Index of_indices) const {
+    return of_values * sparse_->values().chunk_bytes() + of_indices * sparse_->indices().chunk_bytes();
+  }
 
   /// Collective. Where the elements of each tile begin in the file, and where the last ones end.
   std::vector<Index> tile_positions(const std::vector<Index>& tile_weights) const {
@@ -366,7 +386,7 @@ class StreamedSource : public DataSource<T> {
   const MatrixDescription description_;
   const LoadOptions options_;
   int threads_;
-  Index block_rows_ = 0;  // dense
+  Index block_rows_ = 0;  // dense, or exchanged
   std::optional<FileWatch> watch_;
   std::optional<hdf5::File> file_;
   std::optional<RowPartition> partition_;

@@ -264,6 +264,34 @@ TEST(Streamed, AdviceAboutDenseChunksHelps) {
     }
 }
 
+TEST(Streamed, AdviceAboutSparseChunksHelps) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const auto write = [&](const std::string& name, hsize_t of_values, hsize_t of_indices) {
+    folder.on_root([&] {
+      File file = File::create(folder.file(name));
+      write_csr(file, sample_values(4000, 30), 4000, 30, {.type = H5T_IEEE_F64LE, .chunk = {of_values}, .gzip = 1},
+                {.type = H5T_STD_I32LE, .chunk = {of_indices}, .gzip = 1});
+    });
+    return folder.file(name);
+  };
+  for (const Index batch_rows : {0, 100}) {
+    const std::string input = write("x.h5", 60000, 30000);
+    const LoadOptions options{.batch_rows = batch_rows, .memory = 60000};
+    const std::string warnings = warnings_of(comm, input, options);
+    EXPECT_NE(warnings.find("take 600000 bytes when they are inflated, where --memory leaves 1"), std::string::npos) << warnings;
+    const Index memory = number_behind(warnings, "raise --memory to ");
+    EXPECT_EQ(warnings_of(comm, input, {.batch_rows = batch_rows, .memory = memory}), "") << memory;
+    const auto height = static_cast<hsize_t>(number_behind(warnings, "h5repack -l /X/data,/X/indices:CHUNK="));
+    EXPECT_EQ(warnings_of(comm, write("y.h5", height, height), options), "") << height;
+    // All the same, nobody inflates a chunk for every block of it.
+    const auto source = open_source<double>(comm, describe_matrix(comm, input, "NMF"), options);
+    const Index before = source->chunks_inflated();
+    gather(*source);
+    EXPECT_LE(source->chunks_inflated() - before, 12);
+  }
+}
+
 TEST(Streamed, FirstBadValueIsNamed) {
   const Communicator comm;
   const TemporaryFolder folder;

@@ -55,7 +55,7 @@ std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const Matri
 /// Collective. X in memory when every rank's share fits options.memory, else streamed from the file in each pass, by threads that read ahead.
 /// Streaming reads the file once to validate it. Blocks are cut into the same tiles either way, so results are the same to the bit. Errors: as of
 /// load_matrix; CSC that does not fit. Logs a warning when the file's chunks are higher than the blocks that fit, so that they are inflated several
-/// times in each pass.
+/// times in each pass, or do not fit themselves.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options = {});
 

@@ -100,7 +100,9 @@ class MiniBatchSteps {
       runner_.set_H(solver_, model_.factors.Ht);
       TransformProblem<T> problem(solver_, {batch, batch + 1}, mean_of(batch), p.tol, p.fresh_restarts_max_iter);
       solve_W(runner_, problem, W);
-      if (p.beta_loss < 1) zero_small(W);
+      const RowPartition& partition = runner_.source().partition();
+      const int rank = runner_.communicator().rank();
+      if (p.beta_loss < 1) zero_small(W.middle_rows({partition.local_begin(batch, rank), partition.local_begin(batch + 1, rank)}));
     }
     runner_.over(rule_, {batch, batch + 1}, W, {.update_W = !fresh_, .accumulate = true, .divergence = true});
     const double cost = (rule_.divergence() + penalties.l1_W * rule_.sum(PassSum::w_sum) + penalties.l1_H * rule_.h_sum() +

@@ -13,11 +13,12 @@ The matrices are made once and kept in --folder. A row whose residual is wrong m
 Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`; from the page cache, an iteration on a
 file that fits against the same iteration in memory (same bits: the models are compared); gzip chunks; the share of the passes in which the solver had nothing
 to do but wait for data. Emptying the page cache takes root; else the rows `disk` are left out. Mini-batches: seconds of the whole fit, reading included, and of
-scikit-learn's fit of the same number of steps on data that it has in memory: the best of several runs, and the ratio of the medians as well, since
-scikit-learn's times scatter by a factor of two.
+scikit-learn's fit of the same number of steps on data that it has in memory, in a process of its own: how it uses its memory, and with that its time,
+depends on what the process has done before, by a factor of two. The best of several runs, side by side, and the ratio of the medians.
 """
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import subprocess
@@ -212,18 +213,16 @@ MINIBATCH = {"dense-20000x2000": 10, "sparse-200000x20000": 1}  # passes over X
 
 
 def sklearn_minibatch(a, path, beta, passes):
+    """Seconds of one fit."""
     import warnings
     from sklearn.decomposition import MiniBatchNMF
     from threadpoolctl import threadpool_limits
     warnings.simplefilter("ignore")
     X = read_data(path)
-    seconds = []
     with threadpool_limits(a.ranks * a.threads):
-        for _ in range(a.sklearn_repeats):
-            start = time.perf_counter()
-            MiniBatchNMF(16, init="random", random_state=1, batch_size=1024, beta_loss=beta, tol=0, max_iter=passes, max_no_improvement=None).fit(X)
-            seconds.append(time.perf_counter() - start)
-    return seconds
+        start = time.perf_counter()
+        MiniBatchNMF(16, init="random", random_state=1, batch_size=1024, beta_loss=beta, tol=0, max_iter=passes, max_no_improvement=None).fit(X)
+        return time.perf_counter() - start
 
 
 def minibatch(a):
@@ -239,19 +238,21 @@ def minibatch(a):
             make_data(path, rows, columns, density, "float32")
         for beta in (2.0, 1.0):
             model = os.path.join(a.folder, "model.h5")
-            seconds = {}
-            for memory in ("none", "20M"):
-                ends = [run_program(a, "fit", path, "-k", 16, "--estimator", "minibatch-nmf", "--batch-size", 1024, "--beta-loss", beta, "--init", "random",
-                                    "--random-state", 1, "--tol", 0, "--max-no-improvement", "none", "--max-iter", passes, "--memory", memory, "-o", model)[0]
-                        for _ in range(a.repeats)]
-                seconds[memory] = [end["run_seconds"] for end in ends]
+            seconds = {"none": [], "20M": [], "sklearn": []}
+            for repeat in range(a.repeats):  # side by side
+                for memory in ("none", "20M"):
+                    end, _ = run_program(a, "fit", path, "-k", 16, "--estimator", "minibatch-nmf", "--batch-size", 1024, "--beta-loss", beta, "--init", "random",
+                                         "--random-state", 1, "--tol", 0, "--max-no-improvement", "none", "--max-iter", passes, "--memory", memory, "-o", model)
+                    seconds[memory].append(end["run_seconds"])
+                if a.sklearn and repeat < a.sklearn_repeats:
+                    with multiprocessing.get_context("spawn").Pool(1) as process:
+                        seconds["sklearn"].append(process.apply(sklearn_minibatch, (a, path, beta, passes)))
             difference = residual_difference(path, model, beta)
             wrong |= not difference < 1e-3
-            other = sklearn_minibatch(a, path, beta, passes) if a.sklearn else [float("nan")]
-            streamed = seconds["20M"]
+            streamed, other = seconds["20M"], seconds["sklearn"] or [float("nan")]
             print(f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},{min(streamed):.2f},{min(seconds['none']):.2f},"
                   f"{min(other):.2f},{min(other) / min(streamed):.1f},{statistics.median(other) / statistics.median(streamed):.1f},"
-                  f"{ends[-1]['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
+                  f"{end['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
     return 1 if wrong else 0
 
 

@@ -4,13 +4,15 @@
 
 #include <cstdio>
 
+#include "core/printable.hpp"
+
 namespace scanmf {
 namespace {
 
 LogSink& sink() {
   static LogSink current = [](LogLevel level, std::string_view message) {
     if (level == LogLevel::detail) return;
-    fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", message);
+    fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", printable(message));
   };
   return current;
 }

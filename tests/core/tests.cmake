@@ -1,1 +1,2 @@
 scanmf_add_test(core/random_test RANKS 1 LABELS core)
+scanmf_add_test(core/printable_test RANKS 1 LABELS core)

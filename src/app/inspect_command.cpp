@@ -35,7 +35,7 @@ Json first_of(const std::vector<std::string>& names) {
 }
 
 Json describe_data(const MatrixDescription& x) {
-  const char* formats[] = {"dense", "csr", "csc"};
+  const char* formats[] = {"dense", "csr", "csc", "npy"};
   const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.shape.columns);
   Json result = {{"kind", "data"}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
   result["shape"] = {x.shape.rows, x.shape.columns};

@@ -146,18 +146,36 @@ void broadcast_names(const Communicator& comm, std::vector<std::string>& names) 
   for (std::size_t begin = 0; begin < joined.size(); begin += names.back().size() + 1) names.emplace_back(joined.c_str() + begin);
 }
 
+void broadcast_columns(const Communicator& comm, std::size_t ranges, std::vector<Range>& columns) {
+  std::vector<Index> ends;
+  for (const Range& range : columns) ends.insert(ends.end(), {range.begin, range.end});
+  ends.resize(2 * ranges);
+  comm.broadcast(std::span<Index>(ends));
+  columns.clear();
+  for (std::size_t i = 0; i < ranges; ++i) columns.push_back({ends[2 * i], ends[2 * i + 1]});
+}
+
 void broadcast_description(const Communicator& comm, MatrixDescription& matrix) {
   matrix.file = comm.broadcast(matrix.file);
   matrix.path = comm.broadcast(matrix.path);
   matrix.element_type = comm.broadcast(matrix.element_type);
   matrix.layout = comm.broadcast(matrix.layout);
-  std::array<Index, 5> numbers = {static_cast<Index>(matrix.format), matrix.shape.rows, matrix.shape.columns, matrix.stored,
-                                  static_cast<Index>(matrix.data_type)};
+  std::array<Index, 8> numbers = {static_cast<Index>(matrix.format),
+                                  matrix.shape.rows,
+                                  matrix.shape.columns,
+                                  matrix.stored,
+                                  static_cast<Index>(matrix.data_type),
+                                  matrix.transposed ? 1 : 0,
+                                  matrix.columns_in_file,
+                                  static_cast<Index>(matrix.columns.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
   matrix.stored = numbers[3];
   matrix.data_type = static_cast<DataType>(numbers[4]);
+  matrix.transposed = numbers[5] != 0;
+  matrix.columns_in_file = numbers[6];
+  broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
 }

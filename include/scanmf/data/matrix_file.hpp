@@ -10,21 +10,35 @@
 namespace scanmf {
 
 /// How the matrix lies in its file.
-enum class FileFormat { dense, csr, csc };
+enum class FileFormat {
+  dense,  // a 2-D dataset of HDF5
+  csr,    // sparse groups of HDF5
+  csc,
+  npy,  // an array of numpy.save; rows one after the other (those in Fortran order hold the transpose)
+};
 
 /// What a file says of the matrix in it; nothing of X itself has been read.
 struct MatrixDescription {
   std::string file;  // as given, without the path in the file
-  std::string path;  // of the dataset or group, for example /X
+  std::string path;  // of the dataset or group, for example /X; empty: the file is the matrix (.npy)
   FileFormat format = FileFormat::dense;
-  Shape shape;                             // samples × features
+  Shape shape;                             // of X: samples × features
+  bool transposed = false;                 // the file holds the transpose of X
+  std::vector<Range> columns;              // of the matrix in the file, those that are X's features, ascending; empty: all
+  Index columns_in_file = 0;               // where only some are X's: how many there are
   Index stored = 0;                        // elements in the file: rows × columns, or non-zeros
   std::string element_type;                // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
   std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …
   std::vector<std::string> feature_names;  // empty, or one a column
   std::vector<std::string> row_names;      // empty, or one a row
-  StorageKind kind() const { return format == FileFormat::dense ? StorageKind::dense : StorageKind::csr; }
+  bool is_sparse() const { return format == FileFormat::csr || format == FileFormat::csc; }
+  StorageKind kind() const { return is_sparse() ? StorageKind::csr : StorageKind::dense; }
+  /// Rows and columns of the matrix as it lies in the file.
+  Shape shape_in_file() const {
+    if (transposed) return {shape.columns, shape.rows};
+    return {shape.rows, columns.empty() ? shape.columns : columns_in_file};
+  }
 };
 
 /// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only 2-D dataset or sparse

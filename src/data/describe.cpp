@@ -53,14 +53,12 @@ Shape stated_shape(const File& file, const std::string& group, SparseLayout layo
 }
 
 /// One of the three arrays of a sparse matrix.
-Dataset part_of(const File& file, const std::string& group, const std::string& name) {
-  const std::string path = group + "/" + name;
-  if (!file.is_dataset(path))
-    throw Error(fmt::format("{} has no dataset {}: a sparse matrix needs data, indices and indptr", file.place(group), name));
+Dataset part_of(const File& file, const std::string& path, bool integers) {
+  if (!file.is_dataset(path)) throw Error(fmt::format("{} does not exist: a sparse matrix needs data, indices and indptr", file.place(path)));
   Dataset dataset = file.dataset(path);
   if (dataset.dimensions().size() != 1) throw Error(fmt::format("{} must have one dimension, not {}", dataset.place(), dataset.dimensions().size()));
   if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
-  if (name != "data" && dataset.type().kind != hdf5::ElementClass::integer)
+  if (integers && dataset.type().kind != hdf5::ElementClass::integer)
     throw Error(fmt::format("{} holds {}, not integers", dataset.place(), dataset.type().name));
   return dataset;
 }
@@ -87,9 +85,10 @@ void describe_sparse(const File& file, SparseLayout layout, MatrixDescription& m
   matrix.shape = stated_shape(file, matrix.path, layout);
   if (matrix.shape.columns > most_columns)
     throw Error(fmt::format("{} has {} columns; sparse matrices may have up to {}", file.place(matrix.path), matrix.shape.columns, most_columns));
-  const Dataset values = part_of(file, matrix.path, "data");
-  const Dataset indices = part_of(file, matrix.path, "indices");
-  const Dataset indptr = part_of(file, matrix.path, "indptr");
+  matrix.parts = {matrix.path + "/data", matrix.path + "/indices", matrix.path + "/indptr"};
+  const Dataset values = part_of(file, matrix.parts.values, false);
+  const Dataset indices = part_of(file, matrix.parts.indices, true);
+  const Dataset indptr = part_of(file, matrix.parts.indptr, true);
   check_lengths(matrix, values, indices, indptr);
   matrix.stored = values.rows();
   matrix.element_type = values.type().name;
@@ -158,6 +157,7 @@ void broadcast_columns(const Communicator& comm, std::size_t ranges, std::vector
 void broadcast_description(const Communicator& comm, MatrixDescription& matrix) {
   matrix.file = comm.broadcast(matrix.file);
   matrix.path = comm.broadcast(matrix.path);
+  for (std::string* part : {&matrix.parts.values, &matrix.parts.indices, &matrix.parts.indptr}) *part = comm.broadcast(*part);
   matrix.element_type = comm.broadcast(matrix.element_type);
   matrix.layout = comm.broadcast(matrix.layout);
   std::array<Index, 8> numbers = {static_cast<Index>(matrix.format),

@@ -37,8 +37,8 @@ std::string matrix_fingerprint(const Communicator& comm, const MatrixDescription
     if (description.format == FileFormat::dense) {
       checksum = sample(file.dataset(description.path), 1, checksum);
     } else {
-      for (const char* array : {"/data", "/indices", "/indptr"})
-        checksum = sample(file.dataset(description.path + array), sampled_elements, checksum);
+      for (const std::string& array : {description.parts.values, description.parts.indices, description.parts.indptr})
+        checksum = sample(file.dataset(array), sampled_elements, checksum);
     }
     text = fmt::format("{} x {} {}, {} stored, sample {:08x}", description.shape.rows, description.shape.columns, description.element_type,
                        description.stored, checksum);

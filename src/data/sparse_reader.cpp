@@ -67,9 +67,9 @@ template <Scalar T>
 SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes)
     : shape_(description.shape),
       format_(description.format),
-      values_(file.dataset(description.path + "/data"), description.file, piece_bytes),
-      indices_(file.dataset(description.path + "/indices"), description.file, piece_bytes),
-      indptr_(file.dataset(description.path + "/indptr")) {
+      values_(file.dataset(description.parts.values), description.file, piece_bytes),
+      indices_(file.dataset(description.parts.indices), description.file, piece_bytes),
+      indptr_(file.dataset(description.parts.indptr)) {
   const Index slices = format_ == FileFormat::csr ? shape_.rows : shape_.columns;
   if (values_.rows() != description.stored || indices_.rows() != description.stored || indptr_.rows() != slices + 1)
     throw Error(fmt::format("{} has changed its size since it was opened", place_of(description)));

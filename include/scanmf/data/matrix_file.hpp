@@ -17,11 +17,19 @@ enum class FileFormat {
   npy,  // an array of numpy.save; rows one after the other (those in Fortran order hold the transpose)
 };
 
+/// The datasets of a sparse matrix. Programs have names of their own for them: data, indices, indptr; data, ir, jc; …
+struct SparseParts {
+  std::string values;
+  std::string indices;
+  std::string indptr;
+};
+
 /// What a file says of the matrix in it; nothing of X itself has been read.
 struct MatrixDescription {
   std::string file;  // as given, without the path in the file
   std::string path;  // of the dataset or group, for example /X; empty: the file is the matrix (.npy)
   FileFormat format = FileFormat::dense;
+  SparseParts parts = {};                  // paths in the file, of sparse formats
   Shape shape;                             // of X: samples × features
   bool transposed = false;                 // the file holds the transpose of X
   std::vector<Range> columns;              // of the matrix in the file, those that are X's features, ascending; empty: all

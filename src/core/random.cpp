@@ -8,6 +8,24 @@
 
 namespace scanmf {
 
+MersenneTwister::MersenneTwister(std::uint32_t seed) : key_(), position_(words) {
+  std::uint32_t word = seed;
+  for (std::size_t i = 0; i < key_.size(); ++i) {
+    key_[i] = word;
+    word = 1812433253U * (word ^ (word >> 30)) + static_cast<std::uint32_t>(i) + 1;
+  }
+}
+
+void MersenneTwister::renew() {
+  constexpr std::size_t ahead = 397;
+  const std::size_t count = key_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::uint32_t mixed = (key_[i] & 0x80000000U) | (key_[(i + 1) % count] & 0x7fffffffU);
+    key_[i] = key_[(i + ahead) % count] ^ (mixed >> 1) ^ ((mixed & 1U) != 0 ? 0x9908b0dfU : 0U);
+  }
+  position_ = 0;
+}
+
 double LegacyRandom::uniform() {
   const auto high = static_cast<double>(engine_() >> 5);
   const auto low = static_cast<double>(engine_() >> 6);
@@ -51,7 +69,7 @@ std::uint32_t LegacyRandom::below_or_equal(std::uint32_t top) {
   std::uint32_t mask = top;
   for (int shift = 1; shift < 32; shift *= 2) mask |= mask >> shift;
   std::uint32_t value = 0;
-  do value = static_cast<std::uint32_t>(engine_()) & mask;
+  do value = engine_() & mask;
   while (value > top);
   return value;
 }

@@ -52,7 +52,7 @@ Index initial_draws(const Parameters& parameters, const Shape& shape, Index k) {
 }
 
 template <Scalar T>
-Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, std::uint32_t seed, const std::string& init_file) {
+Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, const Seed& seed, const std::string& init_file) {
   const Shape shape = x.shape();
   const Init init = resolve_init(parameters.init, shape, k);
   if (init == Init::custom) return custom_factors(x, k, init_file, custom_name);
@@ -97,7 +97,7 @@ std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters
 }
 
 template <Scalar T>
-void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control) {
+void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, const FitControl<T>& control) {
   const Parameters& parameters = model.parameters;
   check_zeros(x, parameters);
   PassRunner<T> runner(x, model.n_components, control);
@@ -115,7 +115,7 @@ void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, c
 }
 
 template <Scalar T>
-FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file) {
+FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file) {
   FittedModel<T> model;
   model.parameters = parameters;
   model.n_components = resolve_n_components(x.communicator(), parameters, x.shape().columns, init_file);
@@ -125,7 +125,7 @@ FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, st
 }
 
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file, const FitControl<T>& control) {
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file, const FitControl<T>& control) {
   check_zeros(x, parameters);
   FittedModel<T> start;
   {
@@ -137,7 +137,7 @@ FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t
 }
 
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control) {
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control) {
   FittedModel<T> model;
   model.parameters = parameters;
   model.n_components = initial.Ht.columns();
@@ -176,14 +176,14 @@ void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T>
   }
 }
 
-template FittedModel<float> fit(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<float>&);
-template FittedModel<double> fit(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&, const FitControl<double>&);
-template FittedModel<float> unfitted_model(DataSource<float>&, const Parameters&, std::uint32_t, const std::string&);
-template FittedModel<double> unfitted_model(DataSource<double>&, const Parameters&, std::uint32_t, const std::string&);
-template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, std::uint32_t, Factors<float>, const FitControl<float>&);
-template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, std::uint32_t, Factors<double>, const FitControl<double>&);
-template void continue_fit(DataSource<float>&, std::uint32_t, FittedModel<float>&, const FitControl<float>&);
-template void continue_fit(DataSource<double>&, std::uint32_t, FittedModel<double>&, const FitControl<double>&);
+template FittedModel<float> fit(DataSource<float>&, const Parameters&, const Seed&, const std::string&, const FitControl<float>&);
+template FittedModel<double> fit(DataSource<double>&, const Parameters&, const Seed&, const std::string&, const FitControl<double>&);
+template FittedModel<float> unfitted_model(DataSource<float>&, const Parameters&, const Seed&, const std::string&);
+template FittedModel<double> unfitted_model(DataSource<double>&, const Parameters&, const Seed&, const std::string&);
+template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, const Seed&, Factors<float>, const FitControl<float>&);
+template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, const Seed&, Factors<double>, const FitControl<double>&);
+template void continue_fit(DataSource<float>&, const Seed&, FittedModel<float>&, const FitControl<float>&);
+template void continue_fit(DataSource<double>&, const Seed&, FittedModel<double>&, const FitControl<double>&);
 template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double, const RunControl&);
 template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double, const RunControl&);
 template void inverse_transform(MatrixView<const float>, const Matrix<float>&, MatrixView<float>);

@@ -33,12 +33,13 @@ Penalties penalties_for(const Parameters& p, const Shape& shape) {
 }
 
 template <Scalar T>
-void fit_coordinate_descent(PassRunner<T>& runner, std::uint32_t seed, const FitControl<T>& control, FittedModel<T>& model) {
+void fit_coordinate_descent(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model) {
   const Parameters& parameters = model.parameters;
   const Shape shape = runner.source().shape();
   const Index k = model.n_components;
   CoordinateDescent<T> rule(runner.source().kind(), shape.columns, k, penalties_for(parameters, shape));
-  LegacyRandom random(seed);  // a stream of its own: the initialisation has another
+  const auto stream = seed.stream();  // of its own, unless all come from one generator: the initialisation has another
+  LegacyRandom& random = *stream;
   if (parameters.shuffle)
     for (Index done = 0; done < 2 * model.n_iter; ++done) random.permutation(k);
   runner.set_H(rule, model.factors.Ht);
@@ -102,7 +103,7 @@ void end_iteration(bool stop_requested, bool checkpoint_due, const FitControl<T>
 }
 
 template <Scalar T>
-void fit_nmf(PassRunner<T>& runner, std::uint32_t seed, const FitControl<T>& control, FittedModel<T>& model) {
+void fit_nmf(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model) {
   if (model.parameters.solver == Solver::cd) {
     fit_coordinate_descent(runner, seed, control, model);
   } else {
@@ -112,7 +113,7 @@ void fit_nmf(PassRunner<T>& runner, std::uint32_t seed, const FitControl<T>& con
 
 template void end_iteration(bool, bool, const FitControl<float>&, FittedModel<float>&);
 template void end_iteration(bool, bool, const FitControl<double>&, FittedModel<double>&);
-template void fit_nmf(PassRunner<float>&, std::uint32_t, const FitControl<float>&, FittedModel<float>&);
-template void fit_nmf(PassRunner<double>&, std::uint32_t, const FitControl<double>&, FittedModel<double>&);
+template void fit_nmf(PassRunner<float>&, const Seed&, const FitControl<float>&, FittedModel<float>&);
+template void fit_nmf(PassRunner<double>&, const Seed&, const FitControl<double>&, FittedModel<double>&);
 
 }  // namespace scanmf

@@ -7,7 +7,7 @@ namespace scanmf {
 
 /// Collective. The loop of NMF: from the model's factors and counters to the stop rule.
 template <Scalar T>
-void fit_nmf(PassRunner<T>& runner, std::uint32_t seed, const FitControl<T>& control, FittedModel<T>& model);
+void fit_nmf(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model);
 
 /// Collective. The loop of MiniBatchNMF.
 template <Scalar T>

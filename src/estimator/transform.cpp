@@ -58,7 +58,7 @@ void warn_of_limit(Index updates, const Parameters& parameters) {
 }  // namespace
 
 template <Scalar T>
-void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RowsWriter<T>& write,
+void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RowsWriter<T>& write,
                std::optional<Index> memory, const RunControl& control) {
   check(x, Ht, parameters);
   PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
@@ -84,7 +84,7 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
 }
 
 template <Scalar T>
-Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control) {
+Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RunControl& control) {
   check(x, Ht, parameters);
   PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
   TransformProblem<T> problem(x, Ht, parameters, seed);
@@ -98,11 +98,11 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   return W;
 }
 
-template void transform(DataSource<float>&, const Matrix<float>&, const Parameters&, std::uint32_t, const RowsWriter<float>&, std::optional<Index>,
+template void transform(DataSource<float>&, const Matrix<float>&, const Parameters&, const Seed&, const RowsWriter<float>&, std::optional<Index>,
                         const RunControl&);
-template void transform(DataSource<double>&, const Matrix<double>&, const Parameters&, std::uint32_t, const RowsWriter<double>&, std::optional<Index>,
+template void transform(DataSource<double>&, const Matrix<double>&, const Parameters&, const Seed&, const RowsWriter<double>&, std::optional<Index>,
                         const RunControl&);
-template Matrix<float> transform(DataSource<float>&, const Matrix<float>&, const Parameters&, std::uint32_t, const RunControl&);
-template Matrix<double> transform(DataSource<double>&, const Matrix<double>&, const Parameters&, std::uint32_t, const RunControl&);
+template Matrix<float> transform(DataSource<float>&, const Matrix<float>&, const Parameters&, const Seed&, const RunControl&);
+template Matrix<double> transform(DataSource<double>&, const Matrix<double>&, const Parameters&, const Seed&, const RunControl&);
 
 }  // namespace scanmf

@@ -8,7 +8,7 @@
 namespace scanmf {
 
 template <Scalar T>
-TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed)
+TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed)
     : kind_(parameters.estimator == Estimator::minibatch_nmf ? Kind::mini_batch
             : parameters.solver == Solver::mu                ? Kind::multiplicative
                                                              : Kind::descent),
@@ -17,8 +17,8 @@ TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& H
       limit_(kind_ == Kind::mini_batch ? parameters.effective_transform_max_iter() : parameters.max_iter),
       components_(Ht.columns()),
       shuffle_(parameters.shuffle),
-      seed_(seed),
-      random_(seed) {
+      stream_(seed.stream()),
+      begin_(*stream_) {
   const Shape shape = x.shape();
   const Penalties penalties = penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows);
   if (kind_ == Kind::descent) {
@@ -41,7 +41,6 @@ TransformProblem<T>::TransformProblem(Multiplicative<T>& rule, Range batches, do
       tol_(tol),
       limit_(limit),
       components_(rule.components()),
-      random_(0),
       rule_(&rule),
       start_(std::sqrt(static_cast<T>(mean) / static_cast<T>(components_))) {}
 
@@ -72,16 +71,22 @@ const char* TransformProblem<T>::measure() const {
 
 template <Scalar T>
 void TransformProblem<T>::set_order() {
-  if (shuffles()) descent_->set_orders(random_.permutation(components_), {});
+  if (shuffles()) descent_->set_orders(stream_->permutation(components_), {});
 }
 
 template <Scalar T>
 void TransformProblem<T>::set_orders(Index updates) {
   if (!shuffles()) return;
-  LegacyRandom random(seed_);
+  LegacyRandom random = *begin_;
   std::vector<std::vector<Index>> orders;
   for (Index update = 0; update < updates; ++update) orders.push_back(random.permutation(components_));
   descent_->set_solve_orders(std::move(orders));
+}
+
+template <Scalar T>
+void TransformProblem<T>::leave_orders(Index updates) {
+  if (!shuffles()) return;
+  for (Index update = 0; update < updates; ++update) stream_->permutation(components_);
 }
 
 template <Scalar T>
@@ -224,6 +229,7 @@ std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem
   const Timer timer;
   const std::optional<Index> updates = blocks.find_stop();
   if (!updates || !blocks.write_W(*updates, write)) return std::nullopt;
+  problem.leave_orders(*updates);
   if (control.on_progress)
     control.on_progress({*updates, problem.limit(), timer.seconds() / static_cast<double>(*updates), problem.measure(), blocks.seen().relative});
   return updates;

@@ -27,7 +27,7 @@ template <Scalar T>
 class TransformProblem {
  public:
   /// Of all rows.
-  TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed);
+  TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed);
   /// Of some batches while MiniBatchNMF fits (scikit-learn's _solve_W). rule: has its H and penalties. mean: of these rows of X.
   TransformProblem(Multiplicative<T>& rule, Range batches, double mean, double tol, Index limit);
 
@@ -57,6 +57,8 @@ class TransformProblem {
   void set_order();
   /// The orders of components of a solve() that begins anew, for so many updates.
   void set_orders(Index updates);
+  /// The stream of orders goes to where so many updates of a pass would have left it.
+  void leave_orders(Index updates);
 
  private:
   enum class Kind { descent, multiplicative, mini_batch };
@@ -68,8 +70,8 @@ class TransformProblem {
   Index limit_;
   Index components_;
   bool shuffle_ = false;
-  std::uint32_t seed_ = 0;
-  LegacyRandom random_;
+  std::shared_ptr<LegacyRandom> stream_;  // of orders, when there may be any
+  std::optional<LegacyRandom> begin_;     // as it was at first
   std::unique_ptr<UpdateRule<T>> own_rule_;
   UpdateRule<T>* rule_;
   CoordinateDescent<T>* descent_ = nullptr;  // the rule, if it is that

@@ -18,10 +18,13 @@ enum CounterStream : std::uint64_t { stream_of_H, stream_of_W, stream_of_sketch,
 
 /// Where the normals of an initialisation come from: numpy's stream, which has no entry in the middle, or, counter = true, a counter-based one.
 struct Normals {
-  std::uint32_t seed = 0;
-  bool counter = false;
+  Normals(const Seed& origin, bool by_counter) : seed(origin), counter(by_counter), key(by_counter ? origin.number() : 0) {}
 
-  double at(CounterStream stream, Index position) const { return counter_normal(seed, stream, static_cast<std::uint64_t>(position)); }
+  Seed seed;
+  bool counter;
+  std::uint32_t key;  // of the counter-based stream
+
+  double at(CounterStream stream, Index position) const { return counter_normal(key, stream, static_cast<std::uint64_t>(position)); }
 };
 
 /// Calls visit(global row, local row) for this rank's rows of X, shared out over the threads.

@@ -128,7 +128,7 @@ void fill_zeros_by_counter(const DataSource<T>& source, const Normals& normals, 
 /// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for those of H (k × n) in its
 /// order.
 template <Scalar T>
-void fill_zeros_randomly(const DataSource<T>& source, std::uint32_t seed, T mean, Factors<T>& factors) {
+void fill_zeros_randomly(const DataSource<T>& source, const Seed& seed, T mean, Factors<T>& factors) {
   const Communicator& comm = source.communicator();
   const RowPartition& partition = source.partition();
   const Index k = factors.W.columns();
@@ -140,7 +140,8 @@ void fill_zeros_randomly(const DataSource<T>& source, std::uint32_t seed, T mean
   });
   comm.allreduce_sum(std::span<Index>(zeros));
 
-  LegacyRandom random(seed);
+  const auto stream = seed.stream();
+  LegacyRandom& random = *stream;
   const auto draw = [&] { return static_cast<T>(std::abs(static_cast<double>(mean) * random.normal() / 100)); };
   std::size_t number = 0;
   for_pieces(partition, [&](int rank, Range piece, Index local_begin) {
@@ -158,7 +159,7 @@ void fill_zeros_randomly(const DataSource<T>& source, std::uint32_t seed, T mean
 }  // namespace
 
 template <Scalar T>
-Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact, bool counter) {
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, const Seed& seed, NndsvdVariant variant, bool exact, bool counter) {
   const Normals normals{seed, counter};
   TruncatedSvd<T> svd = exact ? exact_svd(source, n_components) : randomized_svd(source, n_components, normals);
   const std::vector<Half> halves = choose_halves(source, svd);
@@ -175,7 +176,7 @@ Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32
   return factors;
 }
 
-template Factors<float> nndsvd_factors(DataSource<float>&, Index, std::uint32_t, NndsvdVariant, bool, bool);
-template Factors<double> nndsvd_factors(DataSource<double>&, Index, std::uint32_t, NndsvdVariant, bool, bool);
+template Factors<float> nndsvd_factors(DataSource<float>&, Index, const Seed&, NndsvdVariant, bool, bool);
+template Factors<double> nndsvd_factors(DataSource<double>&, Index, const Seed&, NndsvdVariant, bool, bool);
 
 }  // namespace scanmf

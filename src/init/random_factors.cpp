@@ -20,8 +20,9 @@ T scaled(T scale, double normal) {
 
 /// One stream: H (k × n) row by row, then W (m × k) row by row.
 template <Scalar T>
-void draw_from_numpy_stream(const DataSource<T>& source, std::uint32_t seed, T scale, Factors<T>& factors) {
-  LegacyRandom random(seed);
+void draw_from_numpy_stream(const DataSource<T>& source, const Seed& seed, T scale, Factors<T>& factors) {
+  const auto stream = seed.stream();
+  LegacyRandom& random = *stream;
   const Index k = factors.Ht.columns();
   for (Index c = 0; c < k; ++c)
     for (Index j = 0; j < factors.Ht.rows(); ++j) factors.Ht(j, c) = scaled(scale, random.normal());
@@ -32,7 +33,7 @@ void draw_from_numpy_stream(const DataSource<T>& source, std::uint32_t seed, T s
 
 /// Two streams keyed by the position in H and in W.
 template <Scalar T>
-void draw_by_counter(const DataSource<T>& source, std::uint32_t seed, T scale, Factors<T>& factors) {
+void draw_by_counter(const DataSource<T>& source, const Seed& seed, T scale, Factors<T>& factors) {
   const Normals normals{seed, true};
   const Index n = factors.Ht.rows();
   const Index k = factors.Ht.columns();
@@ -47,7 +48,7 @@ void draw_by_counter(const DataSource<T>& source, std::uint32_t seed, T scale, F
 }  // namespace
 
 template <Scalar T>
-Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::uint32_t seed, bool counter) {
+Factors<T> random_factors(const DataSource<T>& source, Index n_components, const Seed& seed, bool counter) {
   Factors<T> factors;
   source.communicator().agree([&] {
     factors = {Matrix<T>(source.local_rows(), n_components), Matrix<T>(source.shape().columns, n_components)};
@@ -60,7 +61,7 @@ Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::
   return factors;
 }
 
-template Factors<float> random_factors(const DataSource<float>&, Index, std::uint32_t, bool);
-template Factors<double> random_factors(const DataSource<double>&, Index, std::uint32_t, bool);
+template Factors<float> random_factors(const DataSource<float>&, Index, const Seed&, bool);
+template Factors<double> random_factors(const DataSource<double>&, Index, const Seed&, bool);
 
 }  // namespace scanmf

@@ -41,8 +41,8 @@ Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index widt
 #pragma omp parallel for schedule(static)
       for (Index j = offsets[own]; j < offsets[own + 1]; ++j) draw_row_by_counter(normals, j, drawn, width, sketch.row(j));
     } else {
-      LegacyRandom random(normals.seed);
-      for (Index j = 0; j < n; ++j) draw_row(random, drawn, width, sketch.row(j));
+      const auto random = normals.seed.stream();
+      for (Index j = 0; j < n; ++j) draw_row(*random, drawn, width, sketch.row(j));
     }
   });
   if (!normals.counter) return sketch;
@@ -57,8 +57,9 @@ void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, 
   if (normals.counter)
     return for_own_rows(source.partition(), source.communicator().rank(),
                         [&](Index row, Index local_row) { draw_row_by_counter(normals, row, drawn, width, block.row(local_row)); });
-  LegacyRandom random(normals.seed);
-  draw_own_rows(random, source.partition(), source.communicator().rank(), drawn, [&](Index row) { draw_row(random, drawn, width, block.row(row)); });
+  const auto random = normals.seed.stream();
+  draw_own_rows(*random, source.partition(), source.communicator().rank(), drawn,
+                [&](Index row) { draw_row(*random, drawn, width, block.row(row)); });
 }
 
 /// Basis (rows × width) · vectors (width × k) for the first `rows` rows of the basis.

@@ -134,5 +134,26 @@ TEST(CounterNormal, is_standard_normal) {
   EXPECT_NEAR(beyond_two / static_cast<double>(count), 0.0455003, 4 * 0.2084 * one_sigma);
 }
 
+TEST(LegacyRandom, GoesOnFromItsState) {
+  LegacyRandom stream(5);
+  stream.skip_normals(1501);  // behind the first renewal of the key, one normal kept
+  ASSERT_TRUE(stream.spare());
+  LegacyRandom other(MersenneTwister(stream.engine().key(), stream.engine().position()), stream.spare());
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(stream.normal(), other.normal()) << i;
+  EXPECT_EQ(stream.permutation(10), other.permutation(10));
+}
+
+TEST(Seed, NumbersBeginAnewAndGeneratorsGoOn) {
+  const Seed number(7);
+  EXPECT_EQ(number.stream()->normal(), number.stream()->normal());
+  EXPECT_EQ(number.number(), 7U);
+  const Seed generator(std::make_shared<LegacyRandom>(7));
+  const Seed copy = generator;
+  LegacyRandom reference(7);
+  EXPECT_EQ(generator.stream()->normal(), reference.normal());
+  EXPECT_EQ(copy.stream()->normal(), reference.normal());
+  EXPECT_EQ(generator.number(), reference.bits());
+}
+
 }  // namespace
 }  // namespace scanmf

@@ -120,24 +120,24 @@ RandomGenerator resolve_random_generator(const Parameters& parameters, const Sha
 std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters);
 
 /// Collective. Fits NMF or MiniBatchNMF (parameters.estimator) to X.
-/// x: for MiniBatchNMF opened with batch_rows = min(batch_size, m). seed: used where random_state says so (the same on every rank).
+/// x: for MiniBatchNMF opened with batch_rows = min(batch_size, m). seed: used where random_state says so.
 /// init_file: for init custom. Warnings (max_iter reached, mu with nndsvd) go to the log from rank 0's sink.
 /// Errors: cross checks that need X (k > min(m, n) with nndsvd*, zeros with beta_loss <= 0), custom factors, numbers that become NaN or infinite.
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {},
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file = {},
                    const FitControl<T>& control = {});
 
 /// Collective. The same from given initial factors, which are consumed.
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, Factors<T> initial, const FitControl<T>& control = {});
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control = {});
 
 /// Collective. Goes on with a fit where a saved model stopped, to the same end: with the same numbers of ranks and threads, bit for bit.
 template <Scalar T>
-void continue_fit(DataSource<T>& x, std::uint32_t seed, FittedModel<T>& model, const FitControl<T>& control = {});
+void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, const FitControl<T>& control = {});
 
 /// Collective. W of new rows with H fixed, in the order of x's partition: the estimator's transform.
 template <Scalar T>
-Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RunControl& control = {});
+Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RunControl& control = {});
 
 /// Takes rows of W (or of a product with it) from `first_row` on; each row is given once, by the rank that has it.
 template <Scalar T>
@@ -146,12 +146,12 @@ using RowsWriter = std::function<void(Index first_row, MatrixView<const T> rows)
 /// Collective. The same to the bit, for W that is to be written, not kept. When X is streamed, W arises block by block and X is read about twice,
 /// however many iterations there are; where W and X·Hᵀ fit into `memory` beside the blocks of X (bytes a rank, nullopt: they do), β = 2 needs X once.
 template <Scalar T>
-void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, std::uint32_t seed, const RowsWriter<T>& write,
+void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RowsWriter<T>& write,
                std::optional<Index> memory, const RunControl& control = {});
 
 /// Collective. A model with the initial factors that parameters ask for, on x: what the first partial_fit begins with.
 template <Scalar T>
-FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, std::uint32_t seed, const std::string& init_file = {});
+FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file = {});
 
 /// Collective. One mini-batch step on all rows of x (opened as one batch) with a W solved from scratch: MiniBatchNMF's partial_fit. A model without
 /// n_steps is started from its factors.Ht first; factors.W is not used. Accumulators, H and n_steps are updated. on_progress: told once, of this

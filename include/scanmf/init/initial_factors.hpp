@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "scanmf/core/random.hpp"
 #include "scanmf/data/data_source.hpp"
 
 namespace scanmf {
@@ -16,7 +17,7 @@ struct Factors {
 /// Collective. scale · |normal| with scale = √(mean(X)/k), H drawn first, then W , from numpy's stream or, counter = true,
 /// from the counter-based one, keyed by global index.
 template <Scalar T>
-Factors<T> random_factors(const DataSource<T>& source, Index n_components, std::uint32_t seed, bool counter);
+Factors<T> random_factors(const DataSource<T>& source, Index n_components, const Seed& seed, bool counter);
 
 enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 
@@ -26,7 +27,7 @@ enum class NndsvdVariant { nndsvd, nndsvda, nndsvdar };
 /// global index: each rank and thread draws its own part.
 /// Precondition: n_components <= min(shape).
 template <Scalar T>
-Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, std::uint32_t seed, NndsvdVariant variant, bool exact, bool counter = false);
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, const Seed& seed, NndsvdVariant variant, bool exact, bool counter = false);
 
 /// Collective. The rows of dataset /H of `file`: the k that it asks for. Nothing of H itself is read. Errors: no such matrix, or not of n_features
 /// columns; worded as by custom_factors.

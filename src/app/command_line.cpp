@@ -20,7 +20,7 @@ const po::options_description& descriptions() {
   static const po::options_description all = [] {
     po::options_description result;
     for (const Option& option : option_table()) {
-      const std::string names = option.letter != 0 ? fmt::format("{},{}", option.name, option.letter) : std::string(option.name);
+      const std::string names = option.letter != 0 ? fmt::format("{},{}", option.name, option.letter) : option.name;
       result.add_options()(names.c_str(), po::value<std::string>());
     }
     return result;
@@ -35,13 +35,13 @@ const Option* bare_option(const std::string& word) {
 }
 
 bool is_value_of_bare(const Option& option, const std::string& word) {
-  return word == "true" || word == "false" || (std::string_view(option.values) == "N" && parse_index(word));
+  return word == "true" || word == "false" || (option.values == "N" && parse_index(word));
 }
 
 /// Options that may stand alone take the next word only when it can be nothing but their value.
 std::vector<po::option> parse_bare_option(std::vector<std::string>& words) {
   const Option* option = bare_option(words.front());
-  if (option == nullptr || option->bare == nullptr) return {};
+  if (option == nullptr || option->bare.empty()) return {};
   const std::size_t taken = words.size() > 1 && is_value_of_bare(*option, words[1]) ? 2 : 1;
   po::option result(option->name, {taken == 2 ? words[1] : option->bare});
   result.original_tokens.assign(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(taken));
@@ -241,7 +241,7 @@ std::string CommandLine::place(const std::string& option) const {
 
 std::string CommandLine::text(const std::string& option) const {
   const auto found = given_.find(option);
-  return found != given_.end() ? found->second.text : default_text(*find_option(std::string_view(option)));
+  return found != given_.end() ? found->second.text : find_option(std::string_view(option))->fallback;
 }
 
 std::optional<Index> CommandLine::number(const std::string& option) const { return parse_index(text(option)); }
@@ -258,8 +258,8 @@ Estimator CommandLine::estimator() const {
 std::vector<std::pair<std::string, std::string>> CommandLine::given_parameters() const {
   std::vector<std::pair<std::string, std::string>> result;
   for (const auto& [name, value] : given_) {
-    const char* parameter = find_option(std::string_view(name))->parameter;
-    if (parameter != nullptr) result.emplace_back(parameter, value.text);
+    const ParameterInfo* parameter = find_option(std::string_view(name))->parameter;
+    if (parameter != nullptr) result.emplace_back(parameter->name, value.text);
   }
   return result;
 }
@@ -272,7 +272,7 @@ Parameters CommandLine::parameters(Estimator estimator) const {
     const Option& option = *find_option(std::string_view(name));
     if (option.parameter == nullptr || !belongs_to(option, estimator)) continue;
     try {
-      result.set(option.parameter, value.text);
+      result.set(option.parameter->name, value.text);
     } catch (const UsageError& error) {
       mistakes.push_back(place(name) + error.what());
     }

@@ -13,6 +13,17 @@ namespace {
 
 constexpr int any_number = 1 << 20;
 
+/// An option that is no parameter of the estimators; meanings as in Option, bare: nullptr when it needs a value.
+struct CommandOption {
+  const char* name;
+  char letter;
+  const char* values;
+  const char* bare;
+  const char* fallback;
+  Commands commands;
+  const char* help;
+};
+
 constexpr CommandInfo commands[] = {
     {Command::fit, "fit", "X [options]", "learn W and H, write a model", 1, 1},
     {Command::partial_fit, "partial-fit", "X --model M [options]", "one mini-batch step on a chunk of rows; creates M when it does not exist", 1, 1},
@@ -30,67 +41,60 @@ constexpr Commands computing = solving | Command::inverse_transform;
 constexpr Commands writing = Command::fit | Command::transform | Command::inverse_transform | Command::convert;
 constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate;
 
-// name, letter, values, bare, parameter, fallback, commands, help
-constexpr Option options[] = {
-    {"estimator", 0, "nmf|minibatch-nmf", nullptr, nullptr, "nmf", Command::fit | Command::transform, "which estimator"},
-    {"n-components", 'k', "N|auto|none", nullptr, "n_components", "", solving | Command::generate,
-     "number of components; none: as many as X has columns"},
-    {"init", 0, "none|random|nndsvd|nndsvda|nndsvdar|custom", nullptr, "init", "", solving,
-     "how W and H begin; none: nndsvda where it is possible, else random"},
-    {"init-file", 0, "FILE", nullptr, nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
-    {"solver", 0, "cd|mu", nullptr, "solver", "", solving, "coordinate descent or multiplicative updates"},
-    {"beta-loss", 0, "NAME|NUMBER", nullptr, "beta_loss", "", solving, "frobenius, kullback-leibler, itakura-saito or the number beta"},
-    {"tol", 0, "NUMBER", nullptr, "tol", "", solving, "stop when the relative change falls below"},
-    {"max-iter", 0, "N", nullptr, "max_iter", "", solving, "most iterations, or passes over X"},
-    {"random-state", 0, "N|none", nullptr, "random_state", "", solving | Command::generate, "seed; none: drawn and logged"},
-    {"alpha-w", 0, "NUMBER", nullptr, "alpha_W", "", solving, "strength of the penalty on W"},
-    {"alpha-h", 0, "NUMBER|same", nullptr, "alpha_H", "", solving, "strength of the penalty on H; same: as --alpha-w"},
-    {"l1-ratio", 0, "NUMBER", nullptr, "l1_ratio", "", solving, "share of L1 in the penalties, from 0 (all L2) to 1 (all L1)"},
-    {"shuffle", 0, "true|false", "true", "shuffle", "", solving, "coordinate descent in random order"},
-    {"batch-size", 0, "N", nullptr, "batch_size", "", solving, "rows of a mini-batch"},
-    {"max-no-improvement", 0, "N|none", nullptr, "max_no_improvement", "", solving, "stop after so many steps without a smaller smoothed cost"},
-    {"forget-factor", 0, "NUMBER", nullptr, "forget_factor", "", solving, "weight of the past after a pass, from 0 to 1"},
-    {"fresh-restarts", 0, "true|false", "true", "fresh_restarts", "", solving, "solve W anew in each step"},
-    {"fresh-restarts-max-iter", 0, "N", nullptr, "fresh_restarts_max_iter", "", solving, "most iterations of that"},
-    {"transform-max-iter", 0, "N|none", nullptr, "transform_max_iter", "", solving, "most iterations of transform; none: --max-iter"},
-    {"svd", 0, "randomized|exact", nullptr, "svd", "", solving, "for --init nndsvd*; exact: for dense X only"},
-    {"random-generator", 0, "auto|numpy|counter", nullptr, "random_generator", "", solving,
-     "numpy: scikit-learn's draws; counter: for huge factors; auto: numpy up to 2^26 draws"},
-    {"model", 0, "FILE", nullptr, nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
+// name, letter, values, bare, fallback, commands, help
+constexpr CommandOption command_options[] = {
+    {"estimator", 0, "nmf|minibatch-nmf", nullptr, "nmf", Command::fit | Command::transform, "which estimator"},
+    {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
+    {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
-    {"output", 'o', "FILE", nullptr, nullptr, "model.h5", writing | Command::generate,
-     "where the result goes; an existing file is replaced when all is done"},
-    {"save-w", 0, "true|false", "true", nullptr, "true", only(Command::fit), "keep W in the model"},
-    {"checkpoint", 0, "FILE", nullptr, nullptr, "", only(Command::fit), "keep the state of the run here, to go on from after an interruption"},
-    {"checkpoint-every", 0, "TIME|COUNT", nullptr, nullptr, "15min", only(Command::fit),
+    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate, "where the result goes; an existing file is replaced when all is done"},
+    {"save-w", 0, "true|false", "true", "true", only(Command::fit), "keep W in the model"},
+    {"checkpoint", 0, "FILE", nullptr, "", only(Command::fit), "keep the state of the run here, to go on from after an interruption"},
+    {"checkpoint-every", 0, "TIME|COUNT", nullptr, "15min", only(Command::fit),
      "how often: 30s, 15min, 2h, or a number of iterations (mini-batches)"},
-    {"resume", 0, "auto|never|require", nullptr, nullptr, "auto", only(Command::fit),
-     "go on from the checkpoint: if there is one, never, or it is an error"},
-    {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, nullptr, "auto", only(Command::fit),
-     "stop in time, with a checkpoint (status 75); auto: as Slurm says"},
-    {"dtype", 0, "auto|float32|float64", nullptr, nullptr, "auto", computing | Command::convert | Command::generate,
+    {"resume", 0, "auto|never|require", nullptr, "auto", only(Command::fit), "go on from the checkpoint: if there is one, never, or it is an error"},
+    {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, "auto", only(Command::fit), "stop in time, with a checkpoint (status 75); auto: as Slurm says"},
+    {"dtype", 0, "auto|float32|float64", nullptr, "auto", computing | Command::convert | Command::generate,
      "type to compute in or to write; auto: that of the input, float64 for integers (generate: float32)"},
-    {"format", 0, "auto|idx|npy|matrix-market|text", nullptr, nullptr, "auto", only(Command::convert),
+    {"format", 0, "auto|idx|npy|matrix-market|text", nullptr, "auto", only(Command::convert),
      "of the input files; auto: by their beginning and their names"},
-    {"n-samples", 0, "N", nullptr, nullptr, "1000", only(Command::generate), "rows of X"},
-    {"n-features", 0, "N", nullptr, nullptr, "100", only(Command::generate), "columns of X"},
-    {"kind", 0, "dense|topics", nullptr, nullptr, "dense", only(Command::generate),
-     "dense: W*H and noise; topics: sparse counts, Poisson with mean W*H"},
-    {"noise", 0, "NUMBER", nullptr, nullptr, "0.01", only(Command::generate), "of dense X: standard deviation over the mean of W*H"},
-    {"density", 0, "NUMBER", nullptr, nullptr, "0.01", only(Command::generate), "of topics: expected sum of a row over the number of columns"},
-    {"chunk-rows", 0, "N|none", nullptr, nullptr, "none", only(Command::generate), "rows of a chunk of dense X; none: contiguous"},
-    {"gzip", 0, "N|none", nullptr, nullptr, "none", only(Command::generate), "compress chunks, level 1 to 9"},
-    {"config", 0, "FILE", nullptr, nullptr, "", computing | Command::convert | Command::generate, "lines 'option = value'; the command line wins"},
-    {"memory", 0, "auto|none|SIZE", nullptr, nullptr, "auto", solving | Command::convert,
+    {"n-samples", 0, "N", nullptr, "1000", only(Command::generate), "rows of X"},
+    {"n-features", 0, "N", nullptr, "100", only(Command::generate), "columns of X"},
+    {"kind", 0, "dense|topics", nullptr, "dense", only(Command::generate), "dense: W*H and noise; topics: sparse counts, Poisson with mean W*H"},
+    {"noise", 0, "NUMBER", nullptr, "0.01", only(Command::generate), "of dense X: standard deviation over the mean of W*H"},
+    {"density", 0, "NUMBER", nullptr, "0.01", only(Command::generate), "of topics: expected sum of a row over the number of columns"},
+    {"chunk-rows", 0, "N|none", nullptr, "none", only(Command::generate), "rows of a chunk of dense X; none: contiguous"},
+    {"gzip", 0, "N|none", nullptr, "none", only(Command::generate), "compress chunks, level 1 to 9"},
+    {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate, "lines 'option = value'; the command line wins"},
+    {"memory", 0, "auto|none|SIZE", nullptr, "auto", solving | Command::convert,
      "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free (convert, of CSC: 1G)"},
-    {"threads", 0, "N|auto", nullptr, nullptr, "auto", computing | Command::generate, "threads a rank; auto: the cores that this rank may use"},
-    {"progress", 0, "auto|on|off", nullptr, nullptr, "auto", solving, "a line in place on a terminal, else a line every few seconds"},
-    {"verbose", 'v', "N", "1", "verbose", "", everywhere, "more messages"},
-    {"quiet", 0, "true|false", "true", nullptr, "false", everywhere, "warnings and errors only"},
-    {"log-json", 0, "FILE", nullptr, nullptr, "", solving, "one JSON object a line: start, iterations, warnings, end"},
-    {"json", 0, "true|false", "true", nullptr, "false", only(Command::inspect), "print JSON"},
-    {"help", 'h', "true|false", "true", nullptr, "false", everywhere, "this text"},
+    {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate, "threads a rank; auto: the cores that this rank may use"},
+    {"progress", 0, "auto|on|off", nullptr, "auto", solving, "a line in place on a terminal, else a line every few seconds"},
+    {"quiet", 0, "true|false", "true", "false", everywhere, "warnings and errors only"},
+    {"log-json", 0, "FILE", nullptr, "", solving, "one JSON object a line: start, iterations, warnings, end"},
+    {"json", 0, "true|false", "true", "false", only(Command::inspect), "print JSON"},
+    {"help", 'h', "true|false", "true", "false", everywhere, "this text"},
 };
+
+/// The commands of a parameter's option.
+Commands commands_of(const ParameterInfo& parameter) {
+  if (parameter.name == "verbose") return everywhere;
+  const bool also_of_generate = parameter.name == "n_components" || parameter.name == "random_state";
+  return also_of_generate ? solving | Command::generate : solving;
+}
+
+/// Parameters stand in the help before the option of this name.
+std::string_view place_of(const ParameterInfo& parameter) { return parameter.name == "verbose" ? "quiet" : "init-file"; }
+
+std::vector<Option> make_options() {
+  std::vector<Option> options;
+  for (const CommandOption& o : command_options) {
+    for (const ParameterInfo& p : parameter_table())
+      if (place_of(p) == o.name) options.push_back({p.option, p.letter, p.values, p.bare, &p, text_of(p.fallback), commands_of(p), p.help});
+    options.push_back({o.name, o.letter, o.values, o.bare != nullptr ? o.bare : "", nullptr, o.fallback, o.commands, o.help});
+  }
+  return options;
+}
 
 /// Text in lines of at most `width` characters, all but the first one indented.
 std::string wrapped(const std::string& text, std::size_t indent, std::size_t width) {
@@ -120,13 +124,12 @@ const char* restriction(const Option& option) {
 
 std::string option_help(const Option& option) {
   constexpr std::size_t help_column = 34;
-  const bool flag = std::string_view(option.values) == "true|false" && default_text(option) == "false";
+  const bool flag = option.values == "true|false" && option.fallback == "false";
   std::string left = option.letter != 0 ? fmt::format("  -{}, --{}", option.letter, option.name) : fmt::format("      --{}", option.name);
   if (!flag) left += fmt::format(" {}", option.values);
   std::string right = option.help;
   right += restriction(option);
-  const std::string fallback = default_text(option);
-  if (!flag && !fallback.empty()) right += fmt::format(" [{}]", fallback);
+  if (!flag && !option.fallback.empty()) right += fmt::format(" [{}]", option.fallback);
   left += left.size() + 2 > help_column ? "\n" + std::string(help_column, ' ') : std::string(help_column - left.size(), ' ');
   return left + wrapped(right, help_column, 118) + "\n";
 }
@@ -139,34 +142,28 @@ const CommandInfo& info(Command command) {
   return *std::find_if(std::begin(commands), std::end(commands), [command](const CommandInfo& c) { return c.command == command; });
 }
 
-std::span<const Option> option_table() { return options; }
+std::span<const Option> option_table() {
+  static const std::vector<Option> options = make_options();
+  return options;
+}
 
 const Option* find_option(std::string_view name) {
-  const auto* found = std::find_if(std::begin(options), std::end(options), [name](const Option& o) { return name == o.name; });
-  return found == std::end(options) ? nullptr : found;
+  const std::span<const Option> options = option_table();
+  const auto found = std::find_if(options.begin(), options.end(), [name](const Option& o) { return name == o.name; });
+  return found == options.end() ? nullptr : &*found;
 }
 
 const Option* find_option(char letter) {
-  const auto* found = std::find_if(std::begin(options), std::end(options), [letter](const Option& o) { return letter == o.letter; });
-  return letter == 0 || found == std::end(options) ? nullptr : found;
+  const std::span<const Option> options = option_table();
+  const auto found = std::find_if(options.begin(), options.end(), [letter](const Option& o) { return letter == o.letter; });
+  return letter == 0 || found == options.end() ? nullptr : &*found;
 }
 
-bool belongs_to(const Option& option, Estimator estimator) {
-  if (option.parameter == nullptr) return true;
-  const std::vector<std::string> names = Parameters::names(estimator);
-  return std::find(names.begin(), names.end(), option.parameter) != names.end();
-}
-
-std::string default_text(const Option& option) {
-  if (option.parameter == nullptr) return option.fallback;
-  Parameters defaults;
-  if (!belongs_to(option, Estimator::nmf)) defaults.estimator = Estimator::minibatch_nmf;
-  return defaults.get(option.parameter);
-}
+bool belongs_to(const Option& option, Estimator estimator) { return option.parameter == nullptr || option.parameter->belongs_to(estimator); }
 
 std::string refusal(const Option& option, const std::string& text) {
   if (option.parameter != nullptr) return "";
-  const std::string values = option.values;
+  const std::string& values = option.values;
   for (std::size_t begin = 0; begin <= values.size();) {
     const std::size_t end = std::min(values.find('|', begin), values.size());
     const std::string value = values.substr(begin, end - begin);
@@ -194,7 +191,7 @@ std::string general_help() {
 std::string command_help(Command command) {
   const CommandInfo& about = info(command);
   std::string text = fmt::format("scanmf {} {}\n\n{}\n\nOptions [defaults]:\n", about.name, about.arguments, about.summary);
-  for (const Option& option : options) {
+  for (const Option& option : option_table()) {
     if (contains(option.commands, command)) text += option_help(option);
   }
   text += "\n--name value and --name=value both work; options without a value mean true.\n";

@@ -28,18 +28,18 @@ struct CommandInfo {
 std::span<const CommandInfo> command_table();
 const CommandInfo& info(Command command);
 
-/// One option of the command line and of --config files. Everything that is known of it stands in one line of the table.
+/// One option of the command line and of --config files: a parameter of the estimators as it is declared (parameter_table()), or an option of
+/// commands, declared in option_table.cpp.
 struct Option {
-  const char* name;    // without "--"
+  std::string name;    // without "--"
   char letter;         // short form, 0: none
-  const char* values;  // what it takes, for the help and for checking: alternatives separated by '|'. Lower case: that very word; N: an integer >= 1;
-                       // anything else in upper case: any text
-  const char* bare;    // what it means without a value; nullptr: it needs one
-  const char*
-      parameter;  // the estimator's parameter that it sets; it then checks the value, has the default and belongs to an estimator; nullptr: none
-  const char* fallback;  // default, for options that are no parameter; "" when there is none
+  std::string values;  // what it takes, for the help and for checking: alternatives separated by '|'. Lower case: that very word; N: an integer
+                       // >= 1; anything else in upper case: any text
+  std::string bare;    // what it means without a value; empty: it needs one
+  const ParameterInfo* parameter;  // that it sets, which then checks the value; nullptr: none
+  std::string fallback;            // default; "" when there is none
   Commands commands;
-  const char* help;
+  std::string help;
 };
 std::span<const Option> option_table();
 
@@ -49,9 +49,6 @@ const Option* find_option(char letter);
 
 /// False when the option sets a parameter that this estimator has not.
 bool belongs_to(const Option& option, Estimator estimator);
-
-/// Default of an option as text, for the help and for options that are not given.
-std::string default_text(const Option& option);
 
 /// An explanation when `text` is not among option.values; empty otherwise (and for parameters, which check themselves).
 std::string refusal(const Option& option, const std::string& text);

@@ -2,134 +2,112 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <span>
 
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
+#include "estimator/parameter_domain.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf {
 namespace {
 
-/// What scikit-learn's messages call the accepted values.
-constexpr const char* positive_int = "an int in the range [1, inf)";
-constexpr const char* positive_int_or_none = "an int in the range [1, inf) or None";
-constexpr const char* non_negative_float = "a float in the range [0, inf)";
-constexpr const char* unit_float = "a float in the range [0, 1]";
-constexpr const char* boolean = "an instance of 'bool' (true or false)";
-constexpr const char* loss_names = "a str among {'frobenius', 'itakura-saito', 'kullback-leibler'} or an instance of 'float'";
+constexpr double unlimited = std::numeric_limits<double>::infinity();
 
-enum class Belongs { both, nmf, minibatch_nmf };
-
-/// One parameter: everything that set, get and validate need to know of it.
-struct Entry {
-  const char* name;
-  Belongs belongs;
-  const char* accepted;
-  std::function<bool(Parameters&, const std::string&)> parse;  // false: the text is no such value
-  std::function<std::string(const Parameters&)> text;
-  std::function<bool(const Parameters&)> in_range;  // of a parsed value
+/// How a parameter is read from Parameters and written there. set: false when the member cannot hold the value.
+struct Access {
+  std::function<ParameterValue(const Parameters&)> get;
+  std::function<bool(Parameters&, const ParameterValue&)> set;
 };
 
-bool is_none(const std::string& text) { return text == "none" || text == "None"; }
+/// One parameter: everything that is known of it beside its member of Parameters, which has the type and the default.
+struct Declaration {
+  ParameterInfo info;
+  ParameterDomain domain;
+  Access access;
+};
 
-bool parse_into(Index& value, const std::string& text) {
-  const std::optional<Index> parsed = parse_index(text);
-  if (parsed) value = *parsed;
-  return parsed.has_value();
+// Values of the domain's types into members, and back.
+
+bool assign(Index& member, const ParameterValue& value) {
+  const auto* flag = std::get_if<bool>(&value);
+  member = flag != nullptr ? Index{*flag} : std::get<Index>(value);
+  return true;
 }
 
-bool parse_into(double& value, const std::string& text) {
-  const std::optional<double> parsed = parse_double(text);
-  if (parsed) value = *parsed;
-  return parsed.has_value();
-}
-
-bool parse_into(bool& value, const std::string& text) {
-  const bool is_true = text == "true" || text == "True";
-  if (!is_true && text != "false" && text != "False") return false;
-  value = is_true;
+bool assign(std::uint32_t& member, const ParameterValue& value) {
+  const Index integer = std::get<Index>(value);
+  if (integer < 0 || integer > std::numeric_limits<std::uint32_t>::max()) return false;
+  member = static_cast<std::uint32_t>(integer);
   return true;
 }
 
 template <class T>
-bool parse_into(std::optional<T>& value, const std::string& text) {
-  if (is_none(text)) {
-    value.reset();
-    return true;
-  }
-  T parsed{};
-  if (!parse_into(parsed, text)) return false;
-  value = parsed;
+bool assign(T& member, const ParameterValue& value) {
+  member = std::get<T>(value);
   return true;
 }
 
-std::string text_of(Index value) { return std::to_string(value); }
-std::string text_of(double value) { return to_text(value); }
-std::string text_of(bool value) { return value ? "true" : "false"; }
+/// None, and words in place of a number, leave it empty.
 template <class T>
-std::string text_of(const std::optional<T>& value) {
-  return value ? text_of(*value) : "none";
+bool assign(std::optional<T>& member, const ParameterValue& value) {
+  member.reset();
+  if (std::holds_alternative<std::monostate>(value) || std::holds_alternative<std::string>(value)) return true;
+  T content{};
+  if (!assign(content, value)) return false;
+  member = content;
+  return true;
 }
 
-bool at_least_one(Index value) { return value >= 1; }
-bool at_least_one(const std::optional<Index>& value) { return !value || *value >= 1; }
-bool finite_non_negative(double value) { return std::isfinite(value) && value >= 0; }
-bool in_unit_interval(double value) { return value >= 0 && value <= 1; }
-
-/// An entry for a member that is parsed and printed by its type alone.
-template <class Member, class Check>
-Entry simple(const char* name, Belongs belongs, const char* accepted, Member Parameters::*member, Check in_range) {
-  return {name,
-          belongs,
-          accepted,
-          [member](Parameters& p, const std::string& text) { return parse_into(p.*member, text); },
-          [member](const Parameters& p) { return text_of(p.*member); },
-          [member, in_range](const Parameters& p) { return in_range(p.*member); }};
+template <class T>
+ParameterValue value_of(const T& member) {
+  return member;
+}
+ParameterValue value_of(std::uint32_t member) { return Index{member}; }
+template <class T>
+ParameterValue value_of(const std::optional<T>& member) {
+  return member ? value_of(*member) : ParameterValue();
 }
 
-/// An entry for a member with a closed set of values.
+template <class T>
+Access member(T Parameters::*member) {
+  return {[member](const Parameters& p) { return value_of(p.*member); },
+          [member](Parameters& p, const ParameterValue& value) { return assign(p.*member, value); }};
+}
+
+/// A number, or a word in its place.
+template <class T>
+Access member_or(const char* word, std::optional<T> Parameters::*member) {
+  return {[word, member](const Parameters& p) { return p.*member ? value_of(*(p.*member)) : ParameterValue(word); },
+          [member](Parameters& p, const ParameterValue& value) { return assign(p.*member, value); }};
+}
+
 template <class Enum>
-Entry choice(const char* name, Belongs belongs, const char* accepted, Enum Parameters::*member, std::vector<std::pair<const char*, Enum>> names) {
-  return {name,
-          belongs,
-          accepted,
-          [member, names](Parameters& p, const std::string& text) {
-            for (const auto& [label, value] : names) {
-              if (text == label || (is_none(text) && is_none(label))) {
-                p.*member = value;
-                return true;
-              }
-            }
-            return false;
+using Names = std::vector<std::pair<const char*, Enum>>;  // "none" is None
+
+template <class Enum>
+Access member(Enum Parameters::*member, Names<Enum> names) {
+  return {[member, names](const Parameters& p) {
+            const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == p.*member; });
+            return is_none(found->first) ? ParameterValue() : ParameterValue(found->first);
           },
-          [member, names](const Parameters& p) {
-            for (const auto& [label, value] : names) {
-              if (p.*member == value) return std::string(label);
-            }
-            return std::string();
-          },
-          [](const Parameters&) { return true; }};
+          [member, names](Parameters& p, const ParameterValue& value) {
+            const std::string word = text_of(value);
+            p.*member = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == word; })->second;
+            return true;
+          }};
 }
 
-Entry n_components_entry() {
-  return {"n_components",
-          Belongs::both,
-          "an int in the range [1, inf), None or a str among {'auto'}",
-          [](Parameters& p, const std::string& text) {
-            if (text != "auto") {
-              if (!parse_into(p.n_components, text)) return false;
-              p.n_components_auto = false;
-              return true;
-            }
-            p.n_components.reset();
-            p.n_components_auto = true;
-            return true;
-          },
-          [](const Parameters& p) { return !p.n_components && p.n_components_auto ? "auto" : text_of(p.n_components); },
-          [](const Parameters& p) { return at_least_one(p.n_components); }};
+Access n_components_member() {
+  return {[](const Parameters& p) { return !p.n_components && p.n_components_auto ? ParameterValue("auto") : value_of(p.n_components); },
+          [](Parameters& p, const ParameterValue& value) {
+            p.n_components_auto = std::holds_alternative<std::string>(value);
+            return assign(p.n_components, value);
+          }};
 }
 
 std::optional<double> loss_of_name(const std::string& name) {
@@ -139,126 +117,121 @@ std::optional<double> loss_of_name(const std::string& name) {
   return std::nullopt;
 }
 
-Entry beta_loss_entry() {
-  return {"beta_loss",
-          Belongs::both,
-          loss_names,
-          [](Parameters& p, const std::string& text) {
-            const std::optional<double> named = loss_of_name(text);
-            if (!named && !parse_into(p.beta_loss, text)) return false;
-            if (named) p.beta_loss = *named;
-            p.beta_loss_given = text;
+Access beta_loss_member() {
+  return {[](const Parameters& p) { return loss_of_name(p.beta_loss_name) == p.beta_loss ? ParameterValue(p.beta_loss_name) : p.beta_loss; },
+          [](Parameters& p, const ParameterValue& value) {
+            const auto* name = std::get_if<std::string>(&value);
+            p.beta_loss = name != nullptr ? *loss_of_name(*name) : std::get<double>(value);
+            p.beta_loss_name = name != nullptr ? *name : "";
             return true;
-          },
-          [](const Parameters& p) {
-            const std::optional<double> named = loss_of_name(p.beta_loss_given);
-            if (named && *named == p.beta_loss) return p.beta_loss_given;
-            return text_of(p.beta_loss);
-          },
-          [](const Parameters& p) { return std::isfinite(p.beta_loss); }};
+          }};
 }
 
-Entry random_state_entry(Belongs belongs) {
-  return {"random_state",
-          belongs,
-          "an int in the range [0, 4294967295] or None",
-          [](Parameters& p, const std::string& text) {
-            std::optional<Index> seed;
-            if (!parse_into(seed, text) || (seed && (*seed < 0 || *seed > 0xffffffffLL))) return false;
-            p.random_state = seed ? std::optional<std::uint32_t>(static_cast<std::uint32_t>(*seed)) : std::nullopt;
-            return true;
-          },
-          [](const Parameters& p) { return p.random_state ? std::to_string(*p.random_state) : "none"; },
-          [](const Parameters&) { return true; }};
+const Names<Init> init_names = {{"random", Init::random},     {"nndsvd", Init::nndsvd}, {"nndsvda", Init::nndsvda},
+                                {"nndsvdar", Init::nndsvdar}, {"custom", Init::custom}, {"none", Init::none}};
+const Names<Solver> solver_names = {{"cd", Solver::cd}, {"mu", Solver::mu}};
+const Names<SvdMethod> svd_names = {{"randomized", SvdMethod::randomized}, {"exact", SvdMethod::exact}};
+const Names<RandomGenerator> generator_names = {
+    {"auto", RandomGenerator::automatic}, {"numpy", RandomGenerator::numpy}, {"counter", RandomGenerator::counter}};
+
+template <class Enum>
+ParameterDomain one_of(const Names<Enum>& names) {
+  std::vector<std::string> words;
+  bool none = false;
+  for (const auto& [name, value] : names) {
+    if (is_none(name)) {
+      none = true;
+    } else {
+      words.emplace_back(name);
+    }
+  }
+  ParameterDomain domain;
+  domain.words(words);
+  return none ? domain.none() : domain;
 }
 
-Entry alpha_H_entry() {
-  return {"alpha_H",
-          Belongs::both,
-          "a float in the range [0, inf) or a str among {'same'}",
-          [](Parameters& p, const std::string& text) {
-            if (text == "same") {
-              p.alpha_H.reset();
-              return true;
-            }
-            double value = 0;
-            if (!parse_into(value, text)) return false;
-            p.alpha_H = value;
-            return true;
-          },
-          [](const Parameters& p) { return p.alpha_H ? text_of(*p.alpha_H) : "same"; },
-          [](const Parameters& p) { return !p.alpha_H || finite_non_negative(*p.alpha_H); }};
-}
+// The declarations, in the order of scikit-learn's NMF, scanmf's own last. The help is that of the command line: "--alpha-h" for alpha_H.
 
-Entry verbose_entry() {
-  return {"verbose",
-          Belongs::both,
-          "an int in the range [0, inf) or an instance of 'bool'",
-          [](Parameters& p, const std::string& text) {
-            bool flag = false;
-            if (!parse_into(flag, text)) return parse_into(p.verbose, text);
-            p.verbose = flag ? 1 : 0;
-            return true;
-          },
-          [](const Parameters& p) { return text_of(p.verbose); },
-          [](const Parameters& p) { return p.verbose >= 0; }};
-}
+using P = Parameters;
+using Domain = ParameterDomain;
+constexpr std::optional<Estimator> both = std::nullopt;
+constexpr std::optional<Estimator> nmf = Estimator::nmf;
+constexpr std::optional<Estimator> minibatch = Estimator::minibatch_nmf;
 
-std::vector<Entry> make_entries() {
-  const auto any = [](bool) { return true; };
-  const auto positive = [](const auto& value) { return at_least_one(value); };
-  using P = Parameters;
+// {name, short option, only estimator, help}, domain, member
+std::vector<Declaration> of_scikit_learn() {
   return {
-      n_components_entry(),
-      choice<Init>("init", Belongs::both, "a str among {'custom', 'nndsvd', 'nndsvda', 'nndsvdar', 'random'} or None", &P::init,
-                   {{"none", Init::none},
-                    {"random", Init::random},
-                    {"nndsvd", Init::nndsvd},
-                    {"nndsvda", Init::nndsvda},
-                    {"nndsvdar", Init::nndsvdar},
-                    {"custom", Init::custom}}),
-      choice<Solver>("solver", Belongs::nmf, "a str among {'cd', 'mu'}", &P::solver, {{"cd", Solver::cd}, {"mu", Solver::mu}}),
-      simple("batch_size", Belongs::minibatch_nmf, positive_int, &P::batch_size, positive),
-      beta_loss_entry(),
-      simple("tol", Belongs::both, non_negative_float, &P::tol, finite_non_negative),
-      simple("max_no_improvement", Belongs::minibatch_nmf, positive_int_or_none, &P::max_no_improvement, positive),
-      simple("max_iter", Belongs::both, positive_int, &P::max_iter, positive),
-      random_state_entry(Belongs::nmf),
-      simple("alpha_W", Belongs::both, non_negative_float, &P::alpha_W, finite_non_negative),
-      alpha_H_entry(),
-      simple("l1_ratio", Belongs::both, unit_float, &P::l1_ratio, in_unit_interval),
-      simple("forget_factor", Belongs::minibatch_nmf, unit_float, &P::forget_factor, in_unit_interval),
-      simple("fresh_restarts", Belongs::minibatch_nmf, boolean, &P::fresh_restarts, any),
-      simple("fresh_restarts_max_iter", Belongs::minibatch_nmf, positive_int, &P::fresh_restarts_max_iter, positive),
-      simple("transform_max_iter", Belongs::minibatch_nmf, positive_int_or_none, &P::transform_max_iter, positive),
-      random_state_entry(Belongs::minibatch_nmf),
-      verbose_entry(),
-      simple("shuffle", Belongs::nmf, boolean, &P::shuffle, any),
-      choice<SvdMethod>("svd", Belongs::both, "a str among {'exact', 'randomized'}", &P::svd,
-                        {{"randomized", SvdMethod::randomized}, {"exact", SvdMethod::exact}}),
-      choice<RandomGenerator>("random_generator", Belongs::both, "a str among {'auto', 'counter', 'numpy'}", &P::random_generator,
-                              {{"auto", RandomGenerator::automatic}, {"numpy", RandomGenerator::numpy}, {"counter", RandomGenerator::counter}}),
+      {{"n_components", 'k', both, "number of components; none: as many as X has columns"},
+       Domain().integers(1).none().words({"auto"}),
+       n_components_member()},
+      {{"init", 0, both, "how W and H begin; none: nndsvda where it is possible, else random"}, one_of(init_names), member(&P::init, init_names)},
+      {{"solver", 0, nmf, "coordinate descent or multiplicative updates"}, one_of(solver_names), member(&P::solver, solver_names)},
+      {{"batch_size", 0, minibatch, "rows of a mini-batch"}, Domain().integers(1), member(&P::batch_size)},
+      {{"beta_loss", 0, both, "what is minimised: a name, or the number beta"},
+       Domain().words({"frobenius", "kullback-leibler", "itakura-saito"}).reals(),
+       beta_loss_member()},
+      {{"tol", 0, both, "stop when the relative change falls below"}, Domain().reals(0, unlimited), member(&P::tol)},
+      {{"max_no_improvement", 0, minibatch, "stop after so many steps without a smaller smoothed cost"},
+       Domain().integers(1).none(),
+       member(&P::max_no_improvement)},
+      {{"max_iter", 0, both, "most iterations, or passes over X"}, Domain().integers(1), member(&P::max_iter)},
+      {{"random_state", 0, both, "seed; none: drawn and logged"}, Domain().integers(0, 0xffffffff).none(), member(&P::random_state)},
+      {{"alpha_W", 0, both, "strength of the penalty on W"}, Domain().reals(0, unlimited), member(&P::alpha_W)},
+      {{"alpha_H", 0, both, "strength of the penalty on H; same: as --alpha-w"},
+       Domain().reals(0, unlimited).words({"same"}),
+       member_or("same", &P::alpha_H)},
+      {{"l1_ratio", 0, both, "share of L1 in the penalties, from 0 (all L2) to 1 (all L1)"}, Domain().reals(0, 1), member(&P::l1_ratio)},
+      {{"forget_factor", 0, minibatch, "weight of the past after a pass, from 0 to 1"}, Domain().reals(0, 1), member(&P::forget_factor)},
+      {{"fresh_restarts", 0, minibatch, "solve W anew in each step"}, Domain().booleans(), member(&P::fresh_restarts)},
+      {{"fresh_restarts_max_iter", 0, minibatch, "most iterations of that"}, Domain().integers(1), member(&P::fresh_restarts_max_iter)},
+      {{"transform_max_iter", 0, minibatch, "most iterations of transform; none: --max-iter"},
+       Domain().integers(1).none(),
+       member(&P::transform_max_iter)},
+      {{"verbose", 'v', both, "more messages"}, Domain().integers(0).booleans(), member(&P::verbose)},
+      {{"shuffle", 0, nmf, "coordinate descent in random order"}, Domain().booleans(), member(&P::shuffle)},
   };
 }
 
-std::span<const Entry> entries() {
-  static const std::vector<Entry> all = make_entries();
+std::vector<Declaration> of_scanmf() {
+  return {
+      {{"svd", 0, both, "for --init nndsvd*; exact: for dense X only"}, one_of(svd_names), member(&P::svd, svd_names)},
+      {{"random_generator", 0, both, "numpy: scikit-learn's draws; counter: for huge factors; auto: numpy up to 2^26 draws"},
+       one_of(generator_names),
+       member(&P::random_generator, generator_names)},
+  };
+}
+
+/// What follows from a declaration.
+void complete(Declaration& declaration) {
+  ParameterInfo& info = declaration.info;
+  info.option = info.name;
+  for (char& c : info.option) c = c == '_' ? '-' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  info.values = declaration.domain.values();
+  if (declaration.domain.convert(true)) info.bare = declaration.domain.convert(Index{1}) ? "1" : "true";
+  info.accepted = declaration.domain.accepted();
+  info.fallback = declaration.access.get(Parameters());
+}
+
+const std::vector<Declaration>& declarations() {
+  static const std::vector<Declaration> all = [] {
+    std::vector<Declaration> result = of_scikit_learn();
+    const std::vector<Declaration> own = of_scanmf();
+    result.insert(result.end(), own.begin(), own.end());
+    for (Declaration& declaration : result) complete(declaration);
+    return result;
+  }();
   return all;
 }
 
-bool has(Estimator estimator, Belongs belongs) { return belongs == Belongs::both || (belongs == Belongs::nmf) == (estimator == Estimator::nmf); }
-
-const Entry& find_entry(Estimator estimator, const std::string& name) {
-  bool of_the_other = false;
-  for (const Entry& entry : entries()) {
-    if (name != entry.name) continue;
-    if (has(estimator, entry.belongs)) return entry;
-    of_the_other = true;
-  }
-  const Estimator other = estimator == Estimator::nmf ? Estimator::minibatch_nmf : Estimator::nmf;
-  if (of_the_other) throw UsageError(fmt::format("'{}' is a parameter of {}, not of {}.", name, class_name(other), class_name(estimator)));
-  throw UsageError(
-      fmt::format("{} has no parameter '{}'. Did you mean '{}'?", class_name(estimator), name, nearest_name(name, Parameters::names(estimator))));
+const Declaration& find_declaration(Estimator estimator, const std::string& name) {
+  const auto& all = declarations();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Declaration& d) { return d.info.name == name; });
+  if (found == all.end())
+    throw UsageError(
+        fmt::format("{} has no parameter '{}'. Did you mean '{}'?", class_name(estimator), name, nearest_name(name, Parameters::names(estimator))));
+  if (!found->info.belongs_to(estimator))
+    throw UsageError(fmt::format("'{}' is a parameter of {}, not of {}.", name, class_name(*found->info.only), class_name(estimator)));
+  return *found;
 }
 
 /// The value as Python would show it: numbers and None as they are, text in quotes.
@@ -267,71 +240,80 @@ std::string shown(const std::string& text) {
   return parse_double(text) ? text : fmt::format("'{}'", text);
 }
 
-std::string mistake(Estimator estimator, const Entry& entry, const std::string& text) {
-  return fmt::format("The '{}' parameter of {} must be {}. Got {} instead.", entry.name, class_name(estimator), entry.accepted, shown(text));
+std::string mistake(Estimator estimator, const Declaration& declaration, const std::string& text) {
+  return fmt::format("The '{}' parameter of {} must be {}. Got {} instead.", declaration.info.name, class_name(estimator), declaration.info.accepted,
+                     shown(text));
 }
 
-/// beta_loss in the words of whoever set it.
-std::string shown_beta_loss(const Parameters& p) {
-  const std::optional<double> named = loss_of_name(p.beta_loss_given);
-  const std::optional<double> given = named ? named : parse_double(p.beta_loss_given);
-  return given && *given == p.beta_loss ? shown(p.beta_loss_given) : fmt::format("{}", p.beta_loss);
+/// Whether 3 or 3.0 was meant is not known any more.
+std::string shortest_text(const ParameterValue& value) {
+  std::string text = text_of(value);
+  if (text.ends_with(".0")) text.resize(text.size() - 2);
+  return text;
+}
+
+template <class Enum>
+const char* name_in(const Names<Enum>& names, Enum value) {
+  return std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == value; })->first;
 }
 
 }  // namespace
 
 std::vector<std::string> Parameters::validate() const {
   std::vector<std::string> mistakes;
-  for (const Entry& entry : entries()) {
-    if (!has(estimator, entry.belongs) || entry.in_range(*this)) continue;
-    std::string text = entry.text(*this);
-    if (text.ends_with(".0")) text.resize(text.size() - 2);  // whether 3 or 3.0 was meant is not known any more
-    mistakes.push_back(mistake(estimator, entry, text));
+  for (const Declaration& declaration : declarations()) {
+    const ParameterValue value = declaration.access.get(*this);
+    if (declaration.info.belongs_to(estimator) && !declaration.domain.contains(value))
+      mistakes.push_back(mistake(estimator, declaration, shortest_text(value)));
   }
   if (estimator == Estimator::nmf && solver == Solver::cd && std::isfinite(beta_loss) && beta_loss != 2) {
-    mistakes.push_back(fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}", shown_beta_loss(*this)));
+    mistakes.push_back(
+        fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}", shown(shortest_text(this->value("beta_loss")))));
   }
   return mistakes;
 }
 
 void Parameters::set(const std::string& name, const std::string& text) {
-  const Entry& entry = find_entry(estimator, name);
-  if (!entry.parse(*this, text)) throw UsageError(mistake(estimator, entry, text));
+  const Declaration& declaration = find_declaration(estimator, name);
+  const std::optional<ParameterValue> value = declaration.domain.parse(text);
+  if (!value || !declaration.access.set(*this, *value)) throw UsageError(mistake(estimator, declaration, text));
 }
 
-std::string Parameters::get(const std::string& name) const { return find_entry(estimator, name).text(*this); }
+void Parameters::set_value(const std::string& name, const ParameterValue& value) {
+  const Declaration& declaration = find_declaration(estimator, name);
+  const std::optional<ParameterValue> converted = declaration.domain.convert(value);
+  if (!converted || !declaration.access.set(*this, *converted)) throw UsageError(mistake(estimator, declaration, text_of(value)));
+}
+
+std::string Parameters::get(const std::string& name) const { return text_of(value(name)); }
+
+ParameterValue Parameters::value(const std::string& name) const { return find_declaration(estimator, name).access.get(*this); }
 
 std::vector<std::string> Parameters::names() const { return names(estimator); }
 
 std::vector<std::string> Parameters::names(Estimator estimator) {
   std::vector<std::string> result;
-  for (const Entry& entry : entries()) {
-    if (has(estimator, entry.belongs)) result.emplace_back(entry.name);
+  for (const Declaration& declaration : declarations())
+    if (declaration.info.belongs_to(estimator)) result.push_back(declaration.info.name);
+  if (estimator == Estimator::minibatch_nmf) {  // whose random_state stands before verbose
+    const auto seed = std::find(result.begin(), result.end(), "random_state");
+    std::rotate(seed, seed + 1, std::find(result.begin(), result.end(), "verbose"));
   }
   return result;
 }
 
-const char* class_name(Estimator estimator) { return estimator == Estimator::nmf ? "NMF" : "MiniBatchNMF"; }
-const char* option_name(Estimator estimator) { return estimator == Estimator::nmf ? "nmf" : "minibatch-nmf"; }
-
-const char* name_of(Init init) {
-  switch (init) {
-    case Init::none:
-      return "none";
-    case Init::random:
-      return "random";
-    case Init::nndsvd:
-      return "nndsvd";
-    case Init::nndsvda:
-      return "nndsvda";
-    case Init::nndsvdar:
-      return "nndsvdar";
-    case Init::custom:
-      return "custom";
-  }
-  return "";
+std::span<const ParameterInfo> parameter_table() {
+  static const std::vector<ParameterInfo> table = [] {
+    std::vector<ParameterInfo> result;
+    for (const Declaration& declaration : declarations()) result.push_back(declaration.info);
+    return result;
+  }();
+  return table;
 }
 
-const char* name_of(Solver solver) { return solver == Solver::cd ? "cd" : "mu"; }
+const char* class_name(Estimator estimator) { return estimator == Estimator::nmf ? "NMF" : "MiniBatchNMF"; }
+const char* option_name(Estimator estimator) { return estimator == Estimator::nmf ? "nmf" : "minibatch-nmf"; }
+const char* name_of(Init init) { return name_in(init_names, init); }
+const char* name_of(Solver solver) { return name_in(solver_names, solver); }
 
 }  // namespace scanmf

@@ -33,18 +33,18 @@ std::string text_of(const Attribute& value) {
 }
 
 Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed) {
+  Parameters used = parameters;
+  used.random_state = seed;
   Attributes attributes;
-  for (const std::string& name : parameters.names()) {
-    const std::string text = name == "random_state" ? std::to_string(seed) : parameters.get(name);
-    Attribute value = text;
-    if (text == "true" || text == "false") {
-      value = text == "true";
-    } else if (const auto integer = parse_index(text)) {
-      value = *integer;
-    } else if (const auto number = parse_double(text)) {
-      value = *number;
-    }
-    attributes.emplace_back(name, value);
+  for (const std::string& name : used.names()) {
+    const auto attribute = []<class Value>(const Value& value) -> Attribute {
+      if constexpr (std::is_same_v<Value, std::monostate>) {
+        return std::string("none");
+      } else {
+        return value;
+      }
+    };
+    attributes.emplace_back(name, std::visit(attribute, used.value(name)));
   }
   return attributes;
 }

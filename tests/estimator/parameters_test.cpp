@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "scanmf/core/error.hpp"
 #include "scanmf/estimator/parameters.hpp"
@@ -158,6 +160,44 @@ TEST(Parameters, NamesTheNearest) {
   EXPECT_EQ(nmf("maxiter", "1"), "NMF has no parameter 'maxiter'. Did you mean 'max_iter'?");
   EXPECT_EQ(nmf("batch_size", "1"), "'batch_size' is a parameter of MiniBatchNMF, not of NMF.");
   EXPECT_EQ(minibatch("solver", "mu"), "'solver' is a parameter of NMF, not of MiniBatchNMF.");
+}
+
+TEST(Parameters, HaveTypedValues) {
+  Parameters parameters;
+  EXPECT_EQ(parameters.value("n_components"), ParameterValue("auto"));
+  EXPECT_EQ(parameters.value("init"), ParameterValue());
+  EXPECT_EQ(parameters.value("alpha_W"), ParameterValue(0.0));
+  EXPECT_EQ(parameters.value("shuffle"), ParameterValue(false));
+  parameters.set_value("alpha_H", Index{2});
+  parameters.set_value("beta_loss", 1.0);
+  parameters.set_value("n_components", Index{3});
+  parameters.set_value("verbose", true);
+  EXPECT_EQ(parameters.value("alpha_H"), ParameterValue(2.0));
+  EXPECT_EQ(parameters.value("beta_loss"), ParameterValue(1.0));
+  EXPECT_EQ(parameters.n_components, 3);
+  EXPECT_EQ(parameters.verbose, 1);
+  parameters.set_value("n_components", {});
+  EXPECT_FALSE(parameters.n_components_auto);
+  for (const auto& [name, value] :
+       {std::pair<const char*, ParameterValue>{"max_iter", 2.5}, {"tol", "x"}, {"tol", true}, {"shuffle", Index{1}}, {"solver", {}}})
+    EXPECT_THROW(parameters.set_value(name, value), UsageError) << name;
+}
+
+TEST(Parameters, AreDeclaredOnce) {
+  std::set<std::string> options;
+  for (const ParameterInfo& info : parameter_table()) {
+    EXPECT_TRUE(options.insert(info.option).second) << info.option << " twice";
+    EXPECT_FALSE(info.help.empty()) << info.name;
+    for (const Estimator estimator : {Estimator::nmf, Estimator::minibatch_nmf}) {
+      const std::vector<std::string> names = Parameters::names(estimator);
+      EXPECT_EQ(std::count(names.begin(), names.end(), info.name), info.belongs_to(estimator) ? 1 : 0) << info.name;
+    }
+  }
+  const auto table = parameter_table();
+  const auto alpha_H = std::find_if(table.begin(), table.end(), [](const ParameterInfo& info) { return info.name == "alpha_H"; });
+  EXPECT_EQ(alpha_H->option, "alpha-h");
+  EXPECT_EQ(alpha_H->values, "NUMBER|same");
+  EXPECT_EQ(alpha_H->fallback, ParameterValue("same"));
 }
 
 }  // namespace

@@ -1,9 +1,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
+#include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "scanmf/core/types.hpp"
@@ -16,6 +17,11 @@ enum class Solver { cd, mu };
 enum class SvdMethod { randomized, exact };
 enum class RandomGenerator { automatic, numpy, counter };
 
+/// A parameter's value with its own type: Python's None, bool, int, float and str.
+using ParameterValue = std::variant<std::monostate, bool, Index, double, std::string>;
+/// "none", "true", "3", "0.5", "same": as Parameters::set takes it.
+std::string text_of(const ParameterValue& value);
+
 /// scikit-learn's constructor arguments with their names and defaults, and scanmf's own. A plain struct: nothing is checked until validate().
 struct Parameters {
   Estimator estimator = Estimator::nmf;
@@ -24,9 +30,9 @@ struct Parameters {
   std::optional<Index> n_components;
   bool n_components_auto = true;
   Init init = Init::none;
-  Solver solver = Solver::cd;                 // MiniBatchNMF is always multiplicative
-  double beta_loss = 2;                       // 2 frobenius, 1 kullback-leibler, 0 itakura-saito, or any real number
-  std::string beta_loss_given = "frobenius";  // as it was given to set(), for get() and messages; beta_loss alone decides
+  Solver solver = Solver::cd;                // MiniBatchNMF is always multiplicative
+  double beta_loss = 2;                      // 2 frobenius, 1 kullback-leibler, 0 itakura-saito, or any real number
+  std::string beta_loss_name = "frobenius";  // if it was set by name: for get() and messages; beta_loss alone decides
   double tol = 1e-4;
   Index max_iter = 200;
   std::optional<std::uint32_t> random_state;  // nullopt: a seed is drawn (and logged) by the program
@@ -58,10 +64,32 @@ struct Parameters {
   void set(const std::string& name, const std::string& text);
   /// The value as text, such that set(name, get(name)) changes nothing.
   std::string get(const std::string& name) const;
+  /// The same with the values' own types; an int where a float is meant becomes one.
+  void set_value(const std::string& name, const ParameterValue& value);
+  ParameterValue value(const std::string& name) const;
   /// Names in scikit-learn's order, those of this estimator only, scanmf's own last.
   std::vector<std::string> names() const;
   static std::vector<std::string> names(Estimator estimator);
 };
+
+/// What is known of a parameter, declared once, in parameters.cpp; the command line's options, their help, model attributes, messages and signatures
+/// follow from it.
+struct ParameterInfo {
+  std::string name;               // scikit-learn's
+  char letter = 0;                // of the command line's short option, 0: none
+  std::optional<Estimator> only;  // the estimator that has it; nullopt: both
+  std::string help;
+  // What follows.
+  std::string option = {};       // of the command line: "alpha-h" for alpha_H
+  std::string values = {};       // that it takes: "NUMBER|same", "N|none", "cd|mu"
+  std::string bare = {};         // what the option means without a value; empty: it needs one
+  std::string accepted = {};     // the values in the words of scikit-learn's messages: "a float in the range [0, inf) or a str among {'same'}"
+  ParameterValue fallback = {};  // default
+
+  bool belongs_to(Estimator estimator) const { return !only || *only == estimator; }
+};
+/// All parameters, in the order of scikit-learn's NMF, scanmf's own last.
+std::span<const ParameterInfo> parameter_table();
 
 /// "NMF" or "MiniBatchNMF", as scikit-learn's messages call it; "nmf" or "minibatch-nmf", as the command line does.
 const char* class_name(Estimator estimator);

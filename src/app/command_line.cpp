@@ -7,6 +7,8 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
+#include "app/memory_plan.hpp"
+#include "app/stop_requests.hpp"
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
@@ -96,6 +98,19 @@ std::string unknown_option(Command command, const std::string& word) {
   return fmt::format("unknown option '{}', the nearest one is '--{}'", name, nearest);
 }
 
+std::string trimmed(const std::string& text) {
+  constexpr const char* blanks = " \t\r";
+  const std::size_t begin = text.find_first_not_of(blanks);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
+}
+
+/// A line of a configuration file up to its comment, which begins with a '#' at the beginning or after a blank: 'output = a#b.h5' has none.
+std::string without_comment(const std::string& line) {
+  for (std::size_t i = line.find('#'); i != std::string::npos; i = line.find('#', i + 1))
+    if (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t') return line.substr(0, i);
+  return line;
+}
+
 /// A word as a shell takes it.
 std::string quoted(const std::string& word) {
   const char* harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+./:,@%^";
@@ -166,24 +181,19 @@ void CommandLine::add_config(const std::string& name, const std::string& content
   std::string line;
   for (Index number = 1; std::getline(lines, line); ++number) {
     const std::string place = fmt::format("{}:{}", name, number);
-    const std::size_t first = line.find_first_not_of(" \t\r");
-    if (first == std::string::npos || line[first] == '#') continue;
-    std::istringstream one_line(line);
-    std::vector<po::option> parsed;
-    try {
-      parsed = po::parse_config_file(one_line, descriptions(), true).options;
-    } catch (const po::error&) {
-    }
-    if (parsed.size() != 1) {
+    const std::string statement = trimmed(without_comment(line));
+    if (statement.empty()) continue;
+    const std::size_t equals = statement.find('=');
+    if (equals == std::string::npos || equals == 0) {
       mistakes_.push_back(fmt::format("{}: not a line 'option = value': {}", place, line));
       continue;
     }
-    const std::string& key = parsed.front().string_key;
+    const std::string key = trimmed(statement.substr(0, equals));
     const Option* option = find_option(std::string_view(key));
     if (option == nullptr || key == "config" || key == "help") {
       mistakes_.push_back(fmt::format("{}: unknown option '{}', the nearest one is '{}'", place, key, nearest_name(key, option_names(command_))));
     } else {
-      add(*option, parsed.front().value.front(), place);
+      add(*option, trimmed(statement.substr(equals + 1)), place);
     }
   }
 }
@@ -220,8 +230,43 @@ void CommandLine::check_estimator_of_options() {
   }
 }
 
+/// Values that are more than a word of the option table.
+void CommandLine::check_values() {
+  const auto check = [&](const char* name, const char* expected, auto&& is_right) {
+    if (is_given(name) && !is_right(text(name)))
+      mistakes_.push_back(fmt::format("{}--{} must be {}. Got '{}' instead.", place(name), name, expected, text(name)));
+  };
+  const auto is_time = [](const std::string& value) { return parse_time(value).has_value(); };
+  check("memory", "auto, none or a size such as 500M or 4G",
+        [](const std::string& value) { return value == "auto" || value == "none" || parse_size(value); });
+  check("checkpoint-every", "a time (30s, 15min, 2h, MM:SS, HH:MM:SS) or a number of iterations",
+        [&](const std::string& value) { return parse_index(value) ? *parse_index(value) >= 1 : is_time(value); });
+  check("max-time", "auto, none or a time (90min, 8h, D-HH:MM:SS, a plain number: minutes)",
+        [&](const std::string& value) { return value == "auto" || value == "none" || is_time(value); });
+  for (const char* name : {"noise", "density"})
+    check(name, "a number from 0 to 1e6", [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
+  check("gzip", "none or a level from 1 to 9", [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
+}
+
+/// Options that make sense beside others only.
+void CommandLine::check_combinations() {
+  const bool has_checkpoint = is_given("checkpoint");
+  for (const char* name : {"checkpoint-every", "max-time"}) {
+    if (is_given(name) && text(name) != "none" && text(name) != "auto" && !has_checkpoint)
+      mistakes_.push_back(fmt::format("{}--{} needs --checkpoint FILE, where the state is to go", place(name), name));
+  }
+  if (is_given("resume") && text("resume") == "require" && !has_checkpoint)
+    mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
+  for (const char* name : {"chunk-rows", "gzip"}) {
+    if (is_given(name) && text(name) != "none" && text("kind") == "topics")
+      mistakes_.push_back(fmt::format("{}option '--{}' belongs to --kind dense, not to --kind topics", place(name), name));
+  }
+}
+
 void CommandLine::check() {
   check_inputs();
+  check_values();
+  check_combinations();
   // transform's estimator is that of the model, which has not been read yet.
   if (command_ == Command::fit || command_ == Command::partial_fit) check_estimator_of_options();
   if (command_ != Command::transform) {
@@ -274,7 +319,7 @@ Parameters CommandLine::parameters(Estimator estimator) const {
     try {
       result.set(option.parameter->name, value.text);
     } catch (const UsageError& error) {
-      mistakes.push_back(place(name) + error.what());
+      mistakes.push_back(fmt::format("{}option '--{}': {}", place(name), name, error.what()));
     }
   }
   for (const std::string& mistake : result.validate()) mistakes.push_back(mistake);

@@ -51,6 +51,8 @@ class CommandLine {
   };
   void add(const Option& option, const std::string& text, const std::string& origin);
   void check_inputs();
+  void check_values();
+  void check_combinations();
   void check_estimator_of_options();
   std::string place(const std::string& option) const;
 

@@ -12,13 +12,23 @@
 namespace scanmf::app {
 namespace {
 
-/// The file whose existence asks the run to stop.
-std::filesystem::path stop_file(const std::string& checkpoint) { return std::filesystem::path(checkpoint).parent_path() / "STOP"; }
+/// A stop file that has done its work and holds nothing: only that may be removed.
+bool is_empty_file(const std::string& name) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(std::filesystem::symlink_status(name, error)) && std::filesystem::file_size(name, error) == 0 && !error;
+}
+
+/// Throws Error for models: as a checkpoint they would be replaced, and removed at the end.
+void require_checkpoint(const CheckpointGeneration& generation) {
+  const auto names_data = [](const auto& entry) { return entry.first == "data"; };
+  if (std::ranges::any_of(generation.header.state, names_data)) return;
+  throw AgreedError(fmt::format("'{}' is no checkpoint of a run (option '--checkpoint'): name another file", generation.file));
+}
 
 /// --max-time in seconds; nullopt: no limit.
 std::optional<double> time_limit(const Communicator& comm, const std::string& text) {
   if (text == "none") return std::nullopt;
-  if (text != "auto") return parse_time_limit(text);
+  if (text != "auto") return parse_time(text);
   double left = -1;  // negative: none; the clocks and environments of other ranks may differ
   if (comm.is_root()) left = slurm_seconds_left().value_or(-1);
   comm.broadcast(std::span<double>(&left, 1));
@@ -32,31 +42,23 @@ std::optional<double> time_limit(const Communicator& comm, const std::string& te
 FitCheckpoint::FitCheckpoint(const Communicator& comm, const CommandLine& line, PhaseTimes& times)
     : comm_(comm), times_(times), resume_(line.text("resume")) {
   const std::string file = line.text("checkpoint");
-  if (file.empty()) {
-    for (const char* option : {"checkpoint-every", "max-time"})
-      if (line.is_given(option) && line.text(option) != "none" && line.text(option) != "auto")
-        throw UsageError(fmt::format("--{} needs --checkpoint FILE, where the state is to go", option));
-    if (resume_ == "require") throw UsageError("--resume require needs --checkpoint FILE");
-    return;
-  }
+  if (file.empty()) return;
   const std::string every = line.text("checkpoint-every");
-  every_seconds_ = parse_duration(every);
   every_iterations_ = parse_index(every);
-  if (!every_seconds_ && (!every_iterations_ || *every_iterations_ < 1))
-    throw UsageError(fmt::format("--checkpoint-every must be a time (30s, 15min, 2h) or a number of iterations. Got '{}' instead.", every));
-  const std::string limit = line.text("max-time");
-  if (limit != "auto" && limit != "none" && !parse_time_limit(limit))
-    throw UsageError(fmt::format("--max-time must be auto, none or a time D-HH:MM:SS. Got '{}' instead.", limit));
+  if (!every_iterations_) every_seconds_ = parse_time(every);
   signals_.emplace();
-  limit_seconds_ = time_limit(comm, limit);
+  limit_seconds_ = time_limit(comm, line.text("max-time"));
   checkpoint_.emplace(comm, file);
 }
 
-std::optional<CheckpointGeneration> FitCheckpoint::generation() {
-  if (!is_on() || resume_ == "never") return std::nullopt;
-  std::optional<CheckpointGeneration> found = checkpoint_->load();
+std::optional<CheckpointGeneration> FitCheckpoint::generation(const Checkpoint::Check& is_of_this_run) {
+  if (!is_on()) return std::nullopt;
+  std::optional<CheckpointGeneration> found = checkpoint_->load([&](const CheckpointGeneration& generation) {
+    require_checkpoint(generation);
+    is_of_this_run(generation);
+  });
   if (!found && resume_ == "require") throw AgreedError(fmt::format("there is no checkpoint '{}' to resume from (--resume require)", file()));
-  return found;
+  return resume_ == "never" ? std::nullopt : found;
 }
 
 void FitCheckpoint::iteration_done(const Progress& now) {
@@ -81,8 +83,9 @@ bool FitCheckpoint::is_to_stop() {
     return true;
   }
   std::error_code error;
-  if (std::filesystem::exists(stop_file(file()), error)) {
-    reason_ = fmt::format("the file '{}'", stop_file(file()).string());
+  if (std::filesystem::is_regular_file(stop_file(file()), error)) {
+    reason_ = fmt::format("the file '{}'", stop_file(file()));
+    stopped_by_file_ = true;
     return true;
   }
   return false;
@@ -117,7 +120,12 @@ void FitCheckpoint::save(const std::function<void()>& write) {
   if (comm_.is_root())
     log_detail(
         fmt::format("checkpoint after iteration {} in {:.3f} s, {} bytes", iteration_, timer.seconds(), std::filesystem::file_size(file(), error)));
-  if (comm_.is_root() && !reason_.empty()) std::filesystem::remove(stop_file(file()), error);  // it has done its work; a next run is to go on
+  if (!stopped_by_file_) return;
+  // It has done its work; a next run is to go on.
+  if (is_empty_file(stop_file(file())))
+    std::filesystem::remove(stop_file(file()), error);
+  else
+    log_warning(fmt::format("'{}' is not empty and stays: remove it before the next run, which would stop too", stop_file(file())));
 }
 
 void FitCheckpoint::warn_of_cost() const {

@@ -20,8 +20,10 @@ class FitCheckpoint {
 
   bool is_on() const { return checkpoint_.has_value(); }
 
-  /// Collective. The generation to go on from, if there is one and --resume allows it. Errors: --resume require without one.
-  std::optional<CheckpointGeneration> generation();
+  /// Collective. The generation to go on from, if there is one and --resume allows it. Whatever is in the checkpoint's place must be of this run,
+  /// with
+  /// --resume never too: it is going to be replaced. Throws AgreedError when it is not, and for --resume require without one.
+  std::optional<CheckpointGeneration> generation(const Checkpoint::Check& is_of_this_run);
 
   /// Lets a fit ask this object. save: writes the state of the model, collective.
   template <Scalar T>
@@ -71,6 +73,7 @@ class FitCheckpoint {
   bool has_saved_ = false;
   double due_seconds_ = 0;  // of all saves that were due
   std::string reason_;
+  bool stopped_by_file_ = false;  // on root
 };
 
 }  // namespace scanmf::app

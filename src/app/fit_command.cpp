@@ -60,9 +60,9 @@ class FitRun {
     log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(), description_.shape.rows,
                                 description_.shape.columns, description_.element_type, description_.stored, name_of(data_type_of<T>)));
     FitCheckpoint checkpoint(comm_, line_, report_.times);
-    const std::optional<CheckpointGeneration> generation = checkpoint.generation();
     if (checkpoint.is_on()) fingerprint_ = matrix_fingerprint(comm_, description_);
-    if (generation) check_checkpoint(*generation, data_type_of<T>);
+    const auto is_of_this_run = [&](const CheckpointGeneration& found) { check_checkpoint(found, data_type_of<T>); };
+    const std::optional<CheckpointGeneration> generation = checkpoint.generation(is_of_this_run);
     seed_ = generation ? stored_seed(*generation) : choose_seed(comm_, parameters_);
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", seed_}});
     const Index n = description_.shape.columns;
@@ -163,7 +163,9 @@ class FitRun {
   void write(const FittedModel<T>& model, const RowPartition& partition) {
     const PhaseTimer timer(report_.times, Phase::write);
     add_end(comm_, provenance_);
-    write_model(comm_, target_, header_of(model, context()), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
+    ModelContext finished = context();
+    finished.data.clear();  // by it a checkpoint is told from a model
+    write_model(comm_, target_, header_of(model, finished), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
   }
 
   template <Scalar T>

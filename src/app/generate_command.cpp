@@ -247,24 +247,15 @@ void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
   }
 }
 
-double number_option(const CommandLine& line, const char* name, double least, double most) {
-  const std::string text = line.text(name);
-  const auto value = parse_double(text);
-  if (value && *value >= least && *value <= most) return *value;
-  throw UsageError(fmt::format("option '--{}' takes a number from {} to {}, not '{}'", name, least, most, text));
-}
-
-/// Throws UsageError. The same on every rank.
+/// The same on every rank.
 Plan make_plan(const CommandLine& line) {
   Plan plan;
   plan.shape = {*line.number("n-samples"), *line.number("n-features")};
   plan.components = line.parameters(Estimator::nmf).n_components.value_or(5);
-  plan.noise = number_option(line, "noise", 0, 1e6);
-  plan.density = number_option(line, "density", 0, 1e6);
+  plan.noise = *parse_double(line.text("noise"));
+  plan.density = *parse_double(line.text("density"));
   const auto chunk_rows = line.number("chunk-rows");
   const auto gzip = line.number("gzip");
-  if (gzip && *gzip > 9) throw UsageError(fmt::format("option '--gzip' takes a level from 1 to 9, not {}", *gzip));
-  if (line.text("kind") == "topics" && (chunk_rows || gzip)) throw UsageError("options '--chunk-rows' and '--gzip' belong to --kind dense");
   if (!chunk_rows && !gzip) return plan;
   constexpr Index good_chunk = Index{1} << 18;  // elements: about 1 to 2 MB
   const Index rows = chunk_rows.value_or(std::max<Index>(1, good_chunk / plan.shape.columns));

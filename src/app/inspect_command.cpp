@@ -8,6 +8,7 @@
 #include "app/commands.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
+#include "core/standard_streams.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -177,7 +178,9 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string& input = line.inputs().front();
   const Json description = holds_factors(comm, input) ? describe_model(comm, input) : describe_data(describe_matrix(comm, input, "NMF"));
-  if (comm.is_root()) fmt::print("{}", line.flag("json") ? description.dump(2) + "\n" : readable(description));
+  comm.agree([&] {
+    if (comm.is_root()) print_result(line.flag("json") ? description.dump(2) + "\n" : readable(description));
+  });
   return static_cast<int>(ExitStatus::done);
 }
 

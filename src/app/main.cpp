@@ -1,14 +1,19 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <fstream>
+#include <algorithm>
+#include <new>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
+#include "app/file_roles.hpp"
+#include "core/printable.hpp"
+#include "core/standard_streams.hpp"
+#include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/communicator.hpp"
@@ -18,19 +23,23 @@ namespace scanmf::app {
 namespace {
 
 int print_on_root(const Communicator& comm, const std::string& text) {
-  if (comm.is_root()) fmt::print("{}", text);
+  comm.agree([&] {
+    if (comm.is_root()) print_result(text);
+  });
   return static_cast<int>(ExitStatus::done);
 }
 
 /// Collective. The file's contents, read by root.
 std::string read_config(const Communicator& comm, const std::string& name) {
+  constexpr Index most_bytes = Index{1} << 20;
   std::string contents;
   comm.agree([&] {
     if (!comm.is_root()) return;
-    std::ifstream file(name);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) throw UsageError(fmt::format("cannot read the configuration file '{}' (option '--config')", name));
-    contents = text.str();
+    try {
+      contents = io::read_small_file(name, most_bytes);
+    } catch (const Error& error) {
+      throw UsageError(fmt::format("cannot read the configuration file (option '--config'): {}", error.what()));
+    }
   });
   return comm.broadcast(contents);
 }
@@ -64,29 +73,33 @@ int run(const Communicator& comm, const std::vector<std::string>& words) {
   if (line.wants_help()) return print_on_root(comm, command_help(line.command()));
   if (const auto config = line.config_file()) line.add_config(*config, read_config(comm, *config));
   line.check();
+  check_files(comm, file_roles(line));
   return dispatch(comm, line);
 }
 
-void print_error(const std::string& message) {
-  std::istringstream lines(message);
+/// One line; of wrong usage one line a mistake.
+void print_error(const std::string& message, ExitStatus status) {
   std::string all;
-  for (std::string line; std::getline(lines, line);) all += fmt::format("scanmf: error: {}\n", line);
-  std::fputs(all.c_str(), stderr);
-  std::fflush(stderr);
+  std::istringstream lines(message);
+  if (status != ExitStatus::usage) {
+    all = fmt::format("scanmf: error: {}\n", printable(message));
+  } else {
+    for (std::string line; std::getline(lines, line);) all += fmt::format("scanmf: error: {}\n", printable(line));
+  }
+  print_message(all);
 }
 
 /// Ends a failure that this rank alone may know of. Several ranks often fail at once: the lowest one speaks and ends the others.
 int end_alone(const Communicator& comm, const std::string& message, ExitStatus status) {
-  std::fflush(stdout);
   if (comm.size() > 1) usleep(static_cast<useconds_t>(100000 * std::min(comm.rank(), 20)));
-  print_error(message);
+  print_error(message, status);
   if (comm.size() > 1) MpiEnvironment::abort(static_cast<int>(status));
   return static_cast<int>(status);
 }
 
 /// Ends a failure that every rank knows of.
 int end_together(const Communicator& comm, const Error& error) {
-  if (comm.is_root()) print_error(error.what());
+  if (comm.is_root()) print_error(error.what(), error.status());
   return static_cast<int>(error.status());
 }
 
@@ -100,7 +113,17 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
   } catch (const Error& error) {
     return end_alone(comm, error.what(), error.status());
   } catch (const std::bad_alloc&) {
-    return end_alone(comm, fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components", comm.rank()), ExitStatus::failed);
+    return end_alone(comm,
+                     fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components; a file that states sizes far beyond its "
+                                 "own (scanmf inspect shows them) is damaged",
+                                 comm.rank()),
+                     ExitStatus::failed);
+  } catch (const std::length_error&) {  // what the standard library says of a vector longer than all memory
+    return end_alone(comm,
+                     fmt::format("more memory than there can be is asked for on rank {}: a file states sizes that it cannot have (scanmf inspect "
+                                 "shows them), or k is too large",
+                                 comm.rank()),
+                     ExitStatus::failed);
   } catch (const std::exception& error) {
     return end_alone(comm, fmt::format("{} (rank {})", error.what(), comm.rank()), ExitStatus::failed);
   }
@@ -110,7 +133,9 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
 }  // namespace scanmf::app
 
 int main(int argc, char** argv) {
+  scanmf::open_standard_streams();
   const scanmf::MpiEnvironment mpi(argc, argv);
+  scanmf::limit_threads();
   const scanmf::Communicator comm;
   if (!comm.is_root()) scanmf::set_log_sink([](scanmf::LogLevel, std::string_view) {});
   return scanmf::app::run_and_report(comm, {argv + 1, argv + argc});

@@ -4,7 +4,13 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <cstdio>
+#include <filesystem>
+#include <span>
+
+#include "core/printable.hpp"
+#include "core/standard_streams.hpp"
+#include "io/posix_file.hpp"
+#include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -18,6 +24,28 @@ std::string duration(double seconds) {
   if (whole < 100) return fmt::format("{} s", whole);
   if (whole < 6000) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02d} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string message_line(LogLevel level, std::string_view text) {
+  const char* const kind = level == LogLevel::warning ? "warning: " : level == LogLevel::error ? "error: " : "";
+  return fmt::format("scanmf: {}{}\n", kind, printable(text));
+}
+
+/// Throws Error unless `name` is a log of this program, which is continued, or empty, or not there. True when its last line is complete.
+bool check_log(const std::string& name) {
+  std::error_code error;
+  if (!std::filesystem::exists(name, error)) return true;
+  const io::PosixFile file = io::PosixFile::open_for_reading(name);
+  const Index bytes = file.size();
+  if (bytes == 0) return true;
+  constexpr std::string_view first = R"({"event":)";
+  std::string beginning(static_cast<std::size_t>(std::min<Index>(bytes, first.size())), '\0');
+  file.read(0, std::as_writable_bytes(std::span(beginning)));
+  if (beginning != first)
+    throw Error(fmt::format("'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
+  char last = 0;
+  file.read(bytes - 1, std::as_writable_bytes(std::span(&last, 1)));
+  return last == '\n';
 }
 
 bool has_option(const CommandLine& line, const char* name) { return contains(find_option(std::string_view(name))->commands, line.command()); }
@@ -37,7 +65,9 @@ RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.i
   comm.agree([&] {
     if (!root_ || !has_option(line, "log-json") || !line.is_given("log-json")) return;
     json_name_ = line.text("log-json");
-    json_.open(json_name_, std::ios::trunc);
+    const bool begins_line = check_log(json_name_);
+    json_.open(json_name_, std::ios::app);
+    if (!begins_line) json_ << '\n';  // behind a line that a killed run has not finished
     if (!json_) throw Error(fmt::format("cannot write the file '{}' (option '--log-json')", json_name_));
   });
   set_log_sink([this](LogLevel level, std::string_view text) { message(level, text); });
@@ -47,7 +77,7 @@ RunLog::~RunLog() {
   end_progress();
   const bool root = root_;
   set_log_sink([root](LogLevel level, std::string_view text) {
-    if (root && level <= LogLevel::warning) fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", text);
+    if (root && level <= LogLevel::warning) print_message(message_line(level, text));
   });
 }
 
@@ -57,7 +87,7 @@ void RunLog::message(LogLevel level, std::string_view text) {
   if (quiet_ && level >= LogLevel::information) return;
   if (level == LogLevel::detail && !details_) return;
   end_progress();
-  fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : level == LogLevel::error ? "error: " : "", text);
+  print_message(message_line(level, text));
 }
 
 void RunLog::progress(const Progress& now) {
@@ -79,17 +109,16 @@ void RunLog::progress(const Progress& now) {
 
 void RunLog::show(const std::string& line) {
   if (!in_place_) {
-    fmt::print(stderr, "scanmf: {}\n", line);
+    print_message(fmt::format("scanmf: {}\n", line));
     return;
   }
-  fmt::print(stderr, "\r{:<{}}", line, shown_width_);
-  std::fflush(stderr);
+  print_message(fmt::format("\r{:<{}}", line, shown_width_));
   shown_width_ = line.size();
 }
 
 void RunLog::end_progress() {
   if (shown_width_ == 0) return;
-  fmt::print(stderr, "\n");
+  print_message("\n");
   shown_width_ = 0;
 }
 
@@ -97,7 +126,7 @@ void RunLog::event(const char* name, nlohmann::json fields) {
   if (!json_.is_open()) return;
   nlohmann::ordered_json line = {{"event", name}, {"seconds", timer_.seconds()}};
   for (const auto& [key, value] : fields.items()) line[key] = value;
-  json_ << line.dump() << '\n' << std::flush;
+  json_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;  // names may be no UTF-8
   if (json_) return;
   json_.close();
   log_warning(fmt::format("writing '{}' failed, it is not continued", json_name_));
@@ -116,7 +145,12 @@ void RunLog::end(const RunTable& table, double seconds, const std::string& summa
 }
 
 void RunLog::print(std::string_view text) const {
-  if (shows_information()) fmt::print("{}", text);
+  if (!shows_information()) return;
+  try {
+    print_result(text);
+  } catch (const Error& error) {  // the files are written: a lost summary is no failure
+    log_warning(error.what());
+  }
 }
 
 }  // namespace scanmf::app

@@ -5,12 +5,10 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 
+#include "app/file_roles.hpp"
 #include "io/library_version.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/estimator.hpp"
@@ -21,8 +19,11 @@ namespace scanmf::app {
 
 void apply_threads(const Communicator& comm, const CommandLine& line) {
   const int automatic = automatic_threads(comm);
-  constexpr Index most = 4096;
-  const auto threads = static_cast<int>(std::min(line.number("threads").value_or(automatic), most));
+  const Index wanted = line.number("threads").value_or(std::max<Index>(automatic, threads_of_environment()));
+  const auto threads = static_cast<int>(std::min(wanted, most_threads()));
+  if (comm.max(wanted - threads) > 0)
+    log_warning(
+        fmt::format("{} threads are more than four for each core of the host: {} are used (option '--threads', OMP_NUM_THREADS)", wanted, threads));
   set_threads(threads);
   const NodeLoad load = busiest_node(comm, threads);
   const bool threads_wait = comm.max(threads) > 1;
@@ -36,22 +37,10 @@ void apply_threads(const Communicator& comm, const CommandLine& line) {
 }
 
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs) {
-  namespace fs = std::filesystem;
-  comm.agree([&] {
-    if (!comm.is_root()) return;
-    std::error_code error;
-    const fs::path path(target);
-    const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-    if (!fs::is_directory(folder, error)) throw Error(fmt::format("cannot write '{}': there is no folder '{}'", target, folder.string()));
-    if (access(folder.c_str(), W_OK | X_OK) != 0) {
-      throw Error(fmt::format("cannot write '{}': the folder '{}' is not writable ({})", target, folder.string(), std::strerror(errno)));
-    }
-    if (!path.has_filename() || fs::is_directory(path, error)) throw Error(fmt::format("cannot write '{}': it is a folder, not a file", target));
-    for (const std::string& input : inputs) {
-      if (fs::equivalent(path, input, error))
-        throw Error(fmt::format("the output '{}' would replace the input '{}': name another one", target, input));
-    }
-  });
+  std::vector<FileRole> roles{{"the output", target, FileUse::replaces}};
+  for (const std::string& input : inputs)
+    if (!input.empty()) roles.push_back({"the input", input, FileUse::reads});
+  check_files(comm, roles);
 }
 
 void settle_random_generator(Parameters& parameters, const Shape& shape) {

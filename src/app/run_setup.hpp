@@ -21,8 +21,7 @@ int with_scalar(DataType type, Body&& body) {
 /// Collective. Sets the threads of this rank as --threads says.
 void apply_threads(const Communicator& comm, const CommandLine& line);
 
-/// Collective. Throws AgreedError unless `target` can be written: its folder exists and is writable, it is no folder itself and none of the `inputs`
-/// (files that are still needed). So that nobody computes for hours in vain.
+/// Collective. check_files for files that are known only after the input was looked into (links to other files).
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
 
 /// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn from it.

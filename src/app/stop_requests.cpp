@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -46,6 +47,10 @@ void handle_signals(void (*handler)(int), int flags) {
   }
 }
 
+constexpr double minute = 60;
+constexpr double hour = 60 * minute;
+constexpr double day = 24 * hour;
+
 /// Non-negative whole numbers between separators.
 std::optional<std::vector<double>> split_numbers(const std::string& text, char separator) {
   std::vector<double> numbers;
@@ -58,6 +63,33 @@ std::optional<std::vector<double>> split_numbers(const std::string& text, char s
     if (end == text.size()) return numbers;
     begin = end + 1;
   }
+}
+
+/// As Slurm writes time limits.
+std::optional<double> parse_clock(const std::string& text) {
+  const std::size_t dash = text.find('-');
+  const auto clock = split_numbers(dash == std::string::npos ? text : text.substr(dash + 1), ':');
+  if (!clock || clock->size() > 3) return std::nullopt;
+  const std::vector<double>& c = *clock;
+  if (dash != std::string::npos) {
+    const auto days = parse_index(text.substr(0, dash));
+    if (!days || *days < 0) return std::nullopt;
+    return static_cast<double>(*days) * day + c[0] * hour + (c.size() > 1 ? c[1] * minute : 0) + (c.size() > 2 ? c[2] : 0);
+  }
+  if (c.size() == 1) return c[0] * minute;
+  if (c.size() == 2) return c[0] * minute + c[1];
+  return c[0] * hour + c[1] * minute + c[2];
+}
+
+/// A number with its unit.
+std::optional<double> parse_duration(const std::string& text) {
+  const std::size_t unit = text.find_first_not_of("0123456789.");
+  if (unit == std::string::npos || unit == 0) return std::nullopt;
+  const auto number = parse_double(text.substr(0, unit));
+  const std::string name = text.substr(unit);
+  const double seconds = name == "s" ? 1 : name == "min" ? minute : name == "h" ? hour : name == "d" ? day : 0;
+  if (!number || seconds == 0) return std::nullopt;
+  return *number * seconds;
 }
 
 /// What a command prints on its first line; empty when it fails.
@@ -89,31 +121,11 @@ std::optional<std::string> StopSignals::received() {
   return std::string("SIG") + sigabbrev_np(last_signal);
 }
 
-std::optional<double> parse_time_limit(const std::string& text) {
-  const std::size_t dash = text.find('-');
-  const auto clock = split_numbers(dash == std::string::npos ? text : text.substr(dash + 1), ':');
-  if (!clock || clock->size() > 3) return std::nullopt;
-  const std::vector<double>& c = *clock;
-  constexpr double minute = 60;
-  constexpr double hour = 3600;
-  if (dash != std::string::npos) {
-    const auto days = parse_index(text.substr(0, dash));
-    if (!days || *days < 0) return std::nullopt;
-    return static_cast<double>(*days) * 24 * hour + c[0] * hour + (c.size() > 1 ? c[1] * minute : 0) + (c.size() > 2 ? c[2] : 0);
-  }
-  if (c.size() == 1) return c[0] * minute;
-  if (c.size() == 2) return c[0] * minute + c[1];
-  return c[0] * hour + c[1] * minute + c[2];
-}
+std::string stop_file(const std::string& checkpoint) { return (std::filesystem::path(checkpoint).parent_path() / "STOP").string(); }
 
-std::optional<double> parse_duration(const std::string& text) {
-  const std::size_t unit = text.find_first_not_of("0123456789.");
-  if (unit == std::string::npos || unit == 0) return std::nullopt;
-  const auto number = parse_double(text.substr(0, unit));
-  const std::string name = text.substr(unit);
-  const double seconds = name == "s" ? 1 : name == "min" ? 60 : name == "h" ? 3600 : 0;
-  if (!number || seconds == 0) return std::nullopt;
-  return *number * seconds;
+std::optional<double> parse_time(const std::string& text) {
+  const std::optional<double> seconds = parse_duration(text).has_value() ? parse_duration(text) : parse_clock(text);
+  return seconds && *seconds > 0 ? seconds : std::nullopt;
 }
 
 std::optional<double> slurm_seconds_left() {
@@ -123,7 +135,7 @@ std::optional<double> slurm_seconds_left() {
     if (const auto seconds = parse_index(end)) return static_cast<double>(*seconds - static_cast<Index>(std::time(nullptr)));
   }
   const std::string left = first_line_of(std::string("squeue -h -o %L -j ") + job + " 2>/dev/null");
-  const std::optional<double> seconds = parse_time_limit(left.substr(0, left.find_last_not_of(" \n") + 1));
+  const std::optional<double> seconds = parse_time(left.substr(0, left.find_last_not_of(" \n") + 1));
   // squeue prints minutes and seconds for less than an hour: a plain number never occurs; UNLIMITED and INVALID are no number.
   return seconds;
 }

@@ -31,12 +31,12 @@ class ReleaseOnSignal {
   ReleaseOnSignal& operator=(const ReleaseOnSignal&) = delete;
 };
 
-/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), in seconds; nullopt for other
-/// text.
-std::optional<double> parse_time_limit(const std::string& text);
+/// The file beside a checkpoint whose existence asks the run to stop.
+std::string stop_file(const std::string& checkpoint);
 
-/// "30s", "15min", "2h": seconds. nullopt for other text.
-std::optional<double> parse_duration(const std::string& text);
+/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), or "30s", "15min", "2h", "1d";
+/// in seconds, more than 0; nullopt for other text.
+std::optional<double> parse_time(const std::string& text);
 
 /// Seconds that Slurm still gives this job, from its environment or, where that does not say, from squeue; nullopt without a job or a limit.
 std::optional<double> slurm_seconds_left();

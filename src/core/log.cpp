@@ -2,9 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
-
 #include "core/printable.hpp"
+#include "core/standard_streams.hpp"
 
 namespace scanmf {
 namespace {
@@ -12,7 +11,7 @@ namespace {
 LogSink& sink() {
   static LogSink current = [](LogLevel level, std::string_view message) {
     if (level == LogLevel::detail) return;
-    fmt::print(stderr, "scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", printable(message));
+    print_message(fmt::format("scanmf: {}{}\n", level == LogLevel::warning ? "warning: " : "", printable(message)));
   };
   return current;
 }

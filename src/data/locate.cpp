@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "scanmf/core/error.hpp"
 
@@ -96,15 +95,6 @@ Index length_of_table(const hdf5::File& file, const std::string& table) {
 }
 
 }  // namespace
-
-InputName parse_input(const std::string& input) {
-  std::error_code ignored;
-  const std::size_t colon = input.rfind(":/");
-  if (colon == std::string::npos || colon == 0 || std::filesystem::exists(input, ignored)) return {input, ""};
-  std::string path = input.substr(colon + 1);
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return {input.substr(0, colon), path};
-}
 
 SparseLayout sparse_layout(const hdf5::File& file, const std::string& group) {
   const std::string encoding =

@@ -3,17 +3,10 @@
 #include <string>
 #include <vector>
 
+#include "data/input_name.hpp"
 #include "io/hdf5.hpp"
 
 namespace scanmf::data {
-
-/// "FILE" or "FILE:/path/in/file", taken apart.
-struct InputName {
-  std::string file;
-  std::string path;  // empty: to be looked for
-};
-
-InputName parse_input(const std::string& input);
 
 /// What kind of sparse matrix a group holds.
 enum class SparseLayout {

@@ -21,13 +21,6 @@ namespace {
 
 const hdf5::NumberLayout growing_vector = {{Index{1} << 16}, 0, true};
 
-/// The file that `name` means, links followed: replacing a link by a file would surprise.
-std::string resolved(const std::string& name) {
-  std::error_code error;
-  const std::filesystem::path real = std::filesystem::canonical(name, error);
-  return error ? name : real.string();
-}
-
 }  // namespace
 
 class DiskRoom {
@@ -118,9 +111,10 @@ void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* value
   indptr_->append(static_cast<Index>(ends.size()), ends.data());
 }
 
-MatrixFileWriter::MatrixFileWriter(const std::string& target) : target_(resolved(target)), temporary_(io::temporary_name(target_)) {
+MatrixFileWriter::MatrixFileWriter(const std::string& target) : target_(io::resolve_target(target)), temporary_(io::temporary_name(target_)) {
   std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
   io::remove_stale_temporaries(target_);
+  io::PosixFile::create_exclusive(temporary_, target);  // HDF5 would follow a link of this name
   try {
     file_ = std::make_unique<hdf5::File>(hdf5::File::create(temporary_));
     room_ = std::make_unique<DiskRoom>(temporary_, target_);

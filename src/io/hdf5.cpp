@@ -1,4 +1,5 @@
 #include "io/hdf5.hpp"
+#include "io/posix_file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -29,6 +30,7 @@ PropertyHandle unlocked_access() {
 
 /// The reason why a file cannot be opened at all, as the system words it.
 void check_readable(const std::string& name) {
+  io::refuse_special_file(name);
   struct stat status {};
   const int descriptor = ::open(name.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) throw Error(fmt::format("cannot open {}: {}", name, std::strerror(errno)));

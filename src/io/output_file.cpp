@@ -6,11 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
+#include <limits>
 #include <system_error>
 
 namespace scanmf::io {
@@ -19,20 +18,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr Index copy_bytes = Index{4} << 20;  // a piece of copying: stays in cache between checksum and writing
-constexpr const char* temporary_mark = ".part-";
 
-std::string folder_of(const std::string& path) {
-  const fs::path folder = fs::path(path).parent_path();
-  return folder.empty() ? "." : folder.string();
+/// Bytes that a file of this process may have.
+Index size_limit() {
+  rlimit limit{};
+  const bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < static_cast<rlim_t>(std::numeric_limits<Index>::max());
+  return limited ? static_cast<Index>(limit.rlim_cur) : std::numeric_limits<Index>::max();
 }
 
 /// HDF5 does not recover from a file that may not be as long as it must: such a limit is checked before.
 void check_size_limit(const std::string& name, const FileLayout& layout) {
   Index bytes = Index{64} << 10;  // about what HDF5 adds
   for (const DatasetLayout& dataset : layout.datasets) bytes += dataset.bytes();
-  rlimit limit{};
-  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && static_cast<rlim_t>(bytes) > limit.rlim_cur)
-    throw_system_error(fmt::format("{} cannot be written ({} bytes)", name, bytes), EFBIG);
+  if (bytes > size_limit()) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name, bytes), EFBIG);
 }
 
 /// A file for the layout, in memory where the system has such a folder: it takes little room, because the datasets are holes.
@@ -61,10 +59,9 @@ class ScratchFile {
     const std::string name = folder + "/scanmf-layout";
     remove_stale_temporaries(name);
     path_ = temporary_name(name);
-    ::unlink(path_.c_str());  // of an earlier process with this number
-    file_ = PosixFile::create_exclusive(path_);
+    file_ = PosixFile::create_exclusive(path_, path_);
     try {
-      file_.reserve(room);  // HDF5 frees it again, and must not run out of it
+      file_.reserve(std::min(room, size_limit()));  // HDF5 frees it again, and must not run out of it
     } catch (...) {
       ::unlink(path_.c_str());
       throw;
@@ -84,7 +81,6 @@ void rename_file(const std::string& from, const std::string& to, const std::stri
 bool keep_previous(const std::string& target, const std::string& name) {
   const std::string previous = previous_name(target);
   const std::string second_name = temporary_name(previous);
-  ::unlink(second_name.c_str());
   if (::link(target.c_str(), second_name.c_str()) == 0) {
     rename_file(second_name, previous, previous_name(name));
     ::unlink(second_name.c_str());  // rename does nothing when both names mean the same file already
@@ -129,7 +125,7 @@ void OutputFile::lay_out(const FileLayout& layout) {
   remove_stale_temporaries(target_);
   check_size_limit(name_, layout);
   temporary_ = temporary_name(target_);
-  file_ = PosixFile::create(temporary_, name_);
+  file_ = PosixFile::create_exclusive(temporary_, name_);
   remove_temporary_ = true;
 
   const ScratchFile scratch;
@@ -220,50 +216,6 @@ void OutputFile::appear() const {
     throw;
   }
   sync_folder(folder_of(target_));
-}
-
-std::string resolve_target(const std::string& name) {
-  std::error_code ignored;
-  const fs::file_status status = fs::status(name, ignored);
-  if (name.empty()) throw Error("no name is given for the file to be written");
-  if (fs::is_directory(status)) throw_system_error(fmt::format("{} cannot be written", name), EISDIR);
-  if (fs::exists(status) && !fs::is_regular_file(status))
-    throw Error(fmt::format("{} cannot be written: it is not a regular file; give another name", name));
-  if (!fs::is_symlink(fs::symlink_status(name, ignored)) || !fs::exists(status)) return name;
-  return fs::canonical(name).string();
-}
-
-std::string host_name() {
-  char name[256] = {};
-  if (::gethostname(name, sizeof name - 1) != 0) return "unknown";
-  return name;
-}
-
-bool process_runs(Index pid) {
-  if (pid <= 0 || (::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH)) return false;
-  // A process that has ended stays in the table until its parent asks for its status.
-  std::ifstream file(fmt::format("/proc/{}/stat", pid));
-  const std::string status(std::istreambuf_iterator<char>(file), {});
-  const std::size_t after_name = status.rfind(')');
-  return after_name == std::string::npos || after_name + 2 >= status.size() || (status[after_name + 2] != 'Z' && status[after_name + 2] != 'X');
-}
-
-std::string temporary_name(const std::string& target) { return fmt::format("{}{}{}-{}", target, temporary_mark, host_name(), ::getpid()); }
-
-void remove_stale_temporaries(const std::string& target, bool all_hosts) {
-  const std::string beginning = fs::path(target).filename().string() + temporary_mark;
-  const std::string here = host_name() + "-";
-  std::error_code ignored;  // a folder that cannot be listed is no reason not to write
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(target), ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with(beginning)) continue;
-    const std::string owner = name.substr(beginning.size());
-    Index pid = 0;
-    const char* const end = owner.data() + owner.size();
-    const bool of_this_host = owner.starts_with(here) && std::from_chars(owner.data() + here.size(), end, pid).ptr == end;
-    if (of_this_host ? process_runs(pid) : !all_hosts) continue;
-    fs::remove(entry.path(), ignored);
-  }
 }
 
 }  // namespace scanmf::io

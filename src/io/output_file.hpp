@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/checksums.hpp"
+#include "io/file_names.hpp"
 #include "io/layout.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/types.hpp"
@@ -23,7 +24,8 @@ enum class Previous { replaced, kept };
 ///     all ranks                                                            write their bytes, checksums, fsync
 ///
 /// No MPI-IO: its failures (a full disk) end in hangs and crashes. HDF5 never touches the target's disk either: each failure there is one of our own
-/// calls, whose reason becomes one message on every rank. The temporary is named after host and process; it is removed when commit() was not reached.
+/// calls, whose reason becomes one message on every rank. The temporary is named after host and process, and a random number; it is removed when
+/// commit() was not reached.
 class OutputFile {
  public:
   /// Collective. `layout` is the same on every rank. Previous::kept: an existing target becomes target + ".prev". Throws AgreedError.
@@ -56,24 +58,5 @@ class OutputFile {
   BlockChecksums checksums_{0};
   bool remove_temporary_ = false;  // on root, while there is one
 };
-
-/// The file that `name` means, symbolic links followed: replacing a link by a file would surprise. Throws Error for what is not a file.
-std::string resolve_target(const std::string& name);
-
-/// The name of the file that becomes `target`, for this process.
-std::string temporary_name(const std::string& target);
-
-/// Name under which the previous generation of `target` is kept.
-inline std::string previous_name(const std::string& target) { return target + ".prev"; }
-
-/// Local. Removes temporaries of `target` whose process does not run any more: those of this host, or with `all_hosts` those of every host but
-/// running ones of this host (for who knows that nobody else writes this target).
-void remove_stale_temporaries(const std::string& target, bool all_hosts = false);
-
-/// "host" of this process, as temporaries and locks name it.
-std::string host_name();
-
-/// True when process `pid` of this host runs (or cannot be asked).
-bool process_runs(Index pid);
 
 }  // namespace scanmf::io

@@ -30,6 +30,8 @@ const char* advice(int error_number) {
     case EPERM:
     case EROFS:
       return "; get permission for the file and its folder or use another place";
+    case ENAMETOOLONG:
+      return "; give it a shorter name";
     case ENOENT:
       return "; check the path";
     case ENOTDIR:
@@ -40,6 +42,14 @@ const char* advice(int error_number) {
     default:
       return "";
   }
+}
+
+/// "a FIFO" and the like for what is no regular file; nullptr for what is.
+const char* special_kind(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a FIFO (pipe)";
+  if (S_ISSOCK(mode)) return "a socket";
+  if (S_ISCHR(mode) || S_ISBLK(mode)) return "a device";
+  return S_ISDIR(mode) ? "a folder" : nullptr;
 }
 
 int retry_open(const std::string& path, int flags) {
@@ -69,27 +79,25 @@ PosixFile::~PosixFile() {
 }
 
 PosixFile PosixFile::open_for_reading(const std::string& path) {
-  const int descriptor = retry_open(path, O_RDONLY);
+  const int descriptor = retry_open(path, O_RDONLY | O_NONBLOCK);  // a FIFO without a writer would be waited for
   if (descriptor < 0) throw_system_error(fmt::format("{} cannot be opened", path), errno);
-  return {descriptor, path};
+  PosixFile file(descriptor, path);
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0) throw_system_error(fmt::format("{} cannot be examined", path), errno);
+  if (const char* const kind = special_kind(status.st_mode)) throw Error(fmt::format("{} cannot be read: it is {}, not a file", path, kind));
+  return file;
 }
 
 PosixFile PosixFile::open_for_writing(const std::string& path, const std::string& name) {
-  const int descriptor = retry_open(path, O_RDWR);
+  const int descriptor = retry_open(path, O_RDWR | O_NOFOLLOW);
   if (descriptor < 0) throw_system_error(fmt::format("{} cannot be written", name), errno);
   return {descriptor, name};
 }
 
-PosixFile PosixFile::create(const std::string& path, const std::string& name) {
-  const int descriptor = retry_open(path, O_RDWR | O_CREAT | O_TRUNC);
-  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be written", name), errno);
-  return {descriptor, name};
-}
-
-PosixFile PosixFile::create_exclusive(const std::string& path) {
+PosixFile PosixFile::create_exclusive(const std::string& path, const std::string& name) {
   const int descriptor = retry_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW);
-  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be created", path), errno);
-  return {descriptor, path};
+  if (descriptor < 0) throw_system_error(fmt::format("{} cannot be written", name), errno);
+  return {descriptor, name};
 }
 
 Index PosixFile::size() const {
@@ -152,6 +160,21 @@ void PosixFile::copy_permissions(const std::string& path) const {
 
 void PosixFile::sync() const {
   if (::fsync(descriptor_) != 0 && errno != EINVAL) throw_system_error(fmt::format("{} cannot be written to disk", name_), errno);
+}
+
+void refuse_special_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) return;
+  if (const char* const kind = special_kind(status.st_mode)) throw Error(fmt::format("{} cannot be used: it is {}, not a file", path, kind));
+}
+
+std::string read_small_file(const std::string& path, Index most) {
+  const PosixFile file = PosixFile::open_for_reading(path);
+  const Index bytes = file.size();
+  if (bytes > most) throw Error(fmt::format("{} has {} bytes, more than {}: it is not what is expected there", path, bytes, most));
+  std::string contents(static_cast<std::size_t>(bytes), '\0');
+  file.read(0, std::as_writable_bytes(std::span(contents)));
+  return contents;
 }
 
 void sync_folder(const std::string& folder) {

@@ -24,10 +24,8 @@ class PosixFile {
   static PosixFile open_for_reading(const std::string& path);
   /// The file exists already. `name`: what messages call it.
   static PosixFile open_for_writing(const std::string& path, const std::string& name);
-  /// A new, empty file; an existing one loses its contents.
-  static PosixFile create(const std::string& path, const std::string& name);
-  /// A new, empty file that this process alone uses; fails when there is a file of that name.
-  static PosixFile create_exclusive(const std::string& path);
+  /// A new, empty file that this process alone uses; fails when there is anything of that name, a link to nowhere too. `name`: what messages call it.
+  static PosixFile create_exclusive(const std::string& path, const std::string& name);
 
   bool is_open() const { return descriptor_ >= 0; }
   Index size() const;
@@ -50,6 +48,12 @@ class PosixFile {
   int descriptor_ = -1;
   std::string name_;
 };
+
+/// Throws Error, at once, for what is there and is neither a file nor a folder: FIFOs, devices and sockets would be waited for, or read for ever.
+void refuse_special_file(const std::string& path);
+
+/// The contents of a file of at most `most` bytes. Throws Error for what is larger, cannot be read or is no regular file.
+std::string read_small_file(const std::string& path, Index most);
 
 /// Flushes a folder's entries to disk (file systems that cannot are accepted).
 void sync_folder(const std::string& folder);

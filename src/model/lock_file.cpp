@@ -17,6 +17,7 @@
 #include <sstream>
 #include <string_view>
 
+#include "core/printable.hpp"
 #include "io/output_file.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
@@ -50,6 +51,35 @@ std::string start_of(Index pid) {
   return boot.substr(0, boot.find('\n')) + "/" + field;
 }
 
+/// Text of a lock; nullopt when there is none. Throws Error, at once, for what is no lock of this program: it is not ours to read or to remove.
+std::optional<std::string> lock_text(const std::string& path) {
+  constexpr std::size_t most = 4096;
+  const auto refuse = [&](const char* what) {
+    throw Error(fmt::format("{} is {}, not a lock of this program: move it away or name another file", path, what));
+  };
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0 && errno == ENOENT) return std::nullopt;
+  if (descriptor < 0 && errno == ELOOP) refuse("a symbolic link");
+  if (descriptor < 0 && errno == ENXIO) refuse("a socket or a device");
+  if (descriptor < 0) io::throw_system_error(fmt::format("{} cannot be read", path), errno);
+  struct stat status {};
+  const bool regular = ::fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode);
+  std::string text(most + 1, '\0');
+  const ssize_t bytes = regular ? ::read(descriptor, text.data(), text.size()) : 0;
+  ::close(descriptor);
+  if (!regular) refuse(S_ISDIR(status.st_mode) ? "a folder" : "a FIFO or a device");
+  if (bytes < 0) throw Error(fmt::format("{} cannot be read", path));
+  text.resize(static_cast<std::size_t>(bytes));
+  const LockHolder holder = LockHolder::parse(text);
+  if (!text.empty() && (text.size() > most || holder.host.empty() || holder.pid <= 0)) refuse("another file");
+  return text;
+}
+
+std::string name_of(const LockHolder& holder) {
+  if (holder.host.empty()) return "a job that has not yet written its name";
+  return fmt::format("process {} on {}{}", holder.pid, holder.host, holder.job.empty() ? "" : fmt::format(", job {}", holder.job));
+}
+
 /// Seconds since `path` was refreshed, by the clock that also dated `now` (that of the file server); nullopt when it is gone.
 std::optional<double> age_of(const std::string& path, const std::string& now) {
   struct stat then_status {};
@@ -61,13 +91,14 @@ std::optional<double> age_of(const std::string& path, const std::string& now) {
 /// Why the job that holds the lock is known to be gone; empty when it may live.
 std::string reason_to_take_over(const LockHolder& holder, double age) {
   const LockHolder me = LockHolder::current();
+  const auto patience = static_cast<double>(LockFile::patience.count());
+  if (holder.host.empty()) return age > patience ? fmt::format("it was left empty {:.0f} s ago", age) : "";  // killed before it was written
   if (holder.host == me.host) {
     const bool runs = io::process_runs(holder.pid) && (holder.start.empty() || start_of(holder.pid) == holder.start);
     return runs ? "" : fmt::format("process {} of this host does not run any more", holder.pid);
   }
   if (!holder.job.empty() && holder.job == me.job && holder.restart != me.restart)
     return fmt::format("job {} was restarted on this host", holder.job);
-  const auto patience = static_cast<double>(LockFile::patience.count());
   if (age > patience) return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
   return {};
 }
@@ -88,7 +119,7 @@ LockHolder LockHolder::parse(const std::string& text) {
     const std::size_t equals = line.find('=');
     if (equals == std::string::npos) continue;
     const std::string key = line.substr(0, equals);
-    const std::string value = line.substr(equals + 1);
+    const std::string value = printable(line.substr(equals + 1));
     if (key == "host") holder.host = value;
     if (key == "pid") holder.pid = std::strtoll(value.c_str(), nullptr, 10);
     if (key == "start") holder.start = value;
@@ -106,7 +137,7 @@ LockFile::LockFile(std::string path, std::string subject)
   io::remove_stale_temporaries(path_);
   const std::string candidate = io::temporary_name(path_);
   try {
-    const io::PosixFile file = io::PosixFile::create(candidate, path_);
+    const io::PosixFile file = io::PosixFile::create_exclusive(candidate, path_);
     file.write(0, std::as_bytes(std::span(mine_)));
     acquire(candidate);
   } catch (...) {
@@ -125,12 +156,16 @@ LockFile::~LockFile() {
 }
 
 void LockFile::release() const noexcept {
-  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return;
+  if (is_mine()) ::unlink(path_.c_str());
+}
+
+bool LockFile::is_mine() const noexcept {
+  const int descriptor = ::open(path_.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (descriptor < 0) return false;
   std::array<char, 4096> contents;
   const ssize_t size = ::read(descriptor, contents.data(), contents.size());
   ::close(descriptor);
-  if (size > 0 && std::string_view(contents.data(), static_cast<std::size_t>(size)) == mine_) ::unlink(path_.c_str());
+  return size > 0 && std::string_view(contents.data(), static_cast<std::size_t>(size)) == mine_;
 }
 
 void LockFile::acquire(const std::string& candidate) {
@@ -146,15 +181,15 @@ void LockFile::acquire(const std::string& candidate) {
         return;
       }
     }
-    const std::optional<std::string> seen = contents_of(path_);
+    const std::optional<std::string> seen = lock_text(path_);
     const std::optional<double> age = age_of(path_, candidate);
     if (!seen || !age) continue;  // given back a moment ago
     const LockHolder holder = LockHolder::parse(*seen);
     const std::string why = reason_to_take_over(holder, *age);
     if (why.empty())
-      throw Error(fmt::format(
-          "{} is in use by process {} on {}{} (last sign of life {:.0f} s ago): wait until it ends or name another file; if it is gone, remove {}",
-          subject_, holder.pid, holder.host, holder.job.empty() ? "" : fmt::format(", job {}", holder.job), std::max(0.0, *age), path_));
+      throw Error(
+          fmt::format("{} is in use by {} (last sign of life {:.0f} s ago): wait until it ends or name another file; if it is gone, remove {}",
+                      subject_, name_of(holder), std::max(0.0, *age), path_));
     take_over(*seen, why);
   }
   throw Error(fmt::format("{} cannot be locked: several jobs want it; name another file", subject_));
@@ -162,9 +197,9 @@ void LockFile::acquire(const std::string& candidate) {
 
 /// Removes an abandoned lock. Between looking at it and renaming it another job may have put its own in place: that one is put back.
 void LockFile::take_over(const std::string& seen, const std::string& why) {
-  const std::string aside = io::temporary_name(path_ + ".old");
+  const std::string aside = io::temporary_name(path_);
   if (::rename(path_.c_str(), aside.c_str()) != 0) return;
-  const bool abandoned = contents_of(aside) == seen;
+  const bool abandoned = lock_text(aside) == seen;
   if (abandoned)
     log_warning(fmt::format("{}: lock taken over, {}", subject_, why));
   else
@@ -179,13 +214,13 @@ void LockFile::refresh(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     wake_.wait_for(lock, stop, refresh_interval, [] { return false; });
-    if (!stop.stop_requested() && contents_of(path_) == mine_) ::utimensat(AT_FDCWD, path_.c_str(), nullptr, 0);
+    if (!stop.stop_requested() && is_mine()) ::utimensat(AT_FDCWD, path_.c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
   }
 }
 
 void LockFile::check_still_mine() const {
-  const std::optional<std::string> now = contents_of(path_);
-  if (now == mine_) return;
+  if (is_mine()) return;
+  const std::optional<std::string> now = lock_text(path_);
   const LockHolder holder = LockHolder::parse(now.value_or(""));
   throw Error(
       now ? fmt::format("{} was taken over by process {} on {}: this job is stopped so that the two do not mix", subject_, holder.pid, holder.host)

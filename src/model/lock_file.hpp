@@ -50,6 +50,8 @@ class LockFile {
   void release() const noexcept;
 
  private:
+  /// Makes no calls that a handler of a signal may not make.
+  bool is_mine() const noexcept;
   void acquire(const std::string& candidate);
   void take_over(const std::string& seen, const std::string& why);
   void refresh(const std::stop_token& stop);

@@ -5,6 +5,7 @@
 #include <omp.h>
 #include <sched.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -157,7 +158,7 @@ std::optional<Index> granted_cores() {
 
 int automatic_threads(const Communicator& comm) {
   const std::vector<cpu_set_t> masks = masks_of_node(comm);
-  if (std::getenv("OMP_NUM_THREADS") != nullptr) return omp_get_max_threads();
+  if (threads_of_environment() > 0) return static_cast<int>(std::min(threads_of_environment(), most_threads()));
   cpu_set_t own;
   CPU_ZERO(&own);
   if (sched_getaffinity(0, sizeof own, &own) != 0) return 1;
@@ -186,6 +187,19 @@ NodeLoad busiest_node(const Communicator& comm, int threads) {
   for (std::size_t rank = 0; rank < all_cores.size(); ++rank)
     if (all_threads[rank] * busiest.cores > busiest.threads * all_cores[rank]) busiest = {all_threads[rank], all_cores[rank]};
   return busiest;
+}
+
+Index most_threads() { return 4 * std::max<Index>(1, ::sysconf(_SC_NPROCESSORS_ONLN)); }
+
+Index threads_of_environment() {
+  const char* const text = std::getenv("OMP_NUM_THREADS");  // "8", or "8,2" for nested regions
+  if (text == nullptr) return 0;
+  const long long threads = std::strtoll(text, nullptr, 10);  // what is too large for the type becomes its largest number
+  return threads > 0 ? threads : omp_get_max_threads();       // OpenMP ignores what is no number
+}
+
+void limit_threads() {
+  if (threads_of_environment() > most_threads()) omp_set_num_threads(static_cast<int>(most_threads()));
 }
 
 void set_threads(int threads) {

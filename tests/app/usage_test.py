@@ -89,6 +89,39 @@ class Usage(ProgramTest):
         self.assertIn("c.conf:7: option '--tol' is given twice, first in c.conf:6", errors)
         self.assertIn("cannot read the configuration file", self.mistake("fit", "X", "--config", "none.conf"))
 
+    def test_all_mistakes_of_one_command_at_once(self):
+        errors = self.mistakes("fit", "X", "-k", "0", "--memory", "lots", "--checkpoint-every", "soon", "--max-time", "8x", "--resume", "require")
+        for phrase in ("'n_components'", "--memory must be", "--checkpoint-every must be", "--max-time must be", "--resume require needs --checkpoint"):
+            self.assertEqual(sum(phrase in error for error in errors), 1, errors)
+        errors = self.mistakes("generate", "-o", "x", "--noise", "-1", "--density", "much", "--gzip", "10", "--kind", "topics", "-k", "0")
+        for phrase in ("--noise must be", "--density must be", "--gzip must be", "'--gzip' belongs to --kind dense", "'n_components'"):
+            self.assertEqual(sum(phrase in error for error in errors), 1, errors)
+
+    def test_errors_name_the_option(self):
+        self.assertIn("'--shuffle'", self.mistake("fit", "X", "--shuffle=x"))
+        self.assertIn("'--max-iter'", self.mistake("fit", "X", "--max-iter", "many"))
+
+    def test_times(self):
+        self.write("X.h5", X=positive_matrix())
+        for time in ("8min", "90s", "0:30", "2h", "1d", "1-12", "1:00:00"):
+            self.succeed("fit", "X.h5", "-k", "1", "--max-iter", "2", "--checkpoint", "c", "--max-time", time, "--checkpoint-every", time, "-o", "m.h5")
+        self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "m.h5"])
+
+    def test_config_grammar(self):
+        self.write("X.h5", X=positive_matrix())
+        self.config("")
+        self.succeed("fit", "X.h5", "-k", "1", "--config", "c.conf", "--max-iter", "1", "-o", "m.h5")
+        self.config("#first\n\t # second\noutput = a#b.h5\t# third\n  n-components=2\r\n")
+        self.succeed("fit", "X.h5", "--config", "c.conf", "--max-iter", "1")
+        self.assertEqual(self.read("a#b.h5", "H").shape, (2, 4))
+        os.remove(self.path("a#b.h5"))
+        for name in ("X.h5", "m.h5"):
+            os.remove(self.path(name))
+        self.config("tol =\n= 3\n")
+        self.assertEqual(len(self.mistakes("fit", "X", "--config", "c.conf")), 2)
+        self.config("n-components = 2\n")
+        self.assertIn("option '--config' is given twice", self.mistake("fit", "X", "--config", "c.conf", "--config=c.conf"))
+
     def test_command_line_wins_over_config(self):
         self.write("X.h5", X=positive_matrix())
         self.config("n-components = 3\nmax-iter = 7\ntol = 0\noutput = from_config.h5\nsave-w = false\n")

@@ -94,6 +94,7 @@ def run_program(a, command, *arguments):
                    check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
     with open(log) as f:
         records = [json.loads(line) for line in f]
+    records = records[max(i for i, r in enumerate(records) if r["event"] == "start"):]  # runs are added at the end
     return records[-1], [r["iteration_seconds"] for r in records if r.get("event") == "iteration"]
 
 

@@ -234,19 +234,61 @@ TEST(OutputFile, FollowsLinksAndKeepsAccessRights) {
   EXPECT_EQ(fs::status(folder.file("real.h5")).permissions(), fs::perms(0640));
 }
 
+TEST(OutputFile, FilesThatOnlyResembleTemporariesStay) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const std::string target = folder.file("out.h5");
+    const std::string host = io::host_name();
+    for (const std::string& ending :
+         {std::string("1"), host, host + "-999999999", host + "-x-0123456789abcdef", host + "-999999999-0123456789abcdeX"})
+      std::ofstream(target + ".part-" + ending) << "x";
+    fs::create_symlink("/dev/null", target + ".part-" + host + "-999999999-0123456789abcdef");
+    io::remove_stale_temporaries(target, true);
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 6);
+  });
+}
+
+TEST(OutputFile, TheLongestNameThatThereIsCanBeWritten) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::string target = folder.file(std::string(255, 'x'));
+  write_file(comm, target, 3);
+  EXPECT_TRUE(fs::exists(target));
+  folder.on_root([&] {
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 1);
+    const std::string other = folder.file(std::string(254, 'x') + "y");  // differs behind the part that is kept
+    std::ofstream(io::temporary_name(other)) << "x";
+    io::remove_stale_temporaries(target, true);
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 2);
+  });
+}
+
+TEST(OutputFile, ALinkToNothingIsFollowed) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    fs::create_symlink("second", folder.file("first"));
+    fs::create_symlink("file.h5", folder.file("second"));
+  });
+  write_file(comm, folder.file("first"), 3);
+  EXPECT_TRUE(fs::is_symlink(folder.file("first")));
+  EXPECT_TRUE(fs::is_regular_file(fs::symlink_status(folder.file("file.h5"))));
+}
+
 TEST(OutputFile, RemovesTemporariesOfDeadProcesses) {
   const Communicator comm;
   const TemporaryFolder folder;
   const std::string target = folder.file("out.h5");
-  const std::string dead = fmt::format("{}.part-{}-{}", target, io::host_name(), 999999999);
-  const std::string alive = fmt::format("{}.part-{}-{}", target, io::host_name(), ::getppid());
-  const std::string elsewhere = target + ".part-anotherhost-17";
+  const std::string dead = fmt::format("{}.part-{}-{}-0123456789abcdef", target, io::host_name(), 999999999);
+  const std::string alive = fmt::format("{}.part-{}-{}-0123456789abcdef", target, io::host_name(), ::getppid());
+  const std::string elsewhere = target + ".part-another-host-17-0123456789abcdef";
   const auto make = [&] {
     for (const std::string& name : {dead, alive, elsewhere}) std::ofstream(name) << "x";
   };
   folder.on_root([&] {
     make();
-    EXPECT_EQ(io::temporary_name(target), fmt::format("{}.part-{}-{}", target, io::host_name(), ::getpid()));
+    EXPECT_TRUE(io::temporary_name(target).starts_with(fmt::format("{}.part-{}-{}-", target, io::host_name(), ::getpid())));
+    EXPECT_NE(io::temporary_name(target), io::temporary_name(target));
   });
   write_file(comm, target, 3);
   EXPECT_FALSE(fs::exists(dead));

@@ -68,6 +68,8 @@ TEST(Checkpoint, NewestGenerationIsLoaded) {
     save_generation(comm, checkpoint, generation + 1);
   }
   Checkpoint checkpoint(comm, file);
+  checkpoint.remove();  // nothing: this job has neither loaded nor written them
+  EXPECT_TRUE(checkpoint.load().has_value());
   checkpoint.remove();
   EXPECT_FALSE(checkpoint.load().has_value());
   folder.on_root([&] { EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 1); });  // the lock
@@ -173,12 +175,57 @@ TEST(Checkpoint, CannotBeWritten) {
   expect_contains(message_of([&] { const Checkpoint checkpoint(comm, folder.file("")); }), "Is a directory");
 }
 
+TEST(Checkpoint, WhatAnotherProgramPutsInItsPlaceStays) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::string file = folder.file("ck.h5");
+  set_log_sink([](LogLevel, std::string_view) {});
+  Checkpoint checkpoint(comm, file);
+  save_generation(comm, checkpoint, 1);
+  folder.on_root([&] {
+    fs::remove(file);
+    std::ofstream(folder.file("other")) << "precious";
+    fs::rename(folder.file("other"), file);
+  });
+  save_generation(comm, checkpoint, 2);
+  folder.on_root([&] {
+    std::ofstream(folder.file("other")) << "precious too";
+    fs::rename(folder.file("other"), file);
+  });
+  checkpoint.remove();
+  folder.on_root([&] {
+    EXPECT_EQ(fs::file_size(file + ".damaged"), 8U);
+    EXPECT_EQ(fs::file_size(file), 12U);
+  });
+}
+
+TEST(Checkpoint, ARefusalTouchesNothing) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::string file = folder.file("ck.h5");
+  {
+    Checkpoint checkpoint(comm, file);
+    save_generation(comm, checkpoint, 1);
+    save_generation(comm, checkpoint, 2);
+  }
+  Checkpoint checkpoint(comm, file);
+  std::vector<std::string> seen;
+  const auto refuse_previous = [&](const CheckpointGeneration& generation) {
+    seen.push_back(generation.file);
+    if (generation.header.n_iter == 1) throw AgreedError("of another run");
+  };
+  EXPECT_EQ(message_of([&] { checkpoint.load(refuse_previous); }), "of another run");
+  EXPECT_EQ(seen, (std::vector<std::string>{file, file + ".prev"}));
+  checkpoint.remove();
+  EXPECT_TRUE(fs::exists(file) && fs::exists(file + ".prev"));
+}
+
 TEST(Checkpoint, RemovesWhatKilledJobsLeft) {
   const Communicator comm;
   const TemporaryFolder folder;
-  folder.on_root([&] { std::ofstream(folder.file("ck.h5.part-anotherhost-17")) << "x"; });
+  folder.on_root([&] { std::ofstream(folder.file("ck.h5.part-anotherhost-17-0123456789abcdef")) << "x"; });
   const Checkpoint checkpoint(comm, folder.file("ck.h5"));
-  EXPECT_FALSE(fs::exists(folder.file("ck.h5.part-anotherhost-17")));
+  EXPECT_FALSE(fs::exists(folder.file("ck.h5.part-anotherhost-17-0123456789abcdef")));
 }
 
 TEST(Checkpoint, EveryDifferenceIsNamed) {

@@ -201,6 +201,55 @@ TEST(LockFile, CannotBeMade) {
   folder.on_root([&] { expect_contains(message_of([&] { const LockFile lock(folder.file("missing/lock"), "it"); }), "No such file or directory"); });
 }
 
+/// What is in the place of the lock and is none is left alone, and not waited for.
+TEST(LockFile, WhatIsNoLockIsRefused) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const auto refusal = [&](const std::string& name) { return message_of([&] { const LockFile lock(folder.file(name), "it"); }); };
+    std::ofstream(folder.file("text")) << "precious\n";
+    std::ofstream(folder.file("long")) << LockHolder{"node7", 17, "", "", ""}.text() << std::string(5000, 'x');
+    std::filesystem::create_directory(folder.file("folder"));
+    EXPECT_EQ(::mkfifo(folder.file("fifo").c_str(), 0600), 0);
+    std::filesystem::create_symlink("/dev/zero", folder.file("device"));
+    std::filesystem::create_symlink("text", folder.file("link"));
+    std::filesystem::create_symlink("nothing", folder.file("dangling"));
+    expect_contains(refusal("text"), "text is another file, not a lock of this program");
+    expect_contains(refusal("long"), "long is another file, not a lock");
+    expect_contains(refusal("folder"), "folder is a folder, not a lock");
+    expect_contains(refusal("fifo"), "fifo is a FIFO or a device, not a lock");
+    for (const char* link : {"device", "link", "dangling"}) expect_contains(refusal(link), "is a symbolic link, not a lock");
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.file("")), std::filesystem::directory_iterator()), 7);
+    EXPECT_EQ(std::filesystem::file_size(folder.file("text")), 9U);
+  });
+}
+
+TEST(LockFile, NamesInALockDoNotReachTheTerminal) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    write_lock(folder.file("lock"), {"node\x1b[2J7", 4711, "", "4\a2", ""}, 5);
+    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }), "process 4711 on node\\x1b[2J7, job 4\\x072");
+  });
+}
+
+TEST(LockFile, LeftEmptyIsTakenOverLater) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const LogText log;
+    const auto make = [&](int age) {
+      write_lock(folder.file("lock"), {}, age);
+      std::ofstream(folder.file("lock"), std::ios::trunc).close();
+      const timespec now{::time(nullptr) - age, 0};
+      const timespec times[2] = {now, now};
+      ::utimensat(AT_FDCWD, folder.file("lock").c_str(), times, 0);
+    };
+    make(5);
+    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }), "it is in use by a job that has not yet written");
+    make(200);
+    const LockFile lock(folder.file("lock"), "it");
+    expect_contains(log.text(), "left empty");
+  });
+}
+
 /// Eight processes find the same abandoned lock at the same time: one gets it.
 TEST(LockFile, OneOfManyTakesOver) {
   const TemporaryFolder folder;

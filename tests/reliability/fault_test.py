@@ -201,7 +201,8 @@ class Fault(JobTest):
         self.assertEqual(identity(self.path("disk/model.h5")), before)
 
     def test_disk_full_while_the_log_is_written(self):
-        self.expect(self.start(2, {"log-json": "/dev/full"}), 0, "writing '/dev/full' failed, it is not continued")
+        self.small_disk("16k")
+        self.expect(self.start(2, {"log-json": "disk/log"}), 0, "writing 'disk/log' failed, it is not continued")
 
 
 if __name__ == "__main__":

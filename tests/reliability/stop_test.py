@@ -45,6 +45,13 @@ class Stop(JobTest):
         self.stop_and_go_on(2, lambda job: open(self.path("STOP"), "w").close(), "STOP")
         self.assertFalse(os.path.exists(self.path("STOP")))
 
+    def test_stop_file_with_contents_stays(self):
+        with open(self.path("STOP"), "w") as file:
+            file.write("notes of the user")
+        self.expect(self.start(1), STOPPED, "STOP' is not empty and stays")
+        with open(self.path("STOP")) as file:
+            self.assertEqual(file.read(), "notes of the user")
+
     def test_time_limit(self):
         slow = {"solver": "mu", "beta-loss": 1.5, "max-iter": 250}
         stopped = 0
@@ -130,7 +137,8 @@ class Stop(JobTest):
         os.rename(self.path("X.h5"), self.path("right.h5"))
         make_matrix(self.path("X.h5"), seed=2)
         self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",
-                    "alpha_W is 0 there and 0.5 now", "X is ", "--resume never")
+                    "alpha_W is 0 there and 0.5 now", "X is ", "remove it to start anew")
+        self.expect(self.start(1, {"n-components": 5, "resume": "never"}), 1, "belongs to other data or parameters")
         os.rename(self.path("right.h5"), self.path("X.h5"))
         self.expect(self.start(1, {"resume": "require"}), 0)
         self.expect_same_result(reference)

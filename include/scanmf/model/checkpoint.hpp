@@ -1,7 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -24,7 +26,7 @@ struct CheckpointGeneration {
 ///
 ///     FILE.lock    host, process and job; refreshed while the job lives; a lock whose job is gone is taken over, and the log says so
 ///     FILE         written beside its name, flushed, renamed (write_model)
-///     FILE.damaged a generation that load() found damaged
+///     FILE.damaged a generation that load() found damaged, or a file that another program has put into a generation's place
 class Checkpoint {
  public:
   /// Collective. Takes the lock. Throws AgreedError, naming host and process, when another job has it. Removes what killed jobs left half written.
@@ -42,17 +44,31 @@ class Checkpoint {
   template <Scalar T>
   void save(const ModelHeader& header, const ModelArrays<T>& arrays);
 
-  /// Collective. The newest generation that is not damaged, or nullopt when there is none at all. A damaged newer one is set aside with a warning
-  /// that says why. Throws AgreedError when all that exist are damaged, or when the file is of another format version.
-  std::optional<CheckpointGeneration> load();
+  /// Throws when a generation is not one of this run: nothing else may be replaced or removed. Collective.
+  using Check = std::function<void(const CheckpointGeneration&)>;
 
-  /// Collective. At the successful end: removes all generations. What cannot be removed is a warning.
+  /// Collective. The newest generation that is not damaged, or nullopt when there is none at all. A damaged newer one is set aside with a warning
+  /// that says why. Throws AgreedError, and touches nothing, when all that exist are damaged, when something else is in their place, when a file is
+  /// of another format version, and what `check`, which sees every whole generation, throws.
+  std::optional<CheckpointGeneration> load(const Check& check = {});
+
+  /// Collective. At the successful end: removes what load() has found and save() has written, nothing else. What cannot be removed is a warning.
   void remove();
 
+  /// Names of the other files that a checkpoint may have, the lock excepted.
+  static std::vector<std::string> files_beside(const std::string& file);
+
  private:
+  std::optional<std::string> damage_of(const std::string& generation);
+  void set_aside(const std::string& name, const std::string& why);
+  void keep_strangers();
+
   const Communicator& comm_;
   std::string file_;
-  std::unique_ptr<LockFile> lock_;  // on root
+  // On root.
+  std::unique_ptr<LockFile> lock_;
+  std::set<std::string> ours_;          // what tells the files that this run has loaded or written
+  std::vector<std::string> set_aside_;  // names
 };
 
 /// What differs between two lists of attributes, one text each ("alpha_W is 0.1 there and 0.2 now"); names in `may_change` may.

@@ -27,7 +27,7 @@ class Communicator;
 /// Cores this process may run on (its affinity mask), at least 1.
 int available_cores();
 
-/// Collective. Threads for this rank when nobody says how many: OMP_NUM_THREADS if it is set, else the cores it may run on,
+/// Collective. Threads for this rank when nobody says how many: OMP_NUM_THREADS if it is set (at most most_threads()), else the cores it may run on,
 /// shared with the ranks of the same node that may run there too, and no more than the processor time that the control group grants. At least 1.
 int automatic_threads(const Communicator& comm);
 
@@ -39,6 +39,15 @@ struct NodeLoad {
 
 /// Collective. The node with the most threads a core, when this rank runs `threads` threads.
 NodeLoad busiest_node(const Communicator& comm, int threads);
+
+/// Four for each core of the host: with more threads than that everything only takes longer, and with thousands it takes minutes or all memory.
+Index most_threads();
+
+/// Brings OMP_NUM_THREADS down to most_threads(), for what runs before set_threads(). OpenMP itself takes any number.
+void limit_threads();
+
+/// Threads that OMP_NUM_THREADS asks for, whatever OpenMP makes of it; 0 when it is not set.
+Index threads_of_environment();
 
 /// Sets the number of OpenMP threads of this rank (at least 1) and keeps BLAS single-threaded.
 void set_threads(int threads);

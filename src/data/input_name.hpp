@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+namespace scanmf::data {
+
+/// "FILE" or "FILE:/path/in/file", taken apart.
+struct InputName {
+  std::string file;
+  std::string path;  // empty: to be looked for
+};
+
+InputName parse_input(const std::string& input);
+
+}  // namespace scanmf::data

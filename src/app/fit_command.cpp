@@ -39,6 +39,7 @@ class FitRun {
     description_ = describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator));
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom) log_warning("--init-file is not used: it belongs to --init custom");
+    if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
     settle_random_generator(parameters_, description_.shape);
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
@@ -112,6 +113,7 @@ class FitRun {
       stored.emplace_back("estimator", generation.header.estimator);
       current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
       require_same(generation.file, stored, current);
+      check_complete(generation.file, generation.header, description_.shape);
     });
   }
 

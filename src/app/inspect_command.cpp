@@ -169,7 +169,9 @@ std::string readable(const Json& description) {
 
 /// "FILE:/path" names a matrix in any case.
 bool holds_factors(const Communicator& comm, const std::string& input) {
-  return input.find(":/") == std::string::npos && dataset_info(comm, input, "/H").has_value();
+  if (input.find(":/") != std::string::npos) return false;
+  check_sealed(comm, input);
+  return dataset_info(comm, input, "/H").has_value();
 }
 
 }  // namespace

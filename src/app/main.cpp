@@ -11,6 +11,7 @@
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/file_roles.hpp"
+#include "core/crash_note.hpp"
 #include "core/printable.hpp"
 #include "core/standard_streams.hpp"
 #include "io/posix_file.hpp"
@@ -134,6 +135,7 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
 
 int main(int argc, char** argv) {
   scanmf::open_standard_streams();
+  scanmf::CrashNote::print_when_crashing();
   const scanmf::MpiEnvironment mpi(argc, argv);
   scanmf::limit_threads();
   const scanmf::Communicator comm;

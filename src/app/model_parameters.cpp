@@ -22,7 +22,7 @@ bool same_value(const std::string& parameter, const Parameters& given, const Par
 }  // namespace
 
 Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header, const std::set<std::string>& may_change) {
-  Parameters result = parameters_from(header.estimator, header.params);
+  Parameters result = parameters_from(line.text("model"), header);
   std::vector<std::string> mistakes;
   if (line.is_given("estimator") && line.text("estimator") != header.estimator) {
     mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}", line.text("estimator"), header.estimator));

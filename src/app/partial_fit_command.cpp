@@ -35,7 +35,8 @@ class PartialFitRun {
     if (comm_.is_root()) exists = std::filesystem::exists(target_, error) ? 1 : 0;
     comm_.broadcast(std::span<Index>(&exists, 1));
     if (exists != 0) read_header();
-    parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
+    comm_.agree([&] { parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf); });
+    if (!header_ && parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
     if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);

@@ -52,8 +52,10 @@ class TransformRun {
     apply_threads(comm_, line_);
     header_ = read_model_header(comm_, model_);
     const bool is_model = !header_.estimator.empty();
-    parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"})
-                           : parameters_of_options(line_, header_.n_components);
+    comm_.agree([&] {
+      parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"})
+                             : parameters_of_options(line_, header_.n_components);
+    });
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name);
     check_output(comm_, target_, {description_.file, model_});

@@ -50,8 +50,8 @@ Index first_difference(const PosixFile& file, const ChecksumFooter& footer, Rang
   return range.end;
 }
 
-/// Reads the footer; the reason when there is none or it cannot be true.
-std::string read_footer(const std::string& path, ChecksumFooter& footer) {
+/// Reads the footer; the reason when there is none (`present` is false then) or it cannot be true.
+std::string read_footer(const std::string& path, ChecksumFooter& footer, bool& present) {
   const PosixFile file = PosixFile::open_for_reading(path);
   const Index size = file.size();
   constexpr auto footer_size = static_cast<Index>(sizeof(ChecksumFooter));
@@ -59,6 +59,7 @@ std::string read_footer(const std::string& path, ChecksumFooter& footer) {
   file.read(size - footer_size, std::as_writable_bytes(std::span(&footer, 1)));
   ChecksumFooter expected;
   expected.covered = footer.covered;
+  present = std::ranges::equal(footer.magic, expected.magic);
   if (footer != expected) return "it does not end with its checksums: it is truncated, was changed by another program, or is no file of scanmf";
   const auto largest = static_cast<std::uint64_t>(size);
   if (footer.covered > largest || static_cast<Index>(footer.covered) + checksum_bytes(static_cast<Index>(footer.covered)) != size)
@@ -136,18 +137,20 @@ std::vector<std::uint32_t> BlockChecksums::combine(const Communicator& comm, con
   return crc;
 }
 
-std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file) {
+Seal check_seal(const Communicator& comm, const std::string& file) {
   ChecksumFooter footer;
   std::string reason;
+  bool present = false;
   if (comm.is_root()) {
     try {
-      reason = read_footer(file, footer);
+      reason = read_footer(file, footer, present);
     } catch (const Error& error) {
       reason = error.what();
     }
   }
   reason = comm.broadcast(reason);
-  if (!reason.empty()) return reason;
+  present = comm.max<Index>(present ? 1 : 0) > 0;
+  if (!reason.empty()) return {present, reason};
   comm.broadcast(std::span<char>(reinterpret_cast<char*>(&footer), sizeof footer));
 
   const Index blocks = checksum_blocks(static_cast<Index>(footer.covered));
@@ -161,11 +164,14 @@ std::optional<std::string> find_mismatch(const Communicator& comm, const std::st
     reason = error.what();
   }
   for (const std::string& text : comm.allgather(reason))
-    if (!text.empty()) return text;
+    if (!text.empty()) return {present, text};
   bad = blocks - comm.max(blocks - bad);
-  if (bad == blocks) return std::nullopt;
+  if (bad == blocks) return {present, std::nullopt};
   const Index begin = bad * checksum_block;
-  return fmt::format("bytes {} to {} do not match their checksum", begin, std::min(begin + checksum_block, static_cast<Index>(footer.covered)));
+  const Index end = std::min(begin + checksum_block, static_cast<Index>(footer.covered));
+  return {present, fmt::format("bytes {} to {} do not match their checksum", begin, end)};
 }
+
+std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file) { return check_seal(comm, file).damage; }
 
 }  // namespace scanmf::io

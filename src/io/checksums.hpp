@@ -68,6 +68,15 @@ class BlockChecksums {
   std::vector<Share> shares_;
 };
 
+/// What the checksums of a file say of it.
+struct Seal {
+  bool present = false;               // the file ends with checksums
+  std::optional<std::string> damage;  // why they do not match, or why there are none; without the file's name
+};
+
+/// Collective. Reads every byte of `file`, shared out over ranks. Never fails: a file that cannot be read has no seal.
+Seal check_seal(const Communicator& comm, const std::string& file);
+
 /// Collective. nullopt when every byte of `file` matches its checksums; else what is wrong, without the file's name.
 std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file);
 

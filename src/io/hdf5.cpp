@@ -3,13 +3,20 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <filesystem>
+#include <limits>
+#include <system_error>
 
+#include "core/checked.hpp"
+#include "core/crash_note.hpp"
 #include "io/hdf5_internal.hpp"
 #include "scanmf/core/error.hpp"
 
@@ -95,6 +102,7 @@ void fail(const std::string& action, const std::string& place) {
 
 File File::open(const std::string& name, Access access) {
   const Lock lock;
+  const CrashNote note(name);
   silence();
   check_readable(name);
   if (H5Fis_hdf5(name.c_str()) <= 0) throw Error(fmt::format("{} is not an HDF5 file", name));
@@ -117,6 +125,7 @@ File File::create(const std::string& name) {
 
 bool File::exists(const std::string& path) const {
   const Lock lock;
+  const CrashNote note(place(path));
   // H5Lexists wants every link on the way to exist.
   for (std::size_t end = path.find('/', 1); end != std::string::npos; end = path.find('/', end + 1))
     if (path[end - 1] != '/' && H5Lexists(id(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
@@ -126,16 +135,19 @@ bool File::exists(const std::string& path) const {
 
 bool File::is_group(const std::string& path) const {
   const Lock lock;
+  const CrashNote note(place(path));
   return exists(path) && object_type(id(), path) == H5O_TYPE_GROUP;
 }
 
 bool File::is_dataset(const std::string& path) const {
   const Lock lock;
+  const CrashNote note(place(path));
   return exists(path) && object_type(id(), path) == H5O_TYPE_DATASET;
 }
 
 std::vector<std::string> File::members(const std::string& group) const {
   const Lock lock;
+  const CrashNote note(place(group));
   const GroupHandle handle(check(H5Gopen2(id(), group.c_str(), H5P_DEFAULT), "open group", place(group)));
   std::vector<std::string> names;
   check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_name, &names), "list", place(group));
@@ -165,6 +177,27 @@ void File::write_vector(const std::string& path, std::span<const T> values) {
   const Lock lock;
   const Dataset written = create_dataset<T>(path, {static_cast<Index>(values.size())});
   written.write_rows(Range{0, static_cast<Index>(values.size())}, values.data());
+}
+
+Index Dataset::stored_bytes() const {
+  const Lock lock;
+  return static_cast<Index>(std::min<hsize_t>(H5Dget_storage_size(id()), std::numeric_limits<Index>::max()));
+}
+
+void Dataset::check_stored() const {
+  const Lock lock;
+  constexpr Index deflate_limit = 1032;  // deflate's best: bytes for one byte
+  std::optional<Index> stated = type_.bytes;
+  for (const Index length : dimensions_) stated = stated ? checked_product({*stated, length}) : stated;
+  std::vector<char> name(PATH_MAX + 1, '\0');  // of the file that holds it: a link may lead into another one
+  H5Fget_name(id(), name.data(), name.size());
+  std::error_code unknown;
+  const auto file_bytes = static_cast<Index>(std::filesystem::file_size(name.data(), unknown));
+  const Index stored = stored_bytes();
+  const bool fits = !unknown && stored <= file_bytes && file_offset().value_or(0) <= file_bytes - stored;
+  if (fits && stated && (chunk_.empty() ? *stated <= stored : *stated / deflate_limit <= stored)) return;
+  throw Error(fmt::format("{}: {} of {} are stated, but the file holds {} bytes of them: it is truncated, was not written to its end, or is damaged",
+                          place(), fmt::join(dimensions_, " x "), type_.name, stored));
 }
 
 void File::close() {

@@ -135,6 +135,11 @@ class Dataset {
   /// Byte offset of the elements in the file, when they lie there contiguous, unfiltered and allocated.
   std::optional<Index> file_offset() const;
 
+  /// Bytes that the elements take in the file, compressed as they are; 0: never written.
+  Index stored_bytes() const;
+  /// Throws Error when the file cannot hold all elements that the shape states: memory is not allocated for a lie.
+  void check_stored() const;
+
   /// Reads whole rows [rows.begin, rows.end), converted to T; any length. T as of native_type.
   template <class T>
   void read_rows(Range rows, T* to) const;

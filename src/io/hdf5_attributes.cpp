@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
+#include "core/crash_note.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_internal.hpp"
 #include "scanmf/core/error.hpp"
@@ -18,20 +22,29 @@ AttributeHandle open_attribute(const File& file, const std::string& object, cons
   return AttributeHandle(check(id, "open", place_of(file, object, attribute)));
 }
 
-Index element_count(const AttributeHandle& attribute) {
-  const SpaceHandle space(H5Aget_space(attribute.get()));
-  return H5Sget_simple_extent_npoints(space.get());  // 0 for an empty one (H5S_NULL)
+constexpr Index most_elements = 65536;        // of an attribute: lists of columns are the longest that are in use
+constexpr Index most_bytes = Index{1} << 20;  // of one element
+
+/// Elements of an attribute, 0 for an empty one (H5S_NULL). Throws Error when there are more, or larger ones, than an attribute has.
+Index element_count(const AttributeHandle& attribute, const std::string& place) {
+  const SpaceHandle space(check(H5Aget_space(attribute.get()), "read the shape of", place));
+  const TypeHandle type(check(H5Aget_type(attribute.get()), "read the type of", place));
+  const auto count = static_cast<Index>(check(H5Sget_simple_extent_npoints(space.get()), "read the shape of", place));
+  const auto bytes = static_cast<Index>(std::min<std::size_t>(H5Tget_size(type.get()), std::numeric_limits<Index>::max()));
+  if (count <= most_elements && bytes <= most_bytes) return count;
+  throw Error(fmt::format("{} says that it has {} elements of {} bytes: no attribute does, the file is damaged", place, count, bytes));
 }
 
 template <class T>
 std::vector<T> read_numbers(const AttributeHandle& attribute, const std::string& place) {
-  std::vector<T> values(static_cast<std::size_t>(element_count(attribute)));
+  std::vector<T> values(static_cast<std::size_t>(element_count(attribute, place)));
   if (!values.empty()) check(H5Aread(attribute.get(), native_type<T>(), values.data()), "read", place);
   return values;
 }
 
+/// The text of an attribute of one element.
 std::string read_text(const AttributeHandle& attribute, const std::string& place) {
-  const TypeHandle type(H5Aget_type(attribute.get()));
+  const TypeHandle type(check(H5Aget_type(attribute.get()), "read the type of", place));
   if (H5Tis_variable_str(type.get()) > 0) {
     char* text = nullptr;
     check(H5Aread(attribute.get(), type.get(), &text), "read", place);
@@ -71,11 +84,13 @@ void write_new(const File& file, const std::string& object, const std::string& a
 
 bool File::has_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;
+  const CrashNote note(place_of(*this, object, attribute));
   return H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT) > 0;
 }
 
 std::vector<std::string> File::attribute_names(const std::string& object) const {
   const Lock lock;
+  const CrashNote note(place(object));
   std::vector<std::string> names;
   check(H5Aiterate_by_name(id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_attribute_name, &names, H5P_DEFAULT),
         "list the attributes of", place(object));
@@ -84,9 +99,10 @@ std::vector<std::string> File::attribute_names(const std::string& object) const 
 
 std::optional<AttributeValue> File::read_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;
-  const AttributeHandle handle = open_attribute(*this, object, attribute);
-  if (handle.get() < 0 || element_count(handle) != 1) return std::nullopt;
   const std::string place = place_of(*this, object, attribute);
+  const CrashNote note(place);
+  const AttributeHandle handle = open_attribute(*this, object, attribute);
+  if (handle.get() < 0 || element_count(handle, place) != 1) return std::nullopt;
   const TypeHandle type(H5Aget_type(handle.get()));
   switch (describe_type(type.get()).kind) {
     case ElementClass::boolean:
@@ -111,11 +127,13 @@ std::optional<std::string> File::read_string_attribute(const std::string& object
 
 std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;
+  const std::string place = place_of(*this, object, attribute);
+  const CrashNote note(place);
   const AttributeHandle handle = open_attribute(*this, object, attribute);
   if (handle.get() < 0) return std::nullopt;
   const TypeHandle type(H5Aget_type(handle.get()));
   if (!describe_type(type.get()).is_number()) return std::nullopt;
-  return read_numbers<Index>(handle, place_of(*this, object, attribute));
+  return read_numbers<Index>(handle, place);
 }
 
 void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value, StringStorage storage) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/crash_note.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_internal.hpp"
 #include "scanmf/core/error.hpp"
@@ -178,6 +179,7 @@ Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
 
 Dataset File::dataset(const std::string& path) const {
   const Lock lock;
+  const CrashNote note(place(path));
   if (!is_dataset(path)) throw Error(fmt::format("{} has no dataset {}", name_, path));
   DatasetHandle handle(check(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), "open", place(path)));
   Dataset plain(std::move(handle), name_, path);
@@ -244,6 +246,7 @@ std::optional<RawType> Dataset::raw_type() const {
 
 void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) const {
   const Lock lock;
+  const CrashNote note(place());
   std::array<hsize_t, H5S_MAX_RANK> start{};
   for (std::size_t d = 0; d < chunk_number.size(); ++d) start[d] = static_cast<hsize_t>(chunk_number[d] * chunk_[d]);
   const Range rows = {chunk_number[0] * chunk_[0], (chunk_number[0] + 1) * chunk_[0]};
@@ -266,6 +269,7 @@ void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) c
 template <class T>
 void Dataset::read_rows(Range rows, T* to) const {
   const Lock lock;
+  const CrashNote note(place());
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
     if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) refuse_read(*this, rows);
@@ -275,6 +279,7 @@ void Dataset::read_rows(Range rows, T* to) const {
 template <class T>
 void Dataset::read_part(Range rows, Range columns, T* to) const {
   const Lock lock;
+  const CrashNote note(place());
   const std::array<hsize_t, 2> start = {static_cast<hsize_t>(rows.begin), static_cast<hsize_t>(columns.begin)};
   const std::array<hsize_t, 2> count = {static_cast<hsize_t>(rows.size()), static_cast<hsize_t>(columns.size())};
   const SpaceHandle memory(H5Screate_simple(2, count.data(), nullptr));

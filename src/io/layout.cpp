@@ -13,6 +13,7 @@ Extent create_dataset(hdf5::File& file, const DatasetLayout& layout) {
   return {dataset.file_offset().value_or(0), layout.bytes()};
 }
 
+/// As AnnData's readers want them: strings of variable length.
 void write_dataframe_attributes(hdf5::File& file, const std::string& group) {
   file.write_attribute(group, "encoding-type", "dataframe");
   file.write_attribute(group, "encoding-version", "0.2.0");
@@ -35,7 +36,7 @@ std::vector<Extent> create_layout(const std::string& path, const FileLayout& lay
     if (group.dataframe) write_dataframe_attributes(file, group.path);
   }
   for (const AttributesLayout& object : layout.attributes)
-    for (const auto& [name, value] : object.values) file.write_attribute(object.object, name, value);
+    for (const auto& [name, value] : object.values) file.write_attribute(object.object, name, value, hdf5::StringStorage::fixed);
   file.close();
   return extents;
 }

@@ -27,6 +27,7 @@ struct GroupLayout {
   bool dataframe = false;  // described as AnnData does: a table whose only column is the index, dataset _index
 };
 
+/// Their strings have fixed lengths (HDF5's code for others does not survive a damaged file), at most 64 KiB together with name and type.
 struct AttributesLayout {
   std::string object;  // a group or dataset; "/" is the file itself
   std::vector<std::pair<std::string, hdf5::AttributeValue>> values;

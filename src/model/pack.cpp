@@ -102,6 +102,7 @@ class Unpacker {
 /// One list of the members for both directions.
 template <class Header, class Action>
 void for_each_member(Header& header, Action& action) {
+  action(header.schema_release);
   action(header.estimator);
   action(header.dtype);
   action(header.n_components);

@@ -26,6 +26,7 @@ struct ModelLayout {
 Attributes root_attributes(const ModelHeader& header, DataType type) {
   Attributes attributes{{"format", std::string(model_format_name)},
                         {"format_version", model_format_version},
+                        {"schema_release", model_schema_release},
                         {"estimator", header.estimator},
                         {"n_components", header.n_components},
                         {"n_features_in", header.n_features_in},
@@ -35,6 +36,15 @@ Attributes root_attributes(const ModelHeader& header, DataType type) {
                         {"converged", header.converged},
                         {"dtype", std::string(name_of(type))}};
   if (header.n_steps) attributes.emplace_back("n_steps", *header.n_steps);
+  return attributes;
+}
+
+/// A text that is too long for an attribute (the command line, when options list thousands of things) is cut, and says so.
+Attributes cut_to_fit(Attributes attributes) {
+  constexpr std::size_t most_bytes = 32768;
+  for (auto& [name, value] : attributes)
+    if (auto* const text = std::get_if<std::string>(&value); text != nullptr && text->size() > most_bytes)
+      *text = text->substr(0, most_bytes) + " ... (cut)";
   return attributes;
 }
 
@@ -51,8 +61,10 @@ ModelLayout lay_out(const ModelHeader& header, const ModelArrays<T>& arrays) {
   layout.history = layout.file.datasets.size();
   for (const auto& [name, values] : header.history) layout.add({"/history/" + name, {static_cast<Index>(values.size())}, io::StoredType::float64});
   for (const char* group : {"/params", "/history", "/state", "/provenance"}) layout.file.groups.push_back({group});
-  layout.file.attributes = {
-      {"/", root_attributes(header, data_type_of<T>)}, {"/params", header.params}, {"/state", header.state}, {"/provenance", header.provenance}};
+  layout.file.attributes = {{"/", root_attributes(header, data_type_of<T>)},
+                            {"/params", header.params},
+                            {"/state", header.state},
+                            {"/provenance", cut_to_fit(header.provenance)}};
   return layout;
 }
 

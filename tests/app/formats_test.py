@@ -6,7 +6,7 @@ import unittest
 import h5py
 import numpy as np
 
-from program import ProgramTest, positive_matrix
+from program import ProgramTest, attributes, positive_matrix
 
 GENES = [f"gene {j}" for j in range(7)] + ["Größe"]
 CELLS = [f"cell{i}" for i in range(30)]
@@ -138,7 +138,7 @@ class Initialisation(ProgramTest):
                 self.assertIn("from the counter generator", result.stderr)
                 self.assertLess(np.abs(H - self.fit(*options, name="one.h5", ranks=0)[1]).max(), 1e-11)
                 with h5py.File(self.path("m.h5"), "r") as model:
-                    self.assertEqual(model["params"].attrs["random_generator"], "counter")
+                    self.assertEqual(attributes(model["params"])["random_generator"], "counter")
         self.write("wide.h5", X=positive_matrix(12, 50))  # m < n: the sketch is of the rows
         found = []
         for ranks in [None, 0]:

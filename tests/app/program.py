@@ -71,5 +71,10 @@ class ProgramTest(unittest.TestCase):
             return file[dataset][()]
 
 
+def attributes(item):
+    """Attributes of an HDF5 object; strings of fixed length, which h5py gives as bytes, as text."""
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in item.attrs.items()}
+
+
 def positive_matrix(rows=6, columns=4, seed=0):
     return np.random.RandomState(seed).uniform(0.1, 1.0, (rows, columns))

@@ -46,7 +46,7 @@ inline ModelHeader example_header(Index m, Index n, Index k) {
   header.params = {{"alpha_W", 0.25}, {"batch_size", Index{1024}}, {"fresh_restarts", false}, {"init", std::string("nndsvda")}, {"shuffle", true}};
   for (Index j = 0; j < n; ++j) header.feature_names.push_back("gène " + std::to_string(j) + (j % 3 == 0 ? " 氨" : ""));
   for (Index i = 0; i < m; ++i) header.obs_names.push_back(i == 1 ? "" : "cell-" + std::to_string(i));
-  header.history = {{"cost", {3.5, 2.25, std::numeric_limits<double>::infinity()}}, {"iteration", {1, 2, 3}}, {"seconds", {}}};
+  header.history = {{"cost", {3.5, 2.25, std::numeric_limits<double>::infinity()}}, {"iteration", {1, 2, 3}}, {"seconds", {0.5, 0.25, 0.125}}};
   header.state = {{"best_cost", 1e-300}, {"next_batch", Index{1} << 40}};
   header.provenance = {{"command", std::string("scanmf fit \"a b.h5\" --tol 0")}, {"ranks", Index{3}}};
   return header;

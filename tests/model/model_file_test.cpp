@@ -94,7 +94,7 @@ TYPED_TEST(ModelFile, ReadsWhatWasWritten) {
       expect_equal(read_model_header(comm, file), header);
       expect_equal(read_model_Ht<T>(comm, file), Ht);
       expect_equal(read_model_W<T>(comm, file, partition), W);
-      expect_equal(read_model_slice<T>(comm, file, "/state/A", mine), A);
+      expect_equal(read_model_slice<T>(comm, file, "/state/A", {n, k}, mine), A);
       const RowPartition other(m, m, 3, comm.size());  // a restart that distributes the rows otherwise
       expect_equal(read_model_W<T>(comm, file, other), example_W<T>(other, comm.rank(), k));
       EXPECT_EQ(find_damage(comm, file), std::nullopt);
@@ -119,6 +119,7 @@ TEST(ModelFileOfDoubles, WithoutW) {
   const std::string file = folder.file("model.h5");
   const Matrix<double> Ht = example_rows<double>({0, 4}, k, 2);
   ModelHeader header = example_header(100, 4, k);
+  header.estimator = "nmf";
   header.n_steps.reset();
   header.obs_names.clear();
   header.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
@@ -129,7 +130,7 @@ TEST(ModelFileOfDoubles, WithoutW) {
   EXPECT_TRUE(std::isnan(read.reconstruction_err));
   EXPECT_NE(message_of([&] { read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size())); }).find("has no dataset /W"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { read_model_slice<double>(comm, file, "/state/A", {0, 1}); }).find("no dataset /state/A"), std::string::npos);
+  EXPECT_NE(message_of([&] { read_model_slice<double>(comm, file, "/state/A", {4, k}, {0, 1}); }).find("no dataset /state/A"), std::string::npos);
 }
 
 TEST(ModelFileOfDoubles, RefusesWOfOtherData) {
@@ -189,16 +190,30 @@ TEST(ModelFileOfDoubles, RefusesWhatIsNoModel) {
   EXPECT_NE(message("newer.h5").find("reads version 1"), std::string::npos) << message("newer.h5");
 }
 
-/// A file of each released format version is kept: it is read for ever, or refused with both versions named.
-TEST(ModelFileOfDoubles, FormatVersion1) {
+/// Files of each release of the schema are kept: they are read for ever.
+TEST(ModelFileOfDoubles, Release1) {
   const Communicator comm;
-  const std::string file = SCANMF_TEST_DATA "/models/format_version_1.h5";
-  EXPECT_EQ(find_damage(comm, file), std::nullopt);
-  expect_equal(read_model_header(comm, file), example_header(5, 4, k));
-  expect_equal(read_model_Ht<double>(comm, file), example_rows<double>({0, 4}, k, 2));
-  const RowPartition partition(5, 5, 2, comm.size());
-  expect_equal(read_model_W<double>(comm, file, partition), example_W<double>(partition, comm.rank(), k));
-  expect_equal(read_model_slice<double>(comm, file, "/state/A", {1, 4}), example_rows<double>({1, 4}, k, 3));
+  for (const std::string name : {"nmf", "minibatch"}) {
+    const std::string file = SCANMF_TEST_DATA "/models/release_1_" + name + ".h5";
+    EXPECT_EQ(find_damage(comm, file), std::nullopt);
+    const ModelHeader header = read_model_header(comm, file);
+    EXPECT_EQ(header.schema_release, 1);
+    EXPECT_EQ(header.n_steps.value_or(0), name == "nmf" ? 0 : 6);
+    EXPECT_EQ(header.n_iter, name == "nmf" ? 4 : 2);
+    EXPECT_EQ(header.feature_names, (std::vector<std::string>{"gène 0 氨", "gène 1", "gène 2", "gène 3 氨"}));
+    EXPECT_EQ(header.obs_names, (std::vector<std::string>{"cell-0", "", "cell-2", "cell-3", "cell-4"}));
+    EXPECT_EQ(header.history.size(), name == "nmf" ? 3u : 5u);
+    EXPECT_EQ(header.params.size(), name == "nmf" ? 14u : 18u);
+    EXPECT_EQ(read_model_Ht<double>(comm, file)(0, 1), name == "nmf" ? 0.9644155793174763 : 0.6865434180635671);
+    const RowPartition partition(5, 5, 2, comm.size());
+    EXPECT_EQ(read_model_W<double>(comm, file, partition).columns(), k);
+  }
+  const std::string file = SCANMF_TEST_DATA "/models/release_1_minibatch.h5";
+  EXPECT_EQ(read_model_slice<double>(comm, file, "/state/A", {4, k}, {1, 4}).rows(), 3);
+  EXPECT_NE(message_of([&] {
+              read_model_slice<double>(comm, file, "/state/A", {5, k}, {1, 4});
+            }).find("expected 5 x 3, found 4 x 3"),
+            std::string::npos);
 }
 
 TEST(ModelFileOfDoubles, KeepsThePreviousGeneration) {
@@ -234,9 +249,15 @@ TEST(ModelFileOfDoubles, H5pyReadsEverything) {
 import h5py, numpy as np, sys
 f = h5py.File(sys.argv[1], "r")
 a = dict(f.attrs)
-assert a["format"] == "scanmf-model" and isinstance(a["format"], str)
+assert a["format"] == b"scanmf-model"  # of fixed length
+def fixed(name, item):
+    kinds = [h5py.check_string_dtype(value) for value in [getattr(item, "dtype", None)] + [item.attrs.get_id(a).dtype for a in item.attrs] if value is not None]
+    assert all(kind is None or kind.length is not None for kind in kinds), (name, kinds)
+fixed("/", f)
+f.visititems(fixed)
+assert a["schema_release"] == 2
 assert a["format_version"] == 1 and a["n_components"] == 3 and a["n_features_in"] == 9000 and a["n_samples"] == 7
-assert a["estimator"] == "minibatch-nmf" and a["n_iter"] == 12 and a["n_steps"] == 34 and a["dtype"] == "float32"
+assert a["estimator"] == b"minibatch-nmf" and a["n_iter"] == 12 and a["n_steps"] == 34 and a["dtype"] == b"float32"
 assert a["reconstruction_err"] == 0.1 + 0.2
 assert a["converged"] is np.True_ or (a["converged"] == True and a["converged"].dtype == np.bool_)
 value = lambda i, j, salt: np.float32(((i * 131 + j * 17 + salt * 7) % 8191) / 4)
@@ -247,11 +268,11 @@ assert np.array_equal(f["W"][()], np.fromfunction(lambda i, c: value(i, c, 1), (
 names = f["feature_names"].asstr()[()]
 assert names[0] == "g\u00e8ne 0 \u6c28" and names[8999] == "g\u00e8ne 8999", names
 assert list(f["obs_names"].asstr()[:3]) == ["cell-0", "", "cell-2"]
-assert f["history/cost"].dtype == np.float64 and list(f["history/iteration"]) == [1, 2, 3] and f["history/seconds"].shape == (0,)
+assert f["history/cost"].dtype == np.float64 and list(f["history/iteration"]) == [1, 2, 3] and f["history/seconds"].shape == (3,)
 p = dict(f["params"].attrs)
-assert p["init"] == "nndsvda" and p["alpha_W"] == 0.25 and p["batch_size"] == 1024 and p["shuffle"].dtype == np.bool_ and not p["fresh_restarts"]
+assert p["init"] == b"nndsvda" and p["alpha_W"] == 0.25 and p["batch_size"] == 1024 and p["shuffle"].dtype == np.bool_ and not p["fresh_restarts"]
 assert f["state"].attrs["next_batch"] == 2 ** 40
-assert f["provenance"].attrs["command"].startswith("scanmf fit")
+assert f["provenance"].attrs["command"].startswith(b"scanmf fit")
 )",
                                    file);
     if (status) EXPECT_EQ(*status, 0);

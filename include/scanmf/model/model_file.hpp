@@ -19,9 +19,14 @@ using Attributes = std::vector<std::pair<std::string, Attribute>>;
 /// Value of the root attribute `format`, and the version that this program writes and reads.
 constexpr const char* model_format_name = "scanmf-model";
 constexpr Index model_format_version = 1;
+/// Root attribute `schema_release`: what a version has gained since it was first written, which readers of any release can do without.
+///   1    no such attribute; strings of variable length
+///   2    strings of fixed length
+constexpr Index model_schema_release = 2;
 
 /// Everything of a model but its large arrays; replicated.
 struct ModelHeader {
+  Index schema_release = model_schema_release;
   std::string estimator = "nmf";  // "nmf" or "minibatch-nmf"
   DataType dtype = DataType::float64;
   Index n_components = 0;
@@ -64,8 +69,13 @@ template <Scalar T>
 void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header, const ModelArrays<T>& arrays,
                  bool keep_previous = false);
 
-/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Refuses other format versions with both
-/// named.
+/// Collective. Throws AgreedError when `file` ends with checksums that do not match its contents: to be called before HDF5 sees what may be a model.
+/// True: it ends with checksums, and they match.
+bool check_sealed(const Communicator& comm, const std::string& file);
+
+/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Every byte of a file with checksums is
+/// compared with them before HDF5 sees it; the shapes, types and ranges of everything in it are checked (model/schema.hpp) before any of its arrays
+/// is read. Throws the same AgreedError on every rank, with file, path, what was expected and what was found; another format version with both named.
 ModelHeader read_model_header(const Communicator& comm, const std::string& file);
 
 /// Collective. Ht (n × k), replicated, from /H (k × n), converted to T.
@@ -76,9 +86,9 @@ Matrix<T> read_model_Ht(const Communicator& comm, const std::string& file);
 template <Scalar T>
 Matrix<T> read_model_W(const Communicator& comm, const std::string& file, const RowPartition& partition);
 
-/// Collective. Rows [rows.begin, rows.end) of a state array.
+/// Collective. Rows [rows.begin, rows.end) of a state array that must have the shape `expected`.
 template <Scalar T>
-Matrix<T> read_model_slice(const Communicator& comm, const std::string& file, const std::string& path, Range rows);
+Matrix<T> read_model_slice(const Communicator& comm, const std::string& file, const std::string& path, const Shape& expected, Range rows);
 
 /// Collective. True when every stored checksum of the file matches its contents (and there is one for each dataset); the reason otherwise.
 std::optional<std::string> find_damage(const Communicator& comm, const std::string& file);

@@ -1,0 +1,145 @@
+"""Ways to spoil a file: its bytes, or what an HDF5 file says; and the checksums of scanmf's own files, made right again afterwards."""
+import struct
+import zlib
+
+import h5py
+import numpy as np
+
+MAGIC = b"scanmf checksums"
+BLOCK = 1 << 20
+FOOTER = len(MAGIC) + 24
+WORDS = [0, 1, 2, 3, 7, 255, 256, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 60, 2 ** 61, 2 ** 62, 2 ** 63 - 1, 2 ** 63, 2 ** 64 - 1]
+
+
+def covered(contents):
+    """The bytes of a file without its checksums, and whether it had some."""
+    if contents[-FOOTER:-24] != MAGIC:
+        return contents, False
+    return contents[:struct.unpack("<Q", contents[-16:-8])[0]], True
+
+
+def sealed(contents):
+    """The same bytes with right checksums."""
+    contents = covered(contents)[0]
+    contents += bytes(-len(contents) % 8)
+    sums = [zlib.crc32(contents[at:at + BLOCK]) for at in range(0, len(contents), BLOCK)]
+    return contents + struct.pack(f"<{len(sums)}I", *sums) + MAGIC + struct.pack("<3Q", 1, len(contents), BLOCK)
+
+
+def seal(path):
+    with open(path, "rb") as file:
+        contents = file.read()
+    with open(path, "wb") as file:
+        file.write(sealed(contents))
+
+
+def spoil_bytes(contents, random):
+    """The bytes of a file with some of them changed, missing or added."""
+    changed = bytearray(contents)
+    for _ in range(random.choice([1, 1, 1, 2, 4, 16])):
+        at = random.randrange(max(1, len(changed)))
+        how = random.randrange(8)
+        if how < 3:
+            changed[at:at + 1] = bytes([random.choice([0, 1, 0x7F, 0x80, 0xFF, random.randrange(256)])])
+        elif how == 3:
+            changed[at:at + 1] = bytes([changed[at] ^ 1 << random.randrange(8)] if changed else [])
+        elif how == 4:
+            at -= at % 4
+            changed[at:at + 8] = struct.pack("<Q", random.choice(WORDS))
+        elif how == 5:
+            width = random.choice([4, 8, 64, 512])
+            changed[at:at + width] = bytes([random.choice([0, 0xFF])]) * len(changed[at:at + width])
+        elif how == 6:
+            there = random.randrange(max(1, len(changed)))
+            changed[at:at + 16] = changed[there:there + 16]
+        elif random.randrange(4) == 0:
+            del changed[at:]
+        else:
+            del changed[at:at + random.randrange(1, 9)]
+    return bytes(changed)
+
+
+def spoil_text(contents, random):
+    """Bytes, and numbers that no matrix should hold."""
+    if random.randrange(2):
+        return spoil_bytes(contents, random)
+    words = contents.replace(b",", b" , ").replace(b"\n", b" \n ").split(b" ")
+    odd = [b"1e400", b"-1e400", b"99999999999999999999", b"-9223372036854775809", b"nan", b"inf", b"-1", b"0x10", b"", b"\0", b"1e-400", b"\xff\xfe",
+           b"9" * 400, b"%", b"%%MatrixMarket", b"\"", b"4611686018427387904"]
+    for _ in range(random.choice([1, 1, 2, 5])):
+        words[random.randrange(len(words))] = random.choice(odd)
+    return b" ".join(words).replace(b" , ", b",").replace(b" \n ", b"\n")
+
+
+def odd_value(random):
+    return random.choice([-1, 0, 2 ** 62, 2 ** 63 - 1, -2 ** 63, np.nan, np.inf, -np.inf, 1e300, "", "x", "nmf" * 9, b"\xff\xfe", True, np.zeros(5),
+                          np.zeros(0), np.zeros((2, 2), int), np.array(["a", "b"], "S"), np.float32(1.5), np.int8(3), h5py.Empty("f8")])
+
+
+def odd_shape(shape, random):
+    shape = list(shape)
+    if not shape or random.randrange(4) == 0:
+        return random.choice([(), (0,), (1,), (2 ** 30,), (2 ** 62,), (3, 0), (0, 3), (2 ** 31, 2 ** 31), (2, 2, 2), (2 ** 40, 12)])
+    axis = random.randrange(len(shape))
+    shape[axis] = random.choice([0, 1, max(0, shape[axis] - 1), shape[axis] + 1, 2 * shape[axis], 2 ** 30, 2 ** 33, 2 ** 60])
+    return tuple(shape)
+
+
+def replace_dataset(file, name, random):
+    """Another shape, type or contents under the same name; shapes that would be large are stated and never written."""
+    old = file[name]
+    attributes = dict(old.attrs)
+    values = old[()] if old.size is not None and old.size < 10 ** 6 else np.zeros(3)
+    how = random.randrange(6)
+    shape, dtype = old.shape, old.dtype
+    del file[name]
+    if how == 0:
+        shape = odd_shape(shape, random)
+        chunks = tuple(max(1, min(64, length)) for length in shape) if shape and random.randrange(2) else None
+        space = h5py.h5s.create_simple(shape) if shape else h5py.h5s.create(h5py.h5s.SCALAR)
+        properties = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if chunks:
+            properties.set_chunk(chunks)
+        h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, dcpl=properties)
+    elif how == 1:
+        kinds = ["f2", "f4", "f8", ">f8", "i1", "u8", "i4", "S3", "S1", "?", np.dtype([("a", "f8"), ("b", "i4")]), "c16", h5py.string_dtype()]
+        file.create_dataset(name, shape if np.prod(shape, dtype=float) < 10 ** 6 else (3,), random.choice(kinds))
+    elif how in (2, 3) and isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and values.size:
+        flat = values.reshape(-1).copy()
+        odd = [0, 1, -1, np.nan, np.inf, 1e300] if flat.dtype.kind == "f" else [0, 1, np.iinfo(flat.dtype).max, np.iinfo(flat.dtype).min, flat.size]
+        for _ in range(random.choice([1, 3, flat.size])):
+            flat[random.randrange(flat.size)] = random.choice(odd)
+        file[name] = flat.reshape(values.shape)
+    elif how == 4 and isinstance(values, np.ndarray) and values.ndim:
+        cut = random.choice([values[:-1], values[:0], np.concatenate([values, values]), np.moveaxis(values, 0, -1)])
+        if cut.dtype.kind == "O":
+            file.create_dataset(name, data=cut, dtype=h5py.string_dtype())
+        else:
+            file[name] = cut
+    elif how == 5:
+        file.create_group(name)
+    if name in file:
+        for key, value in attributes.items():
+            file[name].attrs[key] = value
+
+
+def spoil_structure(path, random):
+    """An HDF5 file that is whole, but says something else: attributes, shapes, types, elements, names."""
+    with h5py.File(path, "r+") as file:
+        for _ in range(random.choice([1, 1, 1, 2, 3])):
+            names = ["/"]
+            file.visit(names.append)
+            name = random.choice(names)
+            item = file[name]
+            if random.randrange(2) and len(item.attrs):
+                key = random.choice(sorted(item.attrs))
+                if random.randrange(4) == 0:
+                    del item.attrs[key]
+                else:
+                    item.attrs[key] = odd_value(random)
+            elif isinstance(item, h5py.Dataset):
+                replace_dataset(file, name, random)
+            elif name != "/" and random.randrange(3) == 0:
+                del file[name]
+            else:
+                item.attrs[random.choice(["k", "shape", "_index", "encoding-type"])] = odd_value(random)

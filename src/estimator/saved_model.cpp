@@ -67,6 +67,14 @@ void check_elements(const std::string& file, const char* path, const Matrix<T>& 
       refuse(file, fmt::format("an element of {}", path), "a finite number, not negative", std::to_string(value));
 }
 
+/// The release of the models' schema since when a parameter is in them; older models have its default. Whoever adds a parameter raises
+/// model_schema_release and names it here.
+Index first_release(const std::string& name) {
+  static const std::vector<std::pair<std::string, Index>> later = {};
+  const auto found = std::ranges::find(later, name, &std::pair<std::string, Index>::first);
+  return found == later.end() ? 1 : found->second;
+}
+
 /// Whether a stored value is of the type that the parameter has; a whole number stands for a floating-point one, too.
 bool same_type(const Attribute& stored, const Attribute& own) {
   return stored.index() == own.index() || (std::holds_alternative<Index>(stored) && std::holds_alternative<double>(own));
@@ -107,16 +115,17 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   Parameters parameters;
   parameters.estimator = header.estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
   for (const std::string& name : parameters.names())
-    if (find(header.params, name) == nullptr) refuse(file, fmt::format("attribute {} of /params", name), "a value", "none");
+    if (first_release(name) <= header.schema_release && find(header.params, name) == nullptr)
+      refuse(file, fmt::format("attribute {} of /params", name), "a value", "none");
   try {
     for (const auto& [name, value] : header.params) parameters.set(name, text_of(value));
   } catch (const UsageError& error) {
     throw Error(fmt::format("{}: /params: {}", file, error.what()));
   }
   for (const auto& [name, value] : parameter_attributes(parameters, parameters.random_state.value_or(0)))
-    if (const Attribute& stored = *find(header.params, name); !same_type(stored, value))
+    if (const Attribute* const stored = find(header.params, name); stored != nullptr && !same_type(*stored, value))
       refuse(file, fmt::format("attribute {} of /params", name), fmt::format("{} {}", type_name(value), text_of(value)),
-             fmt::format("{} {}", type_name(stored), text_of(stored)));
+             fmt::format("{} {}", type_name(*stored), text_of(*stored)));
   if (const std::vector<std::string> mistakes = parameters.validate(); !mistakes.empty())
     throw Error(fmt::format("{}: /params: {}", file, mistakes.front()));
   if (parameters.n_components.value_or(header.n_components) != header.n_components)

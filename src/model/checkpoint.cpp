@@ -95,20 +95,8 @@ std::optional<CheckpointGeneration> Checkpoint::load(const Check& check) {
       damage.push_back(fmt::format("{} is damaged: {}", name, *reason));
       continue;
     }
-<<<<<<< HEAD
-    whole.push_back({name, read_model_header(comm_, name)});
+    whole.push_back({name, read_verified_header(comm_, name)});
     if (check) check(whole.back());
-=======
-    if (!damage.empty()) {
-      // Set aside, or the next save would put the damaged generation in the place of the good one.
-      comm_.agree([&] {
-        if (comm_.is_root() && ::rename(file_.c_str(), damaged_name(file_).c_str()) != 0)
-          io::throw_system_error(fmt::format("{} cannot be renamed to {}", file_, damaged_name(file_)), errno);
-      });
-      if (comm_.is_root()) log_warning(fmt::format("checkpoint {}; kept as {}; the generation before it is used", damage[0], damaged_name(file_)));
-    }
-    return CheckpointGeneration{generation, read_verified_header(comm_, generation)};
->>>>>>> 7486a84 (Models and checkpoints are read by a schema: checksums before HDF5 sees a byte, then every shape, type and number, before any array; strings are found without HDF5's heap code; a crash names what was being read; a driver for malformed files)
   }
   const bool newest_is_whole = !whole.empty() && whole.front().file == file_;
   comm_.agree([&] {

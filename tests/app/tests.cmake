@@ -14,10 +14,7 @@ scanmf_add_program_test(streaming_test RANKS 1 2 4 TIMEOUT 900)
 scanmf_add_program_test(errors_test RANKS 0 2 3 TIMEOUT 900)
 scanmf_add_program_test(commands_test RANKS 0 1 2 3 TIMEOUT 900)
 scanmf_add_program_test(formats_test RANKS 0 2 4 TIMEOUT 900)
-<<<<<<< HEAD
 scanmf_add_program_test(option_pairs_test RANKS 0 TIMEOUT 900)
 scanmf_add_program_test(files_test RANKS 0 2 TIMEOUT 900)
-=======
 scanmf_add_program_test(malformed_test RANKS 0 2 TIMEOUT 900)
->>>>>>> 7486a84 (Models and checkpoints are read by a schema: checksums before HDF5 sees a byte, then every shape, type and number, before any array; strings are found without HDF5's heap code; a crash names what was being read; a driver for malformed files)
 scanmf_add_program_test(large_test RANKS 2 TIMEOUT 900)

@@ -2,107 +2,148 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
 #include "app/commands.hpp"
-#include "app/import.hpp"
-#include "app/input_reader.hpp"
 #include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
-#include "data/csc_to_csr.hpp"
+#include "formats/formats.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
 namespace {
 
-bool ends_with(const std::string& name, std::initializer_list<const char*> endings) {
-  std::string lower;
-  for (const char c : name) lower.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  if (lower.ends_with(".gz")) lower.resize(lower.size() - 3);
-  return std::any_of(endings.begin(), endings.end(), [&](const char* ending) { return lower.ends_with(ending); });
+using formats::Format;
+using formats::Imported;
+using formats::ImportOptions;
+
+constexpr std::array<std::pair<const char*, Format>, 6> format_names = {{{"idx", Format::idx},
+                                                                         {"npy", Format::npy},
+                                                                         {"npz", Format::npz},
+                                                                         {"matrix-market", Format::matrix_market},
+                                                                         {"text", Format::text},
+                                                                         {"hdf5", Format::hdf5}}};
+
+/// yes and true, no and false; nullopt for auto.
+std::optional<bool> choice(const CommandLine& line, const char* option) {
+  const std::string text = line.text(option);
+  if (text == "auto") return std::nullopt;
+  return text == "yes" || text == "true";
 }
 
-/// The format by the first bytes, or else by the name.
-std::string find_format(const std::string& name) {
-  std::error_code error;
-  if (name.find(":/") != std::string::npos && !std::filesystem::exists(name, error)) return "hdf5";  // FILE:/path/in/file
-  InputReader file(name);
-  std::array<char, 16> head{};
-  const Index bytes = file.read(head.data(), static_cast<Index>(head.size()));
-  const std::string_view text(head.data(), static_cast<std::size_t>(bytes));
-  if (text.starts_with("\x93NUMPY")) return "npy";
-  if (text.starts_with("%%MatrixMarket") || ends_with(name, {".mtx"})) return "matrix-market";
-  if (bytes > 4 && head[0] == 0 && head[1] == 0 && head[2] >= 0x08 && head[2] <= 0x0E) return "idx";
-  if (text.starts_with("\x89HDF")) return "hdf5";
-  const bool readable = std::none_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 9; });
-  if (readable && (bytes == 0 || ends_with(name, {".csv", ".tsv", ".txt", ".tab", ".dat"}))) return "text";
-  throw Error(fmt::format("the format of '{}' is unknown; name it with option '--format'", name));
+std::optional<char> parse_delimiter(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  if (text == "tab" || text == "\\t") return '\t';
+  if (text == "space") return ' ';
+  const std::string_view impossible = "\"\n\r+-.0123456789eE";
+  if (text.size() == 1 && impossible.find(text[0]) == std::string_view::npos) return text[0];
+  throw UsageError(fmt::format("option '--delimiter' takes one character, tab, space or auto, not '{}'", text));
+}
+
+std::vector<std::string> parse_missing(const std::string& text) {
+  std::vector<std::string> words;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find(',', begin), text.size());
+    words.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
+/// The same on every rank; files of names are read later. Throws UsageError.
+ImportOptions parse_options(const CommandLine& line) {
+  ImportOptions options;
+  if (line.text("dtype") != "auto") options.dtype = choose_dtype(line, DataType::float64);
+  options.transpose = choice(line, "transpose");
+  options.allow_missing = line.flag("allow-missing");
+  options.text.header = choice(line, "header");
+  options.text.row_names = choice(line, "row-names");
+  options.text.delimiter = parse_delimiter(line.text("delimiter"));
+  if (line.text("decimal") != "auto") options.text.decimal = line.text("decimal")[0];
+  options.text.missing = parse_missing(line.text("na"));
+  options.feature_type = line.text("feature-type");
+  constexpr Index usual_memory = Index{1} << 30;  // for rows of CSR; each gigabyte of them takes a reading of the file
+  options.memory = parse_memory(line.text("memory"), usual_memory).value_or(std::numeric_limits<Index>::max());
+  return options;
 }
 
 /// Collective. The format of all inputs, as given or as root finds it.
-std::string choose_format(const Communicator& comm, const CommandLine& line) {
-  std::string format = line.text("format");
+Format choose_format(const Communicator& comm, const CommandLine& line) {
+  auto format = static_cast<Index>(Format::text);
   comm.agree([&] {
-    if (comm.is_root() && format == "auto") format = find_format(line.inputs().front());
+    if (!comm.is_root()) return;
+    const std::string named = line.text("format");
+    for (const auto& [name, value] : format_names)
+      if (named == name) format = static_cast<Index>(value);
+    if (named == "auto") format = static_cast<Index>(formats::recognise(line.inputs().front()));
   });
-  format = comm.broadcast(format);
-  if (line.inputs().size() > 1 && format != "idx") throw UsageError(fmt::format("several inputs are joined for IDX files only, not for {}", format));
-  return format;
+  comm.broadcast(std::span<Index>(&format, 1));
+  return static_cast<Format>(format);
 }
 
-/// Collective. The one thing to be done with a matrix in HDF5 already.
-MatrixDescription describe_csc(const Communicator& comm, const std::string& input) {
-  MatrixDescription description = describe_matrix(comm, input, "NMF");
-  comm.agree([&] {
-    if (description.format == FileFormat::csc) return;
-    throw Error(fmt::format("{}:{} is {} in HDF5 already: use it as it is", description.file, description.path,
-                            description.format == FileFormat::dense ? "dense" : "CSR"));
-  });
-  return description;
+/// Options that say nothing of this format are a mistake. The same on every rank.
+void check_options(const CommandLine& line, Format format) {
+  const auto* const name = std::find_if(format_names.begin(), format_names.end(), [format](const auto& one) { return one.second == format; })->first;
+  if (line.inputs().size() > 1 && format != Format::idx)
+    throw UsageError(fmt::format("several inputs are joined for IDX files only, not for {}", name));
+  for (const char* const option : {"header", "row-names", "delimiter", "decimal", "na"})
+    if (line.is_given(option) && format != Format::text)
+      throw UsageError(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
+  if (line.is_given("feature-type") && format != Format::matrix_market)
+    throw UsageError(fmt::format("option '--feature-type' is for folders of 10x Genomics, but '{}' is {}", line.inputs().front(), name));
 }
 
-/// Local. Becomes CSR, so that it can be streamed.
-Imported import_csc(const MatrixDescription& csc, data::MatrixFileWriter& out, const CommandLine& line, Index memory) {
-  with_scalar(choose_dtype(line, csc.data_type), [&]<Scalar T>() {
-    data::write_csc_as_csr<T>(csc, memory, out);
-    return 0;
-  });
-  return {csc.shape, csc.stored};
+/// Files of a folder of 10x Genomics, which are all inputs; none for other inputs.
+std::vector<std::string> files_of(const std::string& input) {
+  std::vector<std::string> files;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(input, error)) files.push_back(entry.path().string());
+  return files;
 }
 
-Imported import_files(const CommandLine& line, const std::string& format, data::MatrixFileWriter& out) {
-  const std::vector<std::string>& files = line.inputs();
-  std::optional<DataType> dtype;
-  if (line.text("dtype") != "auto") dtype = choose_dtype(line, DataType::float64);
-  if (format == "idx") return import_idx(files, out, dtype);
-  if (format == "npy") return import_npy(files.front(), out, dtype);
-  if (format == "matrix-market") return import_matrix_market(files.front(), out, dtype);
-  return import_text(files.front(), out, dtype);
+Imported import_files(const CommandLine& line, Format format, const ImportOptions& options, const MatrixDescription& description,
+                      data::MatrixFileWriter& out) {
+  const std::string& first = line.inputs().front();
+  switch (format) {
+    case Format::idx:
+      return formats::import_idx(line.inputs(), out, options);
+    case Format::npy:
+      return formats::import_npy(first, out, options);
+    case Format::npz:
+      return formats::import_npz(first, out, options);
+    case Format::matrix_market:
+      return formats::import_matrix_market(first, out, options);
+    case Format::hdf5:
+      return formats::import_hdf5(description, out, options);
+    case Format::text:
+      break;
+  }
+  return formats::import_text(first, out, options);
 }
 
 }  // namespace
 
 int convert(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
+  ImportOptions options = parse_options(line);
   const std::string target = line.text("output");
-  check_output(comm, target, line.inputs());
-  const std::string format = choose_format(comm, line);
-  constexpr Index usual_memory = Index{1} << 30;  // for rows of CSR; each gigabyte of them takes a reading of the file
-  const Index memory = parse_memory(line.text("memory"), usual_memory).value_or(std::numeric_limits<Index>::max());
-  MatrixDescription csc;
-  if (format == "hdf5") {
-    csc = describe_csc(comm, line.inputs().front());
-    check_output(comm, target, {csc.file});
+  check_output(comm, target, files_of(line.inputs().front()));
+  const Format format = choose_format(comm, line);
+  check_options(line, format);
+  MatrixDescription description;
+  if (format == Format::hdf5) {
+    description = describe_matrix(comm, line.inputs().front(), "NMF");
+    check_output(comm, target, {description.file});
   }
   comm.agree([&] {  // one rank is enough: reading and inflating set the pace
     if (!comm.is_root()) return;
+    if (line.is_given("row-names-from")) options.row_names = formats::read_names(line.text("row-names-from"));
+    if (line.is_given("feature-names-from")) options.feature_names = formats::read_names(line.text("feature-names-from"));
     data::MatrixFileWriter out(target);
-    const Imported written = format == "hdf5" ? import_csc(csc, out, line, memory) : import_files(line, format, out);
-    if (written.shape.rows == 0) throw Error(fmt::format("'{}': Found array with 0 sample(s)", line.inputs().front()));
-    if (written.shape.columns == 0) throw Error(fmt::format("'{}': Found array with 0 feature(s)", line.inputs().front()));
+    const Imported written = import_files(line, format, options, description, out);
     out.commit();
     const std::string stored = written.stored ? fmt::format(", {} non-zeros", *written.stored) : "";
     log.print(fmt::format("X of {} x {}{}: {}\n", written.shape.rows, written.shape.columns, stored, target));

@@ -5,9 +5,15 @@
 
 namespace scanmf::data {
 
-/// Local. Writes a CSC matrix as CSR, /X with its names, in T. Columns ascend within a row; duplicates stay. Besides the bounds of rows and columns
-/// it takes `memory` bytes: the file is read once for each group of rows that fits. Errors: wrong indices, as of load_matrix.
+struct SparseWriting {
+  Index memory = Index{1} << 30;  // for rows of CSR that come of CSC
+  bool allow_missing = false;     // NaN may be written
+};
+
+/// Local. Writes a sparse matrix as CSR, /X without names, in T. Of CSC, columns ascend within a row; duplicates stay. Besides the bounds of rows and
+/// columns that takes `memory` bytes: the file is read once for each group of rows that fits. Errors: wrong indices, as of load_matrix; infinite
+/// numbers, and NaN unless it is allowed.
 template <Scalar T>
-void write_csc_as_csr(const MatrixDescription& csc, Index memory, MatrixFileWriter& out);
+void write_as_csr(const MatrixDescription& sparse, const SparseWriting& options, MatrixFileWriter& out);
 
 }  // namespace scanmf::data

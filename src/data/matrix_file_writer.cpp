@@ -79,6 +79,8 @@ void DenseWriter::write_rows(Index first, Index rows, const void* elements) {
   room_.expect_at_most(rows * row_bytes_, write);
 }
 
+void DenseWriter::write_columns(Index first, Index columns, const void* elements) { dataset_->write_columns(first, columns, elements); }
+
 DenseWriter::~DenseWriter() = default;
 
 CsrWriter::CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group, Shape shape, hdf5::NumberType values)

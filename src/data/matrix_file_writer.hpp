@@ -27,6 +27,8 @@ class DenseWriter {
   ~DenseWriter();
   /// Rows [first, first + rows), elements of the matrix's own type.
   void write_rows(Index first, Index rows, const void* elements);
+  /// Columns [first, first + columns) of all rows. For matrices that are not compressed.
+  void write_columns(Index first, Index columns, const void* elements);
 
  private:
   DiskRoom& room_;

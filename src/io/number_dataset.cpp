@@ -75,13 +75,24 @@ void NumberDataset::write_rows(Index first, Index rows, const void* elements) {
     check(H5Dset_extent(handle_.get(), lengths.data()), "extend", place_);
     rows_ = first + rows;
   }
-  std::vector<hsize_t> start(dimensions_.size(), 0);
-  std::vector<hsize_t> count(dimensions_.begin(), dimensions_.end());
-  start[0] = static_cast<hsize_t>(first);
-  count[0] = static_cast<hsize_t>(rows);
-  const SpaceHandle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
+  std::vector<Index> start(dimensions_.size(), 0);
+  std::vector<Index> count = dimensions_;
+  start[0] = first;
+  count[0] = rows;
+  write_part(start, count, elements);
+}
+
+void NumberDataset::write_columns(Index first, Index columns, const void* elements) {
+  if (columns > 0) write_part({0, first}, {dimensions_[0], columns}, elements);
+}
+
+void NumberDataset::write_part(const std::vector<Index>& first, const std::vector<Index>& count, const void* elements) {
+  const Lock lock;
+  const std::vector<hsize_t> begin(first.begin(), first.end());
+  const std::vector<hsize_t> lengths(count.begin(), count.end());
+  const SpaceHandle memory(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr));
   const SpaceHandle target(H5Dget_space(handle_.get()));
-  check(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), "select rows of", place_);
+  check(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, begin.data(), nullptr, lengths.data(), nullptr), "select a part of", place_);
   check(H5Dwrite(handle_.get(), type_id(type_), memory.get(), target.get(), H5P_DEFAULT, elements), "write", place_);
 }
 

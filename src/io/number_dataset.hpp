@@ -16,12 +16,16 @@ class NumberDataset {
 
   /// Rows [first, first + rows) from elements of the dataset's own type. A growing dataset is extended to hold them.
   void write_rows(Index first, Index rows, const void* elements);
-  /// The same behind the last row of a growing dataset.
+  /// 2-D datasets: columns [first, first + columns) of all rows.
+  void write_columns(Index first, Index columns, const void* elements);
+  /// Rows behind the last row of a growing dataset.
   void append(Index rows, const void* elements) { write_rows(rows_, rows, elements); }
 
   Index rows() const { return rows_; }
 
  private:
+  void write_part(const std::vector<Index>& first, const std::vector<Index>& count, const void* elements);
+
   DatasetHandle handle_;
   std::string place_;
   NumberType type_;

@@ -22,7 +22,8 @@ MAY_INCLUDE = {
     "init": ["core", "linalg", "parallel", "data"],
     "model": ["core", "linalg", "parallel", "io"],
     "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init", "model"],
-    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator"],
+    "formats": ["core", "io", "data"],
+    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "formats"],
 }
 
 # Library header -> the places that may include it: folders of src and include/scanmf, or the beginning of a file's path.
@@ -32,6 +33,7 @@ LIBRARY_PLACES = {
     r"cblas\w*\.h|lapacke?\w*\.h": ["linalg/lapack."],
     r"boost/program_options.*": ["app/"],
     r"hwy/.*": ["linalg/"],
+    r"zip\.h": ["formats/zip_archive."],
 }
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|anaconda|conda-forge|golang|rubygems|ghcr|docker|quay)\.(org|io|com)\b"

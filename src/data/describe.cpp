@@ -5,6 +5,7 @@
 
 #include "data/load.hpp"
 #include "data/locate.hpp"
+#include "data/npy.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -106,8 +107,18 @@ std::vector<std::string> cell_names(const File& file, const std::string& group, 
   return {};
 }
 
+/// A .npy file, which is the matrix itself.
+MatrixDescription describe_array(const data::InputName& name, const std::string& estimator) {
+  if (!name.path.empty())
+    throw Error(fmt::format("'{}' is a .npy file, which has nothing inside that {} could name: leave it out", name.file, name.path));
+  MatrixDescription matrix = data::describe_npy(name.file);
+  data::check_not_empty(matrix.shape, estimator, data::place_of(matrix));
+  return matrix;
+}
+
 MatrixDescription describe_file(const std::string& input, const std::string& estimator, const std::vector<std::string>& preferred) {
   const data::InputName name = data::parse_input(input);
+  if (data::is_npy(name.file)) return describe_array(name, estimator);
   const File file = File::open(name.file);
   MatrixDescription matrix;
   matrix.file = name.file;
@@ -160,14 +171,9 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   for (std::string* part : {&matrix.parts.values, &matrix.parts.indices, &matrix.parts.indptr}) *part = comm.broadcast(*part);
   matrix.element_type = comm.broadcast(matrix.element_type);
   matrix.layout = comm.broadcast(matrix.layout);
-  std::array<Index, 8> numbers = {static_cast<Index>(matrix.format),
-                                  matrix.shape.rows,
-                                  matrix.shape.columns,
-                                  matrix.stored,
-                                  static_cast<Index>(matrix.data_type),
-                                  matrix.transposed ? 1 : 0,
-                                  matrix.columns_in_file,
-                                  static_cast<Index>(matrix.columns.size())};
+  std::array<Index, 8> numbers = {
+      static_cast<Index>(matrix.format),    matrix.shape.rows,         matrix.shape.columns,   matrix.stored,
+      static_cast<Index>(matrix.data_type), matrix.transposed ? 1 : 0, matrix.columns_in_file, static_cast<Index>(matrix.columns.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};

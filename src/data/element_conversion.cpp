@@ -10,7 +10,7 @@
 namespace scanmf::data {
 namespace {
 
-using hdf5::RawType;
+using io::RawType;
 
 /// The bits of an IEEE float16.
 struct Half {
@@ -79,6 +79,15 @@ void convert(const std::byte* from, Index count, Target* to) {
   }
 }
 
+template <class Target>
+void convert_long_doubles(const std::byte* from, Index count, Target* to) {
+  for (Index i = 0; i < count; ++i) {
+    long double value = 0;
+    std::memcpy(&value, from + i * static_cast<Index>(sizeof value), sizeof value);
+    to[i] = static_cast<Target>(value);
+  }
+}
+
 template <class Target, class Source>
 Conversion<Target> in_order(bool swapped) {
   return swapped ? convert<Target, Source, true> : convert<Target, Source, false>;
@@ -106,6 +115,7 @@ Conversion<T> conversion_from(const RawType& type) {
   if constexpr (std::is_floating_point_v<T>) {
     if (type.kind == RawType::Kind::floating) {
       if (type.bytes == 2) return in_order<T, Half>(type.swapped);
+      if (type.bytes == 16) return convert_long_doubles<T>;
       return type.bytes == 4 ? in_order<T, float>(type.swapped) : in_order<T, double>(type.swapped);
     }
   }

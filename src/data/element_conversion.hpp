@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "io/hdf5.hpp"
+#include "io/raw_type.hpp"
 
 namespace scanmf::data {
 
@@ -14,11 +14,11 @@ using Conversion = void (*)(const std::byte* from, Index count, T* to);
 
 /// The conversion for elements of this type; T = float, double for any type, std::int32_t and Index for integers.
 template <class T>
-Conversion<T> conversion_from(const hdf5::RawType& type);
+Conversion<T> conversion_from(const io::RawType& type);
 
 /// True when the bytes in the file are those of T in memory.
 template <class T>
-bool is_native(const hdf5::RawType& type);
+bool is_native(const io::RawType& type);
 
 /// Undoes HDF5's shuffle filter: byte b of element i lies at b · (size / element_bytes) + i; a rest shorter than an element is not shuffled.
 void unshuffle(const std::byte* from, Index size, Index element_bytes, std::byte* to);

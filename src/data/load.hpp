@@ -26,7 +26,9 @@ inline bool held_dense(const MatrixDescription& description, const LoadOptions& 
   return description.kind() == StorageKind::csr && elements >= tiny && static_cast<double>(description.stored) >= options.dense_from * elements;
 }
 
-/// "FILE:/path", for messages.
-inline std::string place_of(const MatrixDescription& description) { return description.file + ":" + description.path; }
+/// "FILE:/path", or "FILE" for a .npy file, for messages.
+inline std::string place_of(const MatrixDescription& description) {
+  return description.path.empty() ? description.file : description.file + ":" + description.path;
+}
 
 }  // namespace scanmf::data

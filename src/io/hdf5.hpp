@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "io/raw_type.hpp"
 #include "scanmf/core/types.hpp"
 
 /// A thin layer over the HDF5 C API: identifiers that close themselves, and one throwing function a call. Files are opened with the plain driver,
@@ -85,13 +86,7 @@ struct ElementType {
   bool is_number() const { return kind == ElementClass::floating || kind == ElementClass::integer || kind == ElementClass::boolean; }
 };
 
-/// How the bytes of an element lie in the file, for types that plain C++ can read.
-struct RawType {
-  enum class Kind { floating, signed_integer, unsigned_integer };
-  Kind kind = Kind::floating;
-  Index bytes = 0;
-  bool swapped = false;  // the other byte order than this machine's
-};
+using io::RawType;
 
 /// A chunk as it lies in the file.
 struct RawChunk {

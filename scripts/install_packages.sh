@@ -7,7 +7,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libopenblas-dev libhdf5-openmpi-dev
-       libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev libdeflate-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
+       libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev libdeflate-dev liblzf-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
 example=(dataset-fashion-mnist)
 text=(bible-kjv bible-kjv-text)

@@ -4,7 +4,7 @@
 #include <optional>
 #include <span>
 
-#include "data/stored_array.hpp"
+#include "data/array.hpp"
 #include "scanmf/linalg/tile.hpp"
 
 namespace scanmf::data {
@@ -45,7 +45,7 @@ struct PartCursor {
 };
 
 /// Gives a part the next unit of columns of a dense array; behind the last one the cursor goes on below the part's rows.
-inline void take_columns(const StoredArray& array, PartCursor& cursor, Part& part) {
+inline void take_columns(const Array& array, PartCursor& cursor, Part& part) {
   part.columns = {cursor.column, std::min(array.columns(), cursor.column + array.unit_columns())};
   cursor.column = part.columns.end;
   if (cursor.column < array.columns()) return;

@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <utility>
+
 #include "scanmf/core/timer.hpp"
 
 namespace scanmf::data {

@@ -12,8 +12,7 @@ template <Scalar T>
 class DenseChunkFeed : public BlockFeed<T> {
  public:
   /// height: rows of a chunk.
-  DenseChunkFeed(const StoredArray& array, const ExchangePlan& plan, int rank, Index height)
-      : array_(array), plan_(plan), rank_(rank), height_(height) {}
+  DenseChunkFeed(const Array& array, const ExchangePlan& plan, int rank, Index height) : array_(array), plan_(plan), rank_(rank), height_(height) {}
 
   Index blocks(Index step) const override { return plan_.count_read(step, rank_, height_) > 0 ? 1 : 0; }
   Slot<T> make_slot() const override;
@@ -29,7 +28,7 @@ class DenseChunkFeed : public BlockFeed<T> {
   }
 
  private:
-  const StoredArray& array_;
+  const Array& array_;
   const ExchangePlan& plan_;
   int rank_;
   Index height_;

@@ -115,7 +115,7 @@ void CsrFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> s
 
 template <Scalar T>
 void CsrFeed<T>::finish_block(Slot<T>& slot) const {
-  settle_rows(slot.block.rows(), slot.row_begin.data(), slot.column.data(), slot.value.data(), check_sign_);
+  settle_rows(slot.block.rows(), slot.row_begin.data(), slot.column.data(), slot.value.data(), check_sign_, reader_.selected());
 }
 
 template class CsrFeed<float>;

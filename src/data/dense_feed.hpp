@@ -15,7 +15,7 @@ template <Scalar T>
 class DenseFeed : public BlockFeed<T> {
  public:
   /// block_rows: a multiple of the tile rows.
-  DenseFeed(const StoredArray& array, const RowPartition& partition, int rank, Index block_rows)
+  DenseFeed(const Array& array, const RowPartition& partition, int rank, Index block_rows)
       : array_(array), partition_(partition), rank_(rank), block_rows_(block_rows) {}
 
   Index blocks(Index batch) const override;
@@ -29,7 +29,7 @@ class DenseFeed : public BlockFeed<T> {
 
  private:
   Range rows_of(Index batch, Index block) const;
-  const StoredArray& array_;
+  const Array& array_;
   const RowPartition& partition_;
   int rank_;
   Index block_rows_;

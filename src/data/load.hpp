@@ -1,6 +1,5 @@
 #pragma once
 
-#include "data/stored_array.hpp"
 #include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf::data {
@@ -13,8 +12,13 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
 
-/// Local. The dataset of a dense matrix, checked against its description.
-StoredArray open_dense(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes);
+/// Dense X whose transpose the file holds.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+
+/// Sparse matrices: the same one, described without transposition: CSR of the transpose is CSC of X, and the reverse. Throws Error where columns are
+/// selected from what is not CSR then.
+MatrixDescription without_transposition(const MatrixDescription& description);
 
 /// Throws scikit-learn's message when there are no rows or no columns.
 void check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place);

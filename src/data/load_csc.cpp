@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/dense_rows.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -159,10 +160,13 @@ class Transposition {
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
   std::optional<hdf5::File> file;
+  std::optional<FileWatch> watch;
   std::optional<SparseReader<T>> reader;
   comm.agree([&] {
+    watch.emplace(description);
     file = hdf5::File::open(description.file);
     reader.emplace(*file, description, options.piece_bytes);
+    watch->add(reader->files());
   });
   Transposition<T> transposition(comm, *reader, description.shape, options);
   const bool dense = held_dense(description, options);
@@ -173,6 +177,7 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   CsrRows<T> rows = transposition.transpose(partition, inspection);
   std::optional<LocalRows<T>> packed;
   comm.agree([&] {
+    watch->check();
     const Index local_rows = partition.local_rows(comm.rank());
     settle_rows(local_rows, rows.row_begin.data(), rows.column.data(), rows.value.data(), options.check_sign);
     if (dense) packed.emplace(comm, partition, description.shape.columns);

@@ -1,4 +1,5 @@
 #include "data/dense_rows.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -33,7 +34,7 @@ CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& part
       const Range elements = {positions[0], positions[rows.size()]};
       reader.read_columns(elements, own.column.data() + filled);
       reader.read_values(elements, own.value.data() + filled);
-      filled = settle_rows(rows.size(), bounds, own.column.data(), own.value.data(), options.check_sign);
+      filled = settle_rows(rows.size(), bounds, own.column.data(), own.value.data(), options.check_sign, reader.selected());
       inspection.add(CsrBlock<T>{rows.size(), 0, partition.tile_rows(), bounds, own.column.data(), own.value.data()}, rows.begin);
       local_row += rows.size();
     });
@@ -59,7 +60,7 @@ void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& part
       values.resize(static_cast<std::size_t>(elements.size()));
       reader.read_columns(elements, columns.data());
       reader.read_values(elements, values.data());
-      settle_rows(rows.size(), bounds.data(), columns.data(), values.data(), options.check_sign);
+      settle_rows(rows.size(), bounds.data(), columns.data(), values.data(), options.check_sign, reader.selected());
       const CsrBlock<T> block{rows.size(), 0, partition.tile_rows(), bounds.data(), columns.data(), values.data()};
       inspection.add(block, rows.begin);
       to.piece(batch).put_sparse(rows.begin - piece.begin, block);
@@ -72,10 +73,13 @@ void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& part
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
   std::optional<hdf5::File> file;
+  std::optional<FileWatch> watch;
   std::optional<SparseReader<T>> reader;
   comm.agree([&] {
+    watch.emplace(description);
     file = hdf5::File::open(description.file);
     reader.emplace(*file, description, options.piece_bytes);
+    watch->add(reader->files());
   });
   Inspection inspection(options.check_sign);
   if (held_dense(description, options)) {
@@ -84,6 +88,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     comm.agree([&] {
       rows.emplace(comm, partition, description.shape.columns);
       read_own_rows_dense(*reader, partition, comm.rank(), options, inspection, *rows);
+      watch->check();
     });
     const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
     return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
@@ -91,7 +96,10 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
   const std::vector<Index> weights = csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);
   CsrRows<T> rows;
-  comm.agree([&] { rows = read_own_rows(*reader, partition, comm.rank(), options, inspection); });
+  comm.agree([&] {
+    rows = read_own_rows(*reader, partition, comm.rank(), options, inspection);
+    watch->check();
+  });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
   return std::make_unique<CsrMemorySource<T>>(comm, description.shape, std::move(partition), summary, std::move(rows));
 }

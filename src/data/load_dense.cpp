@@ -1,11 +1,9 @@
-#include <fmt/format.h>
-
 #include "data/dense_rows.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
+#include "data/open_array.hpp"
 #include "data/parallel_parts.hpp"
-#include "data/stored_array.hpp"
-#include "scanmf/core/error.hpp"
 
 namespace scanmf::data {
 namespace {
@@ -17,7 +15,7 @@ struct Rectangle {
 
 /// What one thread reads at a time. Chunks are read whole, so that one that several batches share is inflated once; all else is cut at the rows of
 /// this rank.
-std::vector<Rectangle> parts_of(const StoredArray& array, const RowPartition& partition, int rank) {
+std::vector<Rectangle> parts_of(const Array& array, const RowPartition& partition, int rank) {
   std::vector<Rectangle> parts;
   const Index height = array.unit_rows();
   Index last_band = -1;
@@ -27,9 +25,9 @@ std::vector<Rectangle> parts_of(const StoredArray& array, const RowPartition& pa
     for (; rows.begin < piece.end; rows.begin = rows.end) {
       const Index band = rows.begin / height;
       rows.end = std::min(piece.end, (band + 1) * height);
-      if (array.access() == StoredArray::Access::chunks && band == last_band) continue;
+      if (array.facts().whole_units && band == last_band) continue;
       last_band = band;
-      const Range all = array.access() == StoredArray::Access::chunks ? Range{band * height, std::min(array.rows(), (band + 1) * height)} : rows;
+      const Range all = array.facts().whole_units ? Range{band * height, std::min(array.rows(), (band + 1) * height)} : rows;
       for (Index column = 0; column < array.columns(); column += array.unit_columns())
         parts.push_back({all, {column, std::min(array.columns(), column + array.unit_columns())}});
     }
@@ -38,7 +36,7 @@ std::vector<Rectangle> parts_of(const StoredArray& array, const RowPartition& pa
 }
 
 template <Scalar T>
-void read_rows(const StoredArray& array, const RowPartition& partition, int rank, LocalRows<T>& to) {
+void read_rows(const Array& array, const RowPartition& partition, int rank, LocalRows<T>& to) {
   const std::vector<Rectangle> parts = parts_of(array, partition, rank);
   for_all_parts<Scratch<T>>(static_cast<Index>(parts.size()), [&](Index i, Scratch<T>& scratch) {
     const Rectangle& part = parts[static_cast<std::size_t>(i)];
@@ -61,21 +59,16 @@ std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const Matrix
   Inspection inspection(options.check_sign);
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {
-    const hdf5::File file = hdf5::File::open(description.file);
-    const StoredArray array = open_dense(file, description, options.piece_bytes);
+    FileWatch watch(description);
+    const std::unique_ptr<Array> array = open_matrix_array(description, options.piece_bytes);
+    watch.add(array->facts().files);
     rows.emplace(comm, partition, description.shape.columns);
-    read_rows(array, partition, comm.rank(), *rows);
+    read_rows(*array, partition, comm.rank(), *rows);
+    watch.check();
     rows->inspect(inspection);
   });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
   return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
-}
-
-StoredArray open_dense(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes) {
-  hdf5::Dataset dataset = file.dataset(description.path);
-  if (dataset.dimensions() != std::vector<Index>{description.shape.rows, description.shape.columns})
-    throw Error(fmt::format("{} has changed its shape since it was opened", dataset.place()));
-  return StoredArray(std::move(dataset), description.file, piece_bytes);
 }
 
 template std::unique_ptr<DataSource<float>> load_dense(const Communicator&, const MatrixDescription&, const LoadOptions&);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "core/checked.hpp"
 #include "data/load.hpp"
+#include "io/dataset_storage.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/core/error.hpp"
 
@@ -18,6 +20,18 @@ void data::check_not_empty(const Shape& shape, const std::string& estimator, con
   if (shape.columns == 0) refuse("feature");
 }
 
+MatrixDescription data::without_transposition(const MatrixDescription& description) {
+  MatrixDescription x = description;
+  if (x.is_sparse() && x.transposed) {
+    x.format = x.format == FileFormat::csr ? FileFormat::csc : FileFormat::csr;
+    x.transposed = false;
+  }
+  if (!x.columns.empty() && (x.format != FileFormat::csr || description.transposed))
+    throw Error(fmt::format("some columns only can be read of matrices that are stored by rows (CSR) and not transposed, which {} is not",
+                            place_of(description)));
+  return x;
+}
+
 namespace {
 
 hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
@@ -26,6 +40,10 @@ hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
   if (dataset.dimensions().size() != 2)
     throw Error(fmt::format("Expected 2D array, got {}D array instead: {} has shape ({})", dataset.dimensions().size(), dataset.place(),
                             fmt::join(dataset.dimensions(), ", ")));
+  if (const auto reason = hdf5::what_hinders_reading(dataset)) throw Error(*reason);
+  if (!checked_product({dataset.dimensions()[0], dataset.dimensions()[1], Index{sizeof(double)}}))
+    throw Error(fmt::format("{} declares {} x {} elements, which is more than any memory holds", dataset.place(), dataset.dimensions()[0],
+                            dataset.dimensions()[1]));
   return dataset;
 }
 
@@ -33,14 +51,11 @@ hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
-  switch (description.format) {
-    case FileFormat::csr:
-      return data::load_csr<T>(comm, description, options);
-    case FileFormat::csc:
-      return data::load_csc<T>(comm, description, options);
-    default:
-      return data::load_dense<T>(comm, description, options);
-  }
+  MatrixDescription x;
+  comm.agree([&] { x = data::without_transposition(description); });
+  if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options);
+  if (x.format == FileFormat::csc) return data::load_csc<T>(comm, x, options);
+  return x.transposed ? data::load_transposed<T>(comm, x, options) : data::load_dense<T>(comm, x, options);
 }
 
 template <Scalar T>

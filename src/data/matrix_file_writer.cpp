@@ -9,7 +9,9 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <optional>
 
+#include "core/checked.hpp"
 #include "io/hdf5.hpp"
 #include "io/number_dataset.hpp"
 #include "io/output_file.hpp"
@@ -62,10 +64,21 @@ class DiskRoom {
   Index reserved_ = 0;
 };
 
+namespace {
+
+/// Bytes of so many elements, as a file states them.
+Index checked_bytes(std::initializer_list<Index> factors, const std::string& path) {
+  const std::optional<Index> bytes = checked_product(factors);
+  if (!bytes) throw Error(fmt::format("{} of {} x {} elements is more than any file can hold", path, factors.begin()[0], factors.begin()[1]));
+  return *bytes;
+}
+
+}  // namespace
+
 DenseWriter::DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type,
                          const hdf5::NumberLayout& layout)
     : room_(room),
-      row_bytes_(shape.columns * hdf5::size_of(type)),
+      row_bytes_(checked_bytes({shape.rows, shape.columns, hdf5::size_of(type)}, path) / std::max<Index>(1, shape.rows)),
       reserved_(layout.gzip == 0),
       dataset_(std::make_unique<hdf5::NumberDataset>(file, path, type, std::vector<Index>{shape.rows, shape.columns}, layout)) {
   if (reserved_) room_.expect(shape.rows * row_bytes_);

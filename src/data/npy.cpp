@@ -6,6 +6,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -127,6 +128,8 @@ NpyHeader read_npy_header(const std::string& name, const std::function<void(void
 }
 
 bool is_npy(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(file, error)) return false;  // a pipe would be waited for
   try {
     const io::PosixFile opened = io::PosixFile::open_for_reading(file);
     std::array<char, magic.size()> head{};

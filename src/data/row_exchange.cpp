@@ -88,6 +88,7 @@ CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, 
       columns_(columns),
       heights_(heights),
       check_sign_(check_sign),
+      selected_(reader.selected()),
       bounds_(reader, plan.partition(), comm.rank()),
       row_begin_(plan.block_rows() + 1),
       column_(plan.most_received()),
@@ -111,7 +112,7 @@ const Block<T>& CsrExchange<T>::assemble(Index step, Slot<T>* read) {
   const Index* const bounds = bounds_.of(batch) + (rows.begin - plan_.partition().piece(batch, comm_.rank()).begin);
   row_begin_[0] = 0;
   for (Index i = 1; i <= rows.size(); ++i) row_begin_[i] = bounds[i] - bounds[0];
-  settle_rows(rows.size(), row_begin_.data(), column_.data(), value_.data(), check_sign_);
+  settle_rows(rows.size(), row_begin_.data(), column_.data(), value_.data(), check_sign_, selected_);
   number_block(plan_, step, comm_.rank(), block_);
   block_.matrix = CsrBlock<T>{rows.size(), columns_, plan_.partition().tile_rows(), row_begin_.data(), column_.data(), value_.data()};
   return block_;

@@ -70,6 +70,7 @@ class CsrExchange : public RowExchange<T> {
   Index columns_;
   ChunkHeights heights_;
   bool check_sign_;
+  ColumnSelection selected_;
   RowBounds<T> bounds_;
   Buffer<Index> row_begin_;
   Buffer<std::int32_t> column_;

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "data/load.hpp"
+#include "data/open_array.hpp"
 #include "data/parallel_parts.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
@@ -17,7 +18,7 @@ constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without
 
 /// Elements of a 1-D array, unit by unit on all threads.
 template <class E>
-void read_elements(const StoredArray& array, Range positions, E* to) {
+void read_elements(const Array& array, Range positions, E* to) {
   if (positions.empty()) return;
   const Index height = array.unit_rows();
   const Index first = positions.begin / height;
@@ -35,7 +36,8 @@ struct Element {
 
 /// One row; returns how many elements remain.
 template <Scalar T>
-Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign) {
+Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected) {
+  if (!selected.all()) count = selected.keep_selected(count, column, value);
   if (!std::is_sorted(column, column + count)) {
     std::vector<Element<T>> elements(static_cast<std::size_t>(count));
     for (Index p = 0; p < count; ++p) elements[static_cast<std::size_t>(p)] = {column[p], value[p]};
@@ -64,25 +66,35 @@ Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign) {
 }  // namespace
 
 template <Scalar T>
-SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes)
-    : shape_(description.shape),
-      format_(description.format),
-      values_(file.dataset(description.parts.values), description.file, piece_bytes),
-      indices_(file.dataset(description.parts.indices), description.file, piece_bytes),
-      indptr_(file.dataset(description.parts.indptr)) {
-  const Index slices = format_ == FileFormat::csr ? shape_.rows : shape_.columns;
-  if (values_.rows() != description.stored || indices_.rows() != description.stored || indptr_.rows() != slices + 1)
+SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes) : selected_(description.columns) {
+  const MatrixDescription x = without_transposition(description);
+  shape_ = x.shape_in_file();
+  format_ = x.format;
+  const auto open = [&](const std::string& path) { return open_array(file.dataset(path), piece_bytes); };
+  values_ = open(x.parts.values);
+  indices_ = open(x.parts.indices);
+  indptr_ = open(x.parts.indptr);
+  if (values_->rows() != x.stored || indices_->rows() != x.stored || indptr_->rows() != slices() + 1)
     throw Error(fmt::format("{} has changed its size since it was opened", place_of(description)));
+  if (indptr_->compressed()) indptr_->keep_chunks(2);  // bounds are asked for piece by piece
+}
+
+template <Scalar T>
+std::vector<std::string> SparseReader<T>::files() const {
+  std::vector<std::string> files = values_->facts().files;
+  for (const Array* const array : {indices_.get(), indptr_.get()})
+    files.insert(files.end(), array->facts().files.begin(), array->facts().files.end());
+  return files;
 }
 
 template <Scalar T>
 void SparseReader<T>::read_bounds(Range slices, Index* bounds) const {
-  indptr_.read_rows(Range{slices.begin, slices.end + 1}, bounds);
+  read_elements(*indptr_, Range{slices.begin, slices.end + 1}, bounds);
   for (Index i = 0; i <= slices.size(); ++i) {
     if (bounds[i] < 0 || bounds[i] > stored())
-      throw Error(fmt::format("{} is wrong: element {} is {}, outside 0 … {}", indptr_.place(), slices.begin + i, bounds[i], stored()));
+      throw Error(fmt::format("{} is wrong: element {} is {}, outside 0 … {}", indptr_->facts().place, slices.begin + i, bounds[i], stored()));
     if (i > 0 && bounds[i] < bounds[i - 1])
-      throw Error(fmt::format("{} is wrong: it decreases from {} to {} at {} {}", indptr_.place(), bounds[i - 1], bounds[i],
+      throw Error(fmt::format("{} is wrong: it decreases from {} to {} at {} {}", indptr_->facts().place, bounds[i - 1], bounds[i],
                               format_ == FileFormat::csr ? "row" : "column", slices.begin + i - 1));
   }
 }
@@ -90,19 +102,19 @@ void SparseReader<T>::read_bounds(Range slices, Index* bounds) const {
 template <Scalar T>
 Index SparseReader<T>::position_of(Index slice) const {
   Index position = 0;
-  indptr_.read_rows(Range{slice, slice + 1}, &position);
+  read_elements(*indptr_, Range{slice, slice + 1}, &position);
   return position;
 }
 
 template <Scalar T>
 void SparseReader<T>::read_columns(Range positions, std::int32_t* columns) const {
-  read_elements(indices_, positions, columns);
+  read_elements(*indices_, positions, columns);
   check_columns(positions, columns);
 }
 
 template <Scalar T>
 void SparseReader<T>::read_values(Range positions, T* values) const {
-  read_elements(values_, positions, values);
+  read_elements(*values_, positions, values);
 }
 
 /// Numbers that do not fit into 32 bits have become the largest or smallest, which are out of range too.
@@ -117,7 +129,7 @@ void SparseReader<T>::check_columns(Range positions, const std::int32_t* columns
 
 template <Scalar T>
 void SparseReader<T>::read_rows(Range positions, Index* rows) const {
-  read_elements(indices_, positions, rows);
+  read_elements(*indices_, positions, rows);
   for (Index p = 0; p < positions.size(); ++p)
     if (rows[p] < 0 || rows[p] >= shape_.rows) refuse_index(positions.begin + p);
 }
@@ -125,23 +137,23 @@ void SparseReader<T>::read_rows(Range positions, Index* rows) const {
 template <Scalar T>
 void SparseReader<T>::refuse_index(Index position) const {
   Index index = 0;
-  indices_.dataset().read_rows(Range{position, position + 1}, &index);
+  read_elements(*indices_, Range{position, position + 1}, &index);
   const bool by_rows = format_ == FileFormat::csr;
-  Range slices = {0, by_rows ? shape_.rows : shape_.columns};
-  while (slices.size() > 1) {  // the slice with bounds[slice] <= position < bounds[slice + 1]
-    const Index middle = slices.begin + slices.size() / 2;
-    (position_of(middle) <= position ? slices.begin : slices.end) = middle;
+  Range within = {0, slices()};
+  while (within.size() > 1) {  // the slice with bounds[slice] <= position < bounds[slice + 1]
+    const Index middle = within.begin + within.size() / 2;
+    (position_of(middle) <= position ? within.begin : within.end) = middle;
   }
-  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_.dataset().place(), position,
-                          by_rows ? "row" : "column", slices.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
+  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_->facts().place, position,
+                          by_rows ? "row" : "column", within.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
 }
 
 template <Scalar T>
-Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign) {
+Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected) {
   std::vector<Index> kept(static_cast<std::size_t>(rows));
 #pragma omp parallel for schedule(dynamic, 64) if (bounds[rows] - bounds[0] > parallel_elements)
   for (Index i = 0; i < rows; ++i)
-    kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign);
+    kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign, selected);
   Index end = rows > 0 ? bounds[0] : 0;
   for (Index i = 0; i < rows; ++i) {
     const Index from = bounds[i];
@@ -191,8 +203,8 @@ std::vector<Index> csr_tile_weights(const Communicator& comm, const SparseReader
 
 template class SparseReader<float>;
 template class SparseReader<double>;
-template Index settle_rows(Index, Index*, std::int32_t*, float*, bool);
-template Index settle_rows(Index, Index*, std::int32_t*, double*, bool);
+template Index settle_rows(Index, Index*, std::int32_t*, float*, bool, const ColumnSelection&);
+template Index settle_rows(Index, Index*, std::int32_t*, double*, bool, const ColumnSelection&);
 template std::vector<Index> csr_tile_weights(const Communicator&, const SparseReader<float>&, const TileNumbers&);
 template std::vector<Index> csr_tile_weights(const Communicator&, const SparseReader<double>&, const TileNumbers&);
 

@@ -2,8 +2,9 @@
 
 #include <vector>
 
+#include "data/array.hpp"
+#include "data/column_selection.hpp"
 #include "data/memory_source.hpp"
-#include "data/stored_array.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/data/matrix_file.hpp"
 
@@ -13,10 +14,10 @@ namespace scanmf::data {
 template <Scalar T>
 class SparseReader {
  public:
-  /// piece_bytes: as of StoredArray.
+  /// piece_bytes: as of open_array.
   SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes);
 
-  Index stored() const { return values_.rows(); }
+  Index stored() const { return values_->rows(); }
 
   /// indptr of the slices [slices.begin, slices.end], the end included: slices.size() + 1 positions, which do not decrease.
   void read_bounds(Range slices, Index* bounds) const;
@@ -33,28 +34,35 @@ class SparseReader {
 
   /// Keeps some inflated chunks of each array, those that were used last.
   void keep_chunks(Index of_values, Index of_indices) {
-    if (values_.compressed()) values_.keep_chunks(of_values);
-    if (indices_.compressed()) indices_.keep_chunks(of_indices);
+    if (values_->compressed()) values_->keep_chunks(of_values);
+    if (indices_->compressed()) indices_->keep_chunks(of_indices);
   }
-  const StoredArray& values() const { return values_; }
-  const StoredArray& indices() const { return indices_; }
+  const Array& values() const { return *values_; }
+  const Array& indices() const { return *indices_; }
+  /// Which columns of CSR are X's: the others are still among what is read.
+  const ColumnSelection& selected() const { return selected_; }
+  /// In which elements lie.
+  std::vector<std::string> files() const;
 
  private:
   [[noreturn]] void refuse_index(Index position) const;
 
-  Shape shape_;
-  FileFormat format_;
-  StoredArray values_;
-  StoredArray indices_;
-  hdf5::Dataset indptr_;
+  Index slices() const { return format_ == FileFormat::csr ? shape_.rows : shape_.columns; }
+
+  Shape shape_;  // of the matrix in the file
+  FileFormat format_ = FileFormat::csr;
+  ColumnSelection selected_;
+  std::unique_ptr<Array> values_;
+  std::unique_ptr<Array> indices_;
+  std::unique_ptr<Array> indptr_;
 };
 
 /// Brings compressed rows into the form of CsrTile in place: columns ascend and occur once (duplicates are summed), zeros are dropped.
 /// bounds: rows + 1 positions relative to `column` and `value`, ascending from bounds[0]; afterwards those of what remains, bounds[0] unchanged.
 /// A value that must not be there is kept, so that it will be found: NaN, infinity and, with check_sign, negative ones.
-/// Threads share the work. Returns the end of what remains, bounds[rows].
+/// selected: elements of other columns are dropped first. Threads share the work. Returns the end of what remains, bounds[rows].
 template <Scalar T>
-Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign);
+Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected = {});
 
 /// Number of rows from `first` on, at least one, whose elements do not exceed `most`.
 Index rows_that_fit(const Index* bounds, Index first, Index rows, Index most);

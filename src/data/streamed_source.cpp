@@ -1,14 +1,18 @@
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
+#include "core/checked.hpp"
 #include "data/block_queue.hpp"
 #include "data/chunk_feed.hpp"
 #include "data/csr_feed.hpp"
 #include "data/dense_feed.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
+#include "data/npy.hpp"
+#include "data/open_array.hpp"
 #include "data/row_exchange.hpp"
+#include "data/stream_plan.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
@@ -20,51 +24,13 @@ namespace data {
 namespace {
 
 constexpr Index unlimited = std::numeric_limits<Index>::max();
-constexpr int most_slots = 4;
-constexpr Index local_parts = most_slots + 1;            // of the memory: one for each slot, one for chunks that are needed again
-constexpr Index sparse_exchange_parts = most_slots + 2;  // one more for elements received
-constexpr Index dense_exchange_parts = most_slots + 3;   // one for rows received, one for rows packed
-constexpr Index thread_bytes = Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
-
-/// Tells whether a file is still the one that was opened, with the same content.
-class FileWatch {
- public:
-  explicit FileWatch(const MatrixDescription& description) : file_(description.file), place_(place_of(description)), opened_(state(Range{0, 0})) {}
-
-  /// rows: that were being read, for the message; may be none.
-  void check(Range rows) const {
-    const struct stat now = state(rows);
-    if (now.st_dev != opened_.st_dev || now.st_ino != opened_.st_ino) refuse("replaced", rows);
-    if (now.st_size < opened_.st_size) refuse(fmt::format("truncated from {} to {} bytes", opened_.st_size, now.st_size), rows);
-    if (now.st_mtim.tv_sec != opened_.st_mtim.tv_sec || now.st_mtim.tv_nsec != opened_.st_mtim.tv_nsec) refuse("changed", rows);
-  }
-
- private:
-  struct stat state(Range rows) const {
-    struct stat status {};
-    if (::stat(file_.c_str(), &status) != 0) refuse("removed", rows);
-    return status;
-  }
-  [[noreturn]] void refuse(const std::string& fate, Range rows) const {
-    const std::string reading = rows.empty() ? "it was being read" : fmt::format("rows {} to {} were being read", rows.begin, rows.end - 1);
-    throw Error(fmt::format("{} has been {} while {}", place_, fate, reading));
-  }
-
-  std::string file_;
-  std::string place_;
-  struct stat opened_;
-};
-
 /// X read from its file in every pass.
 template <Scalar T>
 class StreamedSource : public DataSource<T> {
  public:
   StreamedSource(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options)
       : comm_(comm), description_(description), options_(options), threads_(thread_count()) {
-    comm.agree([&] {
-      watch_.emplace(description);
-      file_ = hdf5::File::open(description.file);
-    });
+    comm.agree([&] { watch_.emplace(description); });
     if (kind() == StorageKind::dense)
       prepare_dense();
     else
@@ -158,47 +124,43 @@ class StreamedSource : public DataSource<T> {
 
   void prepare_dense() {
     partition_ = partition_for(comm_, StorageKind::dense, description_.shape.rows, options_.batch_rows);
-    const Index most_bytes = tiles_within(slot_limit()) * tile_bytes();
-    comm_.agree([&] { array_.emplace(open_dense(*file_, description_, std::min({options_.piece_bytes, block_bytes(), most_bytes}))); });
+    dense_.tile_rows = partition_->tile_rows();
+    dense_.tile_bytes =
+        checked_product({partition_->tile_rows(), padded_columns<T>(description_.shape.columns), Index{sizeof(T)}}).value_or(unlimited);
+    dense_.longest_piece = longest_piece();
+    dense_.threads = threads_;
+    const Index most_bytes = dense_.tiles_within(slot_limit()) * dense_.tile_bytes;
+    comm_.agree([&] {
+      array_ = open_matrix_array(description_, std::min({options_.piece_bytes, block_bytes(), most_bytes}));
+      watch_->add(array_->facts().files);
+      dense_.unit_rows = array_->unit_rows();
+      dense_.units_across = array_->units_across();
+      dense_.chunk_rows = array_->facts().chunk_rows;
+      dense_.chunk_bytes = array_->chunk_bytes();
+    });
     if (exchange_dense()) return;
     Index readings = 1;
     comm_.agree([&] {
-      block_rows_ = block_rows_within(slot_limit());
-      readings = readings_within(slot_limit());
-      if (chunks_fit(1, slot_limit())) keep_rows_of_chunks(1, slot_limit());
+      block_rows_ = dense_.block_rows_within(slot_limit());
+      readings = dense_.readings_within(slot_limit());
+      if (dense_.chunks_fit(1, slot_limit())) array_->keep_chunks(dense_.kept_chunks(1, slot_limit()));
       queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
     });
     if (const Index most = comm_.max(readings); most > 1) warn_of_readings(most, memory_for_one_reading(), block_rows_);
   }
 
-  Index tile_bytes() const { return partition_->tile_rows() * padded_columns<T>(description_.shape.columns) * static_cast<Index>(sizeof(T)); }
-  Index tiles_within(Index bytes) const { return std::max<Index>(1, bytes / tile_bytes()); }
-  Index tiles_of(Index rows) const { return (rows + partition_->tile_rows() - 1) / partition_->tile_rows(); }
-
-  Index block_rows_within(Index limit) const {
-    const Index tiles_a_thread = std::max({Index{1}, thread_bytes / tile_bytes(), (tiles_of(array_->unit_rows()) + threads_ - 1) / threads_});
-    return std::min({tiles_within(limit), tiles_of(longest_piece()), tiles_a_thread * threads_}) * partition_->tile_rows();
-  }
-
-  /// How often each chunk is read in a pass.
-  Index readings_within(Index limit) const {
-    if (array_->dataset().chunk().empty() || chunks_fit(1, limit)) return 1;
-    const Index block_rows = block_rows_within(limit);
-    return (array_->dataset().chunk()[0] + block_rows - 1) / block_rows;
-  }
-
   /// Collective. With it each chunk is read once a pass, if any has that effect.
   Index memory_for_one_reading() const {
-    const Index part = array_->compressed() ? bytes_of_chunks(1) : tiles_of(array_->dataset().chunk()[0]) * tile_bytes();
-    if (comm_.max(readings_within(part)) > 1) return unlimited;
+    const Index part = dense_.limit_for_one_reading();
+    if (comm_.max(dense_.readings_within(part)) > 1) return unlimited;
     return part * (may_exchange() ? dense_exchange_parts : local_parts);
   }
 
   /// The arrays whose chunks matter.
-  std::vector<const StoredArray*> chunked_arrays() const {
-    if (array_) return {&*array_};
-    std::vector<const StoredArray*> arrays;
-    for (const StoredArray* const array : {&sparse_->values(), &sparse_->indices()})
+  std::vector<const Array*> chunked_arrays() const {
+    if (array_) return {array_.get()};
+    std::vector<const Array*> arrays;
+    for (const Array* const array : {&sparse_->values(), &sparse_->indices()})
       if (array->filtered_rows() > 1) arrays.push_back(array);
     return arrays;
   }
@@ -235,16 +197,16 @@ class StreamedSource : public DataSource<T> {
       return std::max(DenseChunkFeed<T>::bytes_needed(plan, height, columns), DenseExchange<T>::bytes_needed(plan, columns) / 2);
     });
     const Index rows_of_chunks = plan_->rounds() > 1 ? plan_->most_chunks(height) : 1;
-    const Index chunk_bytes = bytes_of_chunks(rows_of_chunks);
+    const Index chunk_bytes = dense_.bytes_of_chunks(rows_of_chunks);
     if (!plan_is_useful(part, limit, height)) {
       if (part > limit && height > piece_rows)
-        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts, block_rows_within(slot_limit()));
+        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts, dense_.block_rows_within(slot_limit()));
       return false;
     }
-    const bool keep = chunks_fit(rows_of_chunks, limit);
+    const bool keep = dense_.chunks_fit(rows_of_chunks, limit);
     comm_.agree([&] {
       block_rows_ = plan_->block_rows();
-      if (keep) keep_rows_of_chunks(rows_of_chunks, limit);
+      if (keep) array_->keep_chunks(dense_.kept_chunks(rows_of_chunks, limit));
       exchange_ = std::make_unique<DenseExchange<T>>(comm_, *plan_, columns, height);
       queue_.emplace(std::make_unique<DenseChunkFeed<T>>(*array_, *plan_, comm_.rank(), height), plan_->steps(), most_slots, threads_);
     });
@@ -272,17 +234,11 @@ class StreamedSource : public DataSource<T> {
     return useful;
   }
 
-  /// Chunks may lie across blocks and batches: as many are kept as lie side by side, in so many rows of chunks.
-  void keep_rows_of_chunks(Index rows, Index limit) {
-    array_->keep_chunks(rows * array_->units_across() + spare_chunks(limit - bytes_of_chunks(rows), array_->chunk_bytes()));
-  }
-  bool chunks_fit(Index rows, Index limit) const { return array_->compressed() && bytes_of_chunks(rows) <= limit; }
-  Index bytes_of_chunks(Index rows) const { return rows * array_->units_across() * array_->chunk_bytes(); }
-  /// Threads do not take chunks exactly in order.
-  Index spare_chunks(Index bytes_left, Index bytes_of_one) const { return std::min<Index>(threads_, bytes_left / bytes_of_one); }
-
   void prepare_sparse() {
-    comm_.agree([&] { sparse_.emplace(*file_, description_, std::min(options_.piece_bytes, block_bytes())); });
+    comm_.agree([&] {
+      sparse_.emplace(hdf5::File::open(description_.file), description_, std::min(options_.piece_bytes, block_bytes()));
+      watch_->add(sparse_->files());
+    });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
     partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
     if (exchange_sparse(weights)) return;
@@ -336,7 +292,7 @@ class StreamedSource : public DataSource<T> {
     const Index pair = bytes_of_chunks(1, 1);
     if (pair == 0) return;
     if (needed <= limit) {
-      const Index spare = spare_chunks(limit - needed, pair);
+      const Index spare = spare_chunks(limit - needed, pair, threads_);
       sparse_->keep_chunks(of_values + spare, of_indices + spare);
     } else {
       sparse_->keep_chunks(1, 1);
@@ -352,7 +308,7 @@ class StreamedSource : public DataSource<T> {
       warn_of_readings(plan_->steps_of_chunk(std::max(sparse_->values().filtered_rows(), sparse_->indices().filtered_rows())), enough, most);
   }
 
-  Index elements_within(Index bytes) const { return bytes / (sparse_->values().dataset().type().bytes + sparse_->indices().dataset().type().bytes); }
+  Index elements_within(Index bytes) const { return bytes / (sparse_->values().facts().element_bytes + sparse_->indices().facts().element_bytes); }
   Index bytes_of_chunks(Index of_values, Index of_indices) const {
     return of_values * sparse_->values().chunk_bytes() + of_indices * sparse_->indices().chunk_bytes();
   }
@@ -388,9 +344,9 @@ class StreamedSource : public DataSource<T> {
   int threads_;
   Index block_rows_ = 0;  // dense, or exchanged
   std::optional<FileWatch> watch_;
-  std::optional<hdf5::File> file_;
   std::optional<RowPartition> partition_;
-  std::optional<StoredArray> array_;       // dense
+  DenseStreamPlan dense_;
+  std::unique_ptr<Array> array_;           // dense
   std::optional<SparseReader<T>> sparse_;  // CSR
   DataSummary summary_;
   double waited_at_first_ = 0;        // while the file was read for validation
@@ -404,6 +360,12 @@ class StreamedSource : public DataSource<T> {
   std::optional<BlockQueue<T>> queue_;  // last: its threads use the others
 };
 
+/// True when `scanmf convert` has to be told that rows are features: where the file does not say it itself.
+bool needs_transpose(const MatrixDescription& description) {
+  if (description.format == FileFormat::npy) return description.transposed != read_npy_header(description.file).fortran;
+  return description.transposed;
+}
+
 std::string megabytes(Index bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
 
 }  // namespace
@@ -412,17 +374,25 @@ std::string megabytes(Index bytes) { return fmt::format("{:.1f} MB", static_cast
 Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks) {
   const Shape shape = description.shape;
   const Index element = size_of(type);
-  const Index rows_of_rank = (shape.rows + ranks - 1) / ranks;
+  const Index rows_of_rank = shape.rows / ranks + (shape.rows % ranks != 0 ? 1 : 0);
+  std::optional<Index> bytes;
   if (description.kind() == StorageKind::dense) {
     const Index grain = type == DataType::float32 ? column_grain<float> : column_grain<double>;
-    return rows_of_rank * ((shape.columns + grain - 1) / grain * grain) * element;
+    const Index grains = shape.columns / grain + (shape.columns % grain != 0 ? 1 : 0);
+    bytes = checked_product({rows_of_rank, grains, grain, element});
+  } else {
+    const Index stored_of_rank = description.stored / ranks + (description.stored % ranks != 0 ? 1 : 0);
+    const auto elements = checked_product({stored_of_rank, element + static_cast<Index>(sizeof(std::int32_t))});
+    const auto bounds = checked_product({rows_of_rank, static_cast<Index>(sizeof(Index))});
+    if (elements && bounds) bytes = checked_sum({*elements, *bounds, Index{sizeof(Index)}});
   }
-  return (description.stored + ranks - 1) / ranks * (element + static_cast<Index>(sizeof(std::int32_t))) +
-         (rows_of_rank + 1) * static_cast<Index>(sizeof(Index));
+  return bytes.value_or(std::numeric_limits<Index>::max());
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& in_file, const LoadOptions& options) {
+  MatrixDescription description;
+  comm.agree([&] { description = data::without_transposition(in_file); });
   const auto fits = [&](Index bytes) { return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0; };
   if (data::held_dense(description, options)) {
     MatrixDescription dense = description;
@@ -439,12 +409,15 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
   sparse.dense_from = LoadOptions().dense_from;
   const Index needed = bytes_in_memory(description, data_type_of<T>, comm.size());
   if (fits(needed)) return load_matrix<T>(comm, description, sparse);
-  if (description.format == FileFormat::csc) {
+  if (description.format == FileFormat::csc || description.transposed) {
     const Index memory = -comm.max(-options.memory.value_or(std::numeric_limits<Index>::max()));
+    bool transpose = false;
+    comm.agree([&] { transpose = data::needs_transpose(in_file); });
     throw AgreedError(
-        fmt::format("{} is stored by columns (CSC), which cannot be streamed: it needs {} a rank and --memory allows {}; use more ranks or "
-                    "memory, or store it by rows first: scanmf convert {} -o OUT.h5",
-                    data::place_of(description), data::megabytes(needed), data::megabytes(memory), data::place_of(description)));
+        fmt::format("{} is stored by columns{}, which cannot be streamed: it needs {} a rank and --memory allows {}; use more ranks or memory, or "
+                    "store it by rows first: scanmf convert {} -o OUT.h5{}",
+                    data::place_of(description), description.transposed ? "" : " (CSC)", data::megabytes(needed), data::megabytes(memory),
+                    data::place_of(description), transpose ? " --transpose" : ""));
   }
   return std::make_unique<data::StreamedSource<T>>(comm, description, options);
 }

@@ -18,14 +18,19 @@
 #include "core/checked.hpp"
 #include "core/crash_note.hpp"
 #include "io/hdf5_internal.hpp"
+#include "io/lzf_filter.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::hdf5 {
 namespace {
 
-/// Our messages take the place of HDF5's own printing.
-void silence() {
-  static const bool done = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+/// Our messages take the place of HDF5's own printing; h5py's fast filter is made known.
+void prepare_library() {
+  static const bool done = [] {
+    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    register_lzf();
+    return true;
+  }();
   static_cast<void>(done);
 }
 
@@ -103,7 +108,7 @@ void fail(const std::string& action, const std::string& place) {
 File File::open(const std::string& name, Access access) {
   const Lock lock;
   const CrashNote note(name);
-  silence();
+  prepare_library();
   check_readable(name);
   if (H5Fis_hdf5(name.c_str()) <= 0) throw Error(fmt::format("{} is not an HDF5 file", name));
   const PropertyHandle properties = unlocked_access();
@@ -114,7 +119,7 @@ File File::open(const std::string& name, Access access) {
 
 File File::create(const std::string& name) {
   const Lock lock;
-  silence();
+  prepare_library();
   const PropertyHandle properties = unlocked_access();
   // Large datasets begin on a page, so that ranks on different nodes share few pages of a network file system.
   H5Pset_alignment(properties.get(), hsize_t{1} << 16, 4096);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/checked.hpp"
 #include "core/crash_note.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_internal.hpp"
@@ -14,6 +15,15 @@ namespace {
 
 constexpr Index call_bytes = Index{1} << 30;          // of one H5Dread: below the 2 GiB where drivers fail
 constexpr Index chunk_cache_bytes = Index{64} << 20;  // the most memory spent on keeping chunks that the next piece needs again
+
+/// Bytes of so many elements; throws where a file states more than can be counted.
+Index checked_bytes(const std::vector<Index>& lengths, Index element_bytes, const std::string& place) {
+  std::optional<Index> bytes = std::max<Index>(1, element_bytes);
+  for (const Index length : lengths)
+    if (bytes && length != 0) bytes = checked_product({*bytes, length});
+  if (!bytes) throw Error(fmt::format("{} declares a shape of ({}), which is more than any file can hold", place, fmt::join(lengths, ", ")));
+  return *bytes;
+}
 
 std::vector<Index> dimensions_of(hid_t dataset, const std::string& place) {
   const SpaceHandle space(check(H5Dget_space(dataset), "read the shape of", place));
@@ -164,6 +174,7 @@ Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
   dimensions_ = dimensions_of(id(), place());
   const TypeHandle type(check(H5Dget_type(id()), "read the type of", place()));
   type_ = describe_type(type.get());
+  checked_bytes(dimensions_, type_.bytes, place());
   const PropertyHandle properties(check(H5Dget_create_plist(id()), "read the layout of", place()));
   const H5D_layout_t layout = H5Pget_layout(properties.get());
   contiguous_ = layout == H5D_CONTIGUOUS && H5Pget_external_count(properties.get()) == 0;
@@ -185,9 +196,9 @@ Dataset File::dataset(const std::string& path) const {
   Dataset plain(std::move(handle), name_, path);
   if (plain.chunk().empty()) return plain;
   // A piece of rows ends within chunks that the next piece begins with: a cache that holds one row of chunks spares reading them twice.
-  Index bytes = plain.chunk()[0] * plain.type().bytes;
-  for (std::size_t d = 1; d < plain.chunk().size(); ++d)
-    bytes *= (plain.dimensions()[d] + plain.chunk()[d] - 1) / plain.chunk()[d] * plain.chunk()[d];
+  std::vector<Index> covered = plain.chunk();
+  for (std::size_t d = 1; d < covered.size(); ++d) covered[d] *= (plain.dimensions()[d] - 1) / covered[d] + 1;
+  const Index bytes = checked_bytes(covered, plain.type().bytes, plain.place());
   const PropertyHandle properties(H5Pcreate(H5P_DATASET_ACCESS));
   H5Pset_chunk_cache(properties.get(), 12421, static_cast<std::size_t>(std::clamp<Index>(bytes, 1 << 20, chunk_cache_bytes)), 1.0);
   DatasetHandle cached(check(H5Dopen2(id(), path.c_str(), properties.get()), "open", place(path)));

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "io/dataset_storage.hpp"
 #include "io/hdf5.hpp"
+#include "scanmf/core/error.hpp"
 
 namespace scanmf::data {
 namespace {
@@ -42,7 +44,9 @@ std::vector<char> narrowed(const std::vector<char>& wide) {
 
 struct TypedRows::State {
   explicit State(const MatrixDescription& description)
-      : file(hdf5::File::open(description.file)), dataset(file.dataset(description.path)), type(type_of(dataset.type())) {}
+      : file(hdf5::File::open(description.file)), dataset(file.dataset(description.path)), type(type_of(dataset.type())) {
+    if (const auto reason = hdf5::what_hinders_reading(dataset)) throw Error(*reason);
+  }
   hdf5::File file;
   hdf5::Dataset dataset;
   hdf5::NumberType type;

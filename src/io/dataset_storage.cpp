@@ -163,6 +163,13 @@ std::optional<std::string> source_hindrance(const Dataset& dataset, const Source
     const Dataset opened = file.dataset(source.path);
     const PropertyHandle properties = properties_of(dataset);
     const SpaceHandle part(H5Pget_virtual_srcspace(properties.get(), i));
+    if (H5Sget_select_type(part.get()) == H5S_SEL_ALL) {  // of everything, which has no length of its own
+      const SpaceHandle target(H5Pget_virtual_vspace(properties.get(), i));
+      const auto mapped = static_cast<hsize_t>(H5Sget_select_npoints(target.get()));
+      if (mapped != H5S_UNLIMITED && mapped != static_cast<hsize_t>(opened.rows() * opened.row_elements()))
+        return missing(fmt::format("{} is smaller or larger than it was", opened.place()));
+      return hindrance(opened, depth + 1);
+    }
     std::vector<hsize_t> begin(opened.dimensions().size() + 1), end(opened.dimensions().size() + 1);
     const bool bounded = H5Sget_simple_extent_ndims(part.get()) == static_cast<int>(opened.dimensions().size()) &&
                          H5Sget_select_bounds(part.get(), begin.data(), end.data()) >= 0;

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-scripts/install_packages.sh build python checks
+scripts/install_packages.sh build python module checks
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."
 cmake --preset release -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
 cmake --build --preset release

@@ -23,11 +23,14 @@ MatrixDescription without_transposition(const MatrixDescription& description);
 /// Throws scikit-learn's message when there are no rows or no columns.
 void check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place);
 
-/// True for sparse X that load_matrix holds dense.
-inline bool held_dense(const MatrixDescription& description, const LoadOptions& options) {
+/// True for sparse X, with so many elements stored, that is held dense.
+inline bool held_dense(const Shape& shape, Index stored, const LoadOptions& options) {
   constexpr double tiny = 1 << 20;  // elements: nothing to gain
-  const double elements = static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
-  return description.kind() == StorageKind::csr && elements >= tiny && static_cast<double>(description.stored) >= options.dense_from * elements;
+  const double elements = static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
+  return elements >= tiny && static_cast<double>(stored) >= options.dense_from * elements;
+}
+inline bool held_dense(const MatrixDescription& description, const LoadOptions& options) {
+  return description.kind() == StorageKind::csr && held_dense(description.shape, description.stored, options);
 }
 
 /// "FILE:/path", or "FILE" for a .npy file, for messages.

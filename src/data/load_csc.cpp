@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "data/dense_rows.hpp"
+#include "data/csr_source.hpp"
 #include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
@@ -175,23 +175,8 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows, options.batch_rows, weights);
   Inspection inspection(options.check_sign);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
-  std::optional<LocalRows<T>> packed;
-  comm.agree([&] {
-    watch->check();
-    const Index local_rows = partition.local_rows(comm.rank());
-    settle_rows(local_rows, rows.row_begin.data(), rows.column.data(), rows.value.data(), options.check_sign);
-    if (dense) packed.emplace(comm, partition, description.shape.columns);
-    for (Index batch = 0; batch < partition.batches(); ++batch) {
-      const Range piece = partition.piece(batch, comm.rank());
-      const Index* const bounds = rows.row_begin.data() + partition.local_begin(batch, comm.rank());
-      const CsrBlock<T> block{piece.size(), description.shape.columns, partition.tile_rows(), bounds, rows.column.data(), rows.value.data()};
-      inspection.add(block, piece.begin);
-      if (dense && !piece.empty()) packed->piece(batch).put_sparse(0, block);
-    }
-  });
-  const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
-  if (dense) return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, packed->take());
-  return std::make_unique<CsrMemorySource<T>>(comm, description.shape, std::move(partition), summary, std::move(rows));
+  comm.agree([&] { watch->check(); });
+  return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options, place_of(description));
 }
 
 template std::unique_ptr<DataSource<float>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&);

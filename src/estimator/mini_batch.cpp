@@ -213,7 +213,7 @@ void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedM
                           {"cost", cost},
                           {"smoothed_cost", model.stop.smoothed},
                           {"h_change", h_change}});
-    if (control.on_progress) control.on_progress({*model.n_steps, limit, timer.seconds(), "cost", cost});
+    if (control.on_progress) control.on_progress({*model.n_steps, limit, timer.seconds(), "cost", cost, &model.history});
     end_iteration(steps.stop_requested(), steps.checkpoint_due(), control, model);
   }
   if (parameters.fresh_restarts && !model.stopped) solve_final_W(runner, steps.solver(), control, model);

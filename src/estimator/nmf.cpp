@@ -56,7 +56,8 @@ void fit_coordinate_descent(PassRunner<T>& runner, const Seed& seed, const FitCo
     model.converged = violation_stops(model.stop, violation, parameters.tol);
     model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"violation", violation}});
     if (control.on_progress)
-      control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "violation", relative_to_first(model.stop, violation)});
+      control.on_progress(
+          {model.n_iter, parameters.max_iter, timer.seconds(), "violation", relative_to_first(model.stop, violation), &model.history});
     end_iteration(rule.sum(PassSum::stop_requested) > 0, rule.sum(PassSum::checkpoint_due) > 0, control, model);
   }
 }
@@ -87,7 +88,8 @@ void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, Fit
       model.converged = error_stops(model.stop, error, parameters.tol);
     }
     model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"error", error}});
-    if (control.on_progress) control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error)});
+    if (control.on_progress)
+      control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error), &model.history});
     end_iteration(stop_requested, checkpoint_due, control, model);
   }
 }

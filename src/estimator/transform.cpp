@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "estimator/transform_problem.hpp"
+#include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 
 namespace scanmf {
@@ -55,6 +56,19 @@ void warn_of_limit(Index updates, const Parameters& parameters) {
     log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
 }
 
+/// The updates done; throws when there are none because the run was asked to stop.
+Index finished(std::optional<Index> updates, const RunControl& control) {
+  if (!updates) throw AgreedError("stopped before W was solved for", ExitStatus::stopped);
+  if (control.report != nullptr) control.report->updates = *updates;
+  return *updates;
+}
+
+template <Scalar T>
+std::optional<Index> solve_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control) {
+  const auto stop = [&](Index) { return problem.rule().sum(PassSum::stop_requested) > 0; };
+  return transform_by_passes(runner, problem, W, control, {0, stop});
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -68,11 +82,11 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
       require_finite_W(rows, global_row);
       write(global_row, rows);
     };
-    warn_of_limit(transform_by_blocks<T>(runner, problem, write_block, control).value(), parameters);
+    warn_of_limit(finished(transform_by_blocks<T>(runner, problem, write_block, control, control.stop_requested), control), parameters);
     return;
   }
   Matrix<T> W(x.local_rows(), Ht.columns());
-  warn_of_limit(transform_by_passes<T>(runner, problem, W.view(), control).value(), parameters);
+  warn_of_limit(finished(solve_by_passes<T>(runner, problem, W.view(), control), control), parameters);
   const PhaseTimer timer(runner.times(), Phase::write);
   x.communicator().agree([&] {
     for_each_piece(x, [&](Index global_row, Range rows) {
@@ -90,11 +104,13 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   TransformProblem<T> problem(x, Ht, parameters, seed);
   Matrix<T> W(x.local_rows(), Ht.columns());
   const auto keep = [&](Index local_row, Index, MatrixView<const T> rows) { std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row)); };
-  const std::optional<Index> updates = by_passes<T>(x, problem, std::nullopt) ? transform_by_passes<T>(runner, problem, W.view(), control)
-                                                                              : transform_by_blocks<T>(runner, problem, keep, control);
+  const bool passes = by_passes<T>(x, problem, std::nullopt);
+  const Index updates = finished(passes ? solve_by_passes<T>(runner, problem, W.view(), control)
+                                        : transform_by_blocks<T>(runner, problem, keep, control, control.stop_requested),
+                                 control);
   x.communicator().agree(
       [&] { for_each_piece(x, [&](Index global_row, Range rows) { require_finite_W<T>(W.view().middle_rows(rows), global_row); }); });
-  warn_of_limit(*updates, parameters);
+  warn_of_limit(updates, parameters);
   return W;
 }
 

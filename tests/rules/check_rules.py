@@ -24,6 +24,7 @@ MAY_INCLUDE = {
     "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init", "model"],
     "formats": ["core", "io", "data"],
     "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "formats"],
+    "python": ["core", "linalg", "parallel", "data", "model", "estimator", "app"],
 }
 
 # Library header -> the places that may include it: folders of src and include/scanmf, or the beginning of a file's path.
@@ -34,6 +35,7 @@ LIBRARY_PLACES = {
     r"boost/program_options.*": ["app/"],
     r"hwy/.*": ["linalg/"],
     r"zip\.h": ["formats/zip_archive."],
+    r"pybind11/.*|Python\.h|numpy/.*": ["python/"],
 }
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|anaconda|conda-forge|golang|rubygems|ghcr|docker|quay)\.(org|io|com)\b"

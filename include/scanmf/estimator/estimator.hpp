@@ -33,11 +33,12 @@ struct History {
 
 /// What a running fit or transform tells after each iteration or step, on every rank.
 struct Progress {
-  Index iteration = 0;       // iterations or steps done; behind the last step of fresh restarts, updates of W
-  Index max_iteration = 0;   // at most this many
-  double seconds = 0;        // of this iteration alone
-  const char* measure = "";  // "violation", "error" or "cost"
-  double value = 0;          // relative to the first one for violation and error; NaN where not evaluated
+  Index iteration = 0;               // iterations or steps done; behind the last step of fresh restarts, updates of W
+  Index max_iteration = 0;           // at most this many
+  double seconds = 0;                // of this iteration alone
+  const char* measure = "";          // "violation", "error" or "cost"
+  double value = 0;                  // relative to the first one for violation and error; NaN where not evaluated
+  const History* history = nullptr;  // of a fit so far, this iteration included
 };
 
 /// One kind of collective call: how many, bytes of the arrays and seconds of this rank, waiting for others included.
@@ -57,6 +58,7 @@ struct RunReport {
   double block_flops = 0;  // floating-point operations on X, by the formula 4·m·n·k an iteration (8·m·n·k for β ≠ 2; sparse: non-zeros for m·n)
   double block_bytes = 0;  // bytes of X read by the kernels, one reading a pass
   Index passes = 0;
+  Index updates = 0;  // of W that transform has done
 };
 
 /// How a fit or transform is run; nothing here changes its result.
@@ -135,7 +137,8 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Se
 template <Scalar T>
 void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, const FitControl<T>& control = {});
 
-/// Collective. W of new rows with H fixed, in the order of x's partition: the estimator's transform.
+/// Collective. W of new rows with H fixed, in the order of x's partition: the estimator's transform. Asked to stop, it throws AgreedError with
+/// ExitStatus::stopped.
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RunControl& control = {});
 

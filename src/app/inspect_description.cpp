@@ -1,0 +1,115 @@
+#include "app/inspect_description.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/model/model_file.hpp"
+
+namespace scanmf::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::size_t shown_features = 10;
+constexpr std::size_t shown_history = 5;
+
+Json json_of(const Attribute& value) {
+  return std::visit([](const auto& v) { return Json(v); }, value);
+}
+
+Json json_of(const Attributes& attributes) {
+  Json result = Json::object();
+  for (const auto& [name, value] : attributes) result[name] = json_of(value);
+  return result;
+}
+
+Json first_of(const std::vector<std::string>& names) {
+  return std::vector<std::string>(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown_names)));
+}
+
+Json describe_data(const MatrixDescription& x) {
+  const char* formats[] = {"dense", "csr", "csc", "npy"};
+  const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.shape.columns);
+  Json result = {{"kind", "data"}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
+  result["shape"] = {x.shape.rows, x.shape.columns};
+  result["element_type"] = x.element_type;
+  result["computed_in"] = name_of(x.data_type);
+  result["stored"] = x.stored;
+  result["density"] = static_cast<double>(x.stored) / elements;
+  result["layout"] = x.layout;
+  result["feature_names"] = {{"count", x.feature_names.size()}, {"first", first_of(x.feature_names)}};
+  result["obs_names"] = {{"count", x.row_names.size()}, {"first", first_of(x.row_names)}};
+  return result;
+}
+
+/// The features with the largest weights in each component, by names where there are some, else by numbers.
+Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& names) {
+  Json result = Json::array();
+  const Index features = Ht.rows();
+  const auto shown = static_cast<std::ptrdiff_t>(std::min<std::size_t>(shown_features, static_cast<std::size_t>(features)));
+  std::vector<Index> order(static_cast<std::size_t>(features));
+  for (Index c = 0; c < Ht.columns(); ++c) {
+    std::iota(order.begin(), order.end(), Index{0});
+    std::partial_sort(order.begin(), order.begin() + shown, order.end(),
+                      [&](Index a, Index b) { return Ht(a, c) > Ht(b, c) || (Ht(a, c) == Ht(b, c) && a < b); });
+    Json component = Json::array();
+    for (auto j = order.begin(); j != order.begin() + shown && Ht(*j, c) > 0; ++j) {
+      Json feature = {{"feature", *j}};
+      if (!names.empty()) feature["name"] = names[static_cast<std::size_t>(*j)];
+      feature["weight"] = Ht(*j, c);
+      component.push_back(feature);
+    }
+    result.push_back(component);
+  }
+  return result;
+}
+
+/// The last entries of each column.
+Json history_tail(const ModelHeader& header) {
+  Json result = Json::object();
+  for (const auto& [name, values] : header.history) {
+    const std::size_t first = values.size() - std::min(values.size(), shown_history);
+    result[name] = std::vector<double>(values.begin() + static_cast<std::ptrdiff_t>(first), values.end());
+  }
+  return result;
+}
+
+Json describe_model(const Communicator& comm, const std::string& file) {
+  const ModelHeader header = read_model_header(comm, file);
+  const Matrix<double> Ht = read_model_Ht<double>(comm, file);
+  Json result = {{"kind", header.estimator.empty() ? "factors" : "model"}, {"file", file}};
+  if (!header.estimator.empty()) {
+    result["estimator"] = header.estimator;
+    result["dtype"] = name_of(header.dtype);
+    result["n_samples"] = header.n_samples;
+    result["n_iter"] = header.n_iter;
+    if (header.n_steps) result["n_steps"] = *header.n_steps;
+    result["reconstruction_err"] = header.reconstruction_err;
+    result["converged"] = header.converged;
+    result["params"] = json_of(header.params);
+    result["provenance"] = json_of(header.provenance);
+    result["history"] = history_tail(header);
+  }
+  result["n_components"] = header.n_components;
+  result["n_features_in"] = header.n_features_in;
+  result["feature_names"] = {{"count", header.feature_names.size()}, {"first", first_of(header.feature_names)}};
+  result["obs_names"] = {{"count", header.obs_names.size()}, {"first", first_of(header.obs_names)}};
+  result["top_features"] = top_features(Ht, header.feature_names);
+  return result;
+}
+
+/// "FILE:/path" names a matrix in any case.
+bool holds_factors(const Communicator& comm, const std::string& input) {
+  if (input.find(":/") != std::string::npos) return false;
+  check_sealed(comm, input);
+  return dataset_info(comm, input, "/H").has_value();
+}
+
+}  // namespace
+
+Json describe_file(const Communicator& comm, const std::string& input) {
+  return holds_factors(comm, input) ? describe_model(comm, input) : describe_data(describe_matrix(comm, input, "NMF"));
+}
+
+}  // namespace scanmf::app

@@ -1,0 +1,284 @@
+#include "python/calls.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "scanmf/linalg/operations.hpp"
+
+namespace py = pybind11;
+
+namespace scanmf::python {
+namespace {
+
+/// Calls body.template operator()<T>() with the type that `type` stands for.
+template <class Body>
+auto with_scalar(DataType type, Body&& body) {
+  return type == DataType::float32 ? body.template operator()<float>() : body.template operator()<double>();
+}
+
+/// X of one call, and how its rows of W come back to who has given them.
+template <Scalar T>
+struct Opened {
+  std::unique_ptr<DataSource<T>> source;
+  Index given_rows = 0;  // of this rank
+  Index first_row = 0;
+  std::vector<std::string> feature_names;
+
+  /// Collective.
+  Matrix<T> given(const Communicator& comm, const Matrix<T>& W) const { return given_from_owned(comm, W, source->partition(), given_rows); }
+};
+
+/// What X is, before it is read.
+struct Description {
+  std::optional<MatrixDescription> file;
+  DataType type = DataType::float64;
+};
+
+Description describe(const Communicator& comm, const Input& x, const char* estimator) {
+  if (!x.is_file()) return {std::nullopt, x.data_type(comm)};
+  const py::gil_scoped_release release;
+  const MatrixDescription description = describe_matrix(comm, std::get<std::string>(x.what), estimator);
+  return {description, description.data_type};
+}
+
+/// Collective. The bytes of X that a rank may hold.
+std::optional<Index> memory_cap(const Communicator& comm, Index memory) {
+  if (memory == Task::unlimited) return std::nullopt;
+  if (memory != Task::automatic) return memory;
+  return static_cast<Index>(0.6 * -comm.max(-static_cast<double>(available_memory(comm))));
+}
+
+template <Scalar T>
+Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task, bool in_batches) {
+  Opened<T> opened;
+  LoadOptions options;
+  options.estimator = class_name(task.parameters.estimator);
+  options.dense_from = dense_from<T>(task.parameters.beta_loss);
+  const bool batches = in_batches && task.parameters.estimator == Estimator::minibatch_nmf;
+  const auto batch_rows = [&](Index rows) { return batches ? std::min(task.parameters.batch_size, rows) : 0; };
+  if (description.file) {
+    const Index rows = description.file->shape.rows;
+    options.batch_rows = batch_rows(rows);
+    options.memory = memory_cap(comm, task.memory);
+    opened.source = open_source<T>(comm, *description.file, options);
+    const std::vector<Index> shares = slice_offsets(rows, comm.size());
+    opened.first_row = shares[static_cast<std::size_t>(comm.rank())];
+    opened.given_rows = shares[static_cast<std::size_t>(comm.rank()) + 1] - opened.first_row;
+    opened.feature_names = description.file->feature_names;
+    return opened;
+  }
+  opened.given_rows = x.local_rows();
+  options.batch_rows = batch_rows(comm.sum(opened.given_rows));
+  if (const auto* dense = std::get_if<DenseRows>(&x.what)) {
+    opened.source = source_from_rows<T>(comm, *dense, options);
+  } else {
+    opened.source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
+  }
+  return opened;
+}
+
+/// Collective. The caller's initial factors; none when there are none, or init is another one than custom.
+template <Scalar T>
+std::optional<Factors<T>> custom_start(const Communicator& comm, const Opened<T>& x, const Task& task) {
+  if (task.parameters.init != Init::custom) return std::nullopt;
+  const auto W = task.W.cast<Array<T>>();
+  const auto H = task.H.cast<Array<T>>();
+  const py::gil_scoped_release release;
+  Factors<T> start;
+  start.Ht = transposed(view_of(H));
+  const Index k = resolve_n_components(task.parameters, x.source->shape().columns, start.Ht.columns());
+  start.W = owned_from_given(comm, view_of(W), x.source->partition());
+  check_factors(*x.source, k, start, "NMF");  // so scikit-learn calls MiniBatchNMF here as well
+  return start;
+}
+
+template <Scalar T>
+void require_columns(const DataSource<T>& x, Index expected, Estimator estimator) {
+  if (x.shape().columns != expected)
+    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape().columns, class_name(estimator), expected));
+}
+
+/// What is the same for fit and partial_fit: the state of the run that the caller keeps.
+template <Scalar T>
+py::dict finished(const Communicator& comm, const FittedModel<T>& model, const Opened<T>& x, const Origin& origin) {
+  py::dict state = to_dictionary(comm, model);
+  state["random_state"] = state_of(origin);
+  state["n_features"] = x.source->shape().columns;
+  state["feature_names"] = x.feature_names;
+  state["rows"] = py::make_tuple(x.first_row, x.first_row + x.given_rows);
+  return state;
+}
+
+template <Scalar T>
+py::dict fit_as(Session& session, const Input& x, const Description& description, const Task& task) {
+  const Communicator& comm = session.comm();
+  Opened<T> opened;
+  {
+    const py::gil_scoped_release release;
+    opened = open<T>(comm, x, description, task, true);
+  }
+  std::optional<Factors<T>> start = custom_start<T>(comm, opened, task);
+  FitControl<T> control(session.control(task.progress));
+  FittedModel<T> model;
+  Matrix<T> W;
+  {
+    const py::gil_scoped_release release;
+    model = start ? fit_from(*opened.source, task.parameters, task.origin.seed, std::move(*start), control)
+                  : scanmf::fit(*opened.source, task.parameters, task.origin.seed, {}, control);
+    if (!model.stopped) W = opened.given(comm, model.factors.W);
+  }
+  session.throw_if_stopped(model.stopped);
+  py::dict state = finished(comm, model, opened, task.origin);
+  state["W"] = to_numpy(std::move(W));
+  return state;
+}
+
+template <Scalar T>
+py::dict partial_fit_as(Session& session, const Input& x, const Description& description, const Task& task, const py::object& state) {
+  const Communicator& comm = session.comm();
+  Opened<T> opened;
+  {
+    const py::gil_scoped_release release;
+    opened = open<T>(comm, x, description, task, false);
+  }
+  FittedModel<T> model;
+  if (!state.is_none()) {
+    model = from_dictionary<T>(comm, task.parameters, state);
+    require_columns(*opened.source, model.factors.Ht.rows(), Estimator::minibatch_nmf);
+  } else if (std::optional<Factors<T>> start = custom_start<T>(comm, opened, task)) {
+    model.parameters = task.parameters;
+    model.n_components = start->Ht.columns();
+    model.factors.Ht = std::move(start->Ht);
+  } else {
+    const py::gil_scoped_release release;
+    model = unfitted_model(*opened.source, task.parameters, task.origin.seed);
+  }
+  {
+    const RunControl control = session.control(task.progress);
+    const py::gil_scoped_release release;
+    scanmf::partial_fit(*opened.source, model, control);
+  }
+  session.throw_if_stopped(false);
+  model.n_samples += opened.source->shape().rows;
+  model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+  return finished(comm, model, opened, task.origin);
+}
+
+template <Scalar T>
+py::tuple transform_as(Session& session, const Input& x, const Description& description, const Task& task, const py::array& H) {
+  const Communicator& comm = session.comm();
+  const auto components = H.cast<Array<T>>();
+  const Matrix<T> Ht = transposed(view_of(components));
+  RunReport report;
+  RunControl control = session.control(task.progress);
+  control.report = &report;
+  Matrix<T> W;
+  bool stopped = false;
+  {
+    const py::gil_scoped_release release;
+    const Opened<T> opened = open<T>(comm, x, description, task, false);
+    try {
+      W = opened.given(comm, scanmf::transform(*opened.source, Ht, task.parameters, task.origin.seed, control));
+    } catch (const AgreedError& error) {
+      if (error.status() != ExitStatus::stopped) throw;
+      stopped = true;
+    }
+  }
+  session.throw_if_stopped(stopped);
+  return py::make_tuple(to_numpy(std::move(W)), report.updates, state_of(task.origin));
+}
+
+}  // namespace
+
+py::dict fit(Session& session, const Input& x, const Task& task) {
+  const Description description = describe(session.comm(), x, class_name(task.parameters.estimator));
+  return with_scalar(description.type, [&]<Scalar T>() { return fit_as<T>(session, x, description, task); });
+}
+
+py::dict partial_fit(Session& session, const Input& x, const Task& task, const py::object& state) {
+  const Description description = describe(session.comm(), x, class_name(Estimator::minibatch_nmf));
+  DataType type = description.type;
+  if (!state.is_none()) type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
+  return with_scalar(type, [&]<Scalar T>() { return partial_fit_as<T>(session, x, description, task, state); });
+}
+
+py::tuple transform(Session& session, const Input& x, const Task& task, const py::array& H) {
+  const Description description = describe(session.comm(), x, class_name(task.parameters.estimator));
+  const DataType type = H.itemsize() == 4 ? description.type : DataType::float64;
+  return with_scalar(type, [&]<Scalar T>() { return transform_as<T>(session, x, description, task, H); });
+}
+
+void save(Session& session, const std::string& file, const Parameters& parameters, const py::object& seed, const py::dict& state, const py::object& W,
+          const std::vector<std::string>& feature_names, const Texts& provenance) {
+  const Communicator& comm = session.comm();
+  const DataType type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
+  with_scalar(type, [&]<Scalar T>() {
+    FittedModel<T> model = from_dictionary<T>(comm, parameters, state);
+    ModelContext context;
+    context.seed = seed.is_none() ? 0 : seed.cast<std::uint32_t>();  // of a generator the file cannot keep more
+    context.n_features = model.factors.Ht.rows();
+    context.feature_names = feature_names;
+    for (const auto& [name, text] : provenance) context.provenance.emplace_back(name, text);
+    const Array<T> rows = W.is_none() ? Array<T>(std::vector<py::ssize_t>{0, 0}) : W.cast<Array<T>>();
+    const MatrixView<const T> given = view_of(rows);
+    const py::gil_scoped_release release;
+    std::optional<RowPartition> partition;
+    if (comm.max(given.columns) > 0) {
+      partition.emplace(comm.sum(given.rows), comm.sum(given.rows), tile_rows_for(StorageKind::dense, comm.sum(given.rows)), comm.size());
+      model.factors.W = owned_from_given(comm, given, *partition);
+    }
+    write_model(comm, file, header_of(model, context), arrays_of(model, comm, partition ? &*partition : nullptr));
+    return 0;
+  });
+}
+
+py::dict load(Session& session, const std::string& file) {
+  const Communicator& comm = session.comm();
+  ModelHeader header;
+  {
+    const py::gil_scoped_release release;
+    header = read_model_header(comm, file);
+  }
+  if (header.estimator.empty()) throw Error(fmt::format("'{}' has a dataset /H, but is no model file", file));
+  return with_scalar(header.dtype, [&]<Scalar T>() {
+    FittedModel<T> model;
+    {
+      const py::gil_scoped_release release;
+      model = read_fitted_model<T>(comm, file, header, nullptr);
+    }
+    py::dict state = to_dictionary(comm, model);
+    state["estimator"] = header.estimator;
+    Values params;
+    for (const std::string& name : model.parameters.names()) params.emplace(name, model.parameters.value(name));
+    state["params"] = params;
+    state["n_features"] = header.n_features_in;
+    state["feature_names"] = header.feature_names;
+    return state;
+  });
+}
+
+py::array load_W(Session& session, const std::string& file) {
+  const Communicator& comm = session.comm();
+  std::optional<DatasetInfo> info;
+  {
+    const py::gil_scoped_release release;
+    info = dataset_info(comm, file, "/W");
+  }
+  if (!info) throw Error(fmt::format("'{}' has no dataset /W: it was written without", file));
+  return with_scalar(info->data_type, [&]<Scalar T>() -> py::array {
+    Matrix<T> W;
+    {
+      const py::gil_scoped_release release;
+      const Index rows = info->dimensions.at(0);
+      const std::vector<Index> shares = slice_offsets(rows, comm.size());
+      const auto rank = static_cast<std::size_t>(comm.rank());
+      const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
+      W = given_from_owned(comm, read_model_W<T>(comm, file, partition), partition, shares[rank + 1] - shares[rank]);
+    }
+    return to_numpy(std::move(W));
+  });
+}
+
+}  // namespace scanmf::python

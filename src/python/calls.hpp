@@ -1,0 +1,47 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <optional>
+#include <string>
+
+#include "python/input.hpp"
+#include "python/model_state.hpp"
+#include "python/session.hpp"
+
+namespace scanmf::python {
+
+/// What fit and partial_fit are given beside X.
+struct Task {
+  Parameters parameters;
+  Origin origin;
+  pybind11::object W;  // initial factors, or None
+  pybind11::object H;
+  pybind11::object progress;  // called after each iteration, or None
+  Index memory = automatic;   // bytes of X from a file that a rank may hold
+  static constexpr Index automatic = 0;
+  static constexpr Index unlimited = -1;
+};
+
+/// Collective, all of them. They throw KeyboardInterrupt, or what `progress` threw, when the run was stopped.
+
+/// A fit: the model's state (to_dictionary) with W, the rows of X that this rank has given (of a file: an equal share of them, rows [first_row, …)).
+pybind11::dict fit(Session& session, const Input& x, const Task& task);
+
+/// One mini-batch step; state: of the model that goes on, or None.
+pybind11::dict partial_fit(Session& session, const Input& x, const Task& task, const pybind11::object& state);
+
+/// W of new rows with H fixed, and the updates that it took.
+pybind11::tuple transform(Session& session, const Input& x, const Task& task, const pybind11::array& H);
+
+/// Writes a model file. W: this rank's rows, or None. names: of features; of rows.
+void save(Session& session, const std::string& file, const Parameters& parameters, const pybind11::object& seed, const pybind11::dict& state,
+          const pybind11::object& W, const std::vector<std::string>& feature_names, const Texts& provenance);
+
+/// A model file as state, with "estimator", "params" (name, value) and "feature_names".
+pybind11::dict load(Session& session, const std::string& file);
+
+/// W of a model file: an equal share of its rows.
+pybind11::array load_W(Session& session, const std::string& file);
+
+}  // namespace scanmf::python

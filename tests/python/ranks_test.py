@@ -1,0 +1,146 @@
+"""What several ranks do together: mpirun -n P python3 ranks_test.py."""
+import os
+import sys
+import tempfile
+import traceback
+
+import golden
+import h5py
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from mpi4py import MPI
+
+import scanmf
+
+comm = MPI.COMM_WORLD
+rank, size = comm.rank, comm.size
+
+
+def own(rows):
+    """Uneven shares; one rank of three has nothing."""
+    weights = np.array([1, 0, 2, 3])[:size] if size > 1 else np.array([1])
+    cuts = np.concatenate([[0], np.cumsum(weights)]) * rows // weights.sum()
+    return slice(int(cuts[rank]), int(cuts[rank + 1]))
+
+
+def whole(rows):
+    return np.concatenate(comm.allgather(rows))
+
+
+def folder():
+    return comm.bcast(tempfile.mkdtemp() if rank == 0 else None)
+
+
+def test_golden_runs():
+    for name in golden.names()[:: 2 if size > 1 else 1]:
+        case = golden.Case(name)
+        if case.attrs["mode"] == "fit" or size == 1:
+            golden.run(case, own, whole, comm=comm)
+    for name in ("pf_after_fit",):
+        golden.run(golden.Case(name), own, whole, comm=comm)
+
+
+def test_rows_in_any_form():
+    X = sp.random(60, 17, 0.3, "csr", random_state=0, data_rvs=np.random.RandomState(1).rand)
+    reference = None
+    for form in (sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, lambda x: x.toarray(), lambda x: np.asfortranarray(x.toarray())):
+        model = scanmf.NMF(3, init="random", random_state=0, comm=comm, max_iter=30, tol=0)
+        W = whole(model.fit_transform(form(X[own(60)])))
+        reference = reference or (W, model.components_)
+        np.testing.assert_allclose(W, reference[0], rtol=1e-9, atol=1e-12)
+        np.testing.assert_allclose(model.components_, reference[1], rtol=1e-9, atol=1e-12)
+
+
+def test_one_file_of_all():
+    path = folder()
+    file = os.path.join(path, "x.h5")
+    X = np.random.RandomState(0).rand(50, 7)
+    if rank == 0:
+        with h5py.File(file, "w") as out:
+            out["X"] = X
+    comm.barrier()
+    for kind in (scanmf.NMF, scanmf.MiniBatchNMF):
+        model = kind(3, random_state=0, comm=comm)
+        W = model.fit_transform(file)
+        first, last = model.sample_range_
+        assert W.shape == (last - first, 3)
+        same = kind(3, random_state=0, comm=comm)
+        np.testing.assert_array_equal(whole(W), whole(same.fit_transform(X[own(50)])))
+        np.testing.assert_array_equal(model.components_, same.components_)
+        model.save(os.path.join(path, "m.h5"), W)
+        again = scanmf.load(os.path.join(path, "m.h5"), comm=comm)
+        np.testing.assert_array_equal(again.components_, model.components_)
+        np.testing.assert_array_equal(whole(scanmf.load_W(os.path.join(path, "m.h5"), comm=comm)), whole(W))
+        np.testing.assert_allclose(whole(again.transform(X[own(50)])), whole(model.transform(file)))
+
+
+def test_generators_stay_the_same_on_all_ranks():
+    X = np.random.RandomState(0).rand(40, 12)
+    generator = np.random.RandomState(5)
+    model = scanmf.NMF(3, init="random", shuffle=True, max_iter=5, tol=0, random_state=generator, comm=comm)
+    model.fit(X[own(40)])
+    alone = np.random.RandomState(5)
+    same = scanmf.NMF(3, init="random", shuffle=True, max_iter=5, tol=0, random_state=alone, comm=MPI.COMM_SELF).fit(X)
+    np.testing.assert_allclose(model.components_, same.components_, rtol=1e-9)
+    assert generator.rand() == alone.rand()
+
+
+def test_errors_are_everybodys():
+    X = np.ones((20, 4))
+    bad = X.copy()
+    if rank == size - 1:
+        bad[0, 0] = -1
+    with pytest.raises(ValueError, match="Negative values in data passed to NMF"):
+        scanmf.NMF(2, comm=comm).fit(bad)
+    with pytest.raises((ValueError, TypeError)):
+        scanmf.NMF(2, comm=comm).fit(X if rank else np.ones((2, 2, 2)))
+    if size > 1:
+        with pytest.raises(ValueError, match="columns"):
+            scanmf.NMF(2, comm=comm).fit(X[:, : 4 - (rank == 0)])
+    model = scanmf.NMF(2, comm=comm, random_state=0).fit(X)
+    with pytest.raises(ValueError, match="expecting 4 features"):
+        model.transform(np.ones((3, 5)))
+
+
+def test_interrupts_reach_all():
+    X = np.random.RandomState(0).rand(300, 50)
+    model = scanmf.NMF(5, comm=comm, max_iter=10**6, tol=0, random_state=0)
+    if rank == size - 1:
+        import signal
+
+        signal.setitimer(signal.ITIMER_REAL, 0.5)
+        signal.signal(signal.SIGALRM, signal.default_int_handler)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(X)
+    assert not hasattr(model, "components_")
+    model.set_params(max_iter=3).fit(X)
+
+
+def test_two_communicators():
+    half = comm.Split(rank % 2)
+    X = np.random.RandomState(0).rand(30, 6)
+    part = np.array_split(X, half.size)[half.rank]
+    one = scanmf.NMF(2, comm=half, random_state=0).fit(part)
+    two = scanmf.MiniBatchNMF(2, comm=comm, random_state=0).fit(X[own(30)])
+    alone = scanmf.NMF(2, comm=MPI.COMM_SELF, random_state=0).fit(X)
+    np.testing.assert_allclose(one.components_, alone.components_, rtol=1e-8)
+    assert two.transform(X[own(30)]).shape[1] == 2
+    half.Free()
+
+
+def main():
+    tests = [(name, value) for name, value in globals().items() if name.startswith("test_")]
+    for name, test in tests:
+        try:
+            test()
+        except BaseException:
+            print(f"rank {rank}: {name} failed\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+            comm.Abort(1)
+        comm.barrier()
+        if rank == 0:
+            print(f"{name}: passed on {size} ranks", flush=True)
+
+
+if __name__ == "__main__":
+    main()

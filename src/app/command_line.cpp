@@ -7,11 +7,11 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
-#include "app/memory_plan.hpp"
 #include "app/stop_requests.hpp"
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/estimator/memory_plan.hpp"
 
 namespace scanmf::app {
 namespace {

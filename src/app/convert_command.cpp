@@ -7,11 +7,11 @@
 #include <optional>
 
 #include "app/commands.hpp"
-#include "app/memory_plan.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "formats/formats.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/estimator/memory_plan.hpp"
 
 namespace scanmf::app {
 namespace {

@@ -10,11 +10,11 @@
 #include <filesystem>
 #include <map>
 
-#include "app/stop_requests.hpp"
 #include "data/input_name.hpp"
 #include "io/file_names.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/estimator/job.hpp"
 #include "scanmf/model/checkpoint.hpp"
 
 namespace scanmf::app {

@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "app/commands.hpp"
-#include "app/memory_plan.hpp"
 #include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
@@ -12,8 +11,7 @@
 #include "app/stop_requests.hpp"
 #include "model/lock_file.hpp"
 #include "scanmf/core/timer.hpp"
-#include "scanmf/estimator/estimator.hpp"
-#include "scanmf/estimator/saved_model.hpp"
+#include "scanmf/estimator/job.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -85,11 +83,8 @@ class PartialFitRun {
   template <Scalar T>
   std::unique_ptr<DataSource<T>> load() {
     const PhaseTimer timer(report_.times, Phase::read);
-    LoadOptions options;
-    options.estimator = class_name(Estimator::minibatch_nmf);
-    options.dense_from = dense_from<T>(parameters_.beta_loss);
-    options.memory = plan_memory(comm_, line_, description_, n_components_, data_type_of<T>);
-    return open_source<T>(comm_, description_, options);
+    const MemoryLimit limit = parse_memory(line_.text("memory"));
+    return open_planned<T>(comm_, description_, parameters_, n_components_, MatrixUse::partial_fit, limit).source;
   }
 
   /// The model as it is before the step.

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
-#include <filesystem>
 #include <memory>
 #include <vector>
 
@@ -120,8 +119,6 @@ std::optional<std::string> StopSignals::received() {
   if (last_signal == 0) return std::nullopt;
   return std::string("SIG") + sigabbrev_np(last_signal);
 }
-
-std::string stop_file(const std::string& checkpoint) { return (std::filesystem::path(checkpoint).parent_path() / "STOP").string(); }
 
 std::optional<double> parse_time(const std::string& text) {
   const std::optional<double> seconds = parse_duration(text).has_value() ? parse_duration(text) : parse_clock(text);

@@ -31,9 +31,6 @@ class ReleaseOnSignal {
   ReleaseOnSignal& operator=(const ReleaseOnSignal&) = delete;
 };
 
-/// The file beside a checkpoint whose existence asks the run to stop.
-std::string stop_file(const std::string& checkpoint);
-
 /// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), or "30s", "15min", "2h", "1d";
 /// in seconds, more than 0; nullopt for other text.
 std::optional<double> parse_time(const std::string& text);

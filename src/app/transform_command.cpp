@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "app/commands.hpp"
-#include "app/memory_plan.hpp"
 #include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
@@ -12,8 +11,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
-#include "scanmf/estimator/estimator.hpp"
-#include "scanmf/estimator/saved_model.hpp"
+#include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
 
 namespace scanmf::app {
@@ -65,14 +63,10 @@ class TransformRun {
 
  private:
   template <Scalar T>
-  std::unique_ptr<DataSource<T>> load() {
+  PlannedSource<T> load() {
     const PhaseTimer timer(report_.times, Phase::read);
-    LoadOptions options;
-    options.estimator = class_name(parameters_.estimator);
-    options.dense_from = dense_from<T>(parameters_.beta_loss);
-    memory_ = plan_memory(comm_, line_, description_, header_.n_components, data_type_of<T>, RowsOfW::kept_with_X);
-    options.memory = memory_;
-    return open_source<T>(comm_, description_, options);
+    const MemoryLimit limit = parse_memory(line_.text("memory"));
+    return open_planned<T>(comm_, description_, parameters_, header_.n_components, MatrixUse::transform, limit);
   }
 
   template <Scalar T>
@@ -81,13 +75,13 @@ class TransformRun {
     comm_.agree([&] { check_H(Ht); });
     const std::uint32_t seed = choose_seed(comm_, parameters_);
     log_.start(comm_, line_, description_, data_type_of<T>);
-    const auto source = load<T>();
+    const auto [source, memory] = load<T>();
     RunControl control;
     control.report = &report_;
     control.on_progress = [this](const Progress& now) { log_.progress(now); };
     MatrixWriter<T> writer = open_output<T>();
     const auto write = [&](Index first_row, MatrixView<const T> rows) { writer.write_rows(first_row, rows); };
-    scanmf::transform<T>(*source, Ht, parameters_, seed, write, memory_, control);
+    scanmf::transform<T>(*source, Ht, parameters_, seed, write, memory, control);
     log_.end_progress();
     commit(writer);
     const double seconds = timer_.seconds();
@@ -122,7 +116,6 @@ class TransformRun {
   ModelHeader header_;
   Parameters parameters_;
   MatrixDescription description_;
-  std::optional<Index> memory_;  // for X, a rank
 };
 
 }  // namespace

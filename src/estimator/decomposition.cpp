@@ -9,6 +9,21 @@
 #include "scanmf/core/log.hpp"
 
 namespace scanmf {
+namespace {
+
+template <Scalar T>
+JobOptions job_options(const FitOptions<T>& options) {
+  const RunControl& control = options.control;
+  JobOptions job;
+  job.checkpoint = options.checkpoint;
+  job.on_progress = control.on_progress;
+  job.report = control.report;
+  if (control.stop_requested)
+    job.stop_requested = [asked = control.stop_requested] { return asked() ? std::optional<std::string>("asked to stop") : std::nullopt; };
+  return job;
+}
+
+}  // namespace
 
 template <Scalar T>
 BaseNMF<T>::BaseNMF(const Communicator& comm, Parameters parameters, Estimator estimator) : comm_(comm), parameters_(std::move(parameters)) {
@@ -30,13 +45,19 @@ void BaseNMF<T>::set_params(const std::vector<std::pair<std::string, std::string
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const std::string& file) const {
-  return open(describe_matrix(comm_, file, class_name(parameters_.estimator)));
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const std::string& file, const MemoryLimit& memory) const {
+  return open(describe_matrix(comm_, file, class_name(parameters_.estimator)), memory);
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& description) const {
-  return load_matrix<T>(comm_, description, {.batch_rows = batch_rows(description.shape.rows), .estimator = class_name(parameters_.estimator)});
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& description, const MemoryLimit& memory) const {
+  return open_for(MatrixUse::fit, description, memory);
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixDescription& description, const MemoryLimit& memory) const {
+  const Index k = model_ ? model_->n_components : resolve_n_components(parameters_, description.shape.columns, std::nullopt);
+  return open_planned<T>(comm_, description, parameters_, k, use, memory).source;
 }
 
 template <Scalar T>
@@ -54,17 +75,31 @@ Matrix<T> BaseNMF<T>::fit_transform(DataSource<T>& x, FitOptions<T> options) {
   if (x.partition().batch_rows() != expected_rows)
     throw Error(fmt::format("X was opened in batches of {} rows, but {} goes through it in batches of {}: open it with batch_rows = {}",
                             x.partition().batch_rows(), class_name(parameters_.estimator), expected_rows, expected_rows));
-  const std::uint32_t seed = choose_seed(comm_, parameters_);
   std::optional<Factors<T>> start = custom_start(x, std::move(options.start));
-  const FitControl<T> control(options.control);
-  FittedModel<T> model = start ? fit_from(x, parameters_, seed, std::move(*start), control) : scanmf::fit(x, parameters_, seed, {}, control);
+  FitJob<T> job(comm_, {x.shape(), options.feature_names, {}, options.fingerprint}, parameters_, job_options(options));
+  FittedModel<T> model = job.run(x, std::move(start));
+  if (!model.stopped) job.remove_checkpoint();
   if (model.stopped) model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
   Matrix<T> W = std::move(model.factors.W);
   model.factors.W = Matrix<T>();
   model_ = std::move(model);
   feature_names_ = std::move(options.feature_names);
-  seed_ = seed;
+  seed_ = job.seed();
   return W;
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::fit_transform(const std::string& file, FitOptions<T> options) {
+  return fit_transform(describe_matrix(comm_, file, class_name(parameters_.estimator)), std::move(options));
+}
+
+template <Scalar T>
+Matrix<T> BaseNMF<T>::fit_transform(const MatrixDescription& description, FitOptions<T> options) {
+  require_valid_parameters();
+  if (!options.checkpoint.file.empty() && options.fingerprint.empty()) options.fingerprint = matrix_fingerprint(comm_, description);
+  if (options.feature_names.empty()) options.feature_names = description.feature_names;
+  const auto x = open(description, options.memory);
+  return fit_transform(*x, std::move(options));
 }
 
 template <Scalar T>
@@ -189,6 +224,15 @@ void MiniBatchNMF<T>::partial_fit(DataSource<T>& x, FitOptions<T> options) {
   }
   model->n_samples += x.shape().rows;
   model->reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+}
+
+template <Scalar T>
+void MiniBatchNMF<T>::partial_fit(const std::string& file, FitOptions<T> options) {
+  this->require_valid_parameters();
+  const MatrixDescription description = describe_matrix(this->comm_, file, class_name(Estimator::minibatch_nmf));
+  if (options.feature_names.empty()) options.feature_names = description.feature_names;
+  const auto x = this->open_for(MatrixUse::partial_fit, description, options.memory);
+  partial_fit(*x, std::move(options));
 }
 
 template class BaseNMF<float>;

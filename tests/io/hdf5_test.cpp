@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "scanmf/core/error.hpp"
+#include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace scanmf {
@@ -20,20 +21,11 @@ namespace {
 using hdf5::Access;
 using hdf5::File;
 using hdf5::StringStorage;
+using test::message_of;
 using test::TemporaryFolder;
 
 /// HDF5 obeys this variable before anything that a program asks for; without it the program's own choice counts.
 const bool locking_left_to_the_program = unsetenv("HDF5_USE_FILE_LOCKING") == 0;
-
-template <class F>
-std::string message_of(F&& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Hdf5, AttributesOfEachKind) {
   const TemporaryFolder folder;

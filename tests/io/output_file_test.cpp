@@ -10,12 +10,15 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace scanmf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_contains;
+using test::message_of;
 using test::TemporaryFolder;
 
 constexpr Index columns = 50;
@@ -53,19 +56,6 @@ void expect_file(const std::string& path, Index rows) {
   ASSERT_EQ(static_cast<Index>(values.size()), rows * columns);
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < columns; ++j) ASSERT_EQ(values[static_cast<std::size_t>(i * columns + j)], element(i, j));
-}
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const AgreedError& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in '" << text << "'";
 }
 
 Index files_in(const std::string& folder) { return std::distance(fs::directory_iterator(folder), fs::directory_iterator()); }
@@ -120,7 +110,7 @@ TEST(OutputFile, RowsThatAreMissingAreAnError) {
     io::OutputFile file(comm, folder.file("out.h5"), layout_of(10));
     if (comm.is_root())
       for (Index i = 0; i < 9; ++i) write_row(file, i);
-    expect_contains(message_of([&] { file.commit(); }), "out.h5 is not complete");
+    expect_contains(message_of<AgreedError>([&] { file.commit(); }), "out.h5 is not complete");
   }
   comm.barrier();
   EXPECT_EQ(files_in(folder.file("")), 0);
@@ -133,7 +123,7 @@ TEST(OutputFile, PlacesThatCannotBeWritten) {
     std::ofstream(folder.file("file")) << "text";
     fs::create_directory(folder.file("folder"));
   });
-  const auto message = [&](const std::string& target) { return message_of([&] { write_file(comm, target, 3); }); };
+  const auto message = [&](const std::string& target) { return message_of<AgreedError>([&] { write_file(comm, target, 3); }); };
   expect_contains(message(folder.file("missing/out.h5")), "missing/out.h5 cannot be written: No such file or directory; check the path");
   expect_contains(message(folder.file("file/out.h5")), "Not a directory");
   expect_contains(message(folder.file("folder")), "Is a directory");
@@ -148,7 +138,7 @@ TEST(OutputFile, LimitOfTheFileSize) {
   write_file(comm, folder.file("out.h5"), 3);
   {
     const FileSizeLimit limit(1 << 20);
-    const std::string message = message_of([&] { write_file(comm, folder.file("out.h5"), 5000); });
+    const std::string message = message_of<AgreedError>([&] { write_file(comm, folder.file("out.h5"), 5000); });
     expect_contains(message, "out.h5 cannot be written");
     expect_contains(message, "File too large");
     expect_contains(message, "ulimit -f");
@@ -166,7 +156,7 @@ TEST(OutputFile, OneRankFails) {
     io::OutputFile file(comm, folder.file("out.h5"), layout_of(5000));
     const bool last = comm.rank() == comm.size() - 1;
     const FileSizeLimit limit(last ? 1 << 20 : RLIM_INFINITY);
-    expect_contains(message_of([&] {
+    expect_contains(message_of<AgreedError>([&] {
                       comm.agree([&] {
                         for (Index i = comm.rank(); i < 5000; i += comm.size()) write_row(file, i);
                       });
@@ -192,7 +182,7 @@ TEST(OutputFile, DiskFull) {
   const std::string target = disk + "/out.h5";
   for (const auto previous : {io::Previous::replaced, io::Previous::kept}) {
     write_file(comm, target, 100);
-    const std::string message = message_of([&] { write_file(comm, target, 5000, previous); });
+    const std::string message = message_of<AgreedError>([&] { write_file(comm, target, 5000, previous); });
     expect_contains(message, "out.h5 cannot be written");
     expect_contains(message, "No space left on device; make room");
     expect_file(target, 100);

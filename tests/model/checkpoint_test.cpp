@@ -11,30 +11,20 @@
 #include "io/hdf5.hpp"
 #include "model/model_examples.hpp"
 #include "scanmf/core/log.hpp"
+#include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace scanmf {
 namespace {
 
 namespace fs = std::filesystem;
+using test::expect_contains;
+using test::message_of;
 using test::TemporaryFolder;
 
 constexpr Index m = 17;
 constexpr Index n = 6;
 constexpr Index k = 3;
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in '" << text << "'";
-}
 
 void save_generation(const Communicator& comm, Checkpoint& checkpoint, Index generation) {
   const RowPartition partition(m, 5, 2, comm.size());

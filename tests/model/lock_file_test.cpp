@@ -16,25 +16,15 @@
 #include "io/output_file.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace scanmf {
 namespace {
 
+using test::expect_contains;
+using test::message_of;
 using test::TemporaryFolder;
-
-std::string message_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
-
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << "'" << part << "' is not in '" << text << "'";
-}
 
 /// What the log says while it lives.
 class LogText {

@@ -9,6 +9,7 @@
 
 #include "io/hdf5.hpp"
 #include "model/model_examples.hpp"
+#include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace scanmf {
@@ -18,20 +19,11 @@ using test::example_element;
 using test::example_header;
 using test::example_rows;
 using test::example_W;
+using test::message_of;
 using test::TemporaryFolder;
 
 constexpr Index k = 3;
 constexpr Index n = 9000;  // more than one block of columns of H
-
-template <class F>
-std::string message_of(F&& work) {
-  try {
-    work();
-  } catch (const AgreedError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 template <class T>
 void expect_equal(const Matrix<T>& actual, const Matrix<T>& expected) {
@@ -128,16 +120,20 @@ TEST(ModelFileOfDoubles, WithoutW) {
   EXPECT_FALSE(read.n_steps.has_value());
   EXPECT_TRUE(read.obs_names.empty());
   EXPECT_TRUE(std::isnan(read.reconstruction_err));
-  EXPECT_NE(message_of([&] { read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size())); }).find("has no dataset /W"),
+  EXPECT_NE(message_of<AgreedError>([&] { read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size())); }).find("has no dataset /W"),
             std::string::npos);
-  EXPECT_NE(message_of([&] { read_model_slice<double>(comm, file, "/state/A", {4, k}, {0, 1}); }).find("no dataset /state/A"), std::string::npos);
+  EXPECT_NE(message_of<AgreedError>([&] {
+              read_model_slice<double>(comm, file, "/state/A", {4, k}, {0, 1});
+            }).find("no dataset /state/A"),
+            std::string::npos);
 }
 
 TEST(ModelFileOfDoubles, RefusesWOfOtherData) {
   const Communicator comm;
   const TemporaryFolder folder;
   write_example<double>(comm, folder.file("model.h5"), 7);
-  const std::string message = message_of([&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, comm.size())); });
+  const std::string message =
+      message_of<AgreedError>([&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, comm.size())); });
   EXPECT_NE(message.find("has 7 rows, but X has 8"), std::string::npos) << message;
 }
 
@@ -166,7 +162,7 @@ TEST(ModelFileOfDoubles, TakesAnyFileWithH) {
 TEST(ModelFileOfDoubles, RefusesWhatIsNoModel) {
   const Communicator comm;
   const TemporaryFolder folder;
-  const auto message = [&](const std::string& name) { return message_of([&] { read_model_header(comm, folder.file(name)); }); };
+  const auto message = [&](const std::string& name) { return message_of<AgreedError>([&] { read_model_header(comm, folder.file(name)); }); };
   folder.on_root([&] {
     hdf5::File other = hdf5::File::create(folder.file("data.h5"));
     other.create_dataset<double>("/X", {2, 3});
@@ -210,7 +206,7 @@ TEST(ModelFileOfDoubles, Release1) {
   }
   const std::string file = SCANMF_TEST_DATA "/models/release_1_minibatch.h5";
   EXPECT_EQ(read_model_slice<double>(comm, file, "/state/A", {4, k}, {1, 4}).rows(), 3);
-  EXPECT_NE(message_of([&] {
+  EXPECT_NE(message_of<AgreedError>([&] {
               read_model_slice<double>(comm, file, "/state/A", {5, k}, {1, 4});
             }).find("expected 5 x 3, found 4 x 3"),
             std::string::npos);

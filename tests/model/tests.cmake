@@ -3,7 +3,7 @@ scanmf_add_test(model/model_file_test RANKS 1 2 3 4 LABELS model LIBRARIES HDF5:
 scanmf_add_test(model/matrix_writer_test RANKS 1 2 3 4 LABELS model LIBRARIES HDF5::HDF5)
 scanmf_add_test(model/lock_file_test RANKS 1 2 LABELS model LIBRARIES HDF5::HDF5)
 scanmf_add_test(model/checkpoint_test RANKS 1 2 3 4 LABELS model LIBRARIES HDF5::HDF5)
-scanmf_add_test(model/kill_test RANKS 1 LABELS model)
+scanmf_add_test(model/kill_test RANKS 1 SLOW LABELS model)
 add_executable(write_models model/write_models.cpp)
 target_link_libraries(write_models PRIVATE scanmf)
 add_dependencies(kill_test write_models)

@@ -3,8 +3,9 @@
 
     check_rules.py PROJECT_FOLDER
 
-Which module may include which, where each library may be used, and that nothing
-names a package registry or a folder of somebody's machine. Prints every
+Which module may include which, where each library may be used, how long files and
+functions may be, and that nothing names a package registry or a folder of
+somebody's machine. Prints every
 violation as file:line and ends with status 1 if there is one.
 """
 import os
@@ -37,6 +38,14 @@ LIBRARY_PLACES = {
     r"zip\.h": ["formats/zip_archive."],
     r"pybind11/.*|Python\.h|numpy/.*": ["python/"],
 }
+
+# A file or function that grows beyond these has a second subject that wants a name of its own.
+MOST_LINES_OF_A_FILE = 500
+MOST_LINES_OF_A_FUNCTION = 60
+TO_BE_SPLIT = ["src/linalg/operations.cpp", "src/linalg/vector_kernels.cpp"]
+# The line in which a function's body begins, as clang-format lays it out: "T name(…) const {". Not a branch, a loop, a type or a namespace.
+FUNCTION = re.compile(r"( *)(?!(?:if|else|for|while|switch|do|try|catch|namespace|enum|return)\b)\S.*[)\w] \{$")
+TYPE = re.compile(r" *(?:template <.*> )?(?:class|struct|union|namespace|extern) ")
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|anaconda|conda-forge|golang|rubygems|ghcr|docker|quay)\.(org|io|com)\b"
                       r"|\b(deb|snapshot|security)\.debian\.org\b")
@@ -80,6 +89,24 @@ def check_include(place, bracket, header):
     return None
 
 
+def check_lengths(lines):
+    """Functions and files that are too long: (line, what is wrong)."""
+    if len(lines) > MOST_LINES_OF_A_FILE:
+        yield len(lines), f"the file has more than {MOST_LINES_OF_A_FILE} lines"
+    begin, head = None, ""
+    for number, line in enumerate(lines, 1):
+        if begin is None:
+            found = FUNCTION.match(line)
+            if found and not TYPE.match(line):
+                # The last line of a longer head, say a constructor's, stands further in than its first one and the brace that ends the body.
+                begin, end = number, (found.group(1) if len(found.group(1)) <= 2 else head) + "}"
+            head = "  " if line.startswith("  ") and not line.startswith("   ") else head if line.startswith("   ") else ""
+        elif line == end:
+            if number - begin >= MOST_LINES_OF_A_FUNCTION:
+                yield begin, f"the function has more than {MOST_LINES_OF_A_FUNCTION} lines"
+            begin = None
+
+
 def check_file(project, path):
     place = place_in_modules(path)
     code = place is not None and path.endswith((".cpp", ".hpp"))
@@ -87,16 +114,19 @@ def check_file(project, path):
         yield 1, f"{place.split('/')[0]}/ is not a module: add it to the table of {os.path.basename(__file__)}"
         return
     with open(os.path.join(project, path), encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            include = INCLUDE.match(line)
-            if code and include:
-                wrong = check_include(place, *include.groups())
-                if wrong:
-                    yield number, wrong
-            for pattern, what in ((REGISTRY, "names a package registry"), (MACHINE_PATH, "names a folder of one machine")):
-                found = pattern.search(line)
-                if found:
-                    yield number, f"{what}: {found.group(0)}"
+        lines = file.read().splitlines()
+    if path.endswith((".cpp", ".hpp")):
+        yield from (found for found in check_lengths(lines) if path not in TO_BE_SPLIT)
+    for number, line in enumerate(lines, 1):
+        include = INCLUDE.match(line)
+        if code and include:
+            wrong = check_include(place, *include.groups())
+            if wrong:
+                yield number, wrong
+        for pattern, what in ((REGISTRY, "names a package registry"), (MACHINE_PATH, "names a folder of one machine")):
+            found = pattern.search(line)
+            if found:
+                yield number, f"{what}: {found.group(0)}"
 
 
 def main():

@@ -46,6 +46,15 @@ class CheckRules(unittest.TestCase):
         self.assertEqual(self.violations("src/linalg/a.cpp", '#include "hwy/highway.h"'), [])
         self.assertEqual(len(self.violations("src/solver/a.cpp", '#include "hwy/highway.h"')), 1)
 
+    def test_lengths(self):
+        for head in ("int f() {", "  int f() const {", "A::A(int a)\n    : a_(a) {"):
+            indent = "  " if head.startswith(" ") else ""
+            body = lambda lines: "\n".join([head] + [indent + "  if (a) {\n" + indent + "  }"] * lines + [indent + "}"])
+            self.assertEqual(self.violations("src/core/a.cpp", body(29)), [])
+            self.assertEqual(len(self.violations("src/core/a.cpp", body(30))), 1, head)
+        self.assertEqual(self.violations("src/core/a.cpp", "namespace a {\n" + "int b;\n" * 400 + "}"), [])
+        self.assertEqual(len(self.violations("src/core/a.hpp", "int a;\n" * 500)), 1)
+
     def test_names_of_places(self):
         self.assertEqual(self.violations("scripts/a.sh", "cp /usr/share/datasets/x /tmp"), [])
         self.assertEqual(len(self.violations("scripts/a.sh", "cp /" + "home/somebody/x .")), 1)

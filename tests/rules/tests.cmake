@@ -1,6 +1,6 @@
 add_test(NAME rules COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_rules.py ${PROJECT_SOURCE_DIR})
 add_test(NAME rules_see_violations COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_rules_test.py)
-set_tests_properties(rules rules_see_violations PROPERTIES TIMEOUT 60 LABELS rules)
+set_tests_properties(rules rules_see_violations PROPERTIES TIMEOUT 60 LABELS "rules;quick")
 
 # The layout of .clang-format as version 14 reads it, the one of Debian 12: others lay out some constructs differently.
 find_program(CLANG_FORMAT NAMES clang-format-14 clang-format)
@@ -10,6 +10,6 @@ if(CLANG_FORMAT)
     file(GLOB_RECURSE formatted CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/*.hpp ${PROJECT_SOURCE_DIR}/src/*.[ch]pp
          ${CMAKE_CURRENT_SOURCE_DIR}/*.[ch]pp)
     add_test(NAME format COMMAND ${CLANG_FORMAT} --dry-run --Werror ${formatted})
-    set_tests_properties(format PROPERTIES TIMEOUT 60 LABELS rules)
+    set_tests_properties(format PROPERTIES TIMEOUT 60 LABELS "rules;quick")
   endif()
 endif()

@@ -1,16 +1,44 @@
 #include <gtest/gtest.h>
 #include <mpi.h>
 
+#include <cstdio>
+
 #include "scanmf/parallel/environment.hpp"
 
-/// Runs the tests on every rank; rank 0 alone prints, and the program fails when a test fails on any rank.
+namespace {
+
+/// Prints the failures of a rank other than 0, whose default printer says nothing. At once, not gathered at the end of the test: the other ranks may
+/// wait for this one by then, and would not come.
+class FailuresOfRank final : public ::testing::EmptyTestEventListener {
+ public:
+  explicit FailuresOfRank(int rank) : rank_(rank) {}
+
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
+    if (!result.failed()) return;
+    const ::testing::TestInfo* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    std::fprintf(stderr, "rank %d, %s.%s, %s:%d: Failure\n%s\n", rank_, test != nullptr ? test->test_suite_name() : "",
+                 test != nullptr ? test->name() : "", result.file_name() != nullptr ? result.file_name() : "", result.line_number(),
+                 result.summary());
+    std::fflush(stderr);
+  }
+
+ private:
+  int rank_;
+};
+
+}  // namespace
+
+/// Runs the tests on every rank; rank 0 prints, the others only what fails, and the program fails when a test fails on any rank.
 int main(int argc, char** argv) {
   const scanmf::MpiEnvironment mpi(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
-  if (rank != 0) delete listeners.Release(listeners.default_result_printer());
+  if (rank != 0) {
+    delete listeners.Release(listeners.default_result_printer());
+    listeners.Append(new FailuresOfRank(rank));  // which GoogleTest then owns
+  }
   int failed = RUN_ALL_TESTS();
   MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
   return failed;

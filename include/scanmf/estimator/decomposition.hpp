@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "scanmf/data/matrix_file.hpp"
-#include "scanmf/estimator/estimator.hpp"
+#include "scanmf/estimator/job.hpp"
 
 namespace scanmf {
 
@@ -17,6 +17,9 @@ struct FitOptions {
   std::vector<std::string> feature_names;  // one a column of X, or none
   Factors<T> start;                        // for init custom: W (the rows of X that this rank gives) and Ht (n_features x n_components, replicated)
   RunControl control;                      // progress, asking to stop, account of the run
+  MemoryLimit memory;                      // for X of a file
+  CheckpointOptions checkpoint;            // of fit: kept until it ends, and when it was asked to stop; the same fit then goes on
+  std::string fingerprint;                 // of X, with a checkpoint: matrix_fingerprint, or any text that other data does not have
 };
 
 /// scikit-learn's NMF and MiniBatchNMF as they are used from C++: parameters, then fit, then transform and the attributes.
@@ -25,12 +28,13 @@ struct FitOptions {
 ///     const Matrix<double> W = nmf.fit_transform(rows.view());     m_local x k: for the same rows
 ///     const Matrix<double> H = nmf.components();                   k x n, replicated
 ///
-/// X (m x n) is given in one of two ways, and W comes back accordingly:
+/// X (m x n) is given in one of three ways, and W comes back accordingly:
 /// - rows in the caller's memory: each rank gives its rows, any number, ranks in order, and receives the rows of W that belong to them. fit copies
 /// them
 ///   into its own layout and frees that copy at the end;
 /// - a DataSource, dense or sparse, in memory or streamed, as open() and open_source() make it: W has the rows that source.partition() gives this
-/// rank.
+///   rank;
+/// - a file, "FILE" or "FILE:/path" or what describe_matrix says of it: opened, fingerprinted and named as the file says.
 ///
 /// Functions that take X are collective; all others are local, and what they return is replicated. Errors: UsageError with all wrong parameters, one
 /// line each, from fit, partial_fit and transform; Error from what needs a fit that has not been; otherwise as fit, transform and partial_fit of
@@ -44,15 +48,19 @@ class BaseNMF {
   /// Sets parameters by name: all of them, or none and UsageError.
   void set_params(const std::vector<std::pair<std::string, std::string>>& params);
 
-  /// Collective. X of a file ("FILE" or "FILE:/path", or what describe_matrix says of it) in memory, in the batches that fit takes.
-  std::unique_ptr<DataSource<T>> open(const std::string& file) const;
-  std::unique_ptr<DataSource<T>> open(const MatrixDescription& description) const;
+  /// Collective. X of a file ("FILE" or "FILE:/path", or what describe_matrix says of it), in the batches that fit takes: in memory where the limit
+  /// and the factors allow it, else streamed in each pass.
+  std::unique_ptr<DataSource<T>> open(const std::string& file, const MemoryLimit& memory = {}) const;
+  std::unique_ptr<DataSource<T>> open(const MatrixDescription& description, const MemoryLimit& memory = {}) const;
 
   /// Collective. Learns H; fit_transform also returns W (local rows x k), by the way.
   void fit(MatrixView<const T> local_rows, FitOptions<T> options = {}) { fit_transform(local_rows, std::move(options)); }
   void fit(DataSource<T>& x, FitOptions<T> options = {}) { fit_transform(x, std::move(options)); }
+  void fit(const std::string& file, FitOptions<T> options = {}) { fit_transform(file, std::move(options)); }
   Matrix<T> fit_transform(MatrixView<const T> local_rows, FitOptions<T> options = {});
   Matrix<T> fit_transform(DataSource<T>& x, FitOptions<T> options = {});
+  Matrix<T> fit_transform(const std::string& file, FitOptions<T> options = {});
+  Matrix<T> fit_transform(const MatrixDescription& x, FitOptions<T> options = {});
 
   /// Collective. W (local rows x k) of new rows, H fixed.
   Matrix<T> transform(MatrixView<const T> local_rows) const;
@@ -86,6 +94,8 @@ class BaseNMF {
 
   /// Rows in a batch of fit; 0: all.
   Index batch_rows(Index n_samples) const;
+  /// Collective. X of a file as it is used.
+  std::unique_ptr<DataSource<T>> open_for(MatrixUse use, const MatrixDescription& description, const MemoryLimit& memory) const;
   std::unique_ptr<DataSource<T>> source(MatrixView<const T> local_rows, bool in_batches) const;
   void require_valid_parameters() const;
   /// Collective. The checked start when init is custom, else none (with a warning, should one be given).
@@ -115,6 +125,7 @@ class MiniBatchNMF : public BaseNMF<T> {
   /// those after a fit, go on. A source must hold its rows as one batch. options are for the first step.
   void partial_fit(MatrixView<const T> local_rows, FitOptions<T> options = {});
   void partial_fit(DataSource<T>& x, FitOptions<T> options = {});
+  void partial_fit(const std::string& file, FitOptions<T> options = {});
 
   /// Mini-batch steps so far.
   Index n_steps() const { return this->fitted().n_steps.value(); }

@@ -1,4 +1,4 @@
-#include "app/memory_plan.hpp"
+#include "scanmf/estimator/memory_plan.hpp"
 
 #include <fmt/format.h>
 
@@ -6,10 +6,11 @@
 #include <limits>
 
 #include "core/number_text.hpp"
+#include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/environment.hpp"
 
-namespace scanmf::app {
+namespace scanmf {
 namespace {
 
 constexpr double share_for_x = 0.6;
@@ -32,17 +33,20 @@ std::optional<Index> parse_size(const std::string& text) {
   return static_cast<Index>(bytes);
 }
 
-std::optional<Index> parse_memory(const std::string& text, Index automatic) {
-  if (text == "auto") return automatic;
-  if (text == "none") return std::nullopt;
-  if (const auto size = parse_size(text)) return size;
+MemoryLimit parse_memory(const std::string& text) {
+  if (text == "auto") return {};
+  if (text == "none") return {false, std::nullopt};
+  if (const auto size = parse_size(text)) return {false, size};
   throw UsageError(fmt::format("--memory must be auto, none or a size such as 500M or 4G. Got '{}' instead.", text));
 }
 
-std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& line, const MatrixDescription& description, Index n_components,
+std::optional<Index> parse_memory(const std::string& text, Index automatic) {
+  const MemoryLimit limit = parse_memory(text);
+  return limit.automatic ? automatic : limit.bytes;
+}
+
+std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit, const MatrixDescription& description, Index n_components,
                                  DataType type, RowsOfW rows_of_W) {
-  const std::string text = line.text("memory");
-  parse_memory(text, 0);  // refuses what is none of these
   const double free = -comm.max(-static_cast<double>(available_memory(comm)));
   const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
   // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
@@ -50,8 +54,8 @@ std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& li
   const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
   const Index whole = bytes_in_memory(description, type, comm.size());
   const auto cap = [&](double factors) {
-    if (text == "none") return std::numeric_limits<Index>::max();
-    return text == "auto" ? static_cast<Index>(std::min(share_for_x * free, std::max(0.0, free - factors))) : *parse_size(text);
+    if (limit.automatic) return static_cast<Index>(std::min(share_for_x * free, std::max(0.0, free - factors)));
+    return limit.bytes.value_or(std::numeric_limits<Index>::max());
   };
   const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
   const double needed = statistics + (holds_W ? W : 0);
@@ -61,11 +65,11 @@ std::optional<Index> plan_memory(const Communicator& comm, const CommandLine& li
                     "components, fewer threads a rank, or --dtype float32",
                     n_components, in_gigabytes(needed), in_gigabytes(free)));
   }
-  if (text == "none") return std::nullopt;
+  if (!limit.automatic && !limit.bytes) return std::nullopt;
   if (whole > cap(needed))
     log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass",
                                 in_gigabytes(static_cast<double>(whole)), in_gigabytes(static_cast<double>(cap(needed)))));
   return cap(needed);
 }
 
-}  // namespace scanmf::app
+}  // namespace scanmf

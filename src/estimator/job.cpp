@@ -1,0 +1,195 @@
+#include "scanmf/estimator/job.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <limits>
+#include <string_view>
+
+#include "estimator/run_checkpoint.hpp"
+#include "io/library_version.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/linalg/operations.hpp"
+#include "scanmf/parallel/environment.hpp"
+
+namespace scanmf {
+namespace {
+
+/// What may differ between a checkpoint and the run that goes on from it.
+constexpr std::string_view may_change[] = {"max_iter", "tol", "verbose"};
+
+/// An attribute as text; empty when there is none of this name.
+std::string text_in(const Attributes& attributes, std::string_view name) {
+  const auto found = std::ranges::find(attributes, name, &Attributes::value_type::first);
+  return found == attributes.end() ? "" : text_of(found->second);
+}
+
+/// The result is then the same up to rounding.
+void log_other_ways_of_summing(const Communicator& comm, const Attributes& provenance) {
+  for (const auto& [name, now] : {std::pair<const char*, std::string>{"ranks", std::to_string(comm.size())},
+                                  {"threads", std::to_string(thread_count())},
+                                  {"instruction_set", instruction_set()}}) {
+    const std::string then = text_in(provenance, name);
+    if (then != now) log_information(fmt::format("{} was {} and is {}: the result is the same up to rounding", name, then, now));
+  }
+}
+
+}  // namespace
+
+template <Scalar T>
+PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description, const Parameters& parameters, Index n_components,
+                              MatrixUse use, const MemoryLimit& limit) {
+  LoadOptions options;
+  options.estimator = class_name(parameters.estimator);
+  if (use == MatrixUse::fit && parameters.estimator == Estimator::minibatch_nmf)
+    options.batch_rows = std::min(parameters.batch_size, description.shape.rows);
+  options.dense_from = dense_from<T>(parameters.beta_loss);
+  const RowsOfW rows_of_W = use == MatrixUse::transform ? RowsOfW::kept_with_X : RowsOfW::kept;
+  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W);
+  return {open_source<T>(comm, description, options), options.memory};
+}
+
+void settle_random_generator(Parameters& parameters, const Shape& shape) {
+  const Index k = resolve_n_components(parameters, shape.columns, std::nullopt);
+  const bool automatic = parameters.random_generator == RandomGenerator::automatic;
+  parameters.random_generator = resolve_random_generator(parameters, shape, k);
+  const bool counter = parameters.random_generator == RandomGenerator::counter;
+  const Init init = resolve_init(parameters.init, shape, k);
+  if (init == Init::custom || (init != Init::random && !counter)) return;
+  log_information(fmt::format("{} from the {} generator{}", init == Init::random ? "random factors" : "normals of the initialisation",
+                              counter ? "counter" : "numpy", automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
+}
+
+std::string utc_now() {
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+}
+
+Attributes provenance_attributes(const Communicator& comm, const std::string& command_line) {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  // Of rank 0 on every rank: the clocks, names and libraries of other hosts may differ.
+  const auto of_root = [&comm](const std::string& text) { return comm.broadcast(text); };
+  return {{"version", std::string(SCANMF_VERSION)},
+          {"command_line", of_root(command_line)},
+          {"host", of_root(host.data())},
+          {"ranks", static_cast<Index>(comm.size())},
+          {"threads", comm.max<Index>(thread_count())},
+          {"instruction_set", of_root(instruction_set())},
+          {"start", of_root(utc_now())},
+          {"libraries", of_root(fmt::format("{}; {}; {}", mpi_library(), hdf5::library_version(), blas_library()))}};
+}
+
+void add_end(const Communicator& comm, Attributes& provenance) { provenance.emplace_back("end", comm.broadcast(utc_now())); }
+
+MatrixIdentity identity_of(const Communicator& comm, const MatrixDescription& description, bool fingerprint) {
+  return {description.shape, description.feature_names, description.row_names, fingerprint ? matrix_fingerprint(comm, description) : ""};
+}
+
+template <Scalar T>
+FitJob<T>::FitJob(const Communicator& comm, MatrixIdentity x, const Parameters& parameters, JobOptions options)
+    : comm_(comm), x_(std::move(x)), parameters_(parameters), options_(std::move(options)) {
+  if (const auto mistakes = parameters_.validate(); !mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
+  checkpoint_ = std::make_unique<RunCheckpoint>(comm_, options_, report().times);
+  generation_ = checkpoint_->generation([this](const CheckpointGeneration& found) { require_of_this_run(found); });
+  if (generation_) {
+    for (const auto& [name, value] : generation_->header.params)
+      if (name == "random_state") seed_ = static_cast<std::uint32_t>(std::get<Index>(value));
+    n_components_ = generation_->header.n_components;
+  } else {
+    seed_ = choose_seed(comm_, parameters_);
+    const bool start_tells = parameters_.init == Init::custom && options_.init_file.empty();
+    n_components_ = start_tells ? 0 : resolve_n_components(comm_, parameters_, x_.shape.columns, options_.init_file);
+  }
+  checkpoint_->set_size(static_cast<double>((x_.shape.rows + 3 * x_.shape.columns) * n_components_) * sizeof(T));
+}
+
+template <Scalar T>
+FitJob<T>::~FitJob() = default;
+
+template <Scalar T>
+FittedModel<T> FitJob<T>::run(DataSource<T>& x, std::optional<Factors<T>> start) {
+  FitControl<T> control;
+  control.report = &report();
+  checkpoint_->attach<T>(
+      control, [this](const auto& model) { return header_of(model, context()); },
+      [this, &x](const auto& model) { return arrays_of(model, comm_, &x.partition()); });
+  if (generation_) return go_on(x, control);
+  if (start) n_components_ = start->Ht.columns();
+  if (start) return fit_from(x, parameters_, seed_, std::move(*start), control);
+  return scanmf::fit(x, parameters_, seed_, options_.init_file, control);
+}
+
+/// What a checkpoint belongs to: parameters as given now, and X.
+template <Scalar T>
+Attributes FitJob<T>::belongs_to(const Attributes& params, const std::string& data, DataType type) const {
+  Attributes all = params;
+  std::erase_if(all, [&](const auto& entry) {
+    return std::ranges::find(may_change, entry.first) != std::end(may_change) || (entry.first == "random_state" && !parameters_.random_state);
+  });
+  all.emplace_back("X", data);
+  all.emplace_back("dtype", std::string(name_of(type)));
+  return all;
+}
+
+template <Scalar T>
+void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) const {
+  comm_.agree([&] {
+    const ModelHeader& header = generation.header;
+    Attributes stored = belongs_to(header.params, text_in(header.state, "data"), header.dtype);
+    Attributes current = belongs_to(parameter_attributes(parameters_, parameters_.random_state.value_or(0)), x_.fingerprint, data_type_of<T>);
+    stored.emplace_back("estimator", header.estimator);
+    current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
+    require_same(generation.file, stored, current);
+    check_complete(generation.file, header, x_.shape);
+  });
+}
+
+template <Scalar T>
+FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const FitControl<T>& control) {
+  FittedModel<T> model = read_fitted_model<T>(comm_, generation_->file, generation_->header, &x.partition());
+  const bool longer = parameters_.max_iter > model.parameters.max_iter;
+  model.parameters = parameters_;
+  log_information(fmt::format("going on from '{}' after iteration {}{}", generation_->file, model.n_steps.value_or(model.n_iter),
+                              longer ? fmt::format(", up to {} now", parameters_.max_iter) : ""));
+  log_other_ways_of_summing(comm_, generation_->header.provenance);
+  continue_fit<T>(x, seed_, model, control);
+  return model;
+}
+
+template <Scalar T>
+std::string FitJob<T>::stop_reason() const {
+  return checkpoint_->reason();
+}
+
+template <Scalar T>
+std::string FitJob<T>::checkpoint_file() const {
+  return checkpoint_->file();
+}
+
+template <Scalar T>
+ModelContext FitJob<T>::context() const {
+  return {seed_, x_.shape.columns, x_.feature_names, x_.row_names, options_.provenance, x_.fingerprint};
+}
+
+template <Scalar T>
+void FitJob<T>::warn_of_cost() const {
+  checkpoint_->warn_of_cost();
+}
+
+template <Scalar T>
+void FitJob<T>::remove_checkpoint() {
+  checkpoint_->remove();
+}
+
+template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index, MatrixUse, const MemoryLimit&);
+template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index, MatrixUse, const MemoryLimit&);
+template class FitJob<float>;
+template class FitJob<double>;
+
+}  // namespace scanmf

@@ -1,0 +1,152 @@
+// A fit as a job: streamed from a file that its memory does not hold, with a checkpoint, stop requests and progress, through the estimators.
+#include "scanmf/estimator/job.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "scanmf/estimator/decomposition.hpp"
+#include "support/messages.hpp"
+#include "support/sample_files.hpp"
+#include "support/temporary_folder.hpp"
+
+namespace scanmf::test {
+namespace {
+
+constexpr Index rows = 700;
+constexpr Index columns = 23;
+
+class Jobs : public testing::Test {
+ protected:
+  Jobs() {
+    folder.on_root([&] {
+      hdf5::File file = hdf5::File::create(input);
+      write_sample(file, "/X", {rows, columns}, sample_values(rows, columns));
+    });
+  }
+
+  Parameters parameters(Index max_iter) const {
+    Parameters p;
+    p.n_components = 4;
+    p.max_iter = max_iter;
+    p.tol = 0;
+    p.random_state = 3;
+    p.batch_size = 96;
+    return p;
+  }
+
+  FitOptions<double> with_checkpoint(Resume resume = Resume::automatic) const {
+    FitOptions<double> options;
+    options.checkpoint.file = folder.file("state.h5");
+    options.checkpoint.every_iterations = 2;
+    options.checkpoint.resume = resume;
+    return options;
+  }
+
+  bool has_checkpoint() const {
+    std::error_code error;
+    return comm.max(Index{std::filesystem::exists(folder.file("state.h5"), error)}) != 0;
+  }
+
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::string input = folder.file("X.h5");
+};
+
+bool same_bits(const Matrix<double>& a, const Matrix<double>& b) {
+  return a.rows() == b.rows() && std::equal(a.span().begin(), a.span().end(), b.span().begin(), b.span().end());
+}
+
+/// A fit that ends, and one that is stopped after four iterations on one rank's request and fitted again: the same bits.
+template <class EstimatorClass>
+void stop_and_go_on(const Communicator& comm, const std::string& input, const Parameters& parameters, const CheckpointOptions& checkpoint) {
+  EstimatorClass whole(comm, parameters);
+  const Matrix<double> W = whole.fit_transform(input);
+
+  Index told = 0;
+  FitOptions<double> stopping;
+  stopping.checkpoint = checkpoint;
+  stopping.memory = {false, Index{20000}};
+  stopping.control.on_progress = [&](const Progress& now) { told = now.iteration; };
+  stopping.control.stop_requested = [&] { return comm.rank() == comm.size() - 1 && told >= 3; };
+  EstimatorClass stopped(comm, parameters);
+  stopped.fit(input, std::move(stopping));
+  ASSERT_TRUE(stopped.fitted().stopped);
+  EXPECT_EQ(told, 4);
+  EXPECT_TRUE(std::isnan(stopped.reconstruction_err()));
+
+  FitOptions<double> going_on;
+  going_on.checkpoint = checkpoint;
+  going_on.checkpoint.resume = Resume::require;
+  going_on.memory = {false, Index{20000}};
+  EstimatorClass resumed(comm, parameters);
+  const Matrix<double> W_resumed = resumed.fit_transform(input, std::move(going_on));
+  EXPECT_FALSE(resumed.fitted().stopped);
+  EXPECT_EQ(resumed.n_iter(), whole.n_iter());
+  EXPECT_EQ(resumed.reconstruction_err(), whole.reconstruction_err());
+  EXPECT_TRUE(same_bits(W_resumed, W));
+  EXPECT_TRUE(same_bits(resumed.components(), whole.components()));
+}
+
+TEST_F(Jobs, GoOnWhereTheyWereStopped) {
+  stop_and_go_on<NMF<double>>(comm, input, parameters(9), with_checkpoint().checkpoint);
+  EXPECT_FALSE(has_checkpoint());
+  stop_and_go_on<MiniBatchNMF<double>>(comm, input, parameters(2), with_checkpoint().checkpoint);
+  EXPECT_FALSE(has_checkpoint());
+}
+
+TEST_F(Jobs, StreamWhatMemoryDoesNotHold) {
+  const NMF<double> estimator(comm, parameters(5));
+  EXPECT_TRUE(estimator.open(input)->in_memory());
+  EXPECT_FALSE(estimator.open(input, {false, Index{20000}})->in_memory());
+  EXPECT_TRUE(estimator.open(input, {false, std::nullopt})->in_memory());
+}
+
+TEST_F(Jobs, StopWithoutACheckpoint) {
+  NMF<double> estimator(comm, parameters(50));
+  FitOptions<double> options;
+  options.control.stop_requested = [] { return true; };
+  estimator.fit(input, std::move(options));
+  EXPECT_TRUE(estimator.fitted().stopped);
+  EXPECT_EQ(estimator.n_iter(), 1);
+}
+
+TEST_F(Jobs, StopForTheFileSTOP) {
+  folder.on_root([&] { std::ofstream(folder.file("STOP")); });
+  NMF<double> estimator(comm, parameters(50));
+  estimator.fit(input, with_checkpoint());
+  EXPECT_TRUE(estimator.fitted().stopped);
+  EXPECT_TRUE(has_checkpoint());
+  estimator.fit(input, with_checkpoint());  // the file has done its work
+  EXPECT_FALSE(estimator.fitted().stopped);
+}
+
+TEST_F(Jobs, RefuseTheStateOfOthers) {
+  FitOptions<double> options = with_checkpoint();
+  EXPECT_NE(message_of([&] { NMF<double>(comm, parameters(5)).fit(input, with_checkpoint(Resume::require)); }).find("no checkpoint"),
+            std::string::npos);
+  options.control.stop_requested = [] { return true; };
+  NMF<double>(comm, parameters(5)).fit(input, std::move(options));
+  Parameters other = parameters(5);
+  other.alpha_W = 0.5;
+  EXPECT_NE(message_of([&] { NMF<double>(comm, other).fit(input, with_checkpoint()); }).find("alpha_W"), std::string::npos);
+  EXPECT_TRUE(has_checkpoint());
+}
+
+TEST_F(Jobs, LearnChunksOfFiles) {
+  MiniBatchNMF<double> from_file(comm, parameters(5));
+  MiniBatchNMF<double> streamed(comm, parameters(5));
+  for (int step = 0; step < 2; ++step) {
+    from_file.partial_fit(input);
+    FitOptions<double> options;
+    options.memory = {false, Index{20000}};
+    streamed.partial_fit(input, std::move(options));
+  }
+  EXPECT_EQ(from_file.n_steps(), 2);
+  EXPECT_TRUE(same_bits(from_file.components(), streamed.components()));
+}
+
+}  // namespace
+}  // namespace scanmf::test

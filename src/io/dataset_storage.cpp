@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int deepest_source = 8;  // a virtual dataset of virtual datasets, …
+constexpr Index small_bytes = Index{64} << 20;  // a matrix of zeros that nobody wrote may be meant
+constexpr int deepest_source = 8;               // a virtual dataset of virtual datasets, …
 
 struct RawFile {
   std::string name;
@@ -263,7 +264,7 @@ bool never_written(const Dataset& dataset) {
   H5D_fill_value_t fill = H5D_FILL_VALUE_DEFAULT;
   H5Pfill_value_defined(properties.get(), &fill);
   const bool elsewhere = is_virtual(dataset) || H5Pget_external_count(properties.get()) > 0;
-  return !elsewhere && declared_bytes(dataset) > 0 && fill != H5D_FILL_VALUE_USER_DEFINED && H5Dget_storage_size(dataset.id()) == 0;
+  return !elsewhere && declared_bytes(dataset) > small_bytes && fill != H5D_FILL_VALUE_USER_DEFINED && H5Dget_storage_size(dataset.id()) == 0;
 }
 
 }  // namespace scanmf::hdf5

@@ -19,7 +19,7 @@ std::vector<std::string> files_of(const Dataset& dataset);
 /// that none is mapped to; external raw files that are missing or cut short; a file that ends before a contiguous dataset does.
 std::optional<std::string> what_hinders_reading(const Dataset& dataset);
 
-/// True when not one element was ever written, although there are some, and nobody chose the value that they would all have.
+/// True when not one element was ever written, although more than 64 MiB of them are declared, and nobody chose the value that they would all have.
 bool never_written(const Dataset& dataset);
 
 }  // namespace scanmf::hdf5

@@ -33,7 +33,7 @@ def folder():
 
 
 def test_golden_runs():
-    for name in golden.names()[:: 2 if size > 1 else 1]:
+    for name in golden.names()[:: 4 if size > 1 else 1]:
         case = golden.Case(name)
         if case.attrs["mode"] == "fit" or size == 1:
             golden.run(case, own, whole, comm=comm)

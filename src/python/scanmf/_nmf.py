@@ -143,8 +143,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         own = ("comm", "n_threads", "memory", "random_state")
         return {name: _plain(value) for name, value in self.get_params(deep=False).items() if name not in own}
 
-    def _session(self, stacklevel=4):
-        return Session(self.comm, self.n_threads, stacklevel)
+    def _session(self):
+        return Session(self.comm, self.n_threads)
 
     def _validated(self, core, X, reset):
         """X as `_input.prepared` gives it, and its dtype (None: of a file)."""
@@ -160,7 +160,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             return None, None
         arrays = []
         for array, name in ((H, "H"), (W, "W")):
-            arrays.append(check_array(array, dtype="numeric", force_all_finite=False, input_name=name))
+            least = 0 if name == "W" and core.size > 1 else 1
+            arrays.append(check_array(array, dtype="numeric", force_all_finite=False, input_name=name, ensure_min_samples=least))
         H, W = arrays
         if dtype is not None and (H.dtype != dtype or W.dtype != dtype):
             raise TypeError(f"H and W should have the same dtype as X. Got H.dtype = {H.dtype} and W.dtype = {W.dtype}.")
@@ -271,7 +272,7 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return self._fit(X, W=W, H=H)
 
     def _fit(self, X, W=None, H=None):
-        with self._session(5) as core:
+        with self._session() as core:
             x, W_start, H_start = self._checked(core, X, W, H, reset=True)
             seed = _Seed(self.random_state)
             progress = self._progress("fit")
@@ -314,7 +315,7 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         return self._transform(X, self.components_, reset=False)[0]
 
     def _transform(self, X, H, reset):
-        with self._session(5) as core:
+        with self._session() as core:
             x, *_ = self._checked(core, X, None, None, reset)
             seed = _Seed(self.random_state)
             progress = self._progress("transform")
@@ -429,8 +430,8 @@ class NMF(_BaseNMF):
     >>> model = NMF(n_components=2, init="random", random_state=0)
     >>> W = model.fit_transform(X)
     >>> model.components_.round(4)
-    array([[2.0901, 0.3073],
-           [2.1344, 2.1319]])
+    array([[2.0978, 0.3056],
+           [2.1344, 2.1317]])
     """
 
     _parameter_constraints: dict = {

@@ -73,8 +73,16 @@ def _tell_of_ranks():
             "factorisation of all ranks' rows pass comm=MPI.COMM_WORLD of mpi4py; comm=MPI.COMM_SELF says that "
             "this is meant.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=_to_the_user(),
         )
+
+
+def _to_the_user():
+    """The stacklevel, for a warning of the caller, of the first frame outside of this package and of scikit-learn's wrappers."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("scanmf", "sklearn")):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class Session:
@@ -84,10 +92,9 @@ class Session:
     the user) and records of the logger "scanmf".
     """
 
-    def __init__(self, comm=None, n_threads=None, stacklevel=3):
+    def __init__(self, comm=None, n_threads=None):
         self.comm = _checked(comm)
         self.n_threads = 0 if n_threads is None else int(n_threads)
-        self.stacklevel = stacklevel
 
     def __enter__(self):
         if _forked_from is not None:
@@ -113,7 +120,7 @@ class Session:
         for level, text in messages:
             if level == "warning":
                 kind = ConvergenceWarning if text.startswith("Maximum number of iterations") else UserWarning
-                warnings.warn(text, kind, stacklevel=self.stacklevel)
+                warnings.warn(text, kind, stacklevel=_to_the_user())
             else:
                 logger.log(logging.INFO if level == "information" else logging.DEBUG, text)
 

@@ -7,7 +7,7 @@ import numpy as np
 
 # What the fit of each kind records, and how the figure calls it; the first found is drawn.
 _MEASURES = {
-    "violation": "violation, relative to the first iteration",
+    "violation": "violation ÷ that of iteration 1",
     "error": "error √(2·D)",
     "smoothed_cost": "smoothed cost of a batch",
     "cost": "cost of a batch",

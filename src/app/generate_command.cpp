@@ -14,23 +14,22 @@
 #include "data/matrix_file_writer.hpp"
 #include "linalg/lapack.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/random.hpp"
 
 namespace scanmf::app {
 namespace {
 
 constexpr Index block_bytes = Index{1} << 26;  // of X at a time
 
-/// Random numbers keyed by (seed, stream, index): any of them at any time, so that nothing depends on who computes what. SplitMix64's finaliser
-/// (Steele, Lea and Flood 2014), applied to the counter and the key in turn.
-class CounterRandom {
+enum Stream : std::uint64_t { stream_W, stream_H, stream_noise, stream_rows };
+
+/// A stream of the core's counter-based numbers: nothing depends on who computes what.
+class PlantedStream {
  public:
-  CounterRandom(std::uint64_t seed, std::uint64_t stream) : key_(mixed(mixed(seed + increment) ^ stream)) {}
+  PlantedStream(std::uint32_t seed, Stream stream, std::uint64_t first = 0) : seed_(seed), stream_(stream), first_(first) {}
 
   /// Uniform on (0, 1).
-  double uniform(std::uint64_t index) const {
-    const std::uint64_t bits = mixed(mixed(index * increment + key_) + key_);
-    return (static_cast<double>(bits >> 11U) + 0.5) * 0x1p-53;
-  }
+  double uniform(std::uint64_t index) const { return counter_uniform(seed_, stream_, first_ + index); }
   /// A factor's element: 0 with probability 1 − density, else exponential with mean 1.
   double element(std::uint64_t index, double density) const {
     const double u = uniform(index);
@@ -38,16 +37,10 @@ class CounterRandom {
   }
 
  private:
-  static constexpr std::uint64_t increment = 0x9e3779b97f4a7c15U;
-  static std::uint64_t mixed(std::uint64_t z) {
-    z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27U)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31U);
-  }
-  std::uint64_t key_;
+  std::uint64_t seed_;
+  std::uint64_t stream_;
+  std::uint64_t first_;
 };
-
-enum Stream : std::uint64_t { stream_W, stream_H, stream_noise, stream_rows };
 
 struct Plan {
   Shape shape;
@@ -64,7 +57,7 @@ constexpr double density_of_H = 0.5;
 /// Rows [rows.begin, rows.end) of a planted factor of `columns` columns; each has at least one element > 0.
 template <Scalar T>
 Matrix<T> planted_rows(const Plan& plan, Stream stream, Range rows, Index columns, double density) {
-  const CounterRandom random(plan.seed, stream);
+  const PlantedStream random(plan.seed, stream);
   Matrix<T> factor(rows.size(), columns);
 #pragma omp parallel for
   for (Index i = 0; i < rows.size(); ++i) {
@@ -81,7 +74,7 @@ void add_noise(const Plan& plan, Index first_row, MatrixView<T> x) {
   if (plan.noise == 0) return;
   const double mean = static_cast<double>(plan.components) * density_of_W * density_of_H;
   const double half_width = std::sqrt(3.0) * plan.noise * mean;
-  const CounterRandom random(plan.seed, stream_noise);
+  const PlantedStream random(plan.seed, stream_noise);
 #pragma omp parallel for
   for (Index i = 0; i < x.rows; ++i) {
     const auto first = static_cast<std::uint64_t>(first_row + i) * static_cast<std::uint64_t>(x.columns);
@@ -170,7 +163,7 @@ std::vector<Distribution> distributions(Matrix<double>& H) {
 }
 
 /// A Poisson number: by counting exponential waiting times up to 30, beyond that the rounded normal approximation.
-Index poisson(double mean, const CounterRandom& random, std::uint64_t& counter) {
+Index poisson(double mean, const PlantedStream& random, std::uint64_t& counter) {
   constexpr double largest_counted = 30;
   if (mean > largest_counted) {
     const double u = random.uniform(counter++);
@@ -189,7 +182,7 @@ Index poisson(double mean, const CounterRandom& random, std::uint64_t& counter) 
 
 /// One document: its words' columns, ascending.
 std::vector<std::int32_t> draw_row(const Plan& plan, Index row, const double* weights, const std::vector<Distribution>& topics, double mean_words) {
-  const CounterRandom random(plan.seed + (static_cast<std::uint64_t>(row) << 32U), stream_rows);
+  const PlantedStream random(plan.seed, stream_rows, static_cast<std::uint64_t>(row) << 32U);
   std::uint64_t counter = 0;
   const Distribution mixture(std::span<const double>(weights, topics.size()));
   std::vector<std::int32_t> words(static_cast<std::size_t>(poisson(mean_words, random, counter)));

@@ -81,6 +81,11 @@ std::vector<Index> LegacyRandom::permutation(Index count) {
   return order;
 }
 
+double counter_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
+  const r123::Philox4x64 generator;
+  return (static_cast<double>(generator({{index, stream, 0, 0}}, {{seed, 0}})[0] >> 11) + 0.5) * 0x1p-53;
+}
+
 double counter_normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t index) {
   const r123::Philox4x64 generator;
   const auto words = generator({{index, stream, 0, 0}}, {{seed, 0}});

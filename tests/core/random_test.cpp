@@ -101,6 +101,25 @@ TEST(LegacyRandom, permutations_of_nothing_and_of_one_draw_nothing) {
   EXPECT_EQ(random.uniform(), 0.5488135039273248);
 }
 
+TEST(CounterUniform, is_uniform_and_depends_on_seed_stream_and_index_alone) {
+  EXPECT_EQ(counter_uniform(5, 1, 1'000'000'000'000), counter_uniform(5, 1, 1'000'000'000'000));
+  EXPECT_NE(counter_uniform(5, 1, 7), counter_uniform(5, 1, 8));
+  EXPECT_NE(counter_uniform(5, 1, 7), counter_uniform(5, 2, 7));
+  EXPECT_NE(counter_uniform(5, 1, 7), counter_uniform(6, 1, 7));
+  constexpr int count = 100'000;
+  double sum = 0;
+  double squares = 0;
+  for (int i = 0; i < count; ++i) {
+    const double value = counter_uniform(1, 0, static_cast<std::uint64_t>(i));
+    ASSERT_GT(value, 0);
+    ASSERT_LT(value, 1);
+    sum += value;
+    squares += value * value;
+  }
+  EXPECT_NEAR(sum / count, 0.5, 0.004);
+  EXPECT_NEAR(squares / count, 1.0 / 3, 0.004);
+}
+
 TEST(CounterNormal, depends_on_seed_stream_and_index_alone) {
   EXPECT_EQ(counter_normal(5, 1, 1'000'000'000'000), counter_normal(5, 1, 1'000'000'000'000));
   EXPECT_NE(counter_normal(5, 1, 7), counter_normal(5, 1, 8));

@@ -89,6 +89,9 @@ class Seed {
   std::shared_ptr<LegacyRandom> generator_;
 };
 
+/// Uniform numbers on (0, 1) keyed by (seed, stream, index): any of them at any time, on any rank (Philox4x64-10).
+double counter_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t index);
+
 /// Standard normals keyed by (seed, stream, index): any part of the sequence at once, on any rank (Philox4x64-10, Box-Muller).
 double counter_normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t index);
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/operations.hpp"
 
 namespace py = pybind11;
@@ -43,34 +44,29 @@ Description describe(const Communicator& comm, const Input& x, const char* estim
   return {description, description.data_type};
 }
 
-/// Collective. The bytes of X that a rank may hold.
-std::optional<Index> memory_cap(const Communicator& comm, Index memory) {
-  if (memory == Task::unlimited) return std::nullopt;
-  if (memory != Task::automatic) return memory;
-  return static_cast<Index>(0.6 * -comm.max(-static_cast<double>(available_memory(comm))));
-}
+/// The bytes of X that a rank may hold.
+MemoryLimit memory_limit(Index memory) { return {memory == Task::automatic, memory > 0 ? std::optional<Index>(memory) : std::nullopt}; }
 
 template <Scalar T>
-Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task, bool in_batches) {
+Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task, MatrixUse use) {
   Opened<T> opened;
-  LoadOptions options;
-  options.estimator = class_name(task.parameters.estimator);
-  options.dense_from = dense_from<T>(task.parameters.beta_loss);
-  const bool batches = in_batches && task.parameters.estimator == Estimator::minibatch_nmf;
-  const auto batch_rows = [&](Index rows) { return batches ? std::min(task.parameters.batch_size, rows) : 0; };
   if (description.file) {
-    const Index rows = description.file->shape.rows;
-    options.batch_rows = batch_rows(rows);
-    options.memory = memory_cap(comm, task.memory);
-    opened.source = open_source<T>(comm, *description.file, options);
+    const auto [rows, columns] = description.file->shape;
+    const Index k = task.rows_of_H.value_or(resolve_n_components(task.parameters, columns, std::nullopt));
+    opened.source = open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory)).source;
     const std::vector<Index> shares = slice_offsets(rows, comm.size());
     opened.first_row = shares[static_cast<std::size_t>(comm.rank())];
     opened.given_rows = shares[static_cast<std::size_t>(comm.rank()) + 1] - opened.first_row;
     opened.feature_names = description.file->feature_names;
     return opened;
   }
+  LoadOptions options;
+  options.estimator = class_name(task.parameters.estimator);
+  options.dense_from = dense_from<T>(task.parameters.beta_loss);
   opened.given_rows = x.local_rows();
-  options.batch_rows = batch_rows(comm.sum(opened.given_rows));
+  const Index all_rows = comm.sum(opened.given_rows);
+  const bool in_batches = use == MatrixUse::fit && task.parameters.estimator == Estimator::minibatch_nmf;
+  if (in_batches) options.batch_rows = std::min(task.parameters.batch_size, all_rows);
   if (const auto* dense = std::get_if<DenseRows>(&x.what)) {
     opened.source = source_from_rows<T>(comm, *dense, options);
   } else {
@@ -117,7 +113,7 @@ py::dict fit_as(Session& session, const Input& x, const Description& description
   Opened<T> opened;
   {
     const py::gil_scoped_release release;
-    opened = open<T>(comm, x, description, task, true);
+    opened = open<T>(comm, x, description, task, MatrixUse::fit);
   }
   std::optional<Factors<T>> start = custom_start<T>(comm, opened, task);
   FitControl<T> control(session.control(task.progress));
@@ -141,7 +137,7 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
   Opened<T> opened;
   {
     const py::gil_scoped_release release;
-    opened = open<T>(comm, x, description, task, false);
+    opened = open<T>(comm, x, description, task, MatrixUse::partial_fit);
   }
   FittedModel<T> model;
   if (!state.is_none()) {
@@ -178,7 +174,7 @@ py::tuple transform_as(Session& session, const Input& x, const Description& desc
   bool stopped = false;
   {
     const py::gil_scoped_release release;
-    const Opened<T> opened = open<T>(comm, x, description, task, false);
+    const Opened<T> opened = open<T>(comm, x, description, task, MatrixUse::transform);
     try {
       W = opened.given(comm, scanmf::transform(*opened.source, Ht, task.parameters, task.origin.seed, control));
     } catch (const AgreedError& error) {

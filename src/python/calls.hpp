@@ -17,8 +17,9 @@ struct Task {
   Origin origin;
   pybind11::object W;  // initial factors, or None
   pybind11::object H;
-  pybind11::object progress;  // called after each iteration, or None
-  Index memory = automatic;   // bytes of X from a file that a rank may hold
+  pybind11::object progress;         // called after each iteration, or None
+  Index memory = automatic;          // bytes of X from a file that a rank may hold
+  std::optional<Index> rows_of_H{};  // where H is given or known
   static constexpr Index automatic = 0;
   static constexpr Index unlimited = -1;
 };

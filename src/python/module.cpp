@@ -12,7 +12,8 @@ namespace {
 
 Task task_of(const std::string& estimator, const Values& params, const py::object& seed, const py::object& W, const py::object& H,
              const py::object& progress, Index memory) {
-  return {parameters_of(estimator, params), origin_of(seed), W, H, progress, memory};
+  const std::optional<Index> rows_of_H = H.is_none() ? std::nullopt : std::optional<Index>(static_cast<Index>(py::len(H)));
+  return {parameters_of(estimator, params), origin_of(seed), W, H, progress, memory, rows_of_H};
 }
 
 void bind_calls(py::class_<Session>& session) {
@@ -26,15 +27,17 @@ void bind_calls(py::class_<Session>& session) {
   session.def(
       "partial_fit",
       [](Session& self, const py::object& x, const Values& params, const py::object& seed, const py::object& W, const py::object& H,
-         const py::object& state, const py::object& progress,
-         Index memory) { return partial_fit(self, Input(x), task_of("minibatch-nmf", params, seed, W, H, progress, memory), state); },
+         const py::object& state, const py::object& progress, Index memory) {
+        return partial_fit(self, Input(x),
+                           task_of("minibatch-nmf", params, seed, W, state.is_none() ? H : py::object(state["components"]), progress, memory), state);
+      },
       py::arg("x"), py::arg("params"), py::arg("seed"), py::arg("W") = py::none(), py::arg("H") = py::none(), py::arg("state") = py::none(),
       py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
   session.def(
       "transform",
       [](Session& self, const py::object& x, const std::string& estimator, const Values& params, const py::object& seed, const py::array& H,
          const py::object& progress,
-         Index memory) { return transform(self, Input(x), task_of(estimator, params, seed, py::none(), py::none(), progress, memory), H); },
+         Index memory) { return transform(self, Input(x), task_of(estimator, params, seed, py::none(), H, progress, memory), H); },
       py::arg("x"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("H"), py::arg("progress") = py::none(),
       py::arg("memory") = Task::automatic);
 }

@@ -1,4 +1,4 @@
-"""What several ranks do together: mpirun -n P python3 ranks_test.py."""
+"""What several ranks do together: mpirun -n P python3 ranks_test.py [names of tests]."""
 import os
 import sys
 import tempfile
@@ -130,7 +130,8 @@ def test_two_communicators():
 
 
 def main():
-    tests = [(name, value) for name, value in globals().items() if name.startswith("test_")]
+    chosen = sys.argv[1:]
+    tests = [(name, value) for name, value in globals().items() if name.startswith("test_") and (not chosen or name in chosen)]
     for name, test in tests:
         try:
             test()

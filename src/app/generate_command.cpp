@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +14,7 @@
 #include "linalg/lapack.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/random.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -59,12 +59,11 @@ template <Scalar T>
 Matrix<T> planted_rows(const Plan& plan, Stream stream, Range rows, Index columns, double density) {
   const PlantedStream random(plan.seed, stream);
   Matrix<T> factor(rows.size(), columns);
-#pragma omp parallel for
-  for (Index i = 0; i < rows.size(); ++i) {
+  Team().for_each(rows.size(), [&](Index i) {
     const Index row = rows.begin + i;
     for (Index c = 0; c < columns; ++c)
       factor(i, c) = static_cast<T>(random.element(static_cast<std::uint64_t>(row * columns + c), c == row % columns ? 1.0 : density));
-  }
+  });
   return factor;
 }
 
@@ -75,14 +74,13 @@ void add_noise(const Plan& plan, Index first_row, MatrixView<T> x) {
   const double mean = static_cast<double>(plan.components) * density_of_W * density_of_H;
   const double half_width = std::sqrt(3.0) * plan.noise * mean;
   const PlantedStream random(plan.seed, stream_noise);
-#pragma omp parallel for
-  for (Index i = 0; i < x.rows; ++i) {
+  Team().for_each(x.rows, [&](Index i) {
     const auto first = static_cast<std::uint64_t>(first_row + i) * static_cast<std::uint64_t>(x.columns);
     for (Index j = 0; j < x.columns; ++j) {
       const double value = static_cast<double>(x(i, j)) + half_width * (2 * random.uniform(first + static_cast<std::uint64_t>(j)) - 1);
       x(i, j) = static_cast<T>(std::max(0.0, value));
     }
-  }
+  });
 }
 
 template <Scalar T>
@@ -229,12 +227,11 @@ void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
     const Range block{begin, std::min(begin + step, rows)};
     Matrix<double> W = planted_rows<double>(plan, stream_W, block, plan.components, density_of_W);
     std::vector<std::vector<std::int32_t>> documents(static_cast<std::size_t>(block.size()));
-#pragma omp parallel for schedule(dynamic, 64)
-    for (Index i = 0; i < block.size(); ++i) {
+    Team().as_they_come(block.size(), [&](int, Index i) {
       const double sum = std::accumulate(W.row(i), W.row(i) + W.columns(), 0.0);
       documents[static_cast<std::size_t>(i)] = draw_row(plan, begin + i, W.row(i), topics, mean_words);
       for (Index c = 0; c < W.columns(); ++c) W(i, c) *= mean_words / sum;
-    }
+    });
     append_documents<T>(documents, X);
     true_W.write_rows(begin, block.size(), W.data());
   }

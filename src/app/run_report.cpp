@@ -1,16 +1,17 @@
 #include "app/run_report.hpp"
 
 #include <fmt/format.h>
-#include <omp.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "linalg/lapack.hpp"
+#include "scanmf/core/team.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -48,13 +49,12 @@ double measure_products(const Communicator& comm) {
   const Matrix<T> w(tile_rows, components, T{1});
   constexpr int repetitions = 32;
   const double own = best_seconds(comm, 4, [&] {
-#pragma omp parallel
-    {
+    Team().run([&](int) {
       Accumulator<T> sums(StorageKind::dense, side, components);
       sums.set_zero();
       Workspace<T> work;
       for (int i = 0; i < repetitions; ++i) accumulate<T>(tile, w.view(), sums, work);
-    }
+    });
   });
   const auto products = [&](Index terms) { return comm.sum(2.0 * static_cast<double>(terms)); };
   return std::max(products(rows * side * side) / library, products(tile_rows * side * components * repetitions * thread_count()) / own);
@@ -64,14 +64,19 @@ double measure_products(const Communicator& comm) {
 std::uint64_t read_bytes(const void* memory, Index bytes) {
   constexpr Index word = sizeof(std::uint64_t);
   const auto* from = static_cast<const char*>(memory);
-  std::uint64_t total = 0;
-#pragma omp parallel for simd reduction(+ : total)
-  for (Index i = 0; i < bytes / word; ++i) {
-    std::uint64_t value = 0;
-    std::memcpy(&value, from + i * word, word);
-    total += value;
-  }
-  return total;
+  const Team team;
+  std::vector<std::uint64_t> totals(static_cast<std::size_t>(team.size()), 0);
+  team.in_parts(bytes / word, [&](int thread, Range part) {
+    std::uint64_t total = 0;
+#pragma omp simd reduction(+ : total)
+    for (Index i = part.begin; i < part.end; ++i) {
+      std::uint64_t value = 0;
+      std::memcpy(&value, from + i * word, word);
+      total += value;
+    }
+    totals[static_cast<std::size_t>(thread)] = total;
+  });
+  return std::accumulate(totals.begin(), totals.end(), std::uint64_t{0});
 }
 
 /// Bytes a second at which all ranks read X, or the beginning of it, which is enough to outgrow the caches.

@@ -1,9 +1,8 @@
 #include "data/block_queue.hpp"
 
-#include <omp.h>
-
 #include <utility>
 
+#include "scanmf/core/team.hpp"
 #include "scanmf/core/timer.hpp"
 
 namespace scanmf::data {
@@ -31,7 +30,7 @@ BlockQueue<T>::~BlockQueue() {
 
 template <Scalar T>
 void BlockQueue<T>::work() {
-  omp_set_num_threads(1);  // the threads of this queue are the parallelism
+  use_threads(1);  // the threads of this queue are the parallelism
   FeedScratch<T> scratch;
   Guard guard(mutex_);
   while (true) {

@@ -1,6 +1,7 @@
 #include "data/packing.hpp"
 
 #include <cstring>
+#include "scanmf/core/team.hpp"
 
 namespace scanmf::data {
 
@@ -32,8 +33,7 @@ void PackedRows<T>::put(Index first_row, Index first_column, MatrixView<const T>
 template <Scalar T>
 void PackedRows<T>::put_sparse(Index first_row, const CsrBlock<T>& rows) const {
   const Index padded = padded_columns<T>(columns);
-#pragma omp parallel for schedule(static)
-  for (Index i = 0; i < rows.rows; ++i) {
+  Team().for_each(rows.rows, [&](Index i) {
     Index next = rows.row_begin[i];
     Index run = 0;
     for (Index j = 0; j < padded; j += run) {
@@ -41,7 +41,7 @@ void PackedRows<T>::put_sparse(Index first_row, const CsrBlock<T>& rows) const {
       std::fill_n(to, run, T{0});
       for (; next < rows.row_begin[i + 1] && rows.column[next] < j + run; ++next) to[rows.column[next] - j] = rows.value[next];
     }
-  }
+  });
 }
 
 template struct PackedRows<float>;

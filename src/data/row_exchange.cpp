@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/packing.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf::data {
 namespace {
@@ -69,12 +70,12 @@ const Block<T>& DenseExchange<T>::assemble(Index step, Slot<T>* read) {
   const Index tile_rows = plan_.partition().tile_rows();
   const PackedRows<T> to{read != nullptr ? read->packed.data() : packed_.data(), rows.size(), columns_, tile_rows};
   const Index tiles = (rows.size() + tile_rows - 1) / tile_rows;
-#pragma omp parallel for schedule(static)
-  for (Index tile = 0; tile < tiles; ++tile)
+  Team().for_each(tiles, [&](Index tile) {
     for (const Range run : received) {
       const Range shared = {std::max(run.begin, tile * tile_rows), std::min(run.end, (tile + 1) * tile_rows)};
       if (!shared.empty()) to.put(shared.begin, 0, {received_.data() + shared.begin * columns_, shared.size(), columns_});
     }
+  });
   number_block(plan_, step, comm_.rank(), block_);
   block_.matrix = to.block();
   return block_;

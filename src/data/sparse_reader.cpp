@@ -10,11 +10,10 @@
 #include "data/parallel_parts.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf::data {
 namespace {
-
-constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without waking other threads
 
 /// Elements of a 1-D array, unit by unit on all threads.
 template <class E>
@@ -120,11 +119,15 @@ void SparseReader<T>::read_values(Range positions, T* values) const {
 /// Numbers that do not fit into 32 bits have become the largest or smallest, which are out of range too.
 template <Scalar T>
 void SparseReader<T>::check_columns(Range positions, const std::int32_t* columns) const {
-  Index wrong = positions.size();
-#pragma omp parallel for schedule(static) reduction(min : wrong) if (positions.size() > parallel_elements)
-  for (Index p = 0; p < positions.size(); ++p)
-    if (columns[p] < 0 || columns[p] >= shape_.columns) wrong = std::min(wrong, p);
-  if (wrong < positions.size()) refuse_index(positions.begin + wrong);
+  const Team team = team_for(positions.size());
+  std::vector<Index> wrong(static_cast<std::size_t>(team.size()), positions.size());  // the first of each thread
+  team.in_parts(positions.size(), [&](int thread, Range part) {
+    const auto is_wrong = [&](std::int32_t column) { return column < 0 || column >= shape_.columns; };
+    const std::int32_t* const found = std::find_if(columns + part.begin, columns + part.end, is_wrong);
+    if (found != columns + part.end) wrong[static_cast<std::size_t>(thread)] = found - columns;
+  });
+  const Index first = *std::ranges::min_element(wrong);
+  if (first < positions.size()) refuse_index(positions.begin + first);
 }
 
 template <Scalar T>
@@ -151,9 +154,11 @@ void SparseReader<T>::refuse_index(Index position) const {
 template <Scalar T>
 Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected) {
   std::vector<Index> kept(static_cast<std::size_t>(rows));
-#pragma omp parallel for schedule(dynamic, 64) if (bounds[rows] - bounds[0] > parallel_elements)
-  for (Index i = 0; i < rows; ++i)
-    kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign, selected);
+  constexpr Index at_once = 64;
+  team_for(bounds[rows] - bounds[0]).as_they_come((rows + at_once - 1) / at_once, [&](int, Index group) {
+    for (Index i = group * at_once; i < std::min(rows, (group + 1) * at_once); ++i)
+      kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign, selected);
+  });
   Index end = rows > 0 ? bounds[0] : 0;
   for (Index i = 0; i < rows; ++i) {
     const Index from = bounds[i];

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
 
 #include "data/csr_source.hpp"
@@ -10,6 +11,7 @@
 #include "data/sparse_reader.hpp"
 #include "data/typed_elements.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf {
 namespace data {
@@ -24,9 +26,11 @@ void check_arrays(const SparseRows& from, Index slices, Index limit) {
   if (!ascends) throw Error("a sparse matrix has an indptr that does not ascend from 0 to the number of its elements");
   const I* const indices = static_cast<const I*>(from.indices);
   const Index stored = bounds[slices];
-  bool inside = true;
-#pragma omp parallel for schedule(static) reduction(&& : inside)
-  for (Index p = 0; p < stored; ++p) inside = inside && indices[p] >= 0 && static_cast<Index>(indices[p]) < limit;
+  std::atomic<bool> inside = true;
+  team_for(stored).in_parts(stored, [&](int, Range part) {
+    const auto lies_inside = [limit](I index) { return index >= 0 && static_cast<Index>(index) < limit; };
+    if (!std::all_of(indices + part.begin, indices + part.end, lies_inside)) inside = false;
+  });
   if (!inside) throw Error(fmt::format("a sparse matrix has an index out of range: not all lie in 0 ... {}", limit - 1));
 }
 
@@ -38,16 +42,12 @@ CsrRows<T> copy_rows(const SparseRows& from) {
   const From* const values = static_cast<const From*>(from.values);
   const Index stored = from.rows == 0 ? 0 : static_cast<Index>(bounds[from.rows]);
   CsrRows<T> rows{Buffer<Index>(from.rows + 1, 0), Buffer<std::int32_t>(stored), Buffer<T>(stored)};
-#pragma omp parallel
-  {
-#pragma omp for schedule(static) nowait
-    for (Index i = 1; i <= from.rows; ++i) rows.row_begin[i] = static_cast<Index>(bounds[i]);
-#pragma omp for schedule(static)
-    for (Index p = 0; p < stored; ++p) {
-      rows.column[p] = static_cast<std::int32_t>(indices[p]);
-      rows.value[p] = static_cast<T>(values[p]);
-    }
-  }
+  const Team team = team_for(stored);
+  team.for_each(from.rows, [&](Index i) { rows.row_begin[i + 1] = static_cast<Index>(bounds[i + 1]); });
+  team.for_each(stored, [&](Index p) {
+    rows.column[p] = static_cast<std::int32_t>(indices[p]);
+    rows.value[p] = static_cast<T>(values[p]);
+  });
   return rows;
 }
 

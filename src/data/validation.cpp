@@ -8,11 +8,10 @@
 #include <vector>
 
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf::data {
 namespace {
-
-constexpr Index parallel_elements = Index{1} << 14;  // fewer are faster without waking other threads
 
 template <Scalar T>
 constexpr T lowest_allowed(bool check_sign) {
@@ -54,8 +53,7 @@ template <Scalar T>
 void Inspection::add(const DenseBlock<T>& block, Index global_row) {
   std::vector<ElementTotals> totals(static_cast<std::size_t>(block.rows));
   const Index tiles = (block.rows + block.tile_rows - 1) / block.tile_rows;
-#pragma omp parallel for schedule(static) if (block.rows * block.columns > parallel_elements)
-  for (Index t = 0; t < tiles; ++t) {
+  team_for(block.elements()).for_each(tiles, [&](Index t) {
     ElementTotals* const of_tile = totals.data() + t * block.tile_rows;
     for_each_strip_row(block.tile(t), [&](Index i, Index, std::span<const T> elements) {
       const ElementTotals part = element_totals<T>(elements, lowest_allowed<T>(check_sign_));
@@ -63,7 +61,7 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
     });
-  }
+  });
   for (Index i = 0; i < block.rows; ++i) {
     const ElementTotals& row = totals[static_cast<std::size_t>(i)];
     add(row);
@@ -83,8 +81,9 @@ void Inspection::add(const CsrBlock<T>& block, Index global_row) {
   const auto values_of = [&](Index row) {
     return std::span<const T>(block.value + block.row_begin[row], static_cast<std::size_t>(block.row_begin[row + 1] - block.row_begin[row]));
   };
-#pragma omp parallel for schedule(static) if (block.row_begin[block.rows] - block.row_begin[0] > parallel_elements)
-  for (Index i = 0; i < block.rows; ++i) totals[static_cast<std::size_t>(i)] = element_totals<T>(values_of(i), lowest_allowed<T>(check_sign_));
+  team_for(block.elements()).for_each(block.rows, [&](Index i) {
+    totals[static_cast<std::size_t>(i)] = element_totals<T>(values_of(i), lowest_allowed<T>(check_sign_));
+  });
   for (Index i = 0; i < block.rows; ++i) {
     const ElementTotals& row = totals[static_cast<std::size_t>(i)];
     add(row);

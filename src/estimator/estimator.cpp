@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "estimator/iteration.hpp"
 #include "estimator/nmf.hpp"
 #include "scanmf/core/log.hpp"
 
@@ -23,7 +24,7 @@ bool is_nndsvd(Init init) { return init == Init::nndsvd || init == Init::nndsvda
 
 template <Scalar T>
 void check_zeros(const DataSource<T>& x, const Parameters& parameters) {
-  if (parameters.beta_loss <= 0 && x.summary().has_zeros(x.shape()))
+  if (!loss_of(parameters.beta_loss).allows_zeros && x.summary().has_zeros(x.shape()))
     throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
 }
 
@@ -96,22 +97,59 @@ std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters
   return static_cast<std::uint32_t>(seed);
 }
 
+namespace {
+
+/// Collective. √(2·D) of the fits that have come to their end, in one pass over X.
+template <Scalar T>
+void evaluate(PassRunner<T>& runner, std::span<FittedModel<T>* const> models) {
+  DataSource<T>& x = runner.source();
+  std::vector<std::unique_ptr<RowSolver<T>>> solvers;
+  std::vector<std::unique_ptr<Pass<T>>> passes;
+  std::vector<Visit<T>> visits;
+  for (const FittedModel<T>* model : models) {
+    const Loss loss = loss_of(model->parameters.beta_loss);
+    solvers.push_back(std::make_unique<RowSolver<T>>(loss, x.kind(), x.shape().columns, model->n_components));
+    solvers.back()->set_H(model->factors.Ht);
+    passes.push_back(std::make_unique<Pass<T>>(*solvers.back()));
+    visits.push_back({passes.back().get(), runner.all_batches(), model->factors.W.view(), {.accumulate = false, .divergence = true}});
+  }
+  if (visits.empty()) return;
+  runner.over(visits);
+  for (std::size_t i = 0; i < models.size(); ++i) models[i]->reconstruction_err = error_of(passes[i]->divergence());
+}
+
+/// Collective. Fits from the models' factors and counters to their end.
+template <Scalar T>
+void run(DataSource<T>& x, std::span<const Seed> seeds, std::span<FittedModel<T>* const> models, const FitControl<T>& control) {
+  for (const FittedModel<T>* model : models) check_zeros(x, model->parameters);
+  PassRunner<T> runner(x, control);
+  std::vector<std::unique_ptr<Iteration<T>>> fits;
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    models[i]->stopped = false;
+    fits.push_back(iteration_for(runner, seeds[i], *models[i]));
+  }
+  drive<T>(runner, fits);
+  std::vector<FittedModel<T>*> ended;
+  std::vector<std::string> warnings;
+  for (const auto& fit : fits) {
+    if (!fit->model().stopped) fit->finish(runner);
+    if (fit->model().stopped) continue;
+    ended.push_back(&fit->model());
+    warnings.push_back(fit->warning(runner));
+  }
+  fits.clear();  // their memory is not needed any more
+  evaluate<T>(runner, ended);
+  for (const FittedModel<T>* model : ended) require_finite(model->reconstruction_err, "reconstruction error", "iteration", model->n_iter);
+  for (const std::string& warning : warnings)
+    if (!warning.empty()) log_warning(warning);
+}
+
+}  // namespace
+
 template <Scalar T>
 void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, const FitControl<T>& control) {
-  const Parameters& parameters = model.parameters;
-  check_zeros(x, parameters);
-  PassRunner<T> runner(x, model.n_components, control);
-  model.stopped = false;
-  if (is_mini_batch(parameters)) {
-    fit_mini_batch(runner, control, model);
-  } else {
-    fit_nmf(runner, seed, control, model);
-  }
-  if (model.stopped) return;
-  model.reconstruction_err = error_of(beta_divergence(x, model.factors.W, model.factors.Ht, parameters.beta_loss, control));
-  require_finite(model.reconstruction_err, "reconstruction error", "iteration", model.n_iter);
-  if (model.n_iter == parameters.max_iter && parameters.tol > 0)
-    log_warning(fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter));
+  FittedModel<T>* const models[] = {&model};
+  run<T>(x, std::span(&seed, 1), models, control);
 }
 
 template <Scalar T>
@@ -136,8 +174,10 @@ FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& s
   return fit_from(x, parameters, seed, std::move(start.factors), control);
 }
 
+namespace {
+
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control) {
+FittedModel<T> start_of(const DataSource<T>& x, const Parameters& parameters, Factors<T> initial) {
   FittedModel<T> model;
   model.parameters = parameters;
   model.n_components = initial.Ht.columns();
@@ -147,35 +187,60 @@ FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Se
     log_warning(
         "The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
         "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
+  return model;
+}
+
+}  // namespace
+
+template <Scalar T>
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control) {
+  FittedModel<T> model = start_of(x, parameters, std::move(initial));
   continue_fit(x, seed, model, control);
   return model;
 }
 
 template <Scalar T>
+std::vector<FittedModel<T>> fit_together(DataSource<T>& x, std::vector<FitTask<T>> tasks, const FitControl<T>& control) {
+  std::vector<FittedModel<T>> models;
+  std::vector<Seed> seeds;
+  for (FitTask<T>& task : tasks) {
+    models.push_back(start_of(x, task.parameters, std::move(task.initial)));
+    seeds.push_back(task.seed);
+  }
+  std::vector<FittedModel<T>*> pointers;
+  for (FittedModel<T>& model : models) pointers.push_back(&model);
+  run<T>(x, seeds, pointers, control);
+  return models;
+}
+
+template <Scalar T>
+double dense_from(double beta) {
+  return loss_of(beta).dense_from(sizeof(T));
+}
+
+template <Scalar T>
 double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta, const RunControl& control) {
-  Multiplicative<T> rule(x.kind(), x.shape().columns, Ht.columns(), beta, {});
-  rule.set_H(Ht);
-  PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
-  // The pass leaves W as it is; a view for writing is what the interface of passes takes.
-  return runner.divergence(rule, MatrixView<T>(const_cast<T*>(W.data()), W.rows(), W.columns()));
+  RowSolver<T> solver(loss_of(beta), x.kind(), x.shape().columns, Ht.columns());
+  solver.set_H(Ht);
+  Pass<T> pass(solver);
+  PassRunner<T> runner(x, FitControl<T>(control));
+  return runner.divergence(pass, W.view());
 }
 
 template <Scalar T>
 void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T> x) {
   RightFactor<T> h(StorageKind::dense, Ht.rows(), Ht.columns());
   h.assign(Ht.view());
-  constexpr Index group = 96;
-#pragma omp parallel
-  {
-    Workspace<T> work;
-#pragma omp for schedule(static)
-    for (Index begin = 0; begin < w.rows; begin += group) {
-      const Range rows{begin, std::min(begin + group, w.rows)};
-      multiply<T>(w.middle_rows(rows), h, x.middle_rows(rows), work);
-    }
-  }
+  const Team team;
+  std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
+  team.in_groups(w.rows, row_group,
+                 [&](int thread, Range rows) { multiply<T>(w.middle_rows(rows), h, x.middle_rows(rows), work[static_cast<std::size_t>(thread)]); });
 }
 
+template std::vector<FittedModel<float>> fit_together(DataSource<float>&, std::vector<FitTask<float>>, const FitControl<float>&);
+template std::vector<FittedModel<double>> fit_together(DataSource<double>&, std::vector<FitTask<double>>, const FitControl<double>&);
+template double dense_from<float>(double);
+template double dense_from<double>(double);
 template FittedModel<float> fit(DataSource<float>&, const Parameters&, const Seed&, const std::string&, const FitControl<float>&);
 template FittedModel<double> fit(DataSource<double>&, const Parameters&, const Seed&, const std::string&, const FitControl<double>&);
 template FittedModel<float> unfitted_model(DataSource<float>&, const Parameters&, const Seed&, const std::string&);

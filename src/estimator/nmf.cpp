@@ -1,121 +1,175 @@
 #include "estimator/nmf.hpp"
 
-#include <cmath>
-#include <limits>
-#include <memory>
+#include <fmt/format.h>
 
-#include "scanmf/core/random.hpp"
-#include "scanmf/solver/coordinate_descent.hpp"
+#include <limits>
 
 namespace scanmf {
 namespace {
 
 constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
+constexpr Index evaluation_interval = 10;  // iterations
 
-/// The stop rule of coordinate descent: violation relative to the first one.
-bool violation_stops(StopState& state, double violation, double tol) {
-  if (state.first < 0) state.first = violation;
-  return state.first == 0 || violation / state.first <= tol;
-}
-
-/// The stop rule of multiplicative updates: progress of the error over ten iterations relative to the first error. 0/0 compares false and never
-/// stops.
-bool error_stops(StopState& state, double error, double tol) {
-  const bool stop = (state.last - error) / state.first < tol;
-  state.last = error;
-  return stop;
-}
-
-double relative_to_first(const StopState& state, double value) { return state.first > 0 ? value / state.first : value; }
+}  // namespace
 
 Penalties penalties_for(const Parameters& p, const Shape& shape) {
   return penalties_of(p.alpha_W, p.effective_alpha_H(), p.l1_ratio, shape.columns, shape.rows);
 }
 
 template <Scalar T>
-void fit_coordinate_descent(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model) {
-  const Parameters& parameters = model.parameters;
-  const Shape shape = runner.source().shape();
-  const Index k = model.n_components;
-  CoordinateDescent<T> rule(runner.source().kind(), shape.columns, k, penalties_for(parameters, shape));
-  const auto stream = seed.stream();  // of its own, unless all come from one generator: the initialisation has another
-  LegacyRandom& random = *stream;
-  if (parameters.shuffle)
-    for (Index done = 0; done < 2 * model.n_iter; ++done) random.permutation(k);
-  runner.set_H(rule, model.factors.Ht);
-  while (model.n_iter < parameters.max_iter && !model.converged && !model.stopped) {
-    const Timer timer;
-    if (parameters.shuffle) {
-      std::vector<Index> w_order = random.permutation(k);
-      rule.set_orders(std::move(w_order), random.permutation(k));
-    }
-    runner.over_all(rule, model.factors.W.view(), {});
-    const double violation = rule.sum(PassSum::violation) + runner.update_H(rule, model.factors.Ht).violation;
-    ++model.n_iter;
-    require_finite(violation, "violation", "iteration", model.n_iter);
-    model.converged = violation_stops(model.stop, violation, parameters.tol);
-    model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"violation", violation}});
-    if (control.on_progress)
-      control.on_progress(
-          {model.n_iter, parameters.max_iter, timer.seconds(), "violation", relative_to_first(model.stop, violation), &model.history});
-    end_iteration(rule.sum(PassSum::stop_requested) > 0, rule.sum(PassSum::checkpoint_due) > 0, control, model);
-  }
+CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model)
+    : Iteration<T>(model),
+      parameters_(model.parameters),
+      rows_(model.n_components, penalties_for(parameters_, runner.source().shape())),
+      factor_(model.n_components, penalties_for(parameters_, runner.source().shape())),
+      solver_(frobenius(), runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
+      pass_(solver_),
+      stream_(seed.stream()) {
+  rule_.load(model.state.numbers);
+  if (parameters_.shuffle)
+    for (Index done = 0; done < 2 * model.n_iter; ++done) stream_->permutation(model.n_components);
+  runner.set_H(solver_, model.factors.Ht);
 }
 
 template <Scalar T>
-void fit_multiplicative(PassRunner<T>& runner, const FitControl<T>& control, FittedModel<T>& model) {
-  const Parameters& parameters = model.parameters;
-  const Shape shape = runner.source().shape();
-  Multiplicative<T> rule(runner.source().kind(), shape.columns, model.n_components, parameters.beta_loss, penalties_for(parameters, shape));
-  runner.set_H(rule, model.factors.Ht);
+bool CoordinateDescentIteration<T>::is_running() const {
+  const FittedModel<T>& model = this->model();
+  return model.n_iter < parameters_.max_iter && !model.converged && !model.stopped;
+}
+
+template <Scalar T>
+Visit<T> CoordinateDescentIteration<T>::begin(PassRunner<T>& runner) {
+  if (parameters_.shuffle) {
+    rows_.set_orders({stream_->permutation(solver_.components)});
+    factor_.set_order(stream_->permutation(solver_.components));
+  }
+  return {&pass_, runner.all_batches(), this->model().factors.W.view(), {}};
+}
+
+template <Scalar T>
+std::optional<IterationEnd> CoordinateDescentIteration<T>::end(PassRunner<T>& runner) {
+  FittedModel<T>& model = this->model();
+  const double violation = pass_.totals()[Total::violation] + runner.update_H(pass_, factor_, model.factors.Ht).violation;
+  ++model.n_iter;
+  require_finite(violation, "violation", "iteration", model.n_iter);
+  violation_ = violation;
+  model.converged = rule_.stops(violation, parameters_.tol);
+  return IterationEnd{model.n_iter, parameters_.max_iter, "violation", rule_.relative(violation), {{"violation", violation}}};
+}
+
+template <Scalar T>
+void CoordinateDescentIteration<T>::save_state() {
+  rule_.save(this->model().state.numbers);
+}
+
+template <Scalar T>
+double CoordinateDescentIteration<T>::scale_of_violation(PassRunner<T>& runner) const {
+  const FittedModel<T>& model = this->model();
+  const auto k = static_cast<std::size_t>(model.n_components);
+  std::vector<double> w_sums(k, 0.0);
+  std::vector<double> h_sums(k, 0.0);
+  add_column_sums<T>(model.factors.W.view(), w_sums.data());
+  add_column_sums<T>(model.factors.Ht.view(), h_sums.data());
+  runner.communicator().allreduce_sum(std::span<double>(w_sums));
+  const std::span<const double> h_gram = solver_.h.factor_sums();
+  const std::span<const double> w_gram = pass_.totals().factor_sums();
+  double scale = 0;
+  for (std::size_t a = 0; a < k; ++a)
+    for (std::size_t b = 0; b < k; ++b) scale += w_sums[a] * h_gram[a * k + b] + h_sums[a] * w_gram[a * k + b];
+  return scale;
+}
+
+template <Scalar T>
+std::string CoordinateDescentIteration<T>::warning(PassRunner<T>& runner) {
+  const FittedModel<T>& model = this->model();
+  if (parameters_.tol <= 0 || rule_.first <= 0) return {};
+  const double scale = scale_of_violation(runner);
+  constexpr double rounding = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
+  if (!model.converged && rule_.first <= rounding * scale)
+    return fmt::format(
+        "Maximum number of iterations {} reached, but the start was the optimum already: the first violation was rounding alone, and so is what tol "
+        "compares with it. More iterations change nothing.",
+        parameters_.max_iter);
+  constexpr double far = 100;  // a start that is so much larger than X hides from tol what is left to do
+  constexpr double much = 50;
+  if (model.converged && rule_.first > far * scale && violation_ > much * parameters_.tol * scale)
+    return fmt::format(
+        "The fit converged in {} iterations because the first step was the largest by orders of magnitude: the zeros of the initialisation were "
+        "filled "
+        "with values much larger than the factors of X. The fit may be poor: try --init random or a smaller --tol.",
+        model.n_iter);
+  return this->limit_warning();
+}
+
+template <Scalar T>
+MultiplicativeIteration<T>::MultiplicativeIteration(PassRunner<T>& runner, FittedModel<T>& model)
+    : Iteration<T>(model),
+      parameters_(model.parameters),
+      rows_(loss_of(parameters_.beta_loss), model.n_components, penalties_for(parameters_, runner.source().shape())),
+      factor_(loss_of(parameters_.beta_loss), penalties_for(parameters_, runner.source().shape())),
+      solver_(loss_of(parameters_.beta_loss), runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
+      pass_(solver_),
+      evaluates_(model.n_iter == 0 && parameters_.tol > 0) {
+  rule_.load(model.state.numbers);
+  runner.set_H(solver_, model.factors.Ht);
+}
+
+template <Scalar T>
+bool MultiplicativeIteration<T>::is_running() const {
+  const FittedModel<T>& model = this->model();
+  return evaluates_ || (model.n_iter < parameters_.max_iter && !model.converged && !model.stopped);
+}
+
+template <Scalar T>
+Visit<T> MultiplicativeIteration<T>::begin(PassRunner<T>& runner) {
+  const Matrix<T>& W = this->model().factors.W;
+  if (evaluates_) return {&pass_, runner.all_batches(), W.view(), {.accumulate = false, .divergence = true}};
+  return {&pass_, runner.all_batches(), this->model().factors.W.view(), {}};
+}
+
+template <Scalar T>
+std::optional<IterationEnd> MultiplicativeIteration<T>::end(PassRunner<T>& runner) {
+  return evaluates_ ? end_of_evaluation() : end_of_update(runner);
+}
+
+template <Scalar T>
+std::optional<IterationEnd> MultiplicativeIteration<T>::end_of_update(PassRunner<T>& runner) {
+  FittedModel<T>& model = this->model();
+  const HUpdate update = runner.update_H(pass_, factor_, model.factors.Ht);
+  ++model.n_iter;
+  require_finite(update.violation, "factors", "iteration", model.n_iter);
+  evaluates_ = parameters_.tol > 0 && model.n_iter % evaluation_interval == 0;
+  if (evaluates_) return std::nullopt;
+  return iteration_end(not_evaluated);
+}
+
+template <Scalar T>
+std::optional<IterationEnd> MultiplicativeIteration<T>::end_of_evaluation() {
+  FittedModel<T>& model = this->model();
+  evaluates_ = false;
+  const double error = error_of(pass_.divergence());
+  require_finite(error, "error", "iteration", model.n_iter);
   if (model.n_iter == 0) {
-    model.stop.first = parameters.tol > 0 ? error_of(runner.divergence(rule, model.factors.W.view())) : 0;
-    model.stop.last = model.stop.first;
-    require_finite(model.stop.first, "error", "iteration", 0);
+    rule_.start(error);
+    return std::nullopt;
   }
-  while (model.n_iter < parameters.max_iter && !model.converged && !model.stopped) {
-    const Timer timer;
-    runner.over_all(rule, model.factors.W.view(), {});
-    const bool stop_requested = rule.sum(PassSum::stop_requested) > 0;
-    const bool checkpoint_due = rule.sum(PassSum::checkpoint_due) > 0;
-    const HUpdate update = runner.update_H(rule, model.factors.Ht);
-    ++model.n_iter;
-    require_finite(update.violation, "factors", "iteration", model.n_iter);
-    double error = not_evaluated;
-    if (parameters.tol > 0 && model.n_iter % 10 == 0) {
-      error = error_of(runner.divergence(rule, model.factors.W.view()));
-      require_finite(error, "error", "iteration", model.n_iter);
-      model.converged = error_stops(model.stop, error, parameters.tol);
-    }
-    model.history.append({{"iteration", static_cast<double>(model.n_iter)}, {"seconds", timer.seconds()}, {"error", error}});
-    if (control.on_progress)
-      control.on_progress({model.n_iter, parameters.max_iter, timer.seconds(), "error", relative_to_first(model.stop, error), &model.history});
-    end_iteration(stop_requested, checkpoint_due, control, model);
-  }
-}
-
-}  // namespace
-
-double error_of(double divergence) { return std::sqrt(2 * (std::isnan(divergence) ? divergence : std::max(divergence, 0.0))); }
-
-template <Scalar T>
-void end_iteration(bool stop_requested, bool checkpoint_due, const FitControl<T>& control, FittedModel<T>& model) {
-  model.stopped = stop_requested && !model.converged;
-  if (control.save && (checkpoint_due || model.stopped)) control.save(model);
+  model.converged = rule_.stops(error, parameters_.tol);
+  return iteration_end(error);
 }
 
 template <Scalar T>
-void fit_nmf(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model) {
-  if (model.parameters.solver == Solver::cd) {
-    fit_coordinate_descent(runner, seed, control, model);
-  } else {
-    fit_multiplicative(runner, control, model);
-  }
+IterationEnd MultiplicativeIteration<T>::iteration_end(double error) const {
+  return {this->model().n_iter, parameters_.max_iter, "error", rule_.relative(error), {{"error", error}}};
 }
 
-template void end_iteration(bool, bool, const FitControl<float>&, FittedModel<float>&);
-template void end_iteration(bool, bool, const FitControl<double>&, FittedModel<double>&);
-template void fit_nmf(PassRunner<float>&, const Seed&, const FitControl<float>&, FittedModel<float>&);
-template void fit_nmf(PassRunner<double>&, const Seed&, const FitControl<double>&, FittedModel<double>&);
+template <Scalar T>
+void MultiplicativeIteration<T>::save_state() {
+  rule_.save(this->model().state.numbers);
+}
+
+template class CoordinateDescentIteration<float>;
+template class CoordinateDescentIteration<double>;
+template class MultiplicativeIteration<float>;
+template class MultiplicativeIteration<double>;
 
 }  // namespace scanmf

@@ -1,24 +1,64 @@
 #pragma once
 
-#include "estimator/pass_runner.hpp"
+#include "estimator/iteration.hpp"
+#include "scanmf/core/random.hpp"
+#include "scanmf/solver/coordinate_descent.hpp"
 #include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
 
-/// Collective. The loop of NMF: from the model's factors and counters to the stop rule.
-template <Scalar T>
-void fit_nmf(PassRunner<T>& runner, const Seed& seed, const FitControl<T>& control, FittedModel<T>& model);
+/// The penalties of a fit or transform of some rows of X, or of all.
+Penalties penalties_for(const Parameters& parameters, const Shape& shape);
 
-/// Collective. The loop of MiniBatchNMF.
+/// NMF with solver cd: a pass an iteration.
 template <Scalar T>
-void fit_mini_batch(PassRunner<T>& runner, const FitControl<T>& control, FittedModel<T>& model);
+class CoordinateDescentIteration final : public Iteration<T> {
+ public:
+  /// Collective.
+  CoordinateDescentIteration(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model);
+  bool is_running() const override;
+  Visit<T> begin(PassRunner<T>& runner) override;
+  std::optional<IterationEnd> end(PassRunner<T>& runner) override;
+  void save_state() override;
+  std::string warning(PassRunner<T>& runner) override;
 
-/// Collective. The end of an iteration, with the flags that all ranks have agreed on: whether the run stops, and a checkpoint when one is due or it
-/// does.
+ private:
+  /// Collective. What a violation is to be measured by: the sum of the elements of W·HHᵀ and Hᵀ·WᵀW, whose differences from X·Hᵀ and XᵀW it is.
+  double scale_of_violation(PassRunner<T>& runner) const;
+
+  const Parameters& parameters_;
+  CoordinateDescentRows<T> rows_;
+  CoordinateDescentFactor<T> factor_;
+  RowSolver<T> solver_;
+  Pass<T> pass_;
+  std::shared_ptr<LegacyRandom> stream_;  // of orders: of its own, unless all come from one generator
+  ViolationRule rule_;
+  double violation_ = 0;  // of the last iteration
+};
+
+/// NMF with solver mu: a pass an iteration, and one more for the error of the stop rule: at the start and every ten iterations.
 template <Scalar T>
-void end_iteration(bool stop_requested, bool checkpoint_due, const FitControl<T>& control, FittedModel<T>& model);
+class MultiplicativeIteration final : public Iteration<T> {
+ public:
+  /// Collective.
+  MultiplicativeIteration(PassRunner<T>& runner, FittedModel<T>& model);
+  bool is_running() const override;
+  Visit<T> begin(PassRunner<T>& runner) override;
+  std::optional<IterationEnd> end(PassRunner<T>& runner) override;
+  void save_state() override;
 
-/// √(2·max(D, 0)).
-double error_of(double divergence);
+ private:
+  std::optional<IterationEnd> end_of_update(PassRunner<T>& runner);
+  std::optional<IterationEnd> end_of_evaluation();
+  IterationEnd iteration_end(double error) const;
+
+  const Parameters& parameters_;
+  MultiplicativeRows<T> rows_;
+  MultiplicativeFactor<T> factor_;
+  RowSolver<T> solver_;
+  Pass<T> pass_;
+  ErrorRule rule_;
+  bool evaluates_;  // in the next pass
+};
 
 }  // namespace scanmf

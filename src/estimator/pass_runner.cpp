@@ -3,14 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <exception>
-#include <iterator>
+#include <cstddef>
 #include <limits>
+#include <utility>
+
+#include "core/contract.hpp"
 
 namespace scanmf {
-
 namespace {
+
+constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
 /// Whether no element is NaN or infinite. Zero times the one or the other is NaN, and a sum of zeros is quicker than a test of each.
 template <Scalar T>
@@ -22,6 +26,16 @@ bool is_finite(MatrixView<const T> matrix) {
     for (Index c = 0; c < matrix.columns; ++c) sum += T{0} * row[c];
   }
   return sum == T{0};
+}
+
+/// Collective in debug builds. Ends the process where an array that is to be the same on all ranks is not.
+template <Scalar T>
+void expect_replicated(const Communicator& comm, std::span<const T> values) {
+  if constexpr (contracts_are_checked) {
+    Index sum = 0;
+    for (const std::byte byte : std::as_bytes(values)) sum = (sum * 31 + std::to_integer<Index>(byte)) % 1000000007;
+    expect(comm.max(sum) == sum && comm.max(-sum) == -sum, "H is the same on all ranks");
+  }
 }
 
 /// Calls a collective function on `bytes` bytes and adds to its cost.
@@ -37,13 +51,11 @@ void account(CollectiveCost& cost, std::size_t bytes, Call&& call) {
 }  // namespace
 
 template <Scalar T>
-PassRunner<T>::PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control)
+PassRunner<T>::PassRunner(DataSource<T>& x, const FitControl<T>& control)
     : x_(x),
-      n_components_(n_components),
       control_(control),
       report_(control.report != nullptr ? *control.report : own_report_),
-      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())),
-      slice_before_(slice().size(), n_components) {}
+      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())) {}
 
 template <Scalar T>
 Range PassRunner<T>::slice() const {
@@ -52,39 +64,67 @@ Range PassRunner<T>::slice() const {
 }
 
 template <Scalar T>
-void PassRunner<T>::count(const Block<T>& block, const PassOptions& options, Index products) {
-  const Index elements = std::visit(
-      [](const auto& m) {
-        if constexpr (requires { m.packed; })
-          return m.rows * m.columns;
-        else
-          return m.row_begin[m.rows] - m.row_begin[0];
-      },
-      block.matrix);
-  const bool dense = std::holds_alternative<DenseBlock<T>>(block.matrix);
-  const double product = 2.0 * static_cast<double>(elements) * static_cast<double>(n_components_);
-  const double half = weighted_ ? 2 * product : product;  // W·H comes first when β is not 2
-  report_.block_flops +=
-      (options.update_W ? static_cast<double>(products) * half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
-  const double sweeps = dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
-  report_.block_bytes += sweeps * static_cast<double>(elements) * static_cast<double>(sizeof(T) + (dense ? 0 : sizeof(std::int32_t)));
+void PassRunner<T>::guard(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (...) {
+    if (!pending_) pending_ = std::current_exception();
+  }
 }
 
 template <Scalar T>
-void PassRunner<T>::visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options) {
-  if (rule.needs_X()) {
-    x_.visit(batch, [&](const Block<T>& block) {
-      rule.visit(block, W.middle_rows({block.local_row, block.local_row + block.rows()}));
-      count(block, options);
-    });
-    return;
+void PassRunner<T>::settle() {
+  x_.communicator().agree([&] {
+    if (pending_) std::rethrow_exception(std::exchange(pending_, nullptr));
+  });
+}
+
+template <Scalar T>
+void PassRunner<T>::count(const Block<T>& block, const RowSolver<T>& solver, const PassOptions& options, Index updates) {
+  const auto elements = static_cast<double>(block.elements());
+  const bool dense = block.kind() == StorageKind::dense;
+  const double product = 2.0 * elements * static_cast<double>(solver.components);
+  const double half = static_cast<double>(solver.loss.products()) * product;
+  report_.block_flops +=
+      (options.update_W ? static_cast<double>(updates) * half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
+  const double sweeps = dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
+  report_.block_bytes += sweeps * elements * static_cast<double>(sizeof(T) + (dense ? 0 : sizeof(std::int32_t)));
+}
+
+template <Scalar T>
+void PassRunner<T>::begin(std::span<Visit<T>> visits) {
+  for (Visit<T>& visit : visits) {
+    visit.options.rows = rows_of(visit.batches);
+    visit.options.update_W = visit.W.are_updated();
+    visit.pass->begin(visit.options);
   }
-  const RowPartition& partition = x_.partition();
-  const int rank = x_.communicator().rank();
-  const Range piece = partition.piece(batch, rank);
-  const Index begin = partition.local_begin(batch, rank);
-  const Index first_tile = (piece.begin - partition.batch(batch).begin) / partition.tile_rows();
-  rule.visit_without_X(begin, first_tile, partition.tile_rows(), W.middle_rows({begin, begin + piece.size()}));
+}
+
+template <Scalar T>
+void PassRunner<T>::visit(Index batch, std::span<Visit<T>> visits) {
+  std::vector<const Visit<T>*> reading;
+  for (const Visit<T>& visit : visits) {
+    if (batch < visit.batches.begin || batch >= visit.batches.end) continue;
+    if (visit.pass->needs_X()) {
+      reading.push_back(&visit);
+      continue;
+    }
+    const RowPartition& partition = x_.partition();
+    const int rank = x_.communicator().rank();
+    const Range piece = partition.piece(batch, rank);
+    const Index first_row = partition.local_begin(batch, rank);
+    const Index first_tile = (piece.begin - partition.batch(batch).begin) / partition.tile_rows();
+    visit.pass->visit_without_X(first_row, first_tile, partition.tile_rows(), visit.W.middle_rows({first_row, first_row + piece.size()}));
+  }
+  if (reading.empty()) return;
+  x_.visit(batch, [&](const Block<T>& block) {
+    for_each_tile(reading.front()->pass->team(), block, [&](int thread, Index row, const TileView<T>& tile) {
+      const Index first_row = block.local_row + row;
+      for (const Visit<T>* visit : reading)
+        visit->pass->visit_tile(thread, tile, visit->W.middle_rows({first_row, first_row + tile.rows()}), first_row);
+    });
+    for (const Visit<T>* visit : reading) count(block, visit->pass->solver(), visit->options);
+  });
 }
 
 template <Scalar T>
@@ -116,48 +156,90 @@ std::exception_ptr PassRunner<T>::timed(Phase phase, VisitAll&& visit_all) {
 }
 
 template <Scalar T>
-void PassRunner<T>::over(UpdateRule<T>& rule, Range batches, MatrixView<T> W, PassOptions options) {
-  options.rows = rows_of(batches);
-  weighted_ = rule.beta() != 2;
-  const std::exception_ptr failure = timed(options.update_W ? Phase::solve_blocks : Phase::evaluate, [&] {
+Requests PassRunner<T>::over(Pass<T>& pass, Range batches, const RowsOfW<T>& W, const PassOptions& options) {
+  Visit<T> visit{&pass, batches, W, options};
+  return over(std::span(&visit, 1));
+}
+
+template <Scalar T>
+Requests PassRunner<T>::over(std::span<Visit<T>> visits) {
+  const auto updates_W = [](const Visit<T>& visit) { return visit.W.are_updated(); };
+  const std::exception_ptr failure = timed(std::ranges::any_of(visits, updates_W) ? Phase::solve_blocks : Phase::evaluate, [&] {
+    const auto begin_all = [&] {
+      if (pending_) std::rethrow_exception(std::exchange(pending_, nullptr));
+      begin(visits);
+    };
     if (x_.exchanges())  // no rank may be missing in the visits
-      x_.communicator().agree([&] { rule.begin_pass(options); });
+      x_.communicator().agree(begin_all);
     else
-      rule.begin_pass(options);
-    for (Index batch = batches.begin; batch < batches.end; ++batch) visit(rule, batch, W, options);
-    rule.end_pass();
+      begin_all();
+    Range batches = visits.front().batches;
+    for (const Visit<T>& visit : visits) batches = {std::min(batches.begin, visit.batches.begin), std::max(batches.end, visit.batches.end)};
+    for (Index batch = batches.begin; batch < batches.end; ++batch) visit(batch, visits);
+    for (const Visit<T>& visit : visits) visit.pass->end();
   });
   const PhaseTimer timer(report_.times, Phase::communicate);
-  const std::span<double> sums = rule.small_sums();
-  sums[static_cast<std::size_t>(PassSum::failed)] = failure ? 1 : 0;
-  sums[static_cast<std::size_t>(PassSum::stop_requested)] = control_.stop_requested && control_.stop_requested() ? 1 : 0;
-  sums[static_cast<std::size_t>(PassSum::checkpoint_due)] = control_.checkpoint_due && control_.checkpoint_due() ? 1 : 0;
-  account(report_.allreduce, sums.size_bytes(), [&] { x_.communicator().allreduce_sum(sums); });
-  sums_are_finite_ = std::ranges::all_of(sums, [](double sum) { return std::isfinite(sum); });
-  if (rule.sum(PassSum::failed) > 0) {
+  return sum_over_ranks(visits, failure);
+}
+
+template <Scalar T>
+RunFlags PassRunner<T>::sum(Totals& totals, const RunFlags& flags) {
+  const std::span<double> all = totals.all();
+  std::vector<double> message(flags.begin(), flags.end());
+  message.insert(message.end(), all.begin(), all.end());
+  account(report_.allreduce, message.size() * sizeof(double), [&] { x_.communicator().allreduce_sum(std::span<double>(message)); });
+  RunFlags agreed;
+  std::copy_n(message.begin(), agreed.size(), agreed.begin());
+  std::copy(message.begin() + agreed.size(), message.end(), all.begin());
+  return agreed;
+}
+
+template <Scalar T>
+Requests PassRunner<T>::sum_over_ranks(std::span<Visit<T>> visits, std::exception_ptr failure) {
+  Requests requests;
+  try {
+    requests.stop = control_.stop_requested && control_.stop_requested();
+    requests.checkpoint = control_.checkpoint_due && control_.checkpoint_due();
+  } catch (...) {
+    failure = failure ? failure : std::current_exception();
+  }
+  const RunFlags flags{failure ? 1.0 : 0.0, requests.stop ? 1.0 : 0.0, requests.checkpoint ? 1.0 : 0.0};
+  RunFlags agreed{};
+  // A message for each fit, of the length that it has when it runs alone: by that, MPI chooses the order of its sums.
+  for (const Visit<T>& visit : visits) agreed = sum(visit.pass->totals(), flags);
+  if (agreed[0] > 0) {
     x_.communicator().agree([&] {
       if (failure) std::rethrow_exception(failure);
     });
   }
+  return {agreed[1] > 0, agreed[2] > 0};
 }
 
 template <Scalar T>
-bool PassRunner<T>::over_blocks(const UpdateRule<T>& rule, Range batches, const std::function<Index(const Block<T>&)>& solve,
+bool PassRunner<T>::over_blocks(const RowSolver<T>& solver, Range batches, const std::function<Index(const Block<T>&)>& solve,
                                 const std::function<bool()>& stop_requested) {
-  weighted_ = rule.beta() != 2;
   bool stopped = false;
   const std::exception_ptr failure = timed(Phase::solve_blocks, [&] {
-    std::exception_ptr failed;
-    for (Index batch = batches.begin; batch < batches.end && !failed && !stopped; ++batch) {
+    if (x_.exchanges()) settle();  // no rank may be missing in the visits
+    std::exception_ptr failed = std::exchange(pending_, nullptr);
+    const auto attempt = [&](const auto& work) {
       try {
+        work();
+      } catch (...) {
+        failed = failed ? failed : std::current_exception();
+      }
+    };
+    for (Index batch = batches.begin; batch < batches.end && !failed && !stopped; ++batch) {
+      attempt([&] {
         x_.visit(batch, [&](const Block<T>& block) {
           const Index updates = solve(block);
-          count(block, {.update_W = true, .accumulate = false}, weighted_ ? updates : 1);
+          count(block, solver, {.update_W = true, .accumulate = false}, solver.loss.weights ? updates : 1);
         });
-      } catch (...) {
-        failed = std::current_exception();
-      }
-      if (stop_requested) stopped = x_.communicator().template max<Index>(failed || stop_requested() ? 1 : 0) > 0;  // a failure ends it for all, too
+      });
+      if (!stop_requested) continue;
+      bool asked = false;
+      attempt([&] { asked = stop_requested(); });
+      stopped = x_.communicator().template max<Index>(failed || asked ? 1 : 0) > 0;  // a failure ends it for all, too
     }
     if (failed) std::rethrow_exception(failed);
   });
@@ -169,48 +251,67 @@ bool PassRunner<T>::over_blocks(const UpdateRule<T>& rule, Range batches, const 
 }
 
 template <Scalar T>
-void PassRunner<T>::set_H(UpdateRule<T>& rule, const Matrix<T>& Ht) {
-  std::vector<double> sums = rule.sums_over_H(Ht.view().middle_rows(slice()));
+void PassRunner<T>::set_H(RowSolver<T>& solver, const Matrix<T>& Ht) {
+  std::vector<double> sums(solver.h.size_of_sums(), 0.0);
+  guard([&] { sums = solver.h.sums_over(Ht.view().middle_rows(slice())); });
   x_.communicator().allreduce_sum(std::span<double>(sums));
-  rule.set_H(Ht, sums);
+  expect_replicated(x_.communicator(), Ht.span());
+  guard([&] { solver.set_H(Ht, sums); });
 }
 
 template <Scalar T>
-HUpdate PassRunner<T>::update_H(UpdateRule<T>& rule, Matrix<T>& Ht) {
+HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T>& Ht) {
   const Communicator& comm = x_.communicator();
+  const Index k = Ht.columns();
   std::vector<Index> offsets;
-  for (const Index offset : column_offsets_) offsets.push_back(offset * n_components_);
+  for (const Index offset : column_offsets_) offsets.push_back(offset * k);
+  std::vector<double> sums(2 + pass.solver().h.size_of_sums(), 0.0);  // violation, change, those of H
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
-    for (const MatrixView<T>& sum : rule.large_sums()) {
+    for (const MatrixView<T>& sum : pass.statistics()) {
       const std::span<T> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
       account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets); });
     }
   }
-  const MatrixView<T> ht_slice = Ht.view().middle_rows(slice());
-  std::vector<double> sums;  // violation, change, those of H
-  {
+  std::exception_ptr failure;
+  try {
     const PhaseTimer timer(report_.times, Phase::update_h);
-    std::copy_n(ht_slice.data, ht_slice.rows * n_components_, slice_before_.data());
-    const double violation = rule.finish_pass(ht_slice, slice());
-    sums = {sums_are_finite_ && is_finite<T>(ht_slice) ? violation : std::numeric_limits<double>::quiet_NaN(),
-            distance_squared<T>(ht_slice, slice_before_.view())};
-    std::ranges::copy(rule.sums_over_H(ht_slice), std::back_inserter(sums));
+    update_slice(pass, factor, Ht.view().middle_rows(slice()), sums);
+  } catch (...) {
+    failure = std::current_exception();
+    sums[0] = not_a_number;
   }
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
     account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
     account(report_.allreduce, sums.size() * sizeof(double), [&] { comm.allreduce_sum(std::span<double>(sums)); });
   }
+  if (std::isnan(sums[0])) {  // numbers that are not finite, or a rank that has failed
+    comm.agree([&] {
+      if (failure) std::rethrow_exception(failure);
+    });
+  }
+  expect_replicated(comm, std::as_const(Ht).span());
   const PhaseTimer timer(report_.times, Phase::update_h);
-  rule.set_H(Ht, std::span<const double>(sums).subspan(2));
+  guard([&] { pass.solver().set_H(Ht, std::span<const double>(sums).subspan(2)); });
   return {sums[0], sums[1]};
 }
 
 template <Scalar T>
-double PassRunner<T>::divergence(UpdateRule<T>& rule, MatrixView<T> W) {
-  over_all(rule, W, {.update_W = false, .accumulate = false, .divergence = true});
-  return rule.divergence();
+void PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice, std::span<double> sums) {
+  const MatrixView<T> before(slice_before_.reserve(ht_slice.rows * ht_slice.columns), ht_slice.rows, ht_slice.columns);
+  std::copy_n(ht_slice.data, ht_slice.rows * ht_slice.columns, before.data);
+  const double violation = factor.update(ht_slice, slice(), pass.summed());
+  const bool sound = std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) && is_finite<T>(ht_slice);
+  sums[0] = sound ? violation : not_a_number;
+  sums[1] = distance_squared<T>(ht_slice, before);
+  std::ranges::copy(pass.solver().h.sums_over(ht_slice), sums.begin() + 2);
+}
+
+template <Scalar T>
+double PassRunner<T>::divergence(Pass<T>& pass, MatrixView<const T> W) {
+  over(pass, all_batches(), W, {.accumulate = false, .divergence = true});
+  return pass.divergence();
 }
 
 void require_finite(double value, const char* what, const char* unit, Index iteration) {

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <array>
 #include <exception>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "scanmf/estimator/estimator.hpp"
-#include "scanmf/solver/update_rule.hpp"
+#include "scanmf/solver/pass.hpp"
+#include "scanmf/solver/tile_solve.hpp"
 
 namespace scanmf {
 
@@ -15,33 +18,62 @@ struct HUpdate {
   double change_squared = 0;  // ‖H_new − H_old‖²
 };
 
-/// Who calls an update rule when, and the only place where ranks talk during a fit:
+/// A fit's part in a pass over X: what is done with the rows of W of some batches.
+template <Scalar T>
+struct Visit {
+  Pass<T>* pass = nullptr;
+  Range batches;
+  RowsOfW<T> W;  // all local rows; updated, where it may be
+  PassOptions options;
+};
+
+/// What ranks were asked for while a pass ran, the same on all.
+struct Requests {
+  bool stop = false;
+  bool checkpoint = false;
+};
+
+/// What rides along with the totals of a pass, each a number of ranks: failed, asked to stop, want a checkpoint.
+using RunFlags = std::array<double, 3>;
+
+/// Who calls passes when, and the only place where ranks talk during a fit:
 ///
-///     over        begin_pass -> visit every block -> end_pass -> small all-reduce (flags, Gram matrices, violation, divergence)
-///     update_H    reduce-scatter of the n × k statistics -> finish_pass on this rank's slice of H -> all-gather of H
+///     over        begin -> visit every tile -> end -> small all-reduce (flags, Gram matrices, violation, divergence)
+///     update_H    reduce-scatter of the n × k statistics -> update of this rank's slice of H -> all-gather of H
 ///                 -> small all-reduce (violation, change, HHᵀ)
+///
+/// Several fits may share a pass: each tile is handed to all of them while it is in the cache.
 template <Scalar T>
 class PassRunner {
  public:
-  PassRunner(DataSource<T>& x, Index n_components, const FitControl<T>& control);
+  PassRunner(DataSource<T>& x, const FitControl<T>& control);
 
-  /// Collective. One pass over some batches, or over all of X. W: all local rows. An error of one rank (reading, memory) is thrown on every rank.
-  void over(UpdateRule<T>& rule, Range batches, MatrixView<T> W, PassOptions options);
-  void over_all(UpdateRule<T>& rule, MatrixView<T> W, const PassOptions& options) { over(rule, all_batches(), W, options); }
+  /// Collective. One pass over X for all visits; each one's totals are then those of all ranks. Their numbers are those that each would have alone.
+  /// An error of one rank (reading, memory, a callback) is thrown on every rank.
+  Requests over(std::span<Visit<T>> visits);
+  Requests over(Pass<T>& pass, Range batches, const RowsOfW<T>& W, const PassOptions& options);
 
   /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
   /// False when stop_requested (local, may be empty), asked after each batch, was true on any rank: the rest has not been visited.
-  bool over_blocks(const UpdateRule<T>& rule, Range batches, const std::function<Index(const Block<T>&)>& solve,
+  bool over_blocks(const RowSolver<T>& solver, Range batches, const std::function<Index(const Block<T>&)>& solve,
                    const std::function<bool()>& stop_requested);
 
-  /// Collective. The H of the rule's following passes. Each rank sums over its slice of H.
-  void set_H(UpdateRule<T>& rule, const Matrix<T>& Ht);
+  /// Collective. The totals become those of all ranks, in a message with the flags; returns theirs.
+  RunFlags sum(Totals& totals, const RunFlags& flags = {});
 
-  /// Collective. Sums the statistics of the last pass over ranks, updates H and makes it the rule's.
-  HUpdate update_H(UpdateRule<T>& rule, Matrix<T>& Ht);
+  /// Collective. The H of the passes that follow. Each rank sums over its slice of H.
+  void set_H(RowSolver<T>& solver, const Matrix<T>& Ht);
+
+  /// Collective. Sums the statistics of the last pass over ranks, updates H and makes it the pass's.
+  HUpdate update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T>& Ht);
 
   /// Collective. D(X, W·H) with the H of the last set_H.
-  double divergence(UpdateRule<T>& rule, MatrixView<T> W);
+  double divergence(Pass<T>& pass, MatrixView<const T> W);
+
+  /// Runs what may fail on this rank alone between two collective calls, a callback for example; the next pass, or settle(), throws it on all ranks.
+  void guard(const std::function<void()>& work);
+  /// Collective. Throws on all ranks what guard() has caught on any since the last pass.
+  void settle();
 
   Range all_batches() const { return {0, x_.partition().batches()}; }
   /// Rows of some batches, of all ranks.
@@ -52,23 +84,26 @@ class PassRunner {
   const Communicator& communicator() const { return x_.communicator(); }
   DataSource<T>& source() { return x_; }
   PhaseTimes& times() { return report_.times; }
+  const FitControl<T>& control() const { return control_; }
 
  private:
-  void visit(UpdateRule<T>& rule, Index batch, MatrixView<T> W, const PassOptions& options);
-  void count(const Block<T>& block, const PassOptions& options, Index products = 1);
+  void begin(std::span<Visit<T>> visits);
+  void visit(Index batch, std::span<Visit<T>> visits);
+  Requests sum_over_ranks(std::span<Visit<T>> visits, std::exception_ptr failure);
+  /// This rank's slice of H is updated; sums: violation, change, sums over the slice.
+  void update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice, std::span<double> sums);
+  void count(const Block<T>& block, const RowSolver<T>& solver, const PassOptions& options, Index updates = 1);
   /// Calls visit_all and returns what it has thrown; its time is that of `phase`, but for what it waited for data.
   template <class VisitAll>
   std::exception_ptr timed(Phase phase, VisitAll&& visit_all);
 
   DataSource<T>& x_;
-  Index n_components_;
   const FitControl<T> control_;
   RunReport own_report_;
   RunReport& report_;
   std::vector<Index> column_offsets_;  // slices of H
-  Matrix<T> slice_before_;             // this rank's, before an update
-  bool weighted_ = false;
-  bool sums_are_finite_ = true;  // of the last pass
+  Workspace<T> slice_before_;          // this rank's, before an update
+  std::exception_ptr pending_;         // of guard()
 };
 
 /// What numbers that are not finite come from, and what to do: for messages.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
@@ -46,13 +47,28 @@ double state_number(const std::string& file, const ModelHeader& header, const st
   return state_value<double>(file, header, name, "a number", [](double) { return true; });
 }
 
-StopState stop_state(const std::string& file, const ModelHeader& header) {
-  return {state_number(file, header, "first"),
-          state_number(file, header, "last"),
-          state_number(file, header, "smoothed_cost"),
-          state_number(file, header, "best_cost"),
-          state_counter(file, header, "without_improvement"),
-          state_counter(file, header, "W_updates")};
+/// The numbers that every model file has in /state: as they are in a model, whose solver has some of them, or what they begin with.
+StateNumbers state_numbers(const StateNumbers& own) {
+  StateNumbers numbers{{"first", -1.0},
+                       {"last", 0.0},
+                       {"smoothed_cost", std::numeric_limits<double>::quiet_NaN()},
+                       {"best_cost", std::numeric_limits<double>::infinity()},
+                       {"without_improvement", Index{0}},
+                       {"W_updates", Index{0}}};
+  for (const auto& [name, value] : own) set_number(numbers, name, value);
+  return numbers;
+}
+
+/// These numbers from a file, each of its type.
+StateNumbers stored_numbers(const std::string& file, const ModelHeader& header) {
+  StateNumbers numbers = state_numbers({});
+  for (auto& [name, value] : numbers) {
+    if (std::holds_alternative<double>(value))
+      value = state_number(file, header, name);
+    else
+      value = state_counter(file, header, name);
+  }
+  return numbers;
 }
 
 double forgetting(const std::string& file, const ModelHeader& header) {
@@ -61,7 +77,7 @@ double forgetting(const std::string& file, const ModelHeader& header) {
 
 /// Local. Factors and accumulators are finite and not negative.
 template <Scalar T>
-void check_elements(const std::string& file, const char* path, const Matrix<T>& values) {
+void check_elements(const std::string& file, const std::string& path, const Matrix<T>& values) {
   for (const T value : values.span())
     if (!std::isfinite(value) || value < 0)
       refuse(file, fmt::format("an element of {}", path), "a finite number, not negative", std::to_string(value));
@@ -135,7 +151,7 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
 
 void check_complete(const std::string& file, const ModelHeader& header, const Shape& shape) {
   const Parameters parameters = parameters_from(file, header);
-  stop_state(file, header);
+  stored_numbers(file, header);
   if (!parameters.random_state) refuse(file, "attribute random_state of /params", "a number", "none");
   if (header.n_samples != shape.rows || header.n_features_in != shape.columns)
     refuse(file, "the shape of X", fmt::format("{} x {}", shape.rows, shape.columns), fmt::format("{} x {}", header.n_samples, header.n_features_in));
@@ -169,13 +185,8 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
   header.obs_names = context.row_names;
   header.history = model.history.columns;
   header.provenance = context.provenance;
-  header.state = {{"first", model.stop.first},
-                  {"last", model.stop.last},
-                  {"smoothed_cost", model.stop.smoothed},
-                  {"best_cost", model.stop.best},
-                  {"without_improvement", model.stop.without_improvement},
-                  {"W_updates", model.stop.W_updates}};
-  if (model.n_steps) header.state.emplace_back("rho", model.accumulators.rho);
+  for (const auto& [name, value] : state_numbers(model.state.numbers))
+    std::visit([&](const auto& number) { header.state.emplace_back(name, number); }, value);
   if (!context.data.empty()) header.state.emplace_back("data", context.data);
   return header;
 }
@@ -186,12 +197,9 @@ ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, 
   arrays.Ht = &model.factors.Ht;
   arrays.W = partition != nullptr ? &model.factors.W : nullptr;
   arrays.partition = partition;
-  if (model.n_steps) {
-    const Index n = model.factors.Ht.rows();
-    const Range slice = column_slice(comm, n);
-    arrays.state.push_back({"/state/A", n, slice, model.accumulators.A.view()});
-    arrays.state.push_back({"/state/B", n, slice, model.accumulators.B.view()});
-  }
+  const Index n = model.factors.Ht.rows();
+  for (const StateArray<T>& array : model.state.arrays)
+    arrays.state.push_back({fmt::format("/state/{}", array.name), n, column_slice(comm, n), array.slice.view()});
   return arrays;
 }
 
@@ -207,22 +215,21 @@ FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& fi
     model.reconstruction_err = header.reconstruction_err;
     model.converged = header.converged;
     model.history.columns = header.history;
-    model.stop = stop_state(file, header);
-    if (header.n_steps) model.accumulators.rho = forgetting(file, header);
+    model.state.numbers = stored_numbers(file, header);
+    if (header.n_steps) set_number(model.state.numbers, "rho", forgetting(file, header));
   });
   model.factors.Ht = read_model_Ht<T>(comm, file);
   if (partition != nullptr) model.factors.W = read_model_W<T>(comm, file, *partition);
   if (header.n_steps) {
     const Shape shape{header.n_features_in, header.n_components};
     const Range slice = column_slice(comm, header.n_features_in);
-    model.accumulators.A = read_model_slice<T>(comm, file, "/state/A", shape, slice);
-    model.accumulators.B = read_model_slice<T>(comm, file, "/state/B", shape, slice);
+    for (const char* name : {"A", "B"})
+      model.state.arrays.push_back({name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), shape, slice)});
   }
   comm.agree([&] {
     check_elements(file, "/H", model.factors.Ht);
     check_elements(file, "/W", model.factors.W);
-    check_elements(file, "/state/A", model.accumulators.A);
-    check_elements(file, "/state/B", model.accumulators.B);
+    for (const StateArray<T>& array : model.state.arrays) check_elements(file, fmt::format("/state/{}", array.name), array.slice);
   });
   return model;
 }

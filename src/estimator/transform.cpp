@@ -15,7 +15,7 @@ void check(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parame
   if (shape.columns != Ht.rows())
     throw AgreedError(
         fmt::format("X has {} features, but {} is expecting {} features as input.", shape.columns, class_name(parameters.estimator), Ht.rows()));
-  if (parameters.estimator == Estimator::nmf && parameters.beta_loss <= 0 && x.summary().has_zeros(shape))
+  if (parameters.estimator == Estimator::nmf && !loss_of(parameters.beta_loss).allows_zeros && x.summary().has_zeros(shape))
     throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
 }
 
@@ -24,8 +24,8 @@ void check(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parame
 template <Scalar T>
 bool by_passes(const DataSource<T>& x, const TransformProblem<T>& problem, std::optional<Index> memory) {
   if (x.in_memory()) return true;
-  if (problem.rule().beta() != 2 || problem.evaluates()) return false;
-  const Index k = problem.rule().components();
+  if (problem.solver().loss.weights || problem.evaluates()) return false;
+  const Index k = problem.solver().components;
   const Index bytes = 2 * x.local_rows() * k * static_cast<Index>(sizeof(T)) + x.bytes();
   const bool fits = !memory || bytes <= *memory;
   return x.communicator().template max<Index>(fits ? 0 : 1) == 0;
@@ -65,7 +65,7 @@ Index finished(std::optional<Index> updates, const RunControl& control) {
 
 template <Scalar T>
 std::optional<Index> solve_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control) {
-  const auto stop = [&](Index) { return problem.rule().sum(PassSum::stop_requested) > 0; };
+  const auto stop = [](Index, const Requests& requests) { return requests.stop; };
   return transform_by_passes(runner, problem, W, control, {0, stop});
 }
 
@@ -75,7 +75,7 @@ template <Scalar T>
 void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RowsWriter<T>& write,
                std::optional<Index> memory, const RunControl& control) {
   check(x, Ht, parameters);
-  PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
+  PassRunner<T> runner(x, FitControl<T>(control));
   TransformProblem<T> problem(x, Ht, parameters, seed);
   if (!by_passes(x, problem, memory)) {
     const auto write_block = [&](Index, Index global_row, MatrixView<const T> rows) {
@@ -83,10 +83,12 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
       write(global_row, rows);
     };
     warn_of_limit(finished(transform_by_blocks<T>(runner, problem, write_block, control, control.stop_requested), control), parameters);
+    runner.settle();
     return;
   }
   Matrix<T> W(x.local_rows(), Ht.columns());
   warn_of_limit(finished(solve_by_passes<T>(runner, problem, W.view(), control), control), parameters);
+  runner.settle();
   const PhaseTimer timer(runner.times(), Phase::write);
   x.communicator().agree([&] {
     for_each_piece(x, [&](Index global_row, Range rows) {
@@ -100,7 +102,7 @@ void transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& paramete
 template <Scalar T>
 Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed, const RunControl& control) {
   check(x, Ht, parameters);
-  PassRunner<T> runner(x, Ht.columns(), FitControl<T>(control));
+  PassRunner<T> runner(x, FitControl<T>(control));
   TransformProblem<T> problem(x, Ht, parameters, seed);
   Matrix<T> W(x.local_rows(), Ht.columns());
   const auto keep = [&](Index local_row, Index, MatrixView<const T> rows) { std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row)); };
@@ -108,6 +110,7 @@ Matrix<T> transform(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
   const Index updates = finished(passes ? solve_by_passes<T>(runner, problem, W.view(), control)
                                         : transform_by_blocks<T>(runner, problem, keep, control, control.stop_requested),
                                  control);
+  runner.settle();
   x.communicator().agree(
       [&] { for_each_piece(x, [&](Index global_row, Range rows) { require_finite_W<T>(W.view().middle_rows(rows), global_row); }); });
   warn_of_limit(updates, parameters);

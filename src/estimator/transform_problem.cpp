@@ -7,115 +7,134 @@
 
 namespace scanmf {
 
+namespace {
+
+/// All elements of W at the start of multiplicative updates.
+template <Scalar T>
+T start_from(double mean, Index components) {
+  return std::sqrt(static_cast<T>(mean) / static_cast<T>(components));
+}
+
+}  // namespace
+
 template <Scalar T>
 TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed)
-    : kind_(parameters.estimator == Estimator::minibatch_nmf ? Kind::mini_batch
-            : parameters.solver == Solver::mu                ? Kind::multiplicative
-                                                             : Kind::descent),
-      batches_(0, x.partition().batches()),
-      tol_(parameters.tol),
-      limit_(kind_ == Kind::mini_batch ? parameters.effective_transform_max_iter() : parameters.max_iter),
-      components_(Ht.columns()),
-      shuffle_(parameters.shuffle),
-      stream_(seed.stream()),
-      begin_(*stream_) {
+    : batches_(0, x.partition().batches()), tol_(parameters.tol), limit_(parameters.max_iter), stream_(seed.stream()), begin_(*stream_) {
   const Shape shape = x.shape();
-  const Penalties penalties = penalties_of(parameters.alpha_W, parameters.effective_alpha_H(), parameters.l1_ratio, shape.columns, shape.rows);
-  if (kind_ == Kind::descent) {
-    auto descent = std::make_unique<CoordinateDescent<T>>(x.kind(), shape.columns, components_, penalties);
-    descent_ = descent.get();
-    own_rule_ = std::move(descent);
+  const Penalties penalties = penalties_for(parameters, shape);
+  const Index k = Ht.columns();
+  const bool mini_batch = parameters.estimator == Estimator::minibatch_nmf;
+  Loss loss = frobenius();
+  if (!mini_batch && parameters.solver == Solver::cd) {
+    nothing_seen_.rule = ViolationRule();
+    auto descent = std::make_unique<CoordinateDescentRows<T>>(k, penalties);
+    if (parameters.shuffle) shuffled_ = descent.get();
+    own_update_ = std::move(descent);
   } else {
-    const bool zero_small_W = kind_ == Kind::multiplicative;
-    own_rule_ = std::make_unique<Multiplicative<T>>(x.kind(), shape.columns, components_, parameters.beta_loss, penalties, zero_small_W);
-    start_ = std::sqrt(static_cast<T>(x.summary().mean(shape)) / static_cast<T>(components_));
+    if (mini_batch) {
+      nothing_seen_.rule = ChangeOfWRule();
+      limit_ = parameters.effective_transform_max_iter();
+    } else {
+      nothing_seen_.rule = ErrorRule();
+    }
+    loss = loss_of(parameters.beta_loss);
+    own_update_ = std::make_unique<MultiplicativeRows<T>>(loss, k, penalties, !mini_batch);
+    start_ = start_from<T>(x.summary().mean(shape), k);
   }
-  rule_ = own_rule_.get();
-  rule_->set_H(Ht);
+  own_solver_ = std::make_unique<RowSolver<T>>(loss, x.kind(), shape.columns, k, own_update_.get());
+  own_solver_->set_H(Ht);
+  own_pass_ = std::make_unique<Pass<T>>(*own_solver_);
+  pass_ = own_pass_.get();
 }
 
 template <Scalar T>
-TransformProblem<T>::TransformProblem(Multiplicative<T>& rule, Range batches, double mean, double tol, Index limit)
-    : kind_(Kind::mini_batch),
+TransformProblem<T>::TransformProblem(Pass<T>& pass, Range batches, double mean, double tol, Index limit)
+    : nothing_seen_{.rule = ChangeOfWRule()},
       batches_(batches),
       tol_(tol),
       limit_(limit),
-      components_(rule.components()),
-      rule_(&rule),
-      start_(std::sqrt(static_cast<T>(mean) / static_cast<T>(components_))) {}
+      start_(start_from<T>(mean, pass.solver().components)),
+      pass_(&pass) {}
 
 template <Scalar T>
-bool TransformProblem<T>::observe(StopObservations& seen, Index updates) const {
-  if (kind_ == Kind::mini_batch) {
-    seen.value = seen.relative = std::sqrt(rule_->sum(PassSum::change_squared)) / std::sqrt(rule_->sum(PassSum::norm_squared));
-    return tol_ > 0 && seen.value <= tol_;
+bool TransformProblem<T>::observe(StopObservations& seen, const Totals& totals, double divergence, Index updates) const {
+  if (const auto* rule = std::get_if<ChangeOfWRule>(&seen.rule)) {
+    seen.value = seen.relative = std::sqrt(totals[Total::change_squared]) / std::sqrt(totals[Total::norm_squared]);
+    return rule->stops(seen.value, tol_);
   }
-  seen.value = kind_ == Kind::descent ? rule_->sum(PassSum::violation) : error_of(rule_->divergence());
-  if (updates <= (kind_ == Kind::descent ? 1 : 0)) seen.first = seen.last = seen.value;
-  seen.relative = seen.first > 0 ? seen.value / seen.first : 0;
-  if (kind_ == Kind::descent) return seen.first == 0 || seen.relative <= tol_;
-  const double before = std::exchange(seen.last, seen.value);
-  return updates > 0 && (before - seen.value) / seen.first < tol_;
+  if (auto* rule = std::get_if<ViolationRule>(&seen.rule)) {
+    seen.value = totals[Total::violation];
+    const bool stop = rule->stops(seen.value, tol_);
+    seen.relative = rule->relative(seen.value);
+    return stop;
+  }
+  auto& rule = std::get<ErrorRule>(seen.rule);
+  seen.value = error_of(divergence);
+  if (updates == 0) rule.start(seen.value);
+  const bool stop = updates > 0 && rule.stops(seen.value, tol_);
+  seen.relative = rule.relative(seen.value);
+  return stop;
 }
 
 template <Scalar T>
 void TransformProblem<T>::check(const StopObservations& seen, Index updates) const {
-  if (kind_ != Kind::mini_batch) require_finite(seen.value, measure(), "iteration", updates);
+  if (!observes<ChangeOfWRule>()) require_finite(seen.value, measure(), "iteration", updates);
 }
 
 template <Scalar T>
 const char* TransformProblem<T>::measure() const {
-  if (kind_ == Kind::mini_batch) return "change of W";
-  return kind_ == Kind::descent ? "violation" : "error";
+  if (observes<ChangeOfWRule>()) return "change of W";
+  return observes<ViolationRule>() ? "violation" : "error";
 }
 
 template <Scalar T>
 void TransformProblem<T>::set_order() {
-  if (shuffles()) descent_->set_orders(stream_->permutation(components_), {});
+  if (shuffled_ != nullptr) shuffled_->set_orders({stream_->permutation(solver().components)});
 }
 
 template <Scalar T>
 void TransformProblem<T>::set_orders(Index updates) {
-  if (!shuffles()) return;
+  if (shuffled_ == nullptr) return;
   LegacyRandom random = *begin_;
   std::vector<std::vector<Index>> orders;
-  for (Index update = 0; update < updates; ++update) orders.push_back(random.permutation(components_));
-  descent_->set_solve_orders(std::move(orders));
+  for (Index update = 0; update < updates; ++update) orders.push_back(random.permutation(solver().components));
+  shuffled_->set_orders(std::move(orders));
 }
 
 template <Scalar T>
 void TransformProblem<T>::leave_orders(Index updates) {
-  if (!shuffles()) return;
-  for (Index update = 0; update < updates; ++update) stream_->permutation(components_);
+  if (shuffled_ == nullptr) return;
+  for (Index update = 0; update < updates; ++update) stream_->permutation(solver().components);
 }
 
 template <Scalar T>
 std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control,
                                          const PassSteps& steps) {
-  UpdateRule<T>& rule = problem.rule();
+  Pass<T>& pass = problem.pass();
   const RowPartition& partition = runner.source().partition();
   const int rank = runner.communicator().rank();
   if (steps.done == 0)
     for (Index i = partition.local_begin(problem.batches().begin, rank); i < partition.local_begin(problem.batches().end, rank); ++i)
       std::fill_n(W.row(i), W.columns, problem.start());
-  if (rule.beta() == 2) rule.keep_projections(W.rows);
-  const auto evaluate = [&] { runner.over(rule, problem.batches(), W, {.update_W = false, .accumulate = false, .divergence = true}); };
-  StopObservations seen;
-  if (problem.evaluates()) {
-    evaluate();
-    problem.observe(seen, 0);
-  }
+  if (!problem.solver().loss.weights) runner.guard([&] { pass.keep_projections(W.rows); });
+  StopObservations seen = problem.nothing_seen();
+  const auto observe = [&](Index updates) {
+    if (problem.evaluates()) runner.over(pass, problem.batches(), MatrixView<const T>(W), {.accumulate = false, .divergence = true});
+    return problem.observes() && problem.observe(seen, pass.totals(), problem.evaluates() ? pass.divergence() : 0, updates);
+  };
+  if (problem.evaluates()) observe(0);
   for (Index updates = steps.done + 1; updates <= problem.limit(); ++updates) {
     const Timer timer;
     problem.set_order();
-    runner.over(rule, problem.batches(), W, {.update_W = true, .accumulate = false, .change = problem.change()});
+    const Requests requests = runner.over(pass, problem.batches(), W, {.accumulate = false, .change = problem.change()});
     if (updates % problem.interval() != 0) continue;
-    if (problem.evaluates()) evaluate();
-    const bool stop = problem.observes() && problem.observe(seen, updates);
+    const bool stop = observe(updates);
     problem.check(seen, updates);
-    if (control.on_progress) control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
+    runner.guard([&] {
+      if (control.on_progress) control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
+    });
     if (stop) return updates;
-    if (steps.after_pass && steps.after_pass(updates)) return std::nullopt;
+    if (steps.after_pass && steps.after_pass(updates, requests)) return std::nullopt;
   }
   return problem.limit();
 }
@@ -127,7 +146,7 @@ template <Scalar T>
 class BlockwiseTransform {
  public:
   BlockwiseTransform(PassRunner<T>& runner, TransformProblem<T>& problem, const std::function<bool()>& stop_requested)
-      : runner_(runner), problem_(problem), rule_(problem.rule()), stop_requested_(stop_requested) {}
+      : runner_(runner), problem_(problem), solve_(problem.solver()), stop_requested_(stop_requested), seen_(problem.nothing_seen()) {}
 
   /// Collective. The number of updates after which the rule stops. How far to go is not known before all rows have been read: each rank takes twice
   /// what its first block alone would need. Should that not do, X is read again for more updates. nullopt: asked to stop.
@@ -139,7 +158,7 @@ class BlockwiseTransform {
       Index done = updates;
       const bool finished = pass(problem_.limit(), {.evaluate = true}, [&](const Block<T>& block, MatrixView<T> w) {
         const Index now = is_first_block ? problem_.limit() : done;
-        rule_.solve(block, w, now);
+        solve_.solve(block, w, now);
         if (std::exchange(is_first_block, false)) done = guess();
         return now;
       });
@@ -154,7 +173,7 @@ class BlockwiseTransform {
   /// Collective. False: asked to stop.
   bool write_W(Index updates, const BlockOfW<T>& write) {
     return pass(updates, {.evaluate = false}, [&](const Block<T>& block, MatrixView<T> w) {
-      rule_.solve(block, w, updates);
+      solve_.solve(block, w, updates);
       write(block.local_row, block.global_row, w);
       return updates;
     });
@@ -171,30 +190,30 @@ class BlockwiseTransform {
   template <class SolveRows>
   bool pass(Index most_updates, Sums sums, SolveRows&& solve_rows) {
     problem_.set_orders(most_updates);
-    rule_.begin_solve({.rows = runner_.rows_of(problem_.batches()),
-                       .evaluate_every = sums.evaluate && problem_.evaluates() ? problem_.interval() : 0,
-                       .change = sums.evaluate && problem_.change()});
+    solve_.begin({.rows = runner_.rows_of(problem_.batches()),
+                  .evaluate_every = sums.evaluate && problem_.evaluates() ? problem_.interval() : 0,
+                  .change = sums.evaluate && problem_.change()});
     const auto solve = [&](const Block<T>& block) {
-      const Index k = rule_.components();
+      const Index k = problem_.solver().components;
       const MatrixView<T> w(rows_.reserve(block.rows() * k), block.rows(), k);
       std::fill_n(w.data, w.rows * k, problem_.start());
       return solve_rows(block, w);
     };
-    return runner_.over_blocks(rule_, problem_.batches(), solve, stop_requested_);
+    return runner_.over_blocks(problem_.solver(), problem_.batches(), solve, stop_requested_);
   }
 
   bool recall_and_observe(StopObservations& seen, Index updates, bool of_all_ranks) {
     if (problem_.evaluates())
-      rule_.recall_evaluation(updates);
+      solve_.recall_evaluation(updates);
     else
-      rule_.recall_update(updates);
-    if (of_all_ranks) runner_.communicator().allreduce_sum(rule_.small_sums());
-    return problem_.observe(seen, updates);
+      solve_.recall_update(updates);
+    if (of_all_ranks) runner_.sum(solve_.totals());
+    return problem_.observe(seen, solve_.totals(), problem_.evaluates() ? solve_.divergence() : 0, updates);
   }
 
   /// Collective. The stop rule for all of X, within so many updates.
   std::optional<Index> first_stop(Index updates) {
-    seen_ = {};
+    seen_ = problem_.nothing_seen();
     for (Index u = problem_.evaluates() ? 0 : 1; u <= updates; u += problem_.interval()) {
       const bool stop = recall_and_observe(seen_, u, true);
       problem_.check(seen_, u);
@@ -205,7 +224,7 @@ class BlockwiseTransform {
 
   /// Twice the updates after which the rows so far would stop.
   Index guess() {
-    StopObservations seen;
+    StopObservations seen = problem_.nothing_seen();
     const Index step = problem_.interval();
     for (Index u = problem_.evaluates() ? 0 : 1; u <= problem_.limit(); u += step)
       if (recall_and_observe(seen, u, false)) return std::min(problem_.limit(), std::max<Index>(20, 2 * u));
@@ -214,7 +233,7 @@ class BlockwiseTransform {
 
   PassRunner<T>& runner_;
   TransformProblem<T>& problem_;
-  UpdateRule<T>& rule_;
+  TileSolve<T> solve_;
   const std::function<bool()> stop_requested_;
   Workspace<T> rows_;
   StopObservations seen_;
@@ -230,8 +249,11 @@ std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem
   const std::optional<Index> updates = blocks.find_stop();
   if (!updates || !blocks.write_W(*updates, write)) return std::nullopt;
   problem.leave_orders(*updates);
-  if (control.on_progress)
-    control.on_progress({*updates, problem.limit(), timer.seconds() / static_cast<double>(*updates), problem.measure(), blocks.seen().relative});
+  runner.guard([&] {
+    if (!control.on_progress) return;
+    const double seconds = timer.seconds() / static_cast<double>(*updates);
+    control.on_progress({*updates, problem.limit(), seconds, problem.measure(), blocks.seen().relative});
+  });
   return updates;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "scanmf/core/random.hpp"
+#include "scanmf/core/team.hpp"
 #include "scanmf/parallel/row_partition.hpp"
 
 namespace scanmf {
@@ -32,8 +33,7 @@ template <class Visit>
 void for_own_rows(const RowPartition& partition, int own_rank, Visit&& visit) {
   for_pieces(partition, [&](int rank, Range rows, Index local_begin) {
     if (rank != own_rank) return;
-#pragma omp parallel for schedule(static)
-    for (Index row = rows.begin; row < rows.end; ++row) visit(row, local_begin + row - rows.begin);
+    Team().for_each(rows.size(), [&](Index i) { visit(rows.begin + i, local_begin + i); });
   });
 }
 

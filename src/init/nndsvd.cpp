@@ -4,6 +4,7 @@
 
 #include "init/draws.hpp"
 #include "init/truncated_svd.hpp"
+#include "scanmf/core/team.hpp"
 #include "scanmf/init/initial_factors.hpp"
 
 namespace scanmf {
@@ -93,14 +94,14 @@ std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<
 template <Scalar T>
 void split(Matrix<T>& vectors, const std::vector<Half>& halves, double Half::*scale) {
   constexpr T smallest = static_cast<T>(1e-6);
-#pragma omp parallel for schedule(static)
-  for (Index i = 0; i < vectors.rows(); ++i)
+  Team().for_each(vectors.rows(), [&](Index i) {
     for (std::size_t c = 0; c < halves.size(); ++c) {
       T& value = vectors(i, static_cast<Index>(c));
       const double part = c == 0 ? std::abs(static_cast<double>(value)) : std::max(0.0, halves[c].sign * static_cast<double>(value));
       value = static_cast<T>(halves[c].*scale * part);
       if (value < smallest) value = 0;
     }
+  });
 }
 
 /// nndsvda: every zero becomes the mean of X.
@@ -120,9 +121,9 @@ void fill_zeros_by_counter(const DataSource<T>& source, const Normals& normals, 
   for_own_rows(source.partition(), source.communicator().rank(), [&](Index row, Index local_row) {
     for (Index c = 0; c < k; ++c) fill(factors.W(local_row, c), stream_of_fills_of_W, row * k + c);
   });
-#pragma omp parallel for schedule(static)
-  for (Index j = 0; j < n; ++j)
+  Team().for_each(n, [&](Index j) {
     for (Index c = 0; c < k; ++c) fill(factors.Ht(j, c), stream_of_fills_of_H, c * n + j);
+  });
 }
 
 /// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for those of H (k × n) in its

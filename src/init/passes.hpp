@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "scanmf/core/team.hpp"
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -33,6 +34,7 @@ class Passes {
   DataSource<T>& source_;
   Index width_;
   RightFactor<T> right_;
+  Team team_;
   // One a thread:
   std::vector<Accumulator<T>> sums_;
   std::vector<Workspace<T>> work_;

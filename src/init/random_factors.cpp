@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "init/draws.hpp"
+#include "scanmf/core/team.hpp"
 #include "scanmf/init/initial_factors.hpp"
 
 namespace scanmf {
@@ -37,9 +38,9 @@ void draw_by_counter(const DataSource<T>& source, const Seed& seed, T scale, Fac
   const Normals normals{seed, true};
   const Index n = factors.Ht.rows();
   const Index k = factors.Ht.columns();
-#pragma omp parallel for schedule(static)
-  for (Index j = 0; j < n; ++j)
+  Team().for_each(n, [&](Index j) {
     for (Index c = 0; c < k; ++c) factors.Ht(j, c) = scaled(scale, normals.at(stream_of_H, c * n + j));
+  });
   for_own_rows(source.partition(), source.communicator().rank(), [&](Index row, Index local_row) {
     for (Index c = 0; c < k; ++c) factors.W(local_row, c) = scaled(scale, normals.at(stream_of_W, row * k + c));
   });

@@ -6,6 +6,7 @@
 #include "init/tall_qr.hpp"
 #include "init/truncated_svd.hpp"
 #include "linalg/lapack.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf {
 namespace {
@@ -38,8 +39,10 @@ Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index widt
     sketch = Matrix<T>(n, width);
     if (normals.counter) {
       const auto own = static_cast<std::size_t>(comm.rank());
-#pragma omp parallel for schedule(static)
-      for (Index j = offsets[own]; j < offsets[own + 1]; ++j) draw_row_by_counter(normals, j, drawn, width, sketch.row(j));
+      Team().for_each(offsets[own + 1] - offsets[own], [&](Index i) {
+        const Index j = offsets[own] + i;
+        draw_row_by_counter(normals, j, drawn, width, sketch.row(j));
+      });
     } else {
       const auto random = normals.seed.stream();
       for (Index j = 0; j < n; ++j) draw_row(*random, drawn, width, sketch.row(j));

@@ -4,6 +4,7 @@
 
 #include "linalg/lapack.hpp"
 #include "linalg/scalapack.hpp"
+#include "scanmf/core/team.hpp"
 
 namespace scanmf {
 namespace {
@@ -34,13 +35,14 @@ template <Scalar T>
 Matrix<T> qr_by_pieces(const Communicator& comm, Matrix<T>& block, Index pieces, QrMethod method) {
   const Index columns = block.columns();
   Matrix<T> stack(pieces * columns, columns);
-#pragma omp parallel for schedule(static)
-  for (Index p = 0; p < pieces; ++p)
+  const Team team;
+  team.for_each(pieces, [&](Index p) {
     qr(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+  });
   Matrix<T> r = tall_qr(comm, stack, method);
-#pragma omp parallel for schedule(static)
-  for (Index p = 0; p < pieces; ++p)
+  team.for_each(pieces, [&](Index p) {
     multiply_in_place<T>(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+  });
   return r;
 }
 

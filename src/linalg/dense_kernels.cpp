@@ -1,7 +1,8 @@
 // The two dense loops, with vectors along the columns of X, so that every number of components is exact:
 //   project   4 rows × up to 6 components: dot products over the columns, summed across lanes once a block of columns
 //   multiply  up to 6 rows × 4 vectors: rank-one updates of an accumulator that stays in registers
-// Loops over a register block are unrolled early (HWY_UNROLL): the compiler would keep the accumulators in memory before and after the inner loop.
+// Loops over a register block are unrolled early (HWY_UNROLL): the compiler would keep the accumulators in memory
+// before and after the inner loop.
 #include "linalg/kernels.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -24,8 +25,8 @@ constexpr Index multiply_rows = many_registers ? 6 : 3;
 constexpr Index multiply_vectors = 4;
 constexpr Index terms_per_step = 8;  // of Ahead
 
-/// Two stretches of memory that are brought into the second-level cache in small steps while the arithmetic on others runs: a loop that meets its
-/// operands in memory waits for them.
+/// Two stretches of memory that are brought into the second-level cache in small steps while the arithmetic on others
+/// runs: a loop that meets its operands in memory waits for them.
 template <class T>
 class Ahead {
  public:
@@ -36,14 +37,17 @@ class Ahead {
   Ahead(Stretch a, Stretch b, Index steps) : parts_{Part(a, steps), Part(b, steps)} {}
   HWY_INLINE void step() {
     for (Part& part : parts_)
-      for (Index i = 0; i < part.lines && part.next < part.end; ++i, part.next += line) __builtin_prefetch(part.next, 0, 2);
+      for (Index i = 0; i < part.lines && part.next < part.end; ++i, part.next += line)
+        __builtin_prefetch(part.next, 0, 2);
   }
 
  private:
   static constexpr Index line = 64 / static_cast<Index>(sizeof(T));
   struct Part {
     Part(Stretch stretch, Index steps)
-        : next(stretch.first), end(stretch.first + stretch.count), lines(((stretch.count + line - 1) / line + steps - 1) / steps) {}
+        : next(stretch.first),
+          end(stretch.first + stretch.count),
+          lines(((stretch.count + line - 1) / line + steps - 1) / steps) {}
     const T* next;
     const T* end;
     Index lines;  // a step
@@ -51,7 +55,8 @@ class Ahead {
   Part parts_[2];
 };
 
-/// p[r·p_stride + c] += sum of the lanes of sums[r][c], for the vectors from number First on: as many at a time as a vector has lanes.
+/// p[r·p_stride + c] += sum of the lanes of sums[r][c], for the vectors from number First on: as many at a time as a
+/// vector has lanes.
 template <Index First, Index R, Index C, class T>
 HWY_INLINE void add_sums(Vector<T> d, const Lanes<T> (&sums)[std::size_t{R}][std::size_t{C}], T* p, Index p_stride) {
   constexpr Index group = static_cast<Index>(hn::MaxLanes(Vector<T>()));
@@ -65,10 +70,11 @@ HWY_INLINE void add_sums(Vector<T> d, const Lanes<T> (&sums)[std::size_t{R}][std
   if constexpr (First + group < R * C) add_sums<First + group, R, C, T>(d, sums, p, p_stride);
 }
 
-/// sums[r][c] += products of R rows of a strip of x with C rows of a strip of h, lane by lane. next_strip: distance of the strip of x that comes
-/// next.
+/// sums[r][c] += products of R rows of a strip of x with C rows of a strip of h, lane by lane. next_strip: distance of
+/// the strip of x that comes next.
 template <Index R, Index C, class T>
-HWY_INLINE void add_strip(const T* x, const T* h, Index width, Index next_strip, Lanes<T> (&sums)[std::size_t{R}][std::size_t{C}]) {
+HWY_INLINE void add_strip(const T* x, const T* h, Index width, Index next_strip,
+                          Lanes<T> (&sums)[std::size_t{R}][std::size_t{C}]) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   for (Index v = 0; v < width; v += lanes) {
@@ -87,10 +93,11 @@ HWY_INLINE void add_strip(const T* x, const T* h, Index width, Index next_strip,
   }
 }
 
-/// Dot products of R rows of x with C components of h over the strips of columns [begin, end), all full but the last of X.
+/// Dot products of R rows of x with C components of h over the strips of columns [begin, end), all full but the last of
+/// X.
 template <Index R, Index C, class T>
-HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows, Index first_component, Index begin, Index end,
-                                T* p, Index p_stride, Ahead<T>& ahead) {
+HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const T* h, Index h_rows,
+                                Index first_component, Index begin, Index end, T* p, Index p_stride, Ahead<T>& ahead) {
   const Vector<T> d;
   Lanes<T> sums[std::size_t{R}][std::size_t{C}];
   HWY_UNROLL(8)
@@ -100,10 +107,12 @@ HWY_NOINLINE void project_block(const T* x, Index x_rows, Index first_row, const
   Index j = begin;
   for (; j + strip_columns<T> <= end; j += strip_columns<T>) {
     ahead.step();
-    add_strip<R, C, T>(x + j * x_rows + first_row * strip_columns<T>, h + j * h_rows + first_component * strip_columns<T>, strip_columns<T>,
-                       next_strip, sums);
+    add_strip<R, C, T>(x + j * x_rows + first_row * strip_columns<T>,
+                       h + j * h_rows + first_component * strip_columns<T>, strip_columns<T>, next_strip, sums);
   }
-  if (j < end) add_strip<R, C, T>(x + j * x_rows + first_row * (end - j), h + j * h_rows + first_component * (end - j), end - j, next_strip, sums);
+  if (j < end)
+    add_strip<R, C, T>(x + j * x_rows + first_row * (end - j), h + j * h_rows + first_component * (end - j), end - j,
+                       next_strip, sums);
   add_sums<0, R, C, T>(d, sums, p + first_row * p_stride + first_component, p_stride);
 }
 
@@ -121,12 +130,15 @@ struct ProjectTable {
   constexpr ProjectTable() : entries{} { fill(std::make_index_sequence<static_cast<std::size_t>(project_rows)>()); }
   template <std::size_t... R>
   constexpr void fill(std::index_sequence<R...>) {
-    (fill_project_row<T, static_cast<Index>(R) + 1>(entries[R], std::make_index_sequence<static_cast<std::size_t>(project_components)>()), ...);
+    (fill_project_row<T, static_cast<Index>(R) + 1>(
+         entries[R], std::make_index_sequence<static_cast<std::size_t>(project_components)>()),
+     ...);
   }
 };
 
 template <class T>
-void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index components, Index columns, T* p, Index p_stride) {
+void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index components, Index columns, T* p,
+                       Index p_stride) {
   static constexpr ProjectTable<T> table;
   const Index parts = (components + project_components - 1) / project_components;  // of nearly equal size
   for (Index begin = 0; begin < columns; begin += kernels::project_block_columns<T>) {
@@ -134,7 +146,8 @@ void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index c
     const Index next_columns = std::min(columns - end, kernels::project_block_columns<T>);
     const Index row_blocks = (rows + project_rows - 1) / project_rows;
     const Index strips = std::max<Index>(1, (end - begin) / strip_columns<T>);
-    Ahead<T> ahead({x + end * rows, next_columns * rows}, {h + end * h_rows, next_columns * h_rows}, parts * row_blocks * strips);
+    Ahead<T> ahead({x + end * rows, next_columns * rows}, {h + end * h_rows, next_columns * h_rows},
+                   parts * row_blocks * strips);
     for (Index part = 0; part < parts; ++part) {
       const Index first = components * part / parts;
       const Index count = components * (part + 1) / parts - first;
@@ -148,8 +161,8 @@ void project_strips_of(const T* x, Index rows, const T* h, Index h_rows, Index c
 
 /// R rows × V vectors of one strip.
 template <Index R, Index V, class T>
-HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index terms, const T* b, Index b_stride, T* out, Index out_stride, bool add,
-                                 Ahead<T>& ahead) {
+HWY_NOINLINE void multiply_block(const T* a, Index a_row, Index a_term, Index terms, const T* b, Index b_stride, T* out,
+                                 Index out_stride, bool add, Ahead<T>& ahead) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{R}][std::size_t{V}];
@@ -194,13 +207,15 @@ struct MultiplyTable {
   constexpr MultiplyTable() : entries{} { fill(std::make_index_sequence<static_cast<std::size_t>(multiply_rows)>()); }
   template <std::size_t... R>
   constexpr void fill(std::index_sequence<R...>) {
-    (fill_multiply_row<T, static_cast<Index>(R) + 1>(entries[R], std::make_index_sequence<static_cast<std::size_t>(multiply_vectors)>()), ...);
+    (fill_multiply_row<T, static_cast<Index>(R) + 1>(
+         entries[R], std::make_index_sequence<static_cast<std::size_t>(multiply_vectors)>()),
+     ...);
   }
 };
 
 template <class T>
-void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index terms, const T* b, Index b_stride, Index width, T* out, bool add,
-                       const T* next, Index next_count) {
+void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index terms, const T* b, Index b_stride,
+                       Index width, T* out, bool add, const T* next, Index next_count) {
   static constexpr MultiplyTable<T> table;
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   const Index parts = (rows + multiply_rows - 1) / multiply_rows;  // of nearly equal size
@@ -212,25 +227,16 @@ void multiply_strip_of(const T* a, Index a_row, Index a_term, Index rows, Index 
     for (Index part = 0; part < parts; ++part) {
       const Index r = rows * part / parts;
       const Index block = rows * (part + 1) / parts - r;
-      table.entries[block - 1][vectors - 1](a + r * a_row, a_row, a_term, terms, b + j, b_stride, out + r * width + j, width, add, ahead);
+      table.entries[block - 1][vectors - 1](a + r * a_row, a_row, a_term, terms, b + j, b_stride, out + r * width + j,
+                                            width, add, ahead);
     }
   }
 }
 
-void project_float(const float* x, Index rows, const float* h, Index h_rows, Index components, Index columns, float* p, Index p_stride) {
-  project_strips_of(x, rows, h, h_rows, components, columns, p, p_stride);
-}
-void project_double(const double* x, Index rows, const double* h, Index h_rows, Index components, Index columns, double* p, Index p_stride) {
-  project_strips_of(x, rows, h, h_rows, components, columns, p, p_stride);
-}
-void multiply_float(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add, const float* next, Index next_count) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
-}
-void multiply_double(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                     bool add, const double* next, Index next_count) {
-  multiply_strip_of(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
-}
+template <class T>
+constexpr kernels::DenseKernels<T> table{&project_strips_of<T>, &multiply_strip_of<T>};
+const kernels::DenseKernels<float>& dense_float() { return table<float>; }
+const kernels::DenseKernels<double>& dense_double() { return table<double>; }
 
 const char* target_name() { return hwy::TargetName(HWY_TARGET); }
 
@@ -239,31 +245,25 @@ HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace scanmf {
-HWY_EXPORT(project_float);
-HWY_EXPORT(project_double);
-HWY_EXPORT(multiply_float);
-HWY_EXPORT(multiply_double);
+HWY_EXPORT(dense_float);
+HWY_EXPORT(dense_double);
 HWY_EXPORT(target_name);
 
 const char* instruction_set() { return HWY_DYNAMIC_DISPATCH(target_name)(); }
+
+namespace kernels {
+
+template <>
+const DenseKernels<float>& dense<float>() {
+  static const DenseKernels<float>& chosen = HWY_DYNAMIC_DISPATCH(dense_float)();
+  return chosen;
+}
+template <>
+const DenseKernels<double>& dense<double>() {
+  static const DenseKernels<double>& chosen = HWY_DYNAMIC_DISPATCH(dense_double)();
+  return chosen;
+}
+
+}  // namespace kernels
 }  // namespace scanmf
-
-namespace scanmf::kernels {
-
-void project_strips(const float* x, Index rows, const float* h, Index h_rows, Index components, Index columns, float* p, Index p_stride) {
-  HWY_DYNAMIC_DISPATCH(project_float)(x, rows, h, h_rows, components, columns, p, p_stride);
-}
-void project_strips(const double* x, Index rows, const double* h, Index h_rows, Index components, Index columns, double* p, Index p_stride) {
-  HWY_DYNAMIC_DISPATCH(project_double)(x, rows, h, h_rows, components, columns, p, p_stride);
-}
-void multiply_strip(const float* a, Index a_row, Index a_term, Index rows, Index terms, const float* b, Index b_stride, Index width, float* out,
-                    bool add, const float* next, Index next_count) {
-  HWY_DYNAMIC_DISPATCH(multiply_float)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
-}
-void multiply_strip(const double* a, Index a_row, Index a_term, Index rows, Index terms, const double* b, Index b_stride, Index width, double* out,
-                    bool add, const double* next, Index next_count) {
-  HWY_DYNAMIC_DISPATCH(multiply_double)(a, a_row, a_term, rows, terms, b, b_stride, width, out, add, next, next_count);
-}
-
-}  // namespace scanmf::kernels
 #endif

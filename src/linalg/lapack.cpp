@@ -8,30 +8,46 @@
 #include <vector>
 
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/team.hpp"
 
 extern "C" {
-void sgeqrf_(const int* m, const int* n, float* a, const int* lda, float* tau, float* work, const int* lwork, int* info);
-void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork, int* info);
-void sorgqr_(const int* m, const int* n, const int* k, float* a, const int* lda, const float* tau, float* work, const int* lwork, int* info);
-void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work, const int* lwork, int* info);
-void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu, double* vt,
-             const int* ldvt, double* work, const int* lwork, int* iwork, int* info, std::size_t jobz_length);
-void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s, double* u, const int* ldu,
-             double* vt, const int* ldvt, double* work, const int* lwork, int* info, std::size_t jobu_length, std::size_t jobvt_length);
+void sgeqrf_(const int* m, const int* n, float* a, const int* lda, float* tau, float* work, const int* lwork,
+             int* info);
+void dgeqrf_(const int* m, const int* n, double* a, const int* lda, double* tau, double* work, const int* lwork,
+             int* info);
+void sorgqr_(const int* m, const int* n, const int* k, float* a, const int* lda, const float* tau, float* work,
+             const int* lwork, int* info);
+void dorgqr_(const int* m, const int* n, const int* k, double* a, const int* lda, const double* tau, double* work,
+             const int* lwork, int* info);
+void dgesdd_(const char* jobz, const int* m, const int* n, double* a, const int* lda, double* s, double* u,
+             const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* iwork, int* info,
+             std::size_t jobz_length);
+void dgesvd_(const char* jobu, const char* jobvt, const int* m, const int* n, double* a, const int* lda, double* s,
+             double* u, const int* ldu, double* vt, const int* ldvt, double* work, const int* lwork, int* info,
+             std::size_t jobu_length, std::size_t jobvt_length);
 }
 
 namespace scanmf {
 namespace {
 
 int narrow(Index size) {
-  if (size > std::numeric_limits<int>::max()) throw Error("a matrix has 2^31 or more rows or columns: too large for LAPACK, use more ranks");
+  if (size > std::numeric_limits<int>::max())
+    throw Error("a matrix has 2^31 or more rows or columns: too large for LAPACK, use more ranks");
   return static_cast<int>(size);
 }
 
-void geqrf(int m, int n, float* a, float* tau, float* work, int lwork, int* info) { sgeqrf_(&m, &n, a, &m, tau, work, &lwork, info); }
-void geqrf(int m, int n, double* a, double* tau, double* work, int lwork, int* info) { dgeqrf_(&m, &n, a, &m, tau, work, &lwork, info); }
-void orgqr(int m, int n, float* a, const float* tau, float* work, int lwork, int* info) { sorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info); }
-void orgqr(int m, int n, double* a, const double* tau, double* work, int lwork, int* info) { dorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info); }
+void geqrf(int m, int n, float* a, float* tau, float* work, int lwork, int* info) {
+  sgeqrf_(&m, &n, a, &m, tau, work, &lwork, info);
+}
+void geqrf(int m, int n, double* a, double* tau, double* work, int lwork, int* info) {
+  dgeqrf_(&m, &n, a, &m, tau, work, &lwork, info);
+}
+void orgqr(int m, int n, float* a, const float* tau, float* work, int lwork, int* info) {
+  sorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info);
+}
+void orgqr(int m, int n, double* a, const double* tau, double* work, int lwork, int* info) {
+  dorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info);
+}
 void gemm(int m, int n, int k, const float* a, int lda, const float* b, int ldb, float* c, int ldc) {
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
 }
@@ -64,7 +80,8 @@ int decompose(int n, std::vector<double> a, double* s, double* u, double* vt) {
 
 template <Scalar T>
 void qr(MatrixView<T> a, MatrixView<T> r) {
-  // Reflections work on columns, which LAPACK wants contiguous; on the rows of the transpose they are several times slower.
+  // Reflections work on columns, which LAPACK wants contiguous; on the rows of the transpose they are several times
+  // slower.
   const int rows = narrow(a.rows);
   const int columns = narrow(a.columns);
   if (columns == 0) return;
@@ -87,11 +104,15 @@ SquareSvd svd(const Matrix<double>& a) {
   // LAPACK sees Aᵀ = V·diag(s)·Uᵀ: its U, column by column, is our Vᵀ, row by row.
   const Index n = a.rows();
   constexpr Index widest = 26000;  // the routines count 3·n² + 7·n elements of workspace in 32 bits
-  if (n > widest) throw Error(fmt::format("a singular value decomposition of {} x {} is too large for LAPACK, which takes up to {}", n, n, widest));
+  if (n > widest)
+    throw Error(fmt::format("a singular value decomposition of {} x {} is too large for LAPACK, which takes up to {}",
+                            n, n, widest));
   SquareSvd result{Matrix<double>(n, n), Buffer<double>(n), Matrix<double>(n, n)};
   if (n == 0) return result;
-  const int info = decompose(narrow(n), {a.data(), a.data() + n * n}, result.s.data(), result.Vt.data(), result.U.data());
-  if (info != 0) throw Error("the singular value decomposition does not converge: X holds values too large for its type, scale it");
+  const int info =
+      decompose(narrow(n), {a.data(), a.data() + n * n}, result.s.data(), result.Vt.data(), result.U.data());
+  if (info != 0)
+    throw Error("the singular value decomposition does not converge: X holds values too large for its type, scale it");
   return result;
 }
 
@@ -102,12 +123,10 @@ void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
     return;
   }
   constexpr Index rows_at_once = 1024;
-#pragma omp parallel for schedule(static)
-  for (Index begin = 0; begin < a.rows; begin += rows_at_once) {
-    const Index rows = std::min(rows_at_once, a.rows - begin);
-    gemm(static_cast<int>(rows), static_cast<int>(b.columns), static_cast<int>(b.rows), a.row(begin), static_cast<int>(a.stride), b.data,
-         static_cast<int>(b.stride), c.row(begin), static_cast<int>(c.stride));
-  }
+  Team().in_groups(a.rows, rows_at_once, [&](int, Range rows) {
+    gemm(static_cast<int>(rows.size()), static_cast<int>(b.columns), static_cast<int>(b.rows), a.row(rows.begin),
+         static_cast<int>(a.stride), b.data, static_cast<int>(b.stride), c.row(rows.begin), static_cast<int>(c.stride));
+  });
 }
 
 template void qr(MatrixView<float>, MatrixView<float>);

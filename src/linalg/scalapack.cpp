@@ -12,16 +12,16 @@ int Csys2blacs_handle(MPI_Comm comm);
 void Cfree_blacs_system_handle(int handle);
 void Cblacs_gridinit(int* context, const char* order, int rows, int columns);
 void Cblacs_gridexit(int context);
-void descinit_(int* descriptor, const int* m, const int* n, const int* mb, const int* nb, const int* first_row, const int* first_column,
-               const int* context, const int* lld, int* info);
-void psgelqf_(const int* m, const int* n, float* a, const int* ia, const int* ja, const int* desca, float* tau, float* work, const int* lwork,
-              int* info);
-void pdgelqf_(const int* m, const int* n, double* a, const int* ia, const int* ja, const int* desca, double* tau, double* work, const int* lwork,
-              int* info);
-void psorglq_(const int* m, const int* n, const int* k, float* a, const int* ia, const int* ja, const int* desca, const float* tau, float* work,
-              const int* lwork, int* info);
-void pdorglq_(const int* m, const int* n, const int* k, double* a, const int* ia, const int* ja, const int* desca, const double* tau, double* work,
-              const int* lwork, int* info);
+void descinit_(int* descriptor, const int* m, const int* n, const int* mb, const int* nb, const int* first_row,
+               const int* first_column, const int* context, const int* lld, int* info);
+void psgelqf_(const int* m, const int* n, float* a, const int* ia, const int* ja, const int* desca, float* tau,
+              float* work, const int* lwork, int* info);
+void pdgelqf_(const int* m, const int* n, double* a, const int* ia, const int* ja, const int* desca, double* tau,
+              double* work, const int* lwork, int* info);
+void psorglq_(const int* m, const int* n, const int* k, float* a, const int* ia, const int* ja, const int* desca,
+              const float* tau, float* work, const int* lwork, int* info);
+void pdorglq_(const int* m, const int* n, const int* k, double* a, const int* ia, const int* ja, const int* desca,
+              const double* tau, double* work, const int* lwork, int* info);
 }
 
 namespace scanmf {
@@ -65,11 +65,15 @@ void orglq(int m, int n, double* a, const int* descriptor, const double* tau, do
   pdorglq_(&m, &n, &m, a, &one, &one, descriptor, tau, work, &lwork, info);
 }
 
-/// Columns of A that are reduced together. The workspace is so many times the rows of a block, so it stays small where blocks are long and narrow.
+/// Columns of A that are reduced together. The workspace is so many times the rows of a block, so it stays small where
+/// blocks are long and narrow.
 Index panel_width(Index columns) { return columns <= 128 ? 8 : 32; }
 
-/// Elements of workspace that p?gelqf and p?orglq ask for, with room to spare (their own answer is a float, which is not exact).
-Index workspace(Index block_rows, Index columns) { return panel_width(columns) * (block_rows + columns + 3 * panel_width(columns)); }
+/// Elements of workspace that p?gelqf and p?orglq ask for, with room to spare (their own answer is a float, which is
+/// not exact).
+Index workspace(Index block_rows, Index columns) {
+  return panel_width(columns) * (block_rows + columns + 3 * panel_width(columns));
+}
 
 void check(int info, const char* routine) {
   if (info != 0) throw Error(std::string("ScaLAPACK's ") + routine + " failed with info " + std::to_string(info));
@@ -80,12 +84,14 @@ void check(int info, const char* routine) {
 bool distributed_qr_fits(Index block_rows, Index columns, int ranks, Index element_size) {
   if (columns < 2) return false;  // the PBLAS take a row of a matrix with a single row for a column
   constexpr Index limit = std::numeric_limits<int>::max();
-  return block_rows * ranks <= limit && block_rows * columns * element_size <= limit && workspace(block_rows, columns) * element_size <= limit;
+  return block_rows * ranks <= limit && block_rows * columns * element_size <= limit &&
+         workspace(block_rows, columns) * element_size <= limit;
 }
 
 template <Scalar T>
 void distributed_qr(MPI_Comm comm, MatrixView<T> a, MatrixView<T> r) {
-  // A row-major block is the column-major block of the transpose, so QR of A is LQ of Aᵀ (columns × ranks·rows) on a row of processes.
+  // A row-major block is the column-major block of the transpose, so QR of A is LQ of Aᵀ (columns × ranks·rows) on a
+  // row of processes.
   const ProcessRow processes(comm);
   int rank = 0;
   int ranks = 1;

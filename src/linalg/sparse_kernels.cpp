@@ -1,4 +1,5 @@
-// One sparse row of X against a factor whose rows are padded to whole cache lines: gathers of rows, up to eight vectors of components in registers.
+// One sparse row of X against a factor whose rows are padded to whole cache lines: gathers of rows, up to eight vectors
+// of components in registers.
 #include "linalg/kernels.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -15,7 +16,8 @@ namespace scanmf::HWY_NAMESPACE {
 constexpr Index prefetch_distance = 16;  // non-zeros ahead
 
 template <Index V, class T>
-HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, Index known, const T* rows, Index stride) {
+HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, Index known, const T* rows,
+                              Index stride) {
   if (t + prefetch_distance >= known) return;
   const T* const ahead = rows + column[t + prefetch_distance] * stride;
   constexpr Index line = 64 / static_cast<Index>(sizeof(T));
@@ -24,7 +26,8 @@ HWY_INLINE void prefetch_rows(Vector<T> d, const std::int32_t* column, Index t, 
 }
 
 template <Index V, class T>
-HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride, T* p) {
+HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index count, Index known, const T* h,
+                               Index stride, T* p) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{V}];
@@ -39,7 +42,8 @@ HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index
 }
 
 template <Index V, class T>
-HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride, T* acc) {
+HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, Index known, const T* w,
+                                  Index stride, T* acc) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> w_values[std::size_t{V}];
@@ -48,13 +52,15 @@ HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, In
     prefetch_rows<V, T>(d, column, t, known, acc, stride);
     const auto x = hn::Set(d, value[t]);
     T* const row = acc + column[t] * stride;
-    for (Index v = 0; v < V; ++v) hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
+    for (Index v = 0; v < V; ++v)
+      hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
   }
 }
 
 /// As many non-zeros at a time as a vector has lanes: their sums across lanes come out as one vector.
 template <Index V, class T>
-HWY_NOINLINE void product_part(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y, bool add) {
+HWY_NOINLINE void product_part(const std::int32_t* column, Index count, Index known, const T* w, const T* h,
+                               Index stride, T* y, bool add) {
   const Vector<T> d;
   constexpr Index lanes = static_cast<Index>(hn::MaxLanes(Vector<T>()));
   Lanes<T> w_values[std::size_t{V}];
@@ -112,70 +118,47 @@ HWY_INLINE void in_parts(Index stride, Part&& part) {
 }
 
 template <class T>
-void project_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride, T* p) {
+void project_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride,
+                    T* p) {
   in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, known, h + c, stride, p + c); });
 }
 template <class T>
-void accumulate_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride, T* acc) {
-  in_parts<T>(stride, [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, known, w + c, stride, acc + c); });
+void accumulate_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride,
+                       T* acc) {
+  in_parts<T>(stride,
+              [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, known, w + c, stride, acc + c); });
 }
 template <class T>
 void product_at_of(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y) {
   in_parts<T>(stride, [&]<Index V>(Index c) { product_part<V>(column, count, known, w + c, h + c, stride, y, c > 0); });
 }
 
-void project_row_float(const std::int32_t* column, const float* value, Index count, Index known, const float* h, Index stride, float* p) {
-  project_row_of(column, value, count, known, h, stride, p);
-}
-void project_row_double(const std::int32_t* column, const double* value, Index count, Index known, const double* h, Index stride, double* p) {
-  project_row_of(column, value, count, known, h, stride, p);
-}
-void accumulate_row_float(const std::int32_t* column, const float* value, Index count, Index known, const float* w, Index stride, float* acc) {
-  accumulate_row_of(column, value, count, known, w, stride, acc);
-}
-void accumulate_row_double(const std::int32_t* column, const double* value, Index count, Index known, const double* w, Index stride, double* acc) {
-  accumulate_row_of(column, value, count, known, w, stride, acc);
-}
-void product_at_float(const std::int32_t* column, Index count, Index known, const float* w, const float* h, Index stride, float* y) {
-  product_at_of(column, count, known, w, h, stride, y);
-}
-void product_at_double(const std::int32_t* column, Index count, Index known, const double* w, const double* h, Index stride, double* y) {
-  product_at_of(column, count, known, w, h, stride, y);
-}
+template <class T>
+constexpr kernels::SparseKernels<T> table{&project_row_of<T>, &accumulate_row_of<T>, &product_at_of<T>};
+const kernels::SparseKernels<float>& sparse_float() { return table<float>; }
+const kernels::SparseKernels<double>& sparse_double() { return table<double>; }
 
 }  // namespace scanmf::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace scanmf {
-HWY_EXPORT(project_row_float);
-HWY_EXPORT(project_row_double);
-HWY_EXPORT(accumulate_row_float);
-HWY_EXPORT(accumulate_row_double);
-HWY_EXPORT(product_at_float);
-HWY_EXPORT(product_at_double);
+HWY_EXPORT(sparse_float);
+HWY_EXPORT(sparse_double);
+
+namespace kernels {
+
+template <>
+const SparseKernels<float>& sparse<float>() {
+  static const SparseKernels<float>& chosen = HWY_DYNAMIC_DISPATCH(sparse_float)();
+  return chosen;
+}
+template <>
+const SparseKernels<double>& sparse<double>() {
+  static const SparseKernels<double>& chosen = HWY_DYNAMIC_DISPATCH(sparse_double)();
+  return chosen;
+}
+
+}  // namespace kernels
 }  // namespace scanmf
-
-namespace scanmf::kernels {
-
-void project_row(const std::int32_t* column, const float* value, Index count, Index known, const float* h, Index stride, float* p) {
-  HWY_DYNAMIC_DISPATCH(project_row_float)(column, value, count, known, h, stride, p);
-}
-void project_row(const std::int32_t* column, const double* value, Index count, Index known, const double* h, Index stride, double* p) {
-  HWY_DYNAMIC_DISPATCH(project_row_double)(column, value, count, known, h, stride, p);
-}
-void accumulate_row(const std::int32_t* column, const float* value, Index count, Index known, const float* w, Index stride, float* acc) {
-  HWY_DYNAMIC_DISPATCH(accumulate_row_float)(column, value, count, known, w, stride, acc);
-}
-void accumulate_row(const std::int32_t* column, const double* value, Index count, Index known, const double* w, Index stride, double* acc) {
-  HWY_DYNAMIC_DISPATCH(accumulate_row_double)(column, value, count, known, w, stride, acc);
-}
-void product_at(const std::int32_t* column, Index count, Index known, const float* w, const float* h, Index stride, float* y) {
-  HWY_DYNAMIC_DISPATCH(product_at_float)(column, count, known, w, h, stride, y);
-}
-void product_at(const std::int32_t* column, Index count, Index known, const double* w, const double* h, Index stride, double* y) {
-  HWY_DYNAMIC_DISPATCH(product_at_double)(column, count, known, w, h, stride, y);
-}
-
-}  // namespace scanmf::kernels
 #endif

@@ -17,7 +17,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace scanmf::HWY_NAMESPACE {
 
-/// x^exponent for x >= 0. Multiples of one half are products and square roots, exact to the last bits; every other exponent is exp(exponent · ln x).
+/// x^exponent for x >= 0. Multiples of one half are products and square roots, exact to the last bits; every other
+/// exponent is exp(exponent · ln x).
 template <class T>
 class Power {
  public:
@@ -48,7 +49,8 @@ class Power {
   int whole_ = 0;
 };
 
-/// Calls body(offset, valid) for whole vectors, then once for the rest through padded copies: load(p, offset) and store handle both.
+/// Calls body(offset, valid) for whole vectors, then once for the rest through padded copies: load(p, offset) and store
+/// handle both.
 template <class T, class Body>
 HWY_INLINE void for_each_vector(Index count, Body&& body) {
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
@@ -77,27 +79,28 @@ HWY_INLINE void store(Vector<T> d, Lanes<T> values, T* to, Index valid) {
 }
 
 template <class T>
-void beta_weights_of(const T* x, const T* y, Index count, kernels::BetaWeights weights, T* numerator, T* denominator) {
+void weigh_of(const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator, T* denominator) {
   const Vector<T> d;
   const auto guard = hn::Set(d, static_cast<T>(division_guard));
-  const Power<T> numerator_power(weights.beta - 2);
-  const Power<T> denominator_power(weights.beta - 1);
+  const Power<T> numerator_power(weights.exponent - 2);
+  const Power<T> denominator_power(weights.exponent - 1);
   for_each_vector<T>(count, [&](Index i, Index valid) {
     const auto product = load(d, y + i, valid);
     const auto lifted = hn::Max(product, guard);
-    if (denominator != nullptr) store(d, denominator_power(d, weights.lift_denominator ? lifted : product), denominator + i, valid);
+    if (denominator != nullptr)
+      store(d, denominator_power(d, weights.lift_denominator ? lifted : product), denominator + i, valid);
     const auto values = load(d, x + i, valid);
     const auto safe = weights.lift_numerator ? lifted : product;
-    const auto weighted = weights.beta == 1 ? hn::Div(values, safe) : hn::Mul(values, numerator_power(d, safe));
+    const auto weighted = weights.divide ? hn::Div(values, safe) : hn::Mul(values, numerator_power(d, safe));
     store(d, weighted, numerator + i, valid);
   });
 }
 
 template <class T>
-void beta_denominator_of(T* values, Index count, kernels::BetaWeights weights) {
+void weigh_denominator_of(T* values, Index count, const ElementWeights& weights) {
   const Vector<T> d;
   const auto guard = hn::Set(d, static_cast<T>(division_guard));
-  const Power<T> power(weights.beta - 1);
+  const Power<T> power(weights.exponent - 1);
   for_each_vector<T>(count, [&](Index i, Index valid) {
     const auto product = load(d, values + i, valid);
     store(d, power(d, weights.lift_denominator ? hn::Max(product, guard) : product), values + i, valid);
@@ -147,10 +150,11 @@ enum class Terms { all, stored };
 template <class T>
 class DivergenceTerm {
  public:
-  DivergenceTerm(double beta, Terms terms) : beta_(beta), terms_(terms), power_(beta), power_below_(beta - 1) {}
+  DivergenceTerm(const DivergenceTerms& divergence, Terms terms)
+      : form_(divergence.form), beta_(divergence.exponent), terms_(terms), power_(beta_), power_below_(beta_ - 1) {}
 
   HWY_INLINE Lanes<T> operator()(Vector<T> d, Lanes<T> x, Lanes<T> y) const {
-    if (beta_ == 2) {
+    if (form_ == DivergenceTerms::Form::half_square) {
       const auto difference = hn::Sub(x, y);
       const auto square = hn::Mul(difference, difference);
       const auto half = hn::Set(d, T(0.5));
@@ -160,10 +164,11 @@ class DivergenceTerm {
     const auto counted = hn::Gt(x, guard);
     const auto lifted = hn::Max(y, guard);
     const auto safe_x = hn::IfThenElse(counted, x, guard);
-    if (beta_ == 1 || beta_ == 0) {
+    if (form_ != DivergenceTerms::Form::powers) {
       const auto ratio = hn::Div(safe_x, lifted);
       const auto logarithm = hn::Log(d, ratio);
-      const auto term = beta_ == 1 ? hn::Sub(hn::Mul(safe_x, logarithm), safe_x) : hn::Sub(ratio, logarithm);
+      const bool kullback_leibler = form_ == DivergenceTerms::Form::kullback_leibler;
+      const auto term = kullback_leibler ? hn::Sub(hn::Mul(safe_x, logarithm), safe_x) : hn::Sub(ratio, logarithm);
       return hn::IfThenElseZero(counted, term);
     }
     const auto b = hn::Set(d, static_cast<T>(beta_));
@@ -174,6 +179,7 @@ class DivergenceTerm {
   }
 
  private:
+  DivergenceTerms::Form form_;
   double beta_;
   Terms terms_;
   Power<T> power_;
@@ -193,7 +199,8 @@ HWY_INLINE double sum_vectors(Index count, Body&& body) {
     Lanes<T> sums[static_cast<std::size_t>(groups)];
     for (Index g = 0; g < groups; ++g) {
       const Index i = begin + g * group;
-      sums[g] = hn::Add(hn::Add(body(i, lanes), body(i + lanes, lanes)), hn::Add(body(i + 2 * lanes, lanes), body(i + 3 * lanes, lanes)));
+      sums[g] = hn::Add(hn::Add(body(i, lanes), body(i + lanes, lanes)),
+                        hn::Add(body(i + 2 * lanes, lanes), body(i + 3 * lanes, lanes)));
     }
     HWY_ALIGN T totals[static_cast<std::size_t>(groups)];
     hn::Store(sums_of_lanes<lane_levels<T>, T>(d, sums), d, totals);
@@ -205,35 +212,41 @@ HWY_INLINE double sum_vectors(Index count, Body&& body) {
     for (Index i = begin; i < end; i += lanes) {
       const Index valid = std::min(lanes, end - i);
       const auto value = body(i, valid);
-      sum = hn::Add(sum, valid == lanes ? value : hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(valid)), value));
+      sum = hn::Add(sum,
+                    valid == lanes ? value : hn::IfThenElseZero(hn::FirstN(d, static_cast<std::size_t>(valid)), value));
     }
     total += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
   }
   return total;
 }
 
-template <class T>
-double divergence_terms_of(const T* x, const T* y, Index count, double beta, Terms terms) {
+template <class T, Terms terms>
+double divergence_terms_of(const T* x, const T* y, Index count, const DivergenceTerms& divergence) {
   const Vector<T> d;
-  const DivergenceTerm<T> term(beta, terms);
-  return sum_vectors<T>(count, [&](Index i, Index valid) { return term(d, load(d, x + i, valid), load(d, y + i, valid)); });
+  const DivergenceTerm<T> term(divergence, terms);
+  return sum_vectors<T>(count,
+                        [&](Index i, Index valid) { return term(d, load(d, x + i, valid), load(d, y + i, valid)); });
 }
 
 template <class T>
-double sum_of_powers_of(const T* y, Index count, double beta) {
+double sum_of_squares_of(const T* y, Index count) {
   const Vector<T> d;
-  if (beta == 2) {
-    return sum_vectors<T>(count, [&](Index i, Index valid) {
-      const auto values = load(d, y + i, valid);
-      return hn::Mul(values, values);
-    });
-  }
-  const Power<T> power(beta);
+  return sum_vectors<T>(count, [&](Index i, Index valid) {
+    const auto values = load(d, y + i, valid);
+    return hn::Mul(values, values);
+  });
+}
+
+template <class T>
+double sum_of_powers_of(const T* y, Index count, double exponent) {
+  const Vector<T> d;
+  const Power<T> power(exponent);
   return sum_vectors<T>(count, [&](Index i, Index valid) { return power(d, load(d, y + i, valid)); });
 }
 
 template <class T>
-void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
+void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index count, double l1, double l2,
+                          double gamma, double zero_below) {
   const Vector<T> d;
   const auto zero = hn::Zero(d);
   const auto guard = hn::Set(d, static_cast<T>(division_guard));
@@ -254,7 +267,8 @@ void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index 
 }
 
 template <class T>
-void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, Index count, const MiniBatchUpdate& update) {
+void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, Index count,
+                   const MiniBatchUpdate& update) {
   const Vector<T> d;
   const auto zero = hn::Zero(d);
   const auto guard = hn::Set(d, static_cast<T>(division_guard));
@@ -331,7 +345,8 @@ void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T
   const Index whole_rows = rows / side * side;
   const Index whole_columns = columns / side * side;
   for (Index r = 0; r < whole_rows; r += side)
-    for (Index c = 0; c < whole_columns; c += side) transpose_square(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+    for (Index c = 0; c < whole_columns; c += side)
+      transpose_square(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
   one_by_one({0, whole_rows}, {whole_columns, columns});
   one_by_one({whole_rows, rows}, {0, columns});
 }
@@ -367,137 +382,55 @@ HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, In
 }
 
 template <class T>
-double sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order) {
+double sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                            const Index* order) {
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   double violation = 0;
   Index i = 0;
-  for (; i + 6 * lanes <= rows; i += 6 * lanes) violation += sweep_rows<6>(f + i, p + i, stride, gram, components, order);
-  for (; i + 2 * lanes <= rows; i += 2 * lanes) violation += sweep_rows<2>(f + i, p + i, stride, gram, components, order);
+  for (; i + 6 * lanes <= rows; i += 6 * lanes)
+    violation += sweep_rows<6>(f + i, p + i, stride, gram, components, order);
+  for (; i + 2 * lanes <= rows; i += 2 * lanes)
+    violation += sweep_rows<2>(f + i, p + i, stride, gram, components, order);
   for (; i < rows; i += lanes) violation += sweep_rows<1>(f + i, p + i, stride, gram, components, order);
   return violation;
 }
 
-void weights_float(const float* x, const float* y, Index count, kernels::BetaWeights weights, float* numerator, float* denominator) {
-  beta_weights_of(x, y, count, weights, numerator, denominator);
-}
-void weights_double(const double* x, const double* y, Index count, kernels::BetaWeights weights, double* numerator, double* denominator) {
-  beta_weights_of(x, y, count, weights, numerator, denominator);
-}
-void denominator_float(float* values, Index count, kernels::BetaWeights weights) { beta_denominator_of(values, count, weights); }
-void denominator_double(double* values, Index count, kernels::BetaWeights weights) { beta_denominator_of(values, count, weights); }
-double terms_float(const float* x, const float* y, Index count, double beta, bool stored) {
-  return divergence_terms_of(x, y, count, beta, stored ? Terms::stored : Terms::all);
-}
-double terms_double(const double* x, const double* y, Index count, double beta, bool stored) {
-  return divergence_terms_of(x, y, count, beta, stored ? Terms::stored : Terms::all);
-}
-ElementTotals totals_float(const float* values, Index count, double lowest) { return totals_of(values, count, lowest); }
-ElementTotals totals_double(const double* values, Index count, double lowest) { return totals_of(values, count, lowest); }
-double powers_float(const float* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
-double powers_double(const double* y, Index count, double beta) { return sum_of_powers_of(y, count, beta); }
-void ratio_float(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
-  multiply_by_ratio_of(f, numerator, denominator, count, l1, l2, gamma, zero_below);
-}
-void ratio_double(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma, double zero_below) {
-  multiply_by_ratio_of(f, numerator, denominator, count, l1, l2, gamma, zero_below);
-}
-void mini_batch_float(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update) {
-  mini_batch_of(h, numerator, denominator, a, b, count, update);
-}
-void mini_batch_double(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count,
-                       const MiniBatchUpdate& update) {
-  mini_batch_of(h, numerator, denominator, a, b, count, update);
-}
-void transpose_float(const float* from, Index from_stride, Index rows, Index columns, float* to, Index to_stride) {
-  transpose_of(from, from_stride, rows, columns, to, to_stride);
-}
-void transpose_double(const double* from, Index from_stride, Index rows, Index columns, double* to, Index to_stride) {
-  transpose_of(from, from_stride, rows, columns, to, to_stride);
-}
-double sweep_float(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
-  return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
-}
-double sweep_double(double* f, const double* p, Index rows, Index stride, const double* gram, Index components, const Index* order) {
-  return sweep_coordinates_of(f, p, rows, stride, gram, components, order);
-}
+template <class T>
+constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
+                                          .weigh_denominator = &weigh_denominator_of<T>,
+                                          .divergence_terms = &divergence_terms_of<T, Terms::all>,
+                                          .stored_terms = &divergence_terms_of<T, Terms::stored>,
+                                          .sum_of_squares = &sum_of_squares_of<T>,
+                                          .sum_of_powers = &sum_of_powers_of<T>,
+                                          .totals = &totals_of<T>,
+                                          .multiply_by_ratio = &multiply_by_ratio_of<T>,
+                                          .mini_batch = &mini_batch_of<T>,
+                                          .transpose = &transpose_of<T>,
+                                          .sweep_coordinates = &sweep_coordinates_of<T>};
+const kernels::VectorKernels<float>& vectors_float() { return table<float>; }
+const kernels::VectorKernels<double>& vectors_double() { return table<double>; }
 
 }  // namespace scanmf::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace scanmf {
-HWY_EXPORT(weights_float);
-HWY_EXPORT(weights_double);
-HWY_EXPORT(denominator_float);
-HWY_EXPORT(denominator_double);
-HWY_EXPORT(terms_float);
-HWY_EXPORT(terms_double);
-HWY_EXPORT(totals_float);
-HWY_EXPORT(totals_double);
-HWY_EXPORT(powers_float);
-HWY_EXPORT(powers_double);
-HWY_EXPORT(ratio_float);
-HWY_EXPORT(ratio_double);
-HWY_EXPORT(mini_batch_float);
-HWY_EXPORT(mini_batch_double);
-HWY_EXPORT(transpose_float);
-HWY_EXPORT(transpose_double);
-HWY_EXPORT(sweep_float);
-HWY_EXPORT(sweep_double);
+HWY_EXPORT(vectors_float);
+HWY_EXPORT(vectors_double);
+
+namespace kernels {
+
+template <>
+const VectorKernels<float>& vectors<float>() {
+  static const VectorKernels<float>& chosen = HWY_DYNAMIC_DISPATCH(vectors_float)();
+  return chosen;
+}
+template <>
+const VectorKernels<double>& vectors<double>() {
+  static const VectorKernels<double>& chosen = HWY_DYNAMIC_DISPATCH(vectors_double)();
+  return chosen;
+}
+
+}  // namespace kernels
 }  // namespace scanmf
-
-namespace scanmf::kernels {
-
-void beta_weights(const float* x, const float* y, Index count, BetaWeights weights, float* numerator, float* denominator) {
-  HWY_DYNAMIC_DISPATCH(weights_float)(x, y, count, weights, numerator, denominator);
-}
-void beta_weights(const double* x, const double* y, Index count, BetaWeights weights, double* numerator, double* denominator) {
-  HWY_DYNAMIC_DISPATCH(weights_double)(x, y, count, weights, numerator, denominator);
-}
-void beta_denominator(float* values, Index count, BetaWeights weights) { HWY_DYNAMIC_DISPATCH(denominator_float)(values, count, weights); }
-void beta_denominator(double* values, Index count, BetaWeights weights) { HWY_DYNAMIC_DISPATCH(denominator_double)(values, count, weights); }
-double beta_divergence_terms(const float* x, const float* y, Index count, double beta) {
-  return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, false);
-}
-double beta_divergence_terms(const double* x, const double* y, Index count, double beta) {
-  return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, false);
-}
-double beta_stored_terms(const float* x, const float* y, Index count, double beta) {
-  return HWY_DYNAMIC_DISPATCH(terms_float)(x, y, count, beta, true);
-}
-double beta_stored_terms(const double* x, const double* y, Index count, double beta) {
-  return HWY_DYNAMIC_DISPATCH(terms_double)(x, y, count, beta, true);
-}
-ElementTotals totals(const float* values, Index count, double lowest) { return HWY_DYNAMIC_DISPATCH(totals_float)(values, count, lowest); }
-ElementTotals totals(const double* values, Index count, double lowest) { return HWY_DYNAMIC_DISPATCH(totals_double)(values, count, lowest); }
-double sum_of_powers(const float* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_float)(y, count, beta); }
-double sum_of_powers(const double* y, Index count, double beta) { return HWY_DYNAMIC_DISPATCH(powers_double)(y, count, beta); }
-void multiply_by_ratio(float* f, const float* numerator, const float* denominator, Index count, double l1, double l2, double gamma,
-                       double zero_below) {
-  HWY_DYNAMIC_DISPATCH(ratio_float)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
-}
-void multiply_by_ratio(double* f, const double* numerator, const double* denominator, Index count, double l1, double l2, double gamma,
-                       double zero_below) {
-  HWY_DYNAMIC_DISPATCH(ratio_double)(f, numerator, denominator, count, l1, l2, gamma, zero_below);
-}
-void mini_batch(float* h, const float* numerator, const float* denominator, float* a, float* b, Index count, const MiniBatchUpdate& update) {
-  HWY_DYNAMIC_DISPATCH(mini_batch_float)(h, numerator, denominator, a, b, count, update);
-}
-void mini_batch(double* h, const double* numerator, const double* denominator, double* a, double* b, Index count, const MiniBatchUpdate& update) {
-  HWY_DYNAMIC_DISPATCH(mini_batch_double)(h, numerator, denominator, a, b, count, update);
-}
-void transpose(const float* from, Index from_stride, Index rows, Index columns, float* to, Index to_stride) {
-  HWY_DYNAMIC_DISPATCH(transpose_float)(from, from_stride, rows, columns, to, to_stride);
-}
-void transpose(const double* from, Index from_stride, Index rows, Index columns, double* to, Index to_stride) {
-  HWY_DYNAMIC_DISPATCH(transpose_double)(from, from_stride, rows, columns, to, to_stride);
-}
-double sweep_coordinates(float* f, const float* p, Index rows, Index stride, const float* gram, Index components, const Index* order) {
-  return HWY_DYNAMIC_DISPATCH(sweep_float)(f, p, rows, stride, gram, components, order);
-}
-double sweep_coordinates(double* f, const double* p, Index rows, Index stride, const double* gram, Index components, const Index* order) {
-  return HWY_DYNAMIC_DISPATCH(sweep_double)(f, p, rows, stride, gram, components, order);
-}
-
-}  // namespace scanmf::kernels
 #endif

@@ -1,8 +1,8 @@
 #include "scanmf/parallel/embedding.hpp"
 
 #include <mpi.h>
-#include <omp.h>
 
+#include "scanmf/core/team.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 extern "C" void openblas_set_num_threads(int);
@@ -29,10 +29,10 @@ EmbeddedMpi::~EmbeddedMpi() {
   if (owns_ && finalised == 0) MPI_Finalize();
 }
 
-ThreadScope::ThreadScope(int threads) : openmp_(omp_get_max_threads()), blas_(openblas_get_num_threads()) { set_threads(threads); }
+ThreadScope::ThreadScope(int threads) : openmp_(Team().size()), blas_(openblas_get_num_threads()) { set_threads(threads); }
 
 ThreadScope::~ThreadScope() {
-  omp_set_num_threads(openmp_);
+  use_threads(openmp_);
   openblas_set_num_threads(blas_);
 }
 

@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 #include <mpi.h>
-#include <omp.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "scanmf/core/team.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
 extern "C" void openblas_set_num_threads(int);
@@ -39,11 +39,17 @@ void keep_freed_memory() {
 MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
   int initialised = 0;
   MPI_Initialized(&initialised);
-  if (initialised != 0) return;
-  keep_freed_memory();
-  int provided = 0;
-  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
-  owns_ = true;
+  int granted = 0;
+  if (initialised != 0) {
+    MPI_Query_thread(&granted);
+  } else {
+    keep_freed_memory();
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &granted);
+    owns_ = true;
+  }
+  if (granted >= MPI_THREAD_FUNNELED) return;
+  std::fputs("scanmf: error: MPI was initialised for programs without threads: initialise it with MPI_Init_thread and MPI_THREAD_FUNNELED\n", stderr);
+  abort(1);
 }
 
 MpiEnvironment::~MpiEnvironment() {
@@ -195,19 +201,19 @@ Index threads_of_environment() {
   const char* const text = std::getenv("OMP_NUM_THREADS");  // "8", or "8,2" for nested regions
   if (text == nullptr) return 0;
   const long long threads = std::strtoll(text, nullptr, 10);  // what is too large for the type becomes its largest number
-  return threads > 0 ? threads : omp_get_max_threads();       // OpenMP ignores what is no number
+  return threads > 0 ? threads : Team().size();               // OpenMP ignores what is no number
 }
 
 void limit_threads() {
-  if (threads_of_environment() > most_threads()) omp_set_num_threads(static_cast<int>(most_threads()));
+  if (threads_of_environment() > most_threads()) use_threads(static_cast<int>(most_threads()));
 }
 
 void set_threads(int threads) {
-  omp_set_num_threads(std::max(1, threads));
+  use_threads(threads);
   openblas_set_num_threads(1);
 }
 
-int thread_count() { return omp_get_max_threads(); }
+int thread_count() { return Team().size(); }
 
 Index peak_memory() {
   rusage usage{};

@@ -89,13 +89,14 @@ py::dict to_dictionary(const Communicator& comm, const FittedModel<T>& model) {
   for (const auto& [name, values] : model.history.columns)
     history[py::str(name)] = py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
   state["history"] = history;
-  const StopState& stop = model.stop;
-  state["stop"] = py::make_tuple(stop.first, stop.last, stop.smoothed, stop.best, stop.without_improvement, stop.W_updates);
+  py::dict numbers;
+  for (const auto& [name, value] : model.state.numbers) std::visit([&, key = py::str(name)](const auto& number) { numbers[key] = number; }, value);
+  state["stop"] = numbers;
   if (model.n_steps) {
     const Index n = model.factors.Ht.rows();
-    state["numerator"] = to_numpy(whole_accumulator(comm, model.accumulators.A, n));
-    state["denominator"] = to_numpy(whole_accumulator(comm, model.accumulators.B, n));
-    state["rho"] = model.accumulators.rho;
+    state["numerator"] = to_numpy(whole_accumulator(comm, model.state.arrays.at(0).slice, n));
+    state["denominator"] = to_numpy(whole_accumulator(comm, model.state.arrays.at(1).slice, n));
+    state["rho"] = number_or(model.state.numbers, "rho", 1.0);
   }
   return state;
 }
@@ -114,13 +115,17 @@ FittedModel<T> from_dictionary(const Communicator& comm, const Parameters& param
   model.converged = state["converged"].cast<bool>();
   for (const std::pair<py::handle, py::handle>& column : state["history"].cast<py::dict>())
     model.history.columns.emplace_back(column.first.cast<std::string>(), column.second.cast<std::vector<double>>());
-  const auto stop = state["stop"].cast<py::tuple>();
-  model.stop = {stop[0].cast<double>(), stop[1].cast<double>(), stop[2].cast<double>(),
-                stop[3].cast<double>(), stop[4].cast<Index>(),  stop[5].cast<Index>()};
+  for (const std::pair<py::handle, py::handle>& number : state["stop"].cast<py::dict>()) {
+    const auto name = number.first.cast<std::string>();
+    if (py::isinstance<py::float_>(number.second))
+      set_number(model.state.numbers, name, number.second.cast<double>());
+    else
+      set_number(model.state.numbers, name, number.second.cast<Index>());
+  }
   if (model.n_steps) {
-    model.accumulators.A = slice_of_accumulator<T>(comm, state["numerator"]);
-    model.accumulators.B = slice_of_accumulator<T>(comm, state["denominator"]);
-    model.accumulators.rho = state["rho"].cast<double>();
+    model.state.arrays.push_back({"A", slice_of_accumulator<T>(comm, state["numerator"])});
+    model.state.arrays.push_back({"B", slice_of_accumulator<T>(comm, state["denominator"])});
+    set_number(model.state.numbers, "rho", state["rho"].cast<double>());
   }
   return model;
 }

@@ -2,119 +2,134 @@
 
 #include <algorithm>
 
-#include "scanmf/core/error.hpp"
-
 namespace scanmf {
 namespace {
 
-/// A k × k Gram matrix as the right factor of a product with it.
+/// A k × k Gram matrix as the right factor of a product with it, in a factor of that shape.
 template <Scalar T>
-RightFactor<T> gram_factor(const double* gram, Index k) {
+void assign_gram(std::span<const double> gram, Index k, RightFactor<T>& factor) {
   Matrix<T> square(k, k);
-  for (Index i = 0; i < k * k; ++i) square.data()[i] = static_cast<T>(gram[i]);
-  RightFactor<T> factor(StorageKind::dense, k, k);
+  std::ranges::transform(gram, square.data(), [](double value) { return static_cast<T>(value); });
   factor.assign(square.view());
-  return factor;
+}
+
+template <Scalar T>
+RightFactor<T> gram_factor(FactorSums sums, Index k) {
+  return sums == FactorSums::gram ? RightFactor<T>(StorageKind::dense, k, k) : RightFactor<T>();
+}
+
+/// The denominators of the update of H, before penalties, a group of columns of X after the other: H times W's Gram
+/// matrix, W's column sums, or RᵀW.
+template <Scalar T>
+class Denominators {
+ public:
+  Denominators(FactorSums sums, Index k, const Statistics<T>& statistics)
+      : sums_(sums), statistics_(statistics), w_gram_(gram_factor<T>(sums, k)) {
+    if (sums == FactorSums::gram) assign_gram(statistics.W_sums, k, w_gram_);
+  }
+
+  /// d (rows × k) for ht_rows, the first of which is column `first_column` of X.
+  void form(MatrixView<const T> ht_rows, Index first_column, MatrixView<T> d, Workspace<T>& work) const {
+    if (sums_ == FactorSums::gram) multiply<T>(ht_rows, w_gram_, d, work);
+    if (sums_ == FactorSums::columns) fill_with_sums(d);
+    if (sums_ == FactorSums::none)
+      for (Index j = 0; j < d.rows; ++j)
+        std::copy_n(statistics_.denominator.row(first_column + j), d.columns, d.row(j));
+  }
+
+ private:
+  void fill_with_sums(MatrixView<T> d) const {
+    for (Index j = 0; j < d.rows; ++j) {
+      for (Index c = 0; c < d.columns; ++c) {
+        const auto sum = static_cast<T>(statistics_.W_sums[static_cast<std::size_t>(c)]);
+        d(j, c) = sum == T{0} ? T{1} : sum;
+      }
+    }
+  }
+
+  FactorSums sums_;
+  Statistics<T> statistics_;
+  RightFactor<T> w_gram_;
+};
+
+/// Calls update(group of rows of the slice, rows of h, numerator, denominator) for all of a slice of H. Threads share
+/// the work.
+template <Scalar T, class Update>
+void for_row_groups_of_H(const Loss& loss, MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                         Update&& update) {
+  const Index k = ht_slice.columns;
+  const Denominators<T> denominators(loss.sums, k, statistics);
+  struct Scratch {
+    Workspace<T> work;
+    Workspace<T> denominator;
+  };
+  const Team team;
+  std::vector<Scratch> scratch(static_cast<std::size_t>(team.size()));
+  team.in_groups(slice.size(), row_group, [&](int thread, Range rows) {
+    Scratch& own = scratch[static_cast<std::size_t>(thread)];
+    const MatrixView<T> h = ht_slice.middle_rows(rows);
+    const MatrixView<T> d(own.denominator.reserve(rows.size() * k), rows.size(), k);
+    const Range columns{slice.begin + rows.begin, slice.begin + rows.end};
+    denominators.form(h, columns.begin, d, own.work);
+    update(rows, h, statistics.numerator.middle_rows(columns), d);
+  });
 }
 
 }  // namespace
 
-double multiplicative_exponent(double beta) {
-  if (beta < 1) return 1 / (2 - beta);
-  return beta > 2 ? 1 / (beta - 1) : 1;
-}
-
 template <Scalar T>
-Multiplicative<T>::Multiplicative(StorageKind kind, Index columns, Index n_components, double beta, const Penalties& penalties, bool zero_small_W)
-    : UpdateRule<T>(kind, columns, n_components, beta),
+MultiplicativeRows<T>::MultiplicativeRows(const Loss& loss, Index n_components, const Penalties& penalties,
+                                          bool zero_small)
+    : loss_(loss),
       penalties_(penalties),
-      zero_small_W_(zero_small_W),
-      gamma_(multiplicative_exponent(beta)),
-      h_sums_row_(1, n_components) {}
+      zero_below_(zero_small ? loss.zero_W_below : 0),
+      h_gram_(gram_factor<T>(loss.sums, n_components)),
+      h_sums_(1, n_components) {}
 
 template <Scalar T>
-void Multiplicative<T>::prepare() {
-  if (this->beta_ == 2) h_gram_factor_ = gram_factor<T>(this->h_gram().data(), this->k_);
-  if (this->beta_ == 1) std::ranges::transform(this->h_gram(), h_sums_row_.data(), [](double sum) { return static_cast<T>(sum); });
+void MultiplicativeRows<T>::set_H(const FixedH<T>& h) {
+  if (loss_.sums == FactorSums::gram) assign_gram(h.factor_sums(), h_sums_.columns(), h_gram_);
+  if (loss_.sums == FactorSums::columns)
+    std::ranges::transform(h.factor_sums(), h_sums_.data(), [](double sum) { return static_cast<T>(sum); });
 }
 
 template <Scalar T>
-template <class Tile>
-void Multiplicative<T>::update(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state) {
-  const Index k = this->k_;
-  T* const rows = state.rows.reserve(3 * w.rows * k);
-  MatrixView<T> numerator(rows, w.rows, k);
-  MatrixView<T> denominator(rows + w.rows * k, w.rows, k);
-  if (this->beta_ == 2) {
-    numerator = this->projection(x, local_row, state);
-    multiply<T>(w, h_gram_factor_, denominator, state.work);
-  } else {
-    project_weighted<T>(x, w, this->h_, this->beta_, numerator, denominator, state.work);
-  }
-  if (this->beta_ == 1) denominator = MatrixView<T>(h_sums_row_.data(), w.rows, k, 0);
-  const double zero_below = zero_small_W_ && this->beta_ < 1 ? zero_threshold : 0;
-  multiply_rows<T>(w, numerator, denominator, penalties_.l1_W, penalties_.l2_W, gamma_, zero_below);
-}
-
-template <Scalar T>
-void Multiplicative<T>::h_denominator(MatrixView<const T> ht_rows, Index first_column, const RightFactor<T>& w_gram, MatrixView<T> d,
-                                      Workspace<T>& work) const {
-  if (this->beta_ == 2) {
-    multiply<T>(ht_rows, w_gram, d, work);
-    return;
-  }
-  for (Index j = 0; j < d.rows; ++j) {
-    for (Index c = 0; c < this->k_; ++c) {
-      if (this->beta_ == 1) {
-        const auto sum = static_cast<T>(this->gram_sums()[c]);
-        d(j, c) = sum == T{0} ? T{1} : sum;
-      } else {
-        d(j, c) = this->denominator_(first_column + j, c);
-      }
-    }
-  }
-}
-
-template <Scalar T>
-double Multiplicative<T>::finish_pass(MatrixView<T> ht_slice, Range slice) {
-  const Index k = this->k_;
-  const RightFactor<T> w_gram = this->beta_ == 2 ? gram_factor<T>(this->gram_sums(), k) : RightFactor<T>();
-  const double zero_below = this->beta_ <= 1 ? zero_threshold : 0;
-  constexpr Index group = 96;
-  const Index groups = (slice.size() + group - 1) / group;
-#pragma omp parallel
-  {
-    Workspace<T> work;
-    Workspace<T> rows;
-#pragma omp for schedule(static)
-    for (Index g = 0; g < groups; ++g) {
-      const Range range{g * group, std::min(slice.size(), (g + 1) * group)};
-      const MatrixView<T> h = ht_slice.middle_rows(range);
-      const MatrixView<const T> numerator = this->numerator_.view().middle_rows({slice.begin + range.begin, slice.begin + range.end});
-      const MatrixView<T> d(rows.reserve(range.size() * k), range.size(), k);
-      h_denominator(h, slice.begin + range.begin, w_gram, d, work);
-      if (accumulators_ == nullptr) {
-        multiply_rows<T>(h, numerator, d, penalties_.l1_H, penalties_.l2_H, gamma_, zero_below);
-      } else {
-        accumulate_mini_batch<T>(h, numerator, d, accumulators_->A.view().middle_rows(range), accumulators_->B.view().middle_rows(range),
-                                 {accumulators_->rho, penalties_.l1_H, penalties_.l2_H, gamma_, zero_below});
-      }
-    }
-  }
+double MultiplicativeRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index, Workspace<T>& work) const {
+  MatrixView<const T> denominator = products.denominator;
+  if (loss_.sums == FactorSums::gram) multiply<T>(w, h_gram_, products.denominator, work);
+  if (loss_.sums == FactorSums::columns) denominator = MatrixView<const T>(h_sums_.data(), w.rows, w.columns, 0);
+  multiply_rows<T>(w, products.numerator, denominator, penalties_.l1_W, penalties_.l2_W, loss_.exponent, zero_below_);
   return 0;
 }
 
 template <Scalar T>
-void Multiplicative<T>::update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
-  update(x, w, local_row, state);
+double MultiplicativeFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+  for_row_groups_of_H<T>(loss_, ht_slice, slice, statistics,
+                         [&](Range, MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator) {
+                           multiply_rows<T>(h, numerator, denominator, penalties_.l1_H, penalties_.l2_H, loss_.exponent,
+                                            loss_.zero_H_below);
+                         });
+  return 0;
 }
 
 template <Scalar T>
-void Multiplicative<T>::update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) {
-  update(x, w, local_row, state);
+double MiniBatchFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+  const MiniBatchUpdate numbers{accumulators_.rho, penalties_.l1_H, penalties_.l2_H, loss_.exponent,
+                                loss_.zero_H_below};
+  for_row_groups_of_H<T>(
+      loss_, ht_slice, slice, statistics,
+      [&](Range rows, MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator) {
+        accumulate_mini_batch<T>(h, numerator, denominator, accumulators_.A.middle_rows(rows),
+                                 accumulators_.B.middle_rows(rows), numbers);
+      });
+  return 0;
 }
 
-template class Multiplicative<float>;
-template class Multiplicative<double>;
+template class MultiplicativeRows<float>;
+template class MultiplicativeRows<double>;
+template class MultiplicativeFactor<float>;
+template class MultiplicativeFactor<double>;
+template class MiniBatchFactor<float>;
+template class MiniBatchFactor<double>;
 
 }  // namespace scanmf

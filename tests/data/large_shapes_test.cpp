@@ -11,6 +11,7 @@
 #include "data/sparse_reader.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/solver/coordinate_descent.hpp"
+#include "scanmf/solver/pass.hpp"
 #include "support/pack_rows.hpp"
 #include "support/sample_files.hpp"
 #include "support/temporary_folder.hpp"
@@ -110,21 +111,21 @@ TYPED_TEST(LargeShapes, SparseTilesBeyond31Bits) {
   h.assign(ht.view());
   const auto results = [&](const CsrTile<T>& x) {
     Workspace<T> work;
-    std::vector<double> all = {divergence_sum<T>(x, w.view(), h, 2, work), divergence_sum<T>(x, w.view(), h, 1, work),
-                               divergence_sum<T>(x, w.view(), h, 0.5, work)};
+    std::vector<double> all = {divergence_sum<T>(x, w.view(), h, loss_of(2).terms, work), divergence_sum<T>(x, w.view(), h, loss_of(1).terms, work),
+                               divergence_sum<T>(x, w.view(), h, loss_of(0.5).terms, work)};
     Matrix<T> p(rows, k), d(rows, k, T{0});
     const auto keep = [&all](const Matrix<T>& m) { all.insert(all.end(), m.span().begin(), m.span().end()); };
     project<T>(x, h, p.view(), work);
     keep(p);
-    project_weighted<T>(x, w.view(), h, 0.5, p.view(), d.view(), work);
+    project_weighted<T>(x, w.view(), h, *loss_of(0.5).weights, p.view(), d.view(), work);
     keep(p);
     keep(d);
-    std::vector<Accumulator<T>> sum(1);
-    sum[0] = Accumulator<T>(StorageKind::csr, columns, k);
+    Accumulator<T> sum(StorageKind::csr, columns, k);
+    Accumulator<T>* const only[] = {&sum};
     Matrix<T> total(columns, k);
-    sum[0].set_zero();
-    accumulate<T>(x, w.view(), sum[0], work);
-    sum_accumulators(sum, total.view());
+    sum.set_zero();
+    accumulate<T>(x, w.view(), sum, work);
+    sum_accumulators<T>(only, total.view());
     keep(total);
     return all;
   };
@@ -144,15 +145,20 @@ TYPED_TEST(LargeShapes, RowsOfWBeyond31Bits) {
   Matrix<T> packed(block_rows, padded_columns<T>(columns));
   test::pack_rows<T>(x.view(), 0, block_rows, 96, packed.data());
   const auto visited = [&](Index local_row, MatrixView<T> all_of_w) {
-    CoordinateDescent<T> rule(StorageKind::dense, columns, k, {});
-    rule.set_H(ht);
-    rule.begin_pass({.rows = block_rows});
+    CoordinateDescentRows<T> update(k, {});
+    RowSolver<T> solver(frobenius(), StorageKind::dense, columns, k, &update);
+    solver.set_H(ht);
+    Pass<T> pass(solver);
+    pass.begin({.rows = block_rows});
     Block<T> block;
     block.local_row = local_row;
     block.matrix = DenseBlock<T>{block_rows, columns, 96, packed.data()};
-    rule.visit(block, all_of_w.middle_rows({local_row, local_row + block_rows}));
-    rule.end_pass();
-    return rule.sum(PassSum::violation);
+    for_each_tile(pass.team(), block, [&](int thread, Index row, const TileView<T>& tile) {
+      const Index first = local_row + row;
+      pass.visit_tile(thread, tile, all_of_w.middle_rows({first, first + tile.rows()}), first);
+    });
+    pass.end();
+    return pass.totals()[Total::violation];
   };
   Matrix<T> small(block_rows, k, T{0});
   EXPECT_EQ(visited(rows - block_rows, w), visited(0, small.view()));

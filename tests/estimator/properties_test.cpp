@@ -6,6 +6,7 @@
 
 #include "init/test_source.hpp"
 #include "scanmf/estimator/estimator.hpp"
+#include "scanmf/solver/penalties.hpp"
 
 namespace scanmf {
 namespace {

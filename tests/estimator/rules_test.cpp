@@ -112,6 +112,59 @@ TEST(Rules, MultiplicativeUpdatesOfZerosRunToTheLimit) {
   }
 }
 
+/// k = 1 from the singular vectors: the first violation is rounding, which never falls to tol times itself.
+TEST(Rules, SaysWhenTheStartWasTheOptimum) {
+  const Communicator world;
+  TestSource<double> x(world, positive_matrix(40, 9), StorageKind::dense);
+  Parameters p = parameters_of(Solver::cd, 2, 1e-4, 20);
+  p.n_components = 1;
+  p.init = Init::nndsvd;
+  Warnings warnings;
+  EXPECT_EQ(fit<double>(x, p, 0).n_iter, 20);
+  const std::vector<std::string> said = warnings.take();
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_NE(said[0].find("the start was the optimum"), std::string::npos) << said[0];
+  EXPECT_EQ(said[0].find("Increase it"), std::string::npos) << said[0];
+}
+
+/// Zeros of nndsvda are filled with the mean of X: of large values, they are far too large for the factors.
+TEST(Rules, SaysWhenLargeValuesHideWhatIsLeftToDo) {
+  const Communicator world;
+  for (const double factor : {1.0, 1e4}) {
+    Matrix<double> values(60, 20, 0.0);
+    for (Index i = 0; i < 60; ++i)  // three parts, apart from each other
+      for (Index j = 0; j < 20; ++j) values(i, j) = factor * (i % 3 == j % 3 ? 1 + static_cast<double>((i * 37 + j * 11) % 13) : 0.3);
+    TestSource<double> x(world, values, StorageKind::dense);
+    Parameters p = parameters_of(Solver::cd, 2, 1e-4, 500);
+    p.n_components = 5;
+    p.init = Init::nndsvda;
+    Warnings warnings;
+    const FittedModel<double> model = fit<double>(x, p, 0);
+    EXPECT_TRUE(model.converged);
+    const std::vector<std::string> said = warnings.take();
+    ASSERT_EQ(said.size(), factor > 1 ? 1U : 0U) << model.n_iter;
+    if (factor > 1) EXPECT_NE(said[0].find("--init random"), std::string::npos) << said[0];
+  }
+}
+
+/// A mini-batch of zeros leaves H as it is: no evidence that H has settled.
+TEST(Rules, EmptyMiniBatchesAreNoEvidence) {
+  const Communicator world;
+  Matrix<double> values = positive_matrix(40, 9);
+  for (Index i = 10; i < 20; ++i)
+    for (Index j = 0; j < 9; ++j) values(i, j) = 0;
+  for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
+    TestSource<double> x(world, values, kind, 10);
+    Parameters p = parameters_of(Solver::mu, 2, 1e-9, 5);
+    p.estimator = Estimator::minibatch_nmf;
+    p.batch_size = 10;
+    p.max_no_improvement = std::nullopt;
+    const FittedModel<double> model = fit<double>(x, p, 0);
+    EXPECT_EQ(model.n_steps, 20);
+    EXPECT_FALSE(model.converged);
+  }
+}
+
 TEST(Rules, WithoutToleranceEveryIterationIsDoneAndNothingIsSaid) {
   const Communicator world;
   TestSource<double> x(world, positive_matrix(20, 9), StorageKind::dense);

@@ -2,6 +2,8 @@
 // initialisation.
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cstdint>
 #include <cstring>
 
 #include "scanmf/core/log.hpp"
@@ -300,6 +302,86 @@ TEST(Streamed, ErrorOfWhoTakesRowsIsEverybodys) {
           memory);
     });
     EXPECT_NE(message.find("no room"), std::string::npos) << message;
+  }
+}
+
+/// NaN equals NaN.
+std::vector<std::uint64_t> bits_of(const std::vector<double>& values) {
+  std::vector<std::uint64_t> bits;
+  for (const double value : values) bits.push_back(std::bit_cast<std::uint64_t>(value));
+  return bits;
+}
+
+/// Fits of different k, seed and loss over one source.
+std::vector<FitTask<double>> tasks_of(DataSource<double>& x, const std::vector<Problem>& problems) {
+  std::vector<FitTask<double>> tasks;
+  for (const Problem& problem : problems) {
+    const auto seed = static_cast<std::uint32_t>(7 + tasks.size());
+    Parameters p = problem.parameters();
+    p.n_components = 3 + static_cast<Index>(tasks.size());
+    tasks.push_back({p, seed, unfitted_model(x, p, seed).factors});
+  }
+  return tasks;
+}
+
+void expect_the_same(const FittedModel<double>& a, const FittedModel<double>& b) {
+  EXPECT_TRUE(same_bits(a.factors.W, b.factors.W));
+  EXPECT_TRUE(same_bits(a.factors.Ht, b.factors.Ht));
+  EXPECT_EQ(a.n_iter, b.n_iter);
+  EXPECT_EQ(a.reconstruction_err, b.reconstruction_err);
+  EXPECT_EQ(a.converged, b.converged);
+  for (std::size_t c = 0; c < a.history.columns.size(); ++c) {
+    const auto& [name, values] = a.history.columns[c];
+    if (name != "seconds") EXPECT_EQ(bits_of(values), bits_of(b.history.columns.at(c).second)) << name;
+  }
+}
+
+/// In memory and streamed, several fits together have the bits of each alone, and X is read once an iteration for all of them.
+TEST(Streamed, FitsThatSharePassesEqualThoseAlone) {
+  const Communicator comm;
+  const Files files;
+  const std::vector<Problem> to_the_limit = {{.name = "cd", .max_iter = 9, .shuffle = true},
+                                             {.name = "KL", .solver = Solver::mu, .beta = 1, .max_iter = 12},
+                                             {.name = "1.5", .solver = Solver::mu, .beta = 1.5, .max_iter = 11}};
+  const std::vector<Problem> with_rules = {{.name = "mu", .solver = Solver::mu, .tol = 1e-3, .max_iter = 60},
+                                           {.name = "cd", .tol = 1e-2, .max_iter = 60},
+                                           {.name = "IS", .solver = Solver::mu, .beta = 0, .tol = 1e-2, .max_iter = 60}};
+  const std::vector<Problem> mini_batches = {{.name = "2", .estimator = Estimator::minibatch_nmf, .max_iter = 3},
+                                             {.name = "KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 2},
+                                             {.name = "0.5", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 3}};
+  for (const char* path : {"/chunked", "/full_csr"}) {
+    for (const auto* problems : {&to_the_limit, &with_rules, &mini_batches}) {
+      const Sources x(comm, files.input(path), problems == &mini_batches ? problems->front().batch_size : 0);
+      for (DataSource<double>* source : {x.loaded.get(), x.streamed.get()}) {
+        CountingSource<double> counting(*source);
+        const auto models = fit_together<double>(counting, tasks_of(*source, *problems));
+        Index iterations = 0;
+        for (std::size_t i = 0; i < problems->size(); ++i) {
+          SCOPED_TRACE((*problems)[i].name + " of " + path);
+          FitTask<double> alone = std::move(tasks_of(*source, *problems)[i]);
+          expect_the_same(models[i], fit_from(*source, alone.parameters, alone.seed, std::move(alone.initial)));
+          iterations = std::max(iterations, models[i].n_iter);
+        }
+        if (problems != &with_rules && source->local_rows() > 0)
+          EXPECT_EQ(counting.readings(), static_cast<double>(iterations + 1)) << path;  // and the error at the end
+      }
+    }
+  }
+}
+
+/// What a caller's function throws on one rank between two messages ends the fit on every rank, with its words.
+TEST(Streamed, ErrorOfACallbackIsEverybodys) {
+  const Communicator comm;
+  const Files files;
+  const Sources x(comm, files.input("/plain"), 0);
+  const int last = comm.size() - 1;
+  for (const Index when : {1, 3, 12}) {
+    FitControl<double> control;
+    control.on_progress = [&](const Progress& now) {
+      if (comm.rank() == last && now.iteration == when) throw Error("the listener has left");
+    };
+    const std::string message = test::message_of([&] { fit(*x.loaded, Problem{.name = ""}.parameters(), 5, {}, control); });
+    EXPECT_NE(message.find("the listener has left"), std::string::npos) << message;
   }
 }
 

@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "scanmf/solver/loss.hpp"
 #include "support/pack_rows.hpp"
 
 namespace scanmf {
@@ -110,11 +111,12 @@ void check_products(const Example<T>& e, const Tile& tile, StorageKind kind) {
   expect_near<T>(p.view(), times_ht(e, x), "project");
   std::vector<Accumulator<T>> parts;
   for (int t = 0; t < 2; ++t) parts.emplace_back(kind, e.columns, e.k).set_zero();
+  Accumulator<T>* const both[] = {&parts[0], &parts[1]};
   accumulate<T>(tile, e.w.view(), parts[0], work);
   accumulate<T>(tile, e.w.view(), parts[1], work);
   accumulate<T>(tile, e.w.view(), parts[1], work);
   Matrix<T> total(e.columns, e.k);
-  sum_accumulators(parts, total.view());
+  sum_accumulators<T>(both, total.view());
   expect_near<T>(total.view(), transposed_times_w(e, [&](Index i, Index j) { return 3 * e.at(i, j); }), "accumulate");
 }
 
@@ -126,22 +128,25 @@ void check_weighted(const Example<T>& e, const Tile& tile, StorageKind kind, dou
   Workspace<T> work;
   Matrix<T> n(e.rows, e.k);
   Matrix<T> d(e.rows, e.k, T{0});
-  project_weighted<T>(tile, e.w.view(), h, beta, n.view(), d.view(), work);
+  const ElementWeights weights = *loss_of(beta).weights;
+  project_weighted<T>(tile, e.w.view(), h, weights, n.view(), d.view(), work);
   const auto q = [&](Index i, Index j) { return e.at(i, j) * std::pow(beta < 2 ? guarded(e.product(i, j)) : e.product(i, j), beta - 2); };
   const auto r = [&](Index i, Index j) { return std::pow(beta < 1 ? guarded(e.product(i, j)) : e.product(i, j), beta - 1); };
   expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
   if (beta != 1) expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
-  std::vector<Accumulator<T>> numerator(1);
-  std::vector<Accumulator<T>> denominator(1);
-  numerator[0] = Accumulator<T>(kind, e.columns, e.k);
-  denominator[0] = Accumulator<T>(StorageKind::dense, e.columns, e.k);
-  numerator[0].set_zero();
-  denominator[0].set_zero();
-  accumulate_weighted<T>(tile, e.w.view(), h, beta, numerator[0], denominator[0], work);
+  Accumulator<T> numerator(kind, e.columns, e.k);
+  Accumulator<T> denominator(StorageKind::dense, e.columns, e.k);
+  numerator.set_zero();
+  denominator.set_zero();
+  accumulate_weighted<T>(tile, e.w.view(), h, weights, numerator, denominator, work);
   Matrix<T> total(e.columns, e.k);
-  sum_accumulators(numerator, total.view());
+  const auto sum_alone = [&](Accumulator<T>& sum) {
+    Accumulator<T>* const only[] = {&sum};
+    sum_accumulators<T>(only, total.view());
+  };
+  sum_alone(numerator);
   expect_near<T>(total.view(), transposed_times_w(e, q), "numerator of H");
-  sum_accumulators(denominator, total.view());
+  sum_alone(denominator);
   if (beta != 1) expect_near<T>(total.view(), transposed_times_w(e, r), "denominator of H");
 }
 
@@ -179,12 +184,13 @@ void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, d
   add_gram<T>(e.ht.view(), h_gram.data(), work);
   add_column_sums<T>(e.w.view(), w_sums.data());
   add_column_sums<T>(e.ht.view(), h_sums.data());
+  const Loss loss = loss_of(beta);
   double gram_dot = 0;
   double sums_dot = 0;
   for (std::size_t i = 0; i < k * k; ++i) gram_dot += w_gram[i] * h_gram[i];
   for (std::size_t i = 0; i < k; ++i) sums_dot += w_sums[i] * h_sums[i];
-  const double sum = divergence_sum<T>(tile, e.w.view(), h, beta, work);
-  const double total = divergence_total(kind, beta, sum, gram_dot, sums_dot, {e.rows, e.columns});
+  const double sum = divergence_sum<T>(tile, e.w.view(), h, loss.terms, work);
+  const double total = loss.closed(kind, sum, beta == 2 ? gram_dot : sums_dot, {e.rows, e.columns});
   const double expected = divergence_by_definition(e, beta);
   const double scale = std::abs(sum) + std::abs(gram_dot) + std::abs(sums_dot) + std::abs(expected);
   EXPECT_NEAR(total, expected, 10 * tolerance<T> * scale);
@@ -193,8 +199,7 @@ void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, d
   project<T>(tile, h, p.view(), work);
   const auto by_projection = divergence_by_projection<T>(tile, e.w.view(), p.view(), h_gram.data(), work);
   ASSERT_TRUE(by_projection || expected < 0.01 * scale);
-  if (by_projection)
-    EXPECT_NEAR(divergence_total(kind, beta, *by_projection, gram_dot, sums_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
+  if (by_projection) EXPECT_NEAR(loss.closed(kind, *by_projection, gram_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
 }
 
 template <Scalar T>

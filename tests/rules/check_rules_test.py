@@ -55,6 +55,14 @@ class CheckRules(unittest.TestCase):
         self.assertEqual(self.violations("src/core/a.cpp", "namespace a {\n" + "int b;\n" * 400 + "}"), [])
         self.assertEqual(len(self.violations("src/core/a.hpp", "int a;\n" * 500)), 1)
 
+    def test_threads(self):
+        self.assertEqual(self.violations("src/core/team.cpp", "#pragma omp parallel num_threads(size_)"), [])
+        self.assertEqual(self.violations("src/app/a.cpp", "#pragma omp simd reduction(+ : sum)"), [])
+        self.assertEqual(len(self.violations("src/solver/a.cpp", "#pragma omp parallel for schedule(static)")), 1)
+        self.assertEqual(len(self.violations("include/scanmf/linalg/a.hpp", "  # pragma omp critical")), 1)
+        self.assertEqual(len(self.violations("src/data/a.cpp", "  omp_set_num_threads(1);")), 1)
+        self.assertEqual(len(self.violations("src/data/a.cpp", "#include <omp.h>")), 1)
+
     def test_names_of_places(self):
         self.assertEqual(self.violations("scripts/a.sh", "cp /usr/share/datasets/x /tmp"), [])
         self.assertEqual(len(self.violations("scripts/a.sh", "cp /" + "home/somebody/x .")), 1)

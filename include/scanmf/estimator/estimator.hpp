@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,8 +12,8 @@
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/estimator/parameters.hpp"
+#include "scanmf/estimator/solver_state.hpp"
 #include "scanmf/init/initial_factors.hpp"
-#include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
 
@@ -22,7 +23,7 @@ struct History {
   std::vector<std::pair<std::string, std::vector<double>>> columns;
 
   /// A value for each column; the first entry makes them.
-  void append(std::initializer_list<std::pair<const char*, double>> entry) {
+  void append(std::span<const std::pair<const char*, double>> entry) {
     for (const auto& [name, value] : entry) {
       auto column = std::ranges::find(columns, name, &std::pair<std::string, std::vector<double>>::first);
       if (column == columns.end()) column = columns.insert(columns.end(), {name, {}});
@@ -68,16 +69,6 @@ struct RunControl {
   RunReport* report = nullptr;                       // may be null
 };
 
-/// Numbers of the stop rules that an interrupted fit goes on with.
-struct StopState {
-  double first = -1;                                           // first violation, or the error of the initial factors; negative: none yet
-  double last = 0;                                             // error ten iterations ago
-  double smoothed = std::numeric_limits<double>::quiet_NaN();  // smoothed cost
-  double best = std::numeric_limits<double>::infinity();       // lowest smoothed cost
-  Index without_improvement = 0;
-  Index W_updates = 0;  // fresh restarts: updates of W done since the last step
-};
-
 /// A fitted estimator: scikit-learn's attributes.
 template <Scalar T>
 struct FittedModel {
@@ -91,8 +82,7 @@ struct FittedModel {
   bool converged = false;         // false: stopped by max_iter, or asked to stop
   bool stopped = false;           // asked to stop before the end
   History history;
-  MiniBatchAccumulators<T> accumulators;  // MiniBatchNMF: this rank's slice of the columns
-  StopState stop;
+  SolverState<T> state;  // what an interrupted fit or partial_fit goes on with
 };
 
 /// A run whose state can be saved between two iterations.
@@ -133,6 +123,19 @@ FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& s
 template <Scalar T>
 FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control = {});
 
+/// One of several fits over the same X.
+template <Scalar T>
+struct FitTask {
+  Parameters parameters;
+  Seed seed = 0;
+  Factors<T> initial;  // consumed
+};
+
+/// Collective. Several fits at once, each the same to the bit as fit_from alone: X is read once an iteration for all that are still running. For
+/// MiniBatchNMF all with the same batch_size. control: of all of them; save is called for each.
+template <Scalar T>
+std::vector<FittedModel<T>> fit_together(DataSource<T>& x, std::vector<FitTask<T>> tasks, const FitControl<T>& control = {});
+
 /// Collective. Goes on with a fit where a saved model stopped, to the same end: with the same numbers of ranks and threads, bit for bit.
 template <Scalar T>
 void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, const FitControl<T>& control = {});
@@ -165,6 +168,10 @@ void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& cont
 /// Local. rows of W (r × k) times H, into x (r × n).
 template <Scalar T>
 void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T> x);
+
+/// Share of non-zeros from which a sparse matrix is faster held dense, for the loss β; above 1: never.
+template <Scalar T>
+double dense_from(double beta);
 
 /// Collective. D(X, W·H), the β-divergence (β = 2: half the squared Frobenius norm), by a direct pass over X.
 template <Scalar T>

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <variant>
 
 #include "scanmf/core/types.hpp"
@@ -12,8 +14,8 @@ namespace scanmf {
 /// How a block of X is stored.
 enum class StorageKind { dense, csr };
 
-/// Columns of a dense tile are kept in strips of 256 bytes a row (the last one rounded up to 64 bytes and padded with zeros):
-/// the order in which the kernels walk, for every vector length up to 64 bytes.
+/// Columns of a dense tile are kept in strips of 256 bytes a row (the last one rounded up to 64 bytes and padded with
+/// zeros): the order in which the kernels walk, for every vector length up to 64 bytes.
 ///
 ///     columns   0 ....... S   S ...... 2S   2S … n 0 0
 ///     row 0    [strip 0, row 0][          ][          ]
@@ -30,7 +32,8 @@ constexpr Index padded_columns(Index columns) {
 }
 
 /// Rows of a tile, the unit of work of one thread: a constant of the pass, never of ranks, threads or caches.
-/// 92 dense rows: neighbouring strips of a tile do not lie a multiple of 4 KiB apart, as they would with 96, where they share sets of the cache.
+/// 92 dense rows: neighbouring strips of a tile do not lie a multiple of 4 KiB apart, as they would with 96, where they
+/// share sets of the cache.
 constexpr Index tile_rows_for(StorageKind kind, Index rows_of_pass) {
   const Index largest = kind == StorageKind::dense ? 92 : 4096;
   return std::clamp<Index>(rows_of_pass / 64, 1, largest);
@@ -42,7 +45,10 @@ struct DenseTile {
   Index rows = 0;
   Index columns = 0;
   const T* packed = nullptr;
-  const T* next = nullptr;  // tile that the same thread visits after this one, or null: it comes into the cache meanwhile
+  const T* next =
+      nullptr;  // tile that the same thread visits after this one, or null: it comes into the cache meanwhile
+
+  std::span<const T> stored() const { return {packed, static_cast<std::size_t>(rows * padded_columns<T>(columns))}; }
 };
 
 /// A few rows of sparse X. Non-zeros of row i: positions row_begin[i] … row_begin[i+1] of `column` and `value`;
@@ -54,6 +60,37 @@ struct CsrTile {
   const Index* row_begin = nullptr;
   const std::int32_t* column = nullptr;
   const T* value = nullptr;
+
+  std::span<const T> stored() const {
+    return {value + row_begin[0], static_cast<std::size_t>(row_begin[rows] - row_begin[0])};
+  }
+};
+
+/// A tile of X, whatever its storage: what solvers see. Which kind it is, linalg's operations ask once a call; a tile
+/// holds all elements of its rows, each with weight 1.
+template <Scalar T>
+class TileView {
+ public:
+  TileView(const DenseTile<T>& tile) : tile_(tile) {}
+  TileView(const CsrTile<T>& tile) : tile_(tile) {}
+  /// Rows whose elements are not looked at.
+  static TileView unread(Index rows, Index columns) { return DenseTile<T>{rows, columns}; }
+
+  Index rows() const {
+    return visit([](const auto& tile) { return tile.rows; });
+  }
+  /// The elements that are held, zeros of padding included.
+  std::span<const T> stored() const {
+    return visit([](const auto& tile) { return tile.stored(); });
+  }
+  /// Calls body(DenseTile or CsrTile).
+  template <class Body>
+  decltype(auto) visit(Body&& body) const {
+    return std::visit(std::forward<Body>(body), tile_);
+  }
+
+ private:
+  std::variant<DenseTile<T>, CsrTile<T>> tile_;
 };
 
 /// Consecutive tiles of dense X; tile t starts at packed + t · tile_rows · padded_columns.
@@ -64,6 +101,7 @@ struct DenseBlock {
   Index tile_rows = 0;
   const T* packed = nullptr;
 
+  Index elements() const { return rows * columns; }
   /// step: tiles from one of a thread to its next.
   DenseTile<T> tile(Index t, Index step = 1) const {
     const Index size = tile_rows * padded_columns<T>(columns);
@@ -82,7 +120,10 @@ struct CsrBlock {
   const std::int32_t* column = nullptr;
   const T* value = nullptr;
 
-  CsrTile<T> tile(Index t, Index = 1) const { return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value}; }
+  Index elements() const { return row_begin[rows] - row_begin[0]; }
+  CsrTile<T> tile(Index t, Index = 1) const {
+    return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value};
+  }
 };
 
 /// What a data source hands to a solver: consecutive rows of X that this rank owns, whole tiles.
@@ -90,7 +131,8 @@ template <Scalar T>
 struct Block {
   Index local_row = 0;   // this rank's row of W that belongs to the first row
   Index global_row = 0;  // number of the first row in X
-  Index first_tile = 0;  // number of the first tile within the batch, the same for every number of ranks: decides the thread
+  Index first_tile =
+      0;  // number of the first tile within the batch, the same for every number of ranks: decides the thread
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix;
 
   Index rows() const {
@@ -100,6 +142,17 @@ struct Block {
     return std::visit([](const auto& m) { return m.tile_rows; }, matrix);
   }
   Index tiles() const { return (rows() + tile_rows() - 1) / tile_rows(); }
+  /// Elements that products with this block take: all of dense rows, non-zeros of sparse ones.
+  Index elements() const {
+    return std::visit([](const auto& m) { return m.elements(); }, matrix);
+  }
+  StorageKind kind() const {
+    return std::holds_alternative<DenseBlock<T>>(matrix) ? StorageKind::dense : StorageKind::csr;
+  }
+  /// step: tiles from one of a thread to its next.
+  TileView<T> tile(Index t, Index step = 1) const {
+    return std::visit([&](const auto& m) -> TileView<T> { return m.tile(t, step); }, matrix);
+  }
 };
 
 }  // namespace scanmf

@@ -6,7 +6,8 @@
 
 namespace scanmf {
 
-/// Initialises MPI (MPI_THREAD_FUNNELED) for its own life; does nothing when MPI is initialised already.
+/// Initialises MPI (MPI_THREAD_FUNNELED) for its own life; when MPI is initialised already, checks that it grants as much: threads compute while the
+/// main thread talks to MPI. Where it does not, all ranks end with a message.
 /// One object, at the start of main, before any Communicator.
 class MpiEnvironment {
  public:
@@ -49,10 +50,10 @@ void limit_threads();
 /// Threads that OMP_NUM_THREADS asks for, whatever OpenMP makes of it; 0 when it is not set.
 Index threads_of_environment();
 
-/// Sets the number of OpenMP threads of this rank (at least 1) and keeps BLAS single-threaded.
+/// Sets the number of threads of this rank's teams (at least 1) and keeps BLAS single-threaded.
 void set_threads(int threads);
 
-/// Threads that a parallel region of this rank uses.
+/// Threads of this rank's teams.
 int thread_count();
 
 /// Collective. Bytes that this rank can still take: the least that the system, its control groups and Slurm leave to this node's ranks, shared

@@ -1,36 +1,50 @@
 #pragma once
 
-#include "scanmf/solver/update_rule.hpp"
+#include <vector>
+
+#include "scanmf/solver/factor_update.hpp"
+#include "scanmf/solver/penalties.hpp"
+#include "scanmf/solver/row_update.hpp"
 
 namespace scanmf {
 
-/// Coordinate descent for the Frobenius loss, also known as HALS (Cichocki & Phan, IEICE Trans. Fundam. E92-A(3), 2009), with scikit-learn's order of
-/// operations.
+// Coordinate descent for the Frobenius loss, also known as HALS (Cichocki & Phan, IEICE Trans. Fundam. E92-A(3), 2009),
+// with scikit-learn's order of operations.
+
 template <Scalar T>
-class CoordinateDescent final : public UpdateRule<T> {
+class CoordinateDescentRows final : public RowUpdate<T> {
  public:
-  CoordinateDescent(StorageKind kind, Index columns, Index n_components, const Penalties& penalties);
+  CoordinateDescentRows(Index n_components, const Penalties& penalties);
 
-  /// The order in which the next sweeps of W and of H take the components; the natural order until it is set.
-  void set_orders(std::vector<Index> w_order, std::vector<Index> h_order);
-  /// The orders of all updates of a solve(), the first one's first; those after the last have the natural order.
-  void set_solve_orders(std::vector<std::vector<Index>> orders) { solve_orders_ = std::move(orders); }
+  /// The orders in which the updates with this H take the components, the first one's first; further updates take the
+  /// natural order, as all do until this is called.
+  void set_orders(std::vector<std::vector<Index>> orders) { orders_ = std::move(orders); }
 
-  double finish_pass(MatrixView<T> ht_slice, Range slice) override;
+  void set_H(const FixedH<T>& h) override;
+  double update(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const override;
 
  private:
-  using typename UpdateRule<T>::ThreadState;
-  void prepare() override;
-  void update_rows(const DenseTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
-  void update_rows(const CsrTile<T>& x, MatrixView<T> w, Index local_row, ThreadState& state) override;
-  template <class Tile>
-  void sweep(const Tile& x, MatrixView<T> w, Index local_row, ThreadState& state);
-
+  Index components_;
   Penalties penalties_;
-  std::vector<Index> w_order_;
-  std::vector<Index> h_order_;
-  std::vector<std::vector<Index>> solve_orders_;
-  std::vector<T> w_gram_;  // HHᵀ + l2_W·I
+  std::vector<std::vector<Index>> orders_;
+  std::vector<Index> natural_order_;
+  std::vector<T> gram_;  // HHᵀ + l2_W·I
+};
+
+template <Scalar T>
+class CoordinateDescentFactor final : public FactorUpdate<T> {
+ public:
+  CoordinateDescentFactor(Index n_components, const Penalties& penalties);
+
+  /// The order of components in the next updates; the natural order until it is set.
+  void set_order(std::vector<Index> order) { order_ = std::move(order); }
+
+  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+
+ private:
+  Index components_;
+  Penalties penalties_;
+  std::vector<Index> order_;
 };
 
 }  // namespace scanmf

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "scanmf/core/team.hpp"
+#include "scanmf/solver/loss.hpp"
+
+namespace scanmf {
+
+/// The H that stays while rows of W are visited: prepared for the kernels, and the sums that the loss asks for.
+/// Replicated.
+template <Scalar T>
+class FixedH {
+ public:
+  FixedH(const Loss& loss, StorageKind kind, Index columns, Index components);
+
+  /// What set needs of some rows of Ht (slice × k), to be added up over ranks: ‖H‖², the sum of H, then the factor
+  /// sums. Local; threads share the work.
+  std::vector<double> sums_over(MatrixView<const T> ht_rows);
+  /// Ht: n × k; sums: those of sums_over, of all its rows. Threads share the work.
+  void set(const Matrix<T>& Ht, std::span<const double> sums);
+
+  std::size_t size_of_sums() const { return sums_.size(); }
+
+  const RightFactor<T>& factor() const { return factor_; }
+  double norm_squared() const { return sums_[0]; }
+  double sum() const { return sums_[1]; }
+  std::span<const double> factor_sums() const { return std::span(sums_).subspan(2); }
+
+ private:
+  FactorSums kind_;
+  RightFactor<T> factor_;
+  std::vector<double> sums_;
+  Team team_;
+  std::vector<Workspace<T>> work_;  // one a thread
+};
+
+}  // namespace scanmf

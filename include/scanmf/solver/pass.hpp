@@ -1,0 +1,108 @@
+#pragma once
+
+#include <vector>
+
+#include "scanmf/linalg/tile_loop.hpp"
+#include "scanmf/solver/factor_update.hpp"
+#include "scanmf/solver/tile_work.hpp"
+
+namespace scanmf {
+
+/// Rows of W that a pass updates or only looks at.
+template <Scalar T>
+class RowsOfW {
+ public:
+  RowsOfW(MatrixView<T> to_update) : rows_(to_update), written_(to_update.data), are_updated_(true) {}
+  RowsOfW(MatrixView<const T> to_look_at) : rows_(to_look_at) {}
+
+  /// The same on all ranks, those without rows included.
+  bool are_updated() const { return are_updated_; }
+  MatrixView<const T> rows() const { return rows_; }
+  MatrixView<T> to_update() const { return {written_, rows_.rows, rows_.columns, rows_.stride}; }
+  RowsOfW middle_rows(Range range) const {
+    if (!are_updated_) return rows_.middle_rows(range);
+    return to_update().middle_rows(range);
+  }
+
+ private:
+  MatrixView<const T> rows_;
+  T* written_ = nullptr;
+  bool are_updated_ = false;
+};
+
+/// What a pass over X does beside one update of the rows of W.
+struct PassOptions {
+  Index rows = 0;           // rows of the pass, of all ranks
+  bool update_W = true;     // false: W is looked at only
+  bool accumulate = true;   // statistics for the update of H, with the new W
+  bool divergence = false;  // sum of D's terms for the new W and this H
+  bool change = false;      // ‖W_new − W_old‖² of the rows
+};
+
+/// The first of two schedules: all rows of X are visited once, in any blocks, and each row of W is updated once.
+///
+///   begin()                           every rank the same
+///   visit_tile(thread, tile, W …)     every tile of this rank, tile j of a batch by thread j mod T
+///   end()                             threads' sums become this rank's; totals() and statistics() are then summed over
+///   ranks by the caller
+///
+/// It knows neither where X comes from nor how ranks talk; estimator/pass_runner.hpp is who calls it when.
+template <Scalar T>
+class Pass {
+ public:
+  /// solver: with its H; owned by the caller.
+  explicit Pass(RowSolver<T>& solver);
+
+  const RowSolver<T>& solver() const { return solver_; }
+  RowSolver<T>& solver() { return solver_; }
+  const Team& team() const { return team_; }
+
+  void begin(const PassOptions& options);
+  /// False when this pass can do without X: it updates W alone and X·Hᵀ is known. Then visit_without_X takes the place
+  /// of the tiles.
+  bool needs_X() const;
+  /// w: the tile's rows of W, which begin at `local_row` of this rank's.
+  void visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, Index local_row);
+  /// w: rows of W from `local_row` on, tiles of `tile_rows` rows, the first one being number `first_tile` of its batch.
+  void visit_without_X(Index local_row, Index first_tile, Index tile_rows, const RowsOfW<T>& w);
+  /// Sums the threads' statistics, in the order of the threads.
+  void end();
+
+  /// For solving for W alone with a loss without weights: X·Hᵀ of every row of this rank is kept from the first pass
+  /// on, until H changes.
+  void keep_projections(Index local_rows);
+
+  const PassOptions& options() const { return options_; }
+  Totals& totals() { return totals_; }
+  const Totals& totals() const { return totals_; }
+  /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, where the loss has one,
+  /// denominator. Only after a pass that accumulates.
+  std::vector<MatrixView<T>> statistics();
+  /// The same with the totals, as an update of H takes them.
+  Statistics<T> summed() const;
+  /// D of the pass, from the totals over all ranks.
+  double divergence() const;
+
+ private:
+  struct ThreadState {
+    explicit ThreadState(Index factor_sums) : totals(factor_sums) {}
+    TileScratch<T> scratch;
+    Accumulator<T> numerator;
+    Accumulator<T> denominator;
+    Totals totals;
+  };
+  Projection<T> projection(Index local_row, Index rows, TileScratch<T>& scratch);
+  bool projections_are_known() const { return known_version_ == solver_.version; }
+
+  RowSolver<T>& solver_;
+  Team team_;
+  PassOptions options_;
+  Matrix<T> kept_projections_;
+  Index known_version_ = -1;  // of the H that they belong to
+  Totals totals_;
+  Matrix<T> numerator_;
+  Matrix<T> denominator_;
+  std::vector<ThreadState> threads_;
+};
+
+}  // namespace scanmf

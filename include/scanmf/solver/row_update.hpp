@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+
+#include "scanmf/solver/fixed_h.hpp"
+
+namespace scanmf {
+
+/// What an update of some rows of W (rows × k) goes by.
+template <Scalar T>
+struct RowProducts {
+  MatrixView<T> numerator;    // X·Hᵀ or, where the loss has weights, Q·Hᵀ
+  MatrixView<T> denominator;  // R·Hᵀ where the loss has one; else room of the same shape
+};
+
+/// How a solver updates rows of W with H fixed. It sees neither X nor how rows are stored, and may be called by several
+/// threads at once.
+template <Scalar T>
+class RowUpdate {
+ public:
+  virtual ~RowUpdate() = default;
+  /// H of the updates that follow.
+  virtual void set_H(const FixedH<T>& h) = 0;
+  /// One update of the rows w; `number` counts the updates of these rows with this H from 1 on. Returns their violation
+  /// (0 for multiplicative updates).
+  virtual double update(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const = 0;
+};
+
+/// All that solving for rows of W needs: the loss, H and an update. Without an update, W can be looked at only.
+template <Scalar T>
+struct RowSolver {
+  RowSolver(const Loss& loss_, StorageKind kind_, Index columns_, Index components_, RowUpdate<T>* update_ = nullptr)
+      : loss(loss_),
+        kind(kind_),
+        columns(columns_),
+        components(components_),
+        h(loss_, kind_, columns_, components_),
+        update(update_) {}
+
+  /// sums: those of h.sums_over, of all rows of Ht (n × k). Every rank the same.
+  void set_H(const Matrix<T>& Ht, std::span<const double> sums) {
+    h.set(Ht, sums);
+    if (update != nullptr) update->set_H(h);
+    ++version;
+  }
+  void set_H(const Matrix<T>& Ht) { set_H(Ht, h.sums_over(Ht.view())); }
+
+  const Loss loss;
+  const StorageKind kind;
+  const Index columns;
+  const Index components;
+  FixedH<T> h;
+  RowUpdate<T>* update;  // owned by the caller
+  Index version = 0;     // how often H was set
+};
+
+}  // namespace scanmf

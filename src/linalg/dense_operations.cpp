@@ -1,0 +1,120 @@
+// Tiles of dense X, packed in strips.
+#include <numeric>
+#include <vector>
+
+#include "linalg/lane_sums.hpp"
+#include "linalg/strips.hpp"
+#include "linalg/tile_operations.hpp"
+
+namespace scanmf {
+namespace {
+
+/// Of ‖X‖²: a distance ‖X − W·H‖² below it is not formed as a difference of such sums, which are good to some 1e-8 of
+/// ‖X‖² in float32.
+constexpr double least_difference = 0.01;
+
+}  // namespace
+
+template <Scalar T>
+void TileOperations<DenseTile<T>>::project(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView<T> p,
+                                           Workspace<T>&) {
+  set_zero(p);
+  project_block(x.packed, x.rows, h, 0, padded_columns<T>(x.columns), p);
+}
+
+template <Scalar T>
+void TileOperations<DenseTile<T>>::accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw,
+                                              Workspace<T>&) {
+  const Index padded = padded_columns<T>(x.columns);
+  const Index strips = (padded + strip_columns<T> - 1) / strip_columns<T>;
+  const Index first_block =
+      std::min(padded, kernels::project_block_columns<T>);  // the next tile begins with a projection of so many columns
+  const Index share = (first_block + strips - 1) / strips * x.rows;
+  for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
+    const T* const next = x.next == nullptr ? nullptr : x.next + begin / strip_columns<T> * share;
+    accumulate_strip(w, x.packed + begin * x.rows, begin, strip_width<T>(begin, x.columns), xtw, next, share);
+  }
+}
+
+template <Scalar T>
+void TileOperations<DenseTile<T>>::project_weighted(const DenseTile<T>& x, MatrixView<const T> w,
+                                                    const RightFactor<T>& h, const ElementWeights& weights,
+                                                    MatrixView<T> numerator, MatrixView<T> denominator,
+                                                    Workspace<T>& work) {
+  const Index padded = padded_columns<T>(x.columns);
+  const Index block = std::min(padded, weighted_block_columns<T>);
+  const bool with_denominator = weights.with_denominator;
+  T* const q = work.reserve(2 * block * x.rows);
+  T* const r = with_denominator ? q + block * x.rows : nullptr;
+  set_zero(numerator);
+  if (with_denominator) set_zero(denominator);
+  for (Index first = 0; first < padded; first += block) {
+    const Index last = std::min(padded, first + block);
+    for (Index begin = first; begin < last; begin += strip_columns<T>) {
+      const Index width = strip_width<T>(begin, x.columns);
+      T* const q_strip = q + (begin - first) * x.rows;
+      T* const r_strip = with_denominator ? r + (begin - first) * x.rows : nullptr;
+      multiply_one_strip(w, h, begin, width, q_strip);
+      kernels::vectors<T>().weigh(x.packed + begin * x.rows, q_strip, x.rows * width, weights, q_strip, r_strip);
+      zero_padding(q_strip, x.rows, begin, width, x.columns);
+      if (with_denominator) zero_padding(r_strip, x.rows, begin, width, x.columns);
+    }
+    project_block(q, x.rows, h, first, last - first, numerator);
+    if (with_denominator) project_block(r, x.rows, h, first, last - first, denominator);
+  }
+}
+
+template <Scalar T>
+void TileOperations<DenseTile<T>>::accumulate_weighted(const DenseTile<T>& x, MatrixView<const T> w,
+                                                       const RightFactor<T>& h, const ElementWeights& weights,
+                                                       Accumulator<T>& numerator, Accumulator<T>& denominator,
+                                                       Workspace<T>& work) {
+  const bool with_denominator = weights.with_denominator;
+  T* const q = work.reserve(2 * strip_columns<T> * x.rows);
+  T* const r = with_denominator ? q + strip_columns<T> * x.rows : nullptr;
+  for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, x.columns);
+    multiply_one_strip(w, h, begin, width, q);
+    kernels::vectors<T>().weigh(x.packed + begin * x.rows, q, x.rows * width, weights, q, r);
+    accumulate_strip<T>(w, q, begin, width, numerator);
+    if (with_denominator) accumulate_strip<T>(w, r, begin, width, denominator);
+  }
+}
+
+template <Scalar T>
+double TileOperations<DenseTile<T>>::divergence_sum(const DenseTile<T>& x, MatrixView<const T> w,
+                                                    const RightFactor<T>& h, const DivergenceTerms& terms,
+                                                    Workspace<T>& work) {
+  T* const y = work.reserve(strip_columns<T> * x.rows);
+  double sum = 0;
+  for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, x.columns);
+    const T* const x_strip = x.packed + begin * x.rows;
+    multiply_one_strip(w, h, begin, width, y);
+    if (begin + width <= x.columns) {
+      sum += kernels::vectors<T>().divergence_terms(x_strip, y, x.rows * width, terms);
+    } else {  // padding is no element of X
+      for (Index i = 0; i < x.rows; ++i)
+        sum += kernels::vectors<T>().divergence_terms(x_strip + i * width, y + i * width, x.columns - begin, terms);
+    }
+  }
+  return sum;
+}
+
+template <Scalar T>
+std::optional<double> TileOperations<DenseTile<T>>::divergence_by_projection(const DenseTile<T>& x,
+                                                                             MatrixView<const T> w,
+                                                                             MatrixView<const T> p,
+                                                                             const double* h_gram, Workspace<T>& work) {
+  std::vector<double> w_gram(static_cast<std::size_t>(w.columns * w.columns), 0.0);
+  add_gram(w, w_gram.data(), work);
+  const double x_norm = kernels::vectors<T>().sum_of_squares(x.packed, x.rows * padded_columns<T>(x.columns));
+  const double distance = x_norm - 2 * dot(p, w) + std::inner_product(w_gram.begin(), w_gram.end(), h_gram, 0.0);
+  if (!(distance >= least_difference * x_norm)) return std::nullopt;
+  return distance / 2;
+}
+
+template struct TileOperations<DenseTile<float>>;
+template struct TileOperations<DenseTile<double>>;
+
+}  // namespace scanmf

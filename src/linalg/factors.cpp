@@ -1,0 +1,78 @@
+// H and the sums XᵀW in the layouts of the kernels.
+#include "linalg/strips.hpp"
+#include "scanmf/core/team.hpp"
+
+namespace scanmf {
+
+template <Scalar T>
+RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool with_strips)
+    : columns_(columns),
+      components_(components),
+      strips_(kind == StorageKind::dense || with_strips ? padded_columns<T>(columns) * strip_rows() : 0),
+      rows_(kind == StorageKind::csr ? columns * padded_components<T>(components) : 0) {}
+
+template <Scalar T>
+void RightFactor<T>::assign(MatrixView<const T> ht) {
+  const Team team;
+  const Index padded = padded_columns<T>(columns_);
+  if (strips_.size() > 0) {
+    team.in_groups(padded, strip_columns<T>, [&](int, Range columns) {
+      const Index width = columns.size();
+      T* const strip = strips_.data() + columns.begin * strip_rows();
+      const Index filled = std::min(width, columns_ - columns.begin);
+      kernels::vectors<T>().transpose(ht.row(columns.begin), ht.stride, filled, components_, strip, width);
+      for (Index c = 0; c < components_; ++c) std::fill(strip + c * width + filled, strip + (c + 1) * width, T{0});
+    });
+  }
+  if (rows_.size() > 0) {
+    const Index stride = padded_components<T>(components_);
+    team.for_each(columns_, [&](Index j) { pad_row(ht.row(j), components_, stride, rows_.data() + j * stride); });
+  }
+}
+
+template <Scalar T>
+Accumulator<T>::Accumulator(StorageKind kind, Index columns, Index components)
+    : kind_(kind),
+      columns_(columns),
+      components_(components),
+      elements_(kind == StorageKind::dense ? padded_columns<T>(columns) * components
+                                           : columns * padded_components<T>(components)) {}
+
+template <Scalar T>
+void Accumulator<T>::set_zero() {
+  std::fill_n(elements_.data(), elements_.size(), T{0});
+}
+
+template <Scalar T>
+void sum_accumulators(std::span<Accumulator<T>* const> parts, MatrixView<T> total) {
+  const Index k = total.columns;
+  const Index columns = total.rows;
+  const bool dense = parts.front()->kind() == StorageKind::dense;
+  const Index stride = padded_components<T>(k);
+  Team().in_groups(columns, strip_columns<T>, [&](int, Range group) {
+    const Index begin = group.begin;
+    const Index width = strip_width<T>(begin, columns);
+    const Index filled = std::min(columns - begin, width);
+    const Index from = begin * (dense ? k : stride);
+    const Index elements = dense ? k * width : filled * stride;
+    T* const sum = parts.front()->data() + from;
+    for (std::size_t t = 1; t < parts.size(); ++t) {
+      const T* const part = parts[t]->data() + from;
+      for (Index e = 0; e < elements; ++e) sum[e] += part[e];
+    }
+    if (dense) {
+      kernels::vectors<T>().transpose(sum, width, k, filled, total.row(begin), total.stride);
+    } else {
+      for (Index j = 0; j < filled; ++j) std::copy_n(sum + j * stride, k, total.row(begin + j));
+    }
+  });
+}
+
+template class RightFactor<float>;
+template class RightFactor<double>;
+template class Accumulator<float>;
+template class Accumulator<double>;
+template void sum_accumulators(std::span<Accumulator<float>* const>, MatrixView<float>);
+template void sum_accumulators(std::span<Accumulator<double>* const>, MatrixView<double>);
+
+}  // namespace scanmf

@@ -37,7 +37,8 @@ const Option* bare_option(const std::string& word) {
 }
 
 bool is_value_of_bare(const Option& option, const std::string& word) {
-  return word == "true" || word == "false" || (option.values == "N" && parse_index(word));
+  const bool has_auto = option.values.starts_with("auto|");
+  return word == "true" || word == "false" || (has_auto && word == "auto") || (option.values == "N" && parse_index(word));
 }
 
 /// Options that may stand alone take the next word only when it can be nothing but their value.

@@ -135,7 +135,9 @@ int convert(const Communicator& comm, const CommandLine& line) {
   check_options(line, format);
   MatrixDescription description;
   if (format == Format::hdf5) {
-    description = describe_matrix(comm, line.inputs().front(), "NMF");
+    InputOptions as_stored;  // when the user says what is to be turned round, the importer does it
+    if (options.transpose) as_stored.transpose = false;
+    description = describe_matrix(comm, line.inputs().front(), "NMF", as_stored);
     check_output(comm, target, {description.file});
   }
   comm.agree([&] {  // one rank is enough: reading and inflating set the pace

@@ -34,7 +34,7 @@ class FitRun {
   int run() {
     apply_threads(comm_, line_);
     provenance_ = provenance_attributes(comm_, line_.written());
-    description_ = describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator));
+    description_ = describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom) log_warning("--init-file is not used: it belongs to --init custom");
     if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));

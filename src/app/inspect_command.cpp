@@ -14,7 +14,7 @@ using Json = nlohmann::ordered_json;
 std::string short_text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
-  return value.dump();
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 /// "count: first, second, …"
@@ -50,6 +50,21 @@ std::string history_text(const Json& history) {
   return text;
 }
 
+/// "  /layers/counts      30 x 8 sparse float32, whole numbers"
+std::string matrices_text(const Json& matrices) {
+  std::string text = "matrices in the file:\n";
+  for (const Json& matrix : matrices) {
+    text += fmt::format("  {:<30}", matrix["path"].get<std::string>());
+    if (matrix.contains("shape"))
+      text += fmt::format(" {} x {} {} {}{}", matrix["shape"][0].dump(), matrix["shape"][1].dump(), matrix["sparse"].get<bool>() ? "sparse" : "dense",
+                          matrix["element_type"].get<std::string>(), matrix["integers"].get<bool>() ? ", whole numbers" : "");
+    if (matrix.contains("writer")) text += fmt::format(" ({})", matrix["writer"].get<std::string>());
+    if (matrix.contains("hindrance")) text += fmt::format(" NOT READABLE: {}", matrix["hindrance"].get<std::string>());
+    text += "\n";
+  }
+  return text;
+}
+
 /// The same for people.
 std::string readable(const Json& description) {
   std::string text;
@@ -58,6 +73,8 @@ std::string readable(const Json& description) {
       text += features_text(value);
     } else if (name == "history") {
       text += history_text(value);
+    } else if (name == "matrices") {
+      if (value.size() > 1 || !description.contains("path")) text += matrices_text(value);
     } else if (name == "feature_names" || name == "obs_names") {
       text += fmt::format("{:<20}{}\n", name, names_text(value));
     } else if (name == "shape") {
@@ -77,9 +94,10 @@ std::string readable(const Json& description) {
 int inspect(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string& input = line.inputs().front();
-  const Json description = describe_file(comm, input);
+  const Json description = describe_file(comm, input, input_options(line));
   comm.agree([&] {
-    if (comm.is_root()) print_result(line.flag("json") ? description.dump(2) + "\n" : readable(description));
+    if (comm.is_root())
+      print_result(line.flag("json") ? description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : readable(description));
   });
   return static_cast<int>(ExitStatus::done);
 }

@@ -1,8 +1,10 @@
 #include "app/inspect_description.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <numeric>
 
+#include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -28,11 +30,32 @@ Json first_of(const std::vector<std::string>& names) {
   return std::vector<std::string>(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown_names)));
 }
 
-Json describe_data(const MatrixDescription& x) {
+Json json_of(const ListedMatrix& matrix) {
+  Json result = {{"path", matrix.path}};
+  if (!matrix.element_type.empty()) {
+    result["shape"] = {matrix.shape.rows, matrix.shape.columns};
+    result["sparse"] = matrix.sparse;
+    result["element_type"] = matrix.element_type;
+    result["integers"] = matrix.integers;
+    result["transposed"] = matrix.transposed;
+  }
+  if (!matrix.writer.empty()) result["writer"] = matrix.writer;
+  if (!matrix.hindrance.empty()) result["hindrance"] = matrix.hindrance;
+  return result;
+}
+
+Json json_of(const std::vector<ListedMatrix>& matrices) {
+  Json list = Json::array();
+  for (const ListedMatrix& matrix : matrices) list.push_back(json_of(matrix));
+  return list;
+}
+
+Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& matrices) {
   const char* formats[] = {"dense", "csr", "csc", "npy"};
-  const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.shape.columns);
+  const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.columns.empty() ? x.shape.columns : x.columns_in_file);
   Json result = {{"kind", "data"}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
   result["shape"] = {x.shape.rows, x.shape.columns};
+  result["transposed"] = x.transposed;
   result["element_type"] = x.element_type;
   result["computed_in"] = name_of(x.data_type);
   result["stored"] = x.stored;
@@ -40,6 +63,7 @@ Json describe_data(const MatrixDescription& x) {
   result["layout"] = x.layout;
   result["feature_names"] = {{"count", x.feature_names.size()}, {"first", first_of(x.feature_names)}};
   result["obs_names"] = {{"count", x.row_names.size()}, {"first", first_of(x.row_names)}};
+  result["matrices"] = json_of(matrices);
   return result;
 }
 
@@ -99,17 +123,45 @@ Json describe_model(const Communicator& comm, const std::string& file) {
   return result;
 }
 
-/// "FILE:/path" names a matrix in any case.
+/// "FILE:/path" names a matrix in any case, and so does a file with /X.
 bool holds_factors(const Communicator& comm, const std::string& input) {
   if (input.find(":/") != std::string::npos) return false;
   check_sealed(comm, input);
-  return dataset_info(comm, input, "/H").has_value();
+  const std::optional<DatasetInfo> H = dataset_info(comm, input, "/H");
+  return H && H->dimensions.size() == 2 && !dataset_info(comm, input, "/X");
+}
+
+/// A file without /X in which several matrices can be read is described by its list; any other failure is one.
+Json describe_matrices(const Communicator& comm, const std::string& input, const InputOptions& options) {
+  std::vector<ListedMatrix> matrices;
+  try {
+    const MatrixDescription x = describe_matrix(comm, input, "NMF", options);
+    comm.agree([&] {
+      if (comm.is_root() && x.format != FileFormat::npy) matrices = list_matrices(x.file);
+    });
+    return describe_data(x, matrices);
+  } catch (const AgreedError& error) {
+    Index readable = 0;
+    std::error_code ignored;
+    comm.agree([&] {
+      if (!comm.is_root() || !std::filesystem::is_regular_file(input, ignored)) return;
+      try {
+        matrices = list_matrices(input);
+      } catch (const Error&) {
+        return;  // the first one says why
+      }
+      readable = std::ranges::count_if(matrices, [](const ListedMatrix& matrix) { return matrix.hindrance.empty(); });
+    });
+    comm.broadcast(std::span<Index>(&readable, 1));
+    if (readable < 2) throw;
+    return {{"kind", "data"}, {"file", input}, {"note", error.what()}, {"matrices", json_of(matrices)}};
+  }
 }
 
 }  // namespace
 
-Json describe_file(const Communicator& comm, const std::string& input) {
-  return holds_factors(comm, input) ? describe_model(comm, input) : describe_data(describe_matrix(comm, input, "NMF"));
+Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options) {
+  return holds_factors(comm, input) ? describe_model(comm, input) : describe_matrices(comm, input, options);
 }
 
 }  // namespace scanmf::app

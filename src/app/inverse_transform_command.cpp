@@ -52,10 +52,12 @@ int inverse_transform(const Communicator& comm, const CommandLine& line) {
   const std::string model = line.text("model");
   const ModelHeader header = read_model_header(comm, model);
   const char* estimator = header.estimator == option_name(Estimator::minibatch_nmf) ? "MiniBatchNMF" : "NMF";
-  const MatrixDescription w = describe_matrix(comm, line.inputs().front(), estimator, {"W"});
+  const MatrixDescription w = describe_matrix(comm, line.inputs().front(), estimator, {.preferred = {"W"}});
   check_output(comm, line.text("output"), {w.file, model});
   comm.agree([&] {
     if (w.format != FileFormat::dense) throw Error(fmt::format("{}:{} is sparse; inverse-transform takes a dense W", w.file, w.path));
+    if (w.transposed)
+      throw Error(fmt::format("{}:{} holds the transpose of W (MATLAB, Octave); inverse-transform takes W by rows", w.file, w.path));
     if (w.shape.columns == header.n_components) return;
     throw Error(fmt::format("{}:{} has {} columns, but the model has {} components", w.file, w.path, w.shape.columns, header.n_components));
   });

@@ -37,6 +37,14 @@ void check_output(const Communicator& comm, const std::string& target, const std
   check_files(comm, roles);
 }
 
+InputOptions input_options(const CommandLine& line) {
+  InputOptions options;
+  const std::string transpose = line.text("transpose");
+  if (transpose != "auto") options.transpose = transpose == "true";
+  options.feature_type = line.text("feature-type");
+  return options;
+}
+
 DataType choose_dtype(const CommandLine& line, DataType preferred) {
   const std::string given = line.text("dtype");
   if (given == "auto") return preferred;

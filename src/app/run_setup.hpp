@@ -22,6 +22,9 @@ void apply_threads(const Communicator& comm, const CommandLine& line);
 /// Collective. check_files for files that are known only after the input was looked into (links to other files).
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
 
+/// What the options say of the input: --transpose, --feature-type.
+InputOptions input_options(const CommandLine& line);
+
 /// The type to compute in: --dtype, else `preferred`.
 DataType choose_dtype(const CommandLine& line, DataType preferred);
 

@@ -55,7 +55,7 @@ class TransformRun {
                              : parameters_of_options(line_, header_.n_components);
     });
     const char* name = class_name(parameters_.estimator);
-    description_ = describe_matrix(comm_, line_.inputs().front(), name);
+    description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
     check_output(comm_, target_, {description_.file, model_});
     comm_.agree([&] { check_features(description_, header_, name); });
     return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type), [this]<Scalar T>() { return transform_as<T>(); });

@@ -9,4 +9,6 @@ namespace scanmf {
 /// bytes that are no UTF-8, become "\n", "\t", "\x1b". Whatever else is UTF-8 stays as it is.
 std::string printable(std::string_view text);
 
+bool is_utf8(std::string_view text);
+
 }  // namespace scanmf

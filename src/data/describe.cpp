@@ -1,19 +1,30 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <limits>
+#include <optional>
+#include <set>
 
+#include "core/checked.hpp"
+#include "data/contents.hpp"
 #include "data/load.hpp"
 #include "data/locate.hpp"
+#include "data/names.hpp"
 #include "data/npy.hpp"
 #include "io/hdf5.hpp"
+#include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
 #include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf {
 namespace {
 
-using data::SparseLayout;
+using data::StoredMatrix;
+using data::Writer;
 using hdf5::Dataset;
 using hdf5::File;
 
@@ -21,43 +32,43 @@ DataType data_type_for(const hdf5::ElementType& type) {
   return type.kind == hdf5::ElementClass::floating && type.bytes == 4 ? DataType::float32 : DataType::float64;
 }
 
-void describe_dense(const File& file, MatrixDescription& matrix) {
-  const Dataset dataset = file.dataset(matrix.path);
-  const std::size_t dimensions = dataset.dimensions().size();
-  if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
-  if (dimensions != 2)
-    throw Error(fmt::format("Expected 2D array, got {} array instead: {} has shape ({})", dimensions == 0 ? "scalar" : fmt::format("{}D", dimensions),
-                            dataset.place(), fmt::join(dataset.dimensions(), ", ")));
+/// "compound", with what a table of pandas, PyTables or R consists of.
+std::string kind_of(const Dataset& dataset) {
+  std::vector<std::string> members = hdf5::compound_members(dataset);
+  if (members.empty()) return dataset.type().name;
+  constexpr std::size_t shown = 5;
+  const bool more = members.size() > shown;
+  members.resize(std::min(members.size(), shown));
+  return fmt::format("{} elements ({}{}), a table", dataset.type().name, fmt::join(members, ", "), more ? ", …" : "");
+}
+
+void describe_dense(const File& file, const StoredMatrix& stored, MatrixDescription& matrix) {
+  const Dataset dataset = file.dataset(stored.dataset);
+  const std::vector<Index>& lengths = dataset.dimensions();
+  if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), kind_of(dataset)));
+  if (lengths.size() != 2)
+    throw Error(fmt::format("Expected 2D array, got {} array instead: {} has shape ({})",
+                            lengths.empty() ? "scalar" : fmt::format("{}D", lengths.size()), dataset.place(), fmt::join(lengths, ", ")));
+  const std::optional<Index> bytes = checked_product({lengths[0], lengths[1], std::max<Index>(dataset.type().bytes, sizeof(double))});
+  if (!bytes) throw Error(fmt::format("{} states a shape of {} x {}, which no file holds", dataset.place(), lengths[0], lengths[1]));
+  matrix.path = stored.dataset;
   matrix.format = FileFormat::dense;
-  matrix.shape = {dataset.dimensions()[0], dataset.dimensions()[1]};
+  matrix.shape = {lengths[0], lengths[1]};
   matrix.stored = matrix.shape.rows * matrix.shape.columns;
   matrix.element_type = dataset.type().name;
   matrix.data_type = data_type_for(dataset.type());
   matrix.layout = dataset.layout();
+  matrix.missing = stored.missing;
 }
 
-/// Samples × features as the file states them.
-Shape stated_shape(const File& file, const std::string& group, SparseLayout layout) {
-  std::vector<Index> lengths;
-  if (layout == SparseLayout::cells) {
-    lengths = file.dataset(group + "/shape").read_all<Index>();
-  } else {
-    const char* const name = file.has_attribute(group, "h5sparse_shape") ? "h5sparse_shape" : "shape";
-    const auto attribute = file.read_integers_attribute(group, name);
-    if (!attribute) throw Error(fmt::format("{} has no attribute shape (two integers: rows, columns)", file.place(group)));
-    lengths = *attribute;
-  }
-  if (lengths.size() != 2 || lengths[0] < 0 || lengths[1] < 0)
-    throw Error(fmt::format("shape of {} is ({}), not two sizes", file.place(group), fmt::join(lengths, ", ")));
-  if (layout == SparseLayout::cells) return {lengths[1], lengths[0]};
-  return {lengths[0], lengths[1]};
-}
-
-/// One of the three arrays of a sparse matrix.
+/// One of the three arrays of a sparse matrix: a list, or a column as Octave writes it.
 Dataset part_of(const File& file, const std::string& path, bool integers) {
   if (!file.is_dataset(path)) throw Error(fmt::format("{} does not exist: a sparse matrix needs data, indices and indptr", file.place(path)));
   Dataset dataset = file.dataset(path);
-  if (dataset.dimensions().size() != 1) throw Error(fmt::format("{} must have one dimension, not {}", dataset.place(), dataset.dimensions().size()));
+  const std::vector<Index>& lengths = dataset.dimensions();
+  if (lengths.size() != 1 && !(lengths.size() == 2 && lengths[1] == 1))
+    throw Error(fmt::format("{} must have one dimension, not {}", dataset.place(), lengths.size()));
+  if (lengths[0] < 0) throw Error(fmt::format("{} states a length that no file holds", dataset.place()));
   if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
   if (integers && dataset.type().kind != hdf5::ElementClass::integer)
     throw Error(fmt::format("{} holds {}, not integers", dataset.place(), dataset.type().name));
@@ -69,8 +80,10 @@ void check_lengths(const MatrixDescription& matrix, const Dataset& values, const
     throw Error(fmt::format("{} has {} elements, {} has {}: they must be equal", values.place(), values.rows(), indices.place(), indices.rows()));
   const bool by_rows = matrix.format == FileFormat::csr;
   const Index slices = by_rows ? matrix.shape.rows : matrix.shape.columns;
-  if (indptr.rows() != slices + 1)
-    throw Error(fmt::format("{} has {} elements; {} {} need {}", indptr.place(), indptr.rows(), slices, by_rows ? "rows" : "columns", slices + 1));
+  const std::optional<Index> bounds = checked_sum({slices, 1});
+  if (!bounds || indptr.rows() != *bounds)
+    throw Error(
+        fmt::format("{} has {} elements; {} {} need one more than that", indptr.place(), indptr.rows(), slices, by_rows ? "rows" : "columns"));
   Index first = 0;
   Index last = 0;
   indptr.read_rows(Range{0, 1}, &first);
@@ -80,13 +93,23 @@ void check_lengths(const MatrixDescription& matrix, const Dataset& values, const
     throw Error(fmt::format("{} must end with {}, the number of stored elements, not {}", indptr.place(), values.rows(), last));
 }
 
-void describe_sparse(const File& file, SparseLayout layout, MatrixDescription& matrix) {
+/// Sizes that no array of the file bears out.
+void check_stated(const File& file, const MatrixDescription& matrix) {
   constexpr Index most_columns = std::numeric_limits<std::int32_t>::max();
-  matrix.format = layout == SparseLayout::csc ? FileFormat::csc : FileFormat::csr;
-  matrix.shape = stated_shape(file, matrix.path, layout);
+  constexpr Index few_rows = Index{1} << 24;
+  constexpr Index rows_an_element = 1024;
   if (matrix.shape.columns > most_columns)
     throw Error(fmt::format("{} has {} columns; sparse matrices may have up to {}", file.place(matrix.path), matrix.shape.columns, most_columns));
-  matrix.parts = {matrix.path + "/data", matrix.path + "/indices", matrix.path + "/indptr"};
+  if (matrix.format == FileFormat::csc && matrix.shape.rows > few_rows && matrix.shape.rows / rows_an_element > matrix.stored)
+    throw Error(fmt::format("{} states {} rows, but only {} elements are stored: the shape is wrong", file.place(matrix.path), matrix.shape.rows,
+                            matrix.stored));
+}
+
+void describe_sparse(const File& file, const StoredMatrix& stored, MatrixDescription& matrix) {
+  matrix.path = stored.path;
+  matrix.format = stored.format;
+  matrix.parts = stored.parts;
+  matrix.shape = stored.shape;
   const Dataset values = part_of(file, matrix.parts.values, false);
   const Dataset indices = part_of(file, matrix.parts.indices, true);
   const Dataset indptr = part_of(file, matrix.parts.indptr, true);
@@ -94,55 +117,143 @@ void describe_sparse(const File& file, SparseLayout layout, MatrixDescription& m
   matrix.stored = values.rows();
   matrix.element_type = values.type().name;
   matrix.data_type = data_type_for(values.type());
-  matrix.layout = fmt::format("{} ({}), indices {}", matrix.format == FileFormat::csr ? "CSR" : "CSC", values.layout(), indices.type().name);
+  matrix.layout = fmt::format("{}, indices {}", values.layout(), indices.type().name);
 }
 
-/// Names of a 10x Genomics file, which lie in the group itself.
-std::vector<std::string> cell_names(const File& file, const std::string& group, const std::vector<std::string>& candidates, Index count) {
-  for (const std::string& candidate : candidates) {
-    const std::string path = fmt::format("{}/{}", group, candidate);
-    if (!file.is_dataset(path) || file.dataset(path).rows() != count || file.dataset(path).type().kind != hdf5::ElementClass::string) continue;
-    return file.read_strings(path);
+/// As stored, without names.
+MatrixDescription describe_stored(const File& file, const StoredMatrix& stored) {
+  MatrixDescription matrix;
+  matrix.file = file.name();
+  if (stored.format == FileFormat::dense) {
+    describe_dense(file, stored, matrix);
+  } else {
+    describe_sparse(file, stored, matrix);
   }
-  return {};
+  return matrix;
+}
+
+std::string why_transposed(const StoredMatrix& stored, const std::optional<bool>& asked) {
+  if (asked) return "--transpose";
+  return fmt::format("{} stores columns first; --transpose false takes it as it lies there", name_of(stored.writer));
+}
+
+/// Makes X of what is stored. A sparse matrix is its own transpose with rows and columns called by each other's name.
+void turn(const File& file, const StoredMatrix& stored, const InputOptions& options, MatrixDescription& matrix) {
+  if (stored.must_be_told && !options.transpose)
+    throw Error(
+        fmt::format("{} does not say whether the {} it is compressed by are rows of X or columns: --transpose false takes them for "
+                    "the rows ({} x {}), --transpose true for the columns",
+                    file.place(stored.path), stored.shape.rows, stored.shape.rows, stored.shape.columns));
+  const bool transpose = options.transpose.value_or(stored.columns_first);
+  if (transpose) {
+    std::swap(matrix.shape.rows, matrix.shape.columns);
+    if (matrix.is_sparse()) {
+      matrix.format = matrix.format == FileFormat::csr ? FileFormat::csc : FileFormat::csr;
+    } else {
+      matrix.transposed = true;
+    }
+    log_information(fmt::format("X is the transpose of {} as it is stored ({})", file.place(matrix.path), why_transposed(stored, options.transpose)));
+  } else if (stored.writer == Writer::rhdf5 && !options.transpose) {
+    log_information(fmt::format("{} was written by R, which shows it transposed: X is {} x {} (--transpose takes it as R shows it)",
+                                file.place(matrix.path), matrix.shape.rows, matrix.shape.columns));
+  }
+  if (!matrix.is_sparse()) return;
+  check_stated(file, matrix);
+  matrix.layout = fmt::format("{} ({})", matrix.format == FileFormat::csr ? "CSR" : "CSC", matrix.layout);
+}
+
+/// Ranges of the columns whose type is `wanted`.
+std::vector<Range> columns_of_type(const std::vector<std::string>& types, const std::string& wanted) {
+  std::vector<Range> ranges;
+  for (std::size_t j = 0; j < types.size(); ++j) {
+    if (types[j] != wanted) continue;
+    const auto column = static_cast<Index>(j);
+    if (ranges.empty() || ranges.back().end != column) ranges.push_back({column, column});
+    ranges.back().end = column + 1;
+  }
+  return ranges;
+}
+
+/// Keeps the columns of one type (genes or antibodies), or says that there are several.
+void choose_features(const File& file, const StoredMatrix& stored, const InputOptions& options, const Shape& as_stored, bool transposed,
+                     MatrixDescription& matrix) {
+  const std::string& wanted = options.feature_type;
+  const std::vector<std::string> types = transposed ? std::vector<std::string>{} : data::feature_types(file, stored, as_stored);
+  const std::set<std::string> distinct(types.begin(), types.end());
+  if (wanted.empty()) {
+    if (distinct.size() > 1)
+      log_warning(fmt::format("{} holds features of several types, and X has them all: {}; --feature-type NAME takes one", data::place_of(matrix),
+                              fmt::join(distinct, ", ")));
+    return;
+  }
+  if (distinct.count(wanted) == 0)
+    throw Error(fmt::format("{} has no features of type '{}' (option '--feature-type'): {}", data::place_of(matrix), wanted,
+                            distinct.empty() ? "it does not say of what types they are" : fmt::format("there are {}", fmt::join(distinct, ", "))));
+  log_information(fmt::format("X has the features of type {}", wanted));
+  if (distinct.size() == 1) return;
+  matrix.columns = columns_of_type(types, wanted);
+  matrix.columns_in_file = as_stored.columns;
+  std::vector<std::string> names;
+  matrix.shape.columns = 0;
+  for (const Range& range : matrix.columns) {
+    matrix.shape.columns += range.size();
+    if (!matrix.feature_names.empty())
+      names.insert(names.end(), matrix.feature_names.begin() + range.begin, matrix.feature_names.begin() + range.end);
+  }
+  matrix.feature_names = std::move(names);
+}
+
+/// Names come last: what is optional is read when X is known to be sound.
+void add_names(const File& file, const StoredMatrix& stored, const InputOptions& options, MatrixDescription& matrix) {
+  const bool transposed = options.transpose.value_or(stored.columns_first);
+  const Shape as_stored = transposed ? Shape{matrix.shape.columns, matrix.shape.rows} : matrix.shape;
+  data::Names names = data::find_names(file, stored, as_stored);
+  if (transposed) std::swap(names.rows, names.columns);
+  matrix.row_names = std::move(names.rows);
+  matrix.feature_names = std::move(names.columns);
+  choose_features(file, stored, options, as_stored, transposed, matrix);
+}
+
+/// Says which other matrices a user of AnnData may have meant.
+void mention_others(const File& file, const MatrixDescription& matrix) {
+  std::vector<std::string> others;
+  constexpr std::size_t most = 20;
+  if (file.is_group("/layers"))
+    for (const hdf5::Link& link : hdf5::links_of(file, "/layers", most)) others.push_back("/layers/" + link.name);
+  if (file.exists("/raw/X")) others.emplace_back("/raw/X");
+  std::erase(others, matrix.path);
+  if (!others.empty())
+    log_information(fmt::format("X is {}; also in the file: {} ({}:PATH takes one)", data::place_of(matrix), fmt::join(others, ", "), file.name()));
 }
 
 /// A .npy file, which is the matrix itself.
-MatrixDescription describe_array(const data::InputName& name, const std::string& estimator) {
+MatrixDescription describe_array(const data::InputName& name, const std::string& estimator, const InputOptions& options) {
   if (!name.path.empty())
     throw Error(fmt::format("'{}' is a .npy file, which has nothing inside that {} could name: leave it out", name.file, name.path));
+  if (!options.feature_type.empty())
+    throw Error(fmt::format("'{}' is a .npy file, which does not say of what types its features are (option '--feature-type')", name.file));
   MatrixDescription matrix = data::describe_npy(name.file);
+  if (options.transpose.value_or(false)) {
+    std::swap(matrix.shape.rows, matrix.shape.columns);
+    matrix.transposed = !matrix.transposed;
+    log_information(fmt::format("X is the transpose of {} (--transpose)", name.file));
+  }
   data::check_not_empty(matrix.shape, estimator, data::place_of(matrix));
   return matrix;
 }
 
-MatrixDescription describe_file(const std::string& input, const std::string& estimator, const std::vector<std::string>& preferred) {
+MatrixDescription describe_file(const std::string& input, const std::string& estimator, const InputOptions& options) {
   const data::InputName name = data::parse_input(input);
-  if (data::is_npy(name.file)) return describe_array(name, estimator);
-  const File file = File::open(name.file);
-  MatrixDescription matrix;
-  matrix.file = name.file;
-  matrix.path = data::locate_matrix(file, name.path, preferred);
-  SparseLayout layout = SparseLayout::none;
-  if (file.is_group(matrix.path)) {
-    layout = data::sparse_layout(file, matrix.path);
-    if (layout == SparseLayout::none)
-      throw Error(
-          fmt::format("{} is a group, but no sparse matrix: it needs the datasets data, indices, indptr and the attributes encoding-type "
-                      "(csr_matrix or csc_matrix) and shape",
-                      file.place(matrix.path)));
-    describe_sparse(file, layout, matrix);
-  } else {
-    describe_dense(file, matrix);
-  }
+  if (data::is_npy(name.file)) return describe_array(name, estimator, options);
+  const File file = data::open_input(name.file);
+  const data::Located located = data::locate_matrix(file, name.path, options.preferred);
+  const StoredMatrix& stored = located.matrix;
+  MatrixDescription matrix = describe_stored(file, stored);
+  if (!stored.refusal.empty()) throw Error(stored.refusal);
+  turn(file, stored, options, matrix);
   data::check_not_empty(matrix.shape, estimator, data::place_of(matrix));
-  if (layout == SparseLayout::cells) {
-    matrix.feature_names = cell_names(file, matrix.path, {"features/name", "gene_names", "features/id", "genes"}, matrix.shape.columns);
-    matrix.row_names = cell_names(file, matrix.path, {"barcodes"}, matrix.shape.rows);
-  } else {
-    matrix.feature_names = data::find_names(file, matrix.path, "var", matrix.shape.columns);
-    matrix.row_names = data::find_names(file, matrix.path, "obs", matrix.shape.rows);
-  }
+  add_names(file, stored, options, matrix);
+  if (located.chosen) mention_others(file, matrix);
   return matrix;
 }
 
@@ -166,14 +277,13 @@ void broadcast_columns(const Communicator& comm, std::size_t ranges, std::vector
 }
 
 void broadcast_description(const Communicator& comm, MatrixDescription& matrix) {
-  matrix.file = comm.broadcast(matrix.file);
-  matrix.path = comm.broadcast(matrix.path);
-  for (std::string* part : {&matrix.parts.values, &matrix.parts.indices, &matrix.parts.indptr}) *part = comm.broadcast(*part);
-  matrix.element_type = comm.broadcast(matrix.element_type);
-  matrix.layout = comm.broadcast(matrix.layout);
-  std::array<Index, 8> numbers = {
-      static_cast<Index>(matrix.format),    matrix.shape.rows,         matrix.shape.columns,   matrix.stored,
-      static_cast<Index>(matrix.data_type), matrix.transposed ? 1 : 0, matrix.columns_in_file, static_cast<Index>(matrix.columns.size())};
+  for (std::string* text :
+       {&matrix.file, &matrix.path, &matrix.parts.values, &matrix.parts.indices, &matrix.parts.indptr, &matrix.element_type, &matrix.layout})
+    *text = comm.broadcast(*text);
+  std::array<Index, 9> numbers = {
+      static_cast<Index>(matrix.format),        matrix.shape.rows,         matrix.shape.columns,   matrix.stored,
+      static_cast<Index>(matrix.data_type),     matrix.transposed ? 1 : 0, matrix.columns_in_file, static_cast<Index>(matrix.columns.size()),
+      static_cast<Index>(matrix.missing.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -182,20 +292,59 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   matrix.transposed = numbers[5] != 0;
   matrix.columns_in_file = numbers[6];
   broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
+  matrix.missing.resize(static_cast<std::size_t>(numbers[8]));
+  comm.broadcast(std::span<double>(matrix.missing));
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
 }
 
+/// A look at the first elements of a matrix: whether they are whole numbers. Throws what keeps them from being read.
+bool begins_with_integers(const File& file, const StoredMatrix& stored) {
+  constexpr Index most = 4096;
+  constexpr Index longest_row = Index{1} << 22;
+  const Dataset dataset = file.dataset(stored.format == FileFormat::dense ? stored.dataset : stored.parts.values);
+  const Index elements = dataset.row_elements();
+  if (dataset.rows() == 0 || elements == 0 || elements > longest_row) return false;
+  const Range rows = {0, std::clamp<Index>(most / elements, 1, dataset.rows())};
+  std::vector<double> values(static_cast<std::size_t>(rows.size() * elements));
+  dataset.read_rows(rows, values.data());
+  return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
+}
+
+ListedMatrix listed(const File& file, const StoredMatrix& stored) {
+  ListedMatrix entry{.path = stored.path, .writer = name_of(stored.writer)};
+  try {
+    const MatrixDescription matrix = describe_stored(file, stored);
+    entry.shape = stored.columns_first ? Shape{matrix.shape.columns, matrix.shape.rows} : matrix.shape;
+    entry.sparse = matrix.is_sparse();
+    entry.transposed = stored.columns_first;
+    entry.element_type = matrix.element_type;
+    entry.hindrance = stored.refusal;
+    entry.integers = begins_with_integers(file, stored);
+  } catch (const Error& error) {
+    if (entry.hindrance.empty()) entry.hindrance = error.what();
+  }
+  return entry;
+}
+
 }  // namespace
 
-MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
-                                  const std::vector<std::string>& preferred) {
+MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator, const InputOptions& options) {
   MatrixDescription matrix;
   comm.agree([&] {
-    if (comm.is_root()) matrix = describe_file(input, estimator, preferred);
+    if (comm.is_root()) matrix = describe_file(input, estimator, options);
   });
   broadcast_description(comm, matrix);
   return matrix;
+}
+
+std::vector<ListedMatrix> list_matrices(const std::string& file_name) {
+  const File file = data::open_input(file_name);
+  data::Contents contents = data::contents_of(file);
+  std::vector<ListedMatrix> list;
+  for (const StoredMatrix& stored : contents.matrices) list.push_back(listed(file, stored));
+  for (const StoredMatrix& stored : contents.refused) list.push_back({.path = stored.path, .hindrance = stored.refusal});
+  return list;
 }
 
 }  // namespace scanmf

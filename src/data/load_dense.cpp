@@ -56,7 +56,7 @@ void read_rows(const Array& array, const RowPartition& partition, int rank, Loca
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
-  Inspection inspection(options.check_sign);
+  Inspection inspection(options.check_sign, description.missing);
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {
     FileWatch watch(description);

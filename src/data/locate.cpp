@@ -5,131 +5,122 @@
 
 #include <algorithm>
 
+#include "data/contents.hpp"
+#include "data/foreign_file.hpp"
+#include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
 
 namespace scanmf::data {
 namespace {
 
-constexpr int deepest_group = 16;
+bool is_within(const std::string& path, const std::string& group) { return group == "/" || path.starts_with(group + "/"); }
 
-std::string inside(const std::string& group, const std::string& member) { return group == "/" ? "/" + member : group + "/" + member; }
-
-/// Calls visit(path, is_group) for everything in the file, top down. Members of sparse groups are parts of a matrix and not visited.
-template <class F>
-void walk(const hdf5::File& file, const std::string& group, int depth, F& visit) {
-  for (const std::string& member : file.members(group)) {
-    const std::string path = inside(group, member);
-    if (file.is_dataset(path)) {
-      visit(path, false);
-    } else if (file.is_group(path)) {
-      visit(path, true);
-      if (depth < deepest_group && sparse_layout(file, path) == SparseLayout::none) walk(file, path, depth + 1, visit);
-    }
-  }
+std::vector<StoredMatrix> within(std::vector<StoredMatrix> matrices, const std::string& group) {
+  std::erase_if(matrices, [&](const StoredMatrix& matrix) { return !is_within(matrix.path, group); });
+  return matrices;
 }
 
-struct Contents {
-  std::vector<std::string> matrices;
-  std::vector<std::string> datasets;
-};
-
-Contents contents_of(const hdf5::File& file) {
-  Contents found;
-  auto visit = [&](const std::string& path, bool is_group) {
-    if (is_group) {
-      if (sparse_layout(file, path) != SparseLayout::none) found.matrices.push_back(path);
-      return;
-    }
-    const hdf5::Dataset dataset = file.dataset(path);
-    if (dataset.dimensions().size() == 2 && dataset.type().is_number()) found.matrices.push_back(path);
-    found.datasets.push_back(path);
-  };
-  walk(file, "/", 0, visit);
-  return found;
+/// "; name one as FILE:PATH: /layers/counts, …", or nothing.
+std::string offer(const hdf5::File& file, const std::vector<StoredMatrix>& matrices) {
+  if (matrices.empty()) return "";
+  return fmt::format("; name one as {}:PATH: {}", file.name(), listing(matrices));
 }
 
-std::string listing(std::vector<std::string> paths) {
-  constexpr std::size_t longest = 20;
-  if (paths.empty()) return "nothing";
-  const bool more = paths.size() > longest;
-  if (more) paths.resize(longest);
-  return fmt::format("{}{}", fmt::join(paths, ", "), more ? ", …" : "");
+/// A matrix, or a dataset of which describe says why it is none.
+StoredMatrix take(const hdf5::File& file, const std::string& path) {
+  StoredMatrix matrix = recognise(file, path);
+  if (!matrix.refusal.empty()) throw Error(matrix.refusal);
+  if (matrix.nature == Nature::matrix || hdf5::object_at(file, path).kind == hdf5::ObjectKind::dataset) return matrix;
+  throw Error(
+      fmt::format("{} is a group, but no sparse matrix: it needs the datasets data, indices, indptr and the attributes "
+                  "encoding-type (csr_matrix or csc_matrix) and shape{}",
+                  file.place(path), offer(file, within(contents_of(file).matrices, path))));
 }
 
-std::vector<std::string> everything(const hdf5::File& file) {
+/// The same for what the user did not name: what else there is belongs to the message.
+StoredMatrix take_unnamed(const hdf5::File& file, const std::string& path) {
+  const StoredMatrix matrix = recognise(file, path);
+  if (matrix.refusal.empty() || matrix.nature == Nature::matrix) return take(file, path);
+  throw Error(matrix.refusal + offer(file, contents_of(file).matrices));
+}
+
+/// Boolean columns of tables and single numbers are matrices when they are named, not otherwise.
+std::vector<StoredMatrix> likely(const hdf5::File& file, const std::vector<StoredMatrix>& matrices) {
+  std::vector<StoredMatrix> kept;
+  std::copy_if(matrices.begin(), matrices.end(), std::back_inserter(kept), [&](const StoredMatrix& matrix) {
+    if (matrix.format != FileFormat::dense) return true;
+    const hdf5::Dataset dataset = file.dataset(matrix.dataset);
+    return dataset.type().kind != hdf5::ElementClass::boolean && !(dataset.rows() == 1 && dataset.row_elements() == 1);
+  });
+  return kept;
+}
+
+/// 10x Genomics' list of molecules has two-dimensional datasets, but none that is a matrix of counts.
+void refuse_molecules(const hdf5::File& file) {
+  for (const char* name : {"/barcode_idx", "/umi", "/gem_group"})
+    if (!file.exists(name)) return;
+  throw Error(
+      fmt::format("{} is a molecule_info file of 10x Genomics: a list of molecules, no matrix; take filtered_feature_bc_matrix.h5 "
+                  "or raw_feature_bc_matrix.h5 of the same run",
+                  file.name()));
+}
+
+std::string refusals(const std::vector<StoredMatrix>& refused) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min<std::size_t>(refused.size(), 3); ++i) text += "; " + refused[i].refusal;
+  return text;
+}
+
+StoredMatrix only_one(const hdf5::File& file) {
+  refuse_molecules(file);
   const Contents contents = contents_of(file);
-  std::vector<std::string> all = contents.matrices;
-  for (const std::string& dataset : contents.datasets)
-    if (std::find(all.begin(), all.end(), dataset) == all.end()) all.push_back(dataset);
-  return all;
+  const std::vector<StoredMatrix> matrices = likely(file, contents.matrices);
+  const auto loom = std::find_if(matrices.begin(), matrices.end(),
+                                 [](const StoredMatrix& matrix) { return matrix.writer == Writer::loom && matrix.path == "/matrix"; });
+  if (loom != matrices.end()) return *loom;
+  if (matrices.size() > 1)
+    throw Error(fmt::format("{} holds several matrices and no /X; name one as {}:PATH: {}", file.name(), file.name(), listing(matrices)));
+  if (!contents.whole)
+    throw Error(fmt::format("{} holds no /X and more than can be looked through; name the matrix as {}:PATH; there is {}", file.name(), file.name(),
+                            listing(contents)));
+  if (matrices.size() == 1) return matrices.front();
+  if (contents.matrices.empty() && contents.refused.empty() && contents.others.size() == 1) return take(file, contents.others.front());
+  throw Error(fmt::format("{} holds no matrix (a 2-D dataset of numbers or a sparse group); there is {}{}", file.name(), listing(contents),
+                          refusals(contents.refused)));
 }
 
-/// The group around `path`; "" above the root.
-std::string parent_of(const std::string& path) {
-  if (path == "/") return "";
-  const std::size_t slash = path.rfind('/');
-  return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
-}
-
-/// Names in a table of AnnData: a group whose attribute _index names the dataset, or, in old files, a compound dataset.
-std::vector<std::string> names_in_table(const hdf5::File& file, const std::string& table) {
-  if (file.is_dataset(table)) {
-    const hdf5::Dataset rows = file.dataset(table);
-    if (rows.type().kind != hdf5::ElementClass::compound || rows.dimensions().size() != 1) return {};
-    const std::string member = file.read_string_attribute(table, "_index").value_or("index");
-    return file.read_strings_member(table, member);
-  }
-  if (!file.is_group(table)) return {};
-  const std::string index = file.read_string_attribute(table, "_index").value_or(file.exists(inside(table, "_index")) ? "_index" : "index");
-  const std::string path = inside(table, index);
-  if (!file.is_dataset(path) || file.dataset(path).type().kind != hdf5::ElementClass::string) return {};
-  return file.read_strings(path);
-}
-
-/// Length of a table without reading it; −1 when unknown.
-Index length_of_table(const hdf5::File& file, const std::string& table) {
-  if (file.is_dataset(table)) return file.dataset(table).rows();
-  if (!file.is_group(table)) return -1;
-  const std::string index = file.read_string_attribute(table, "_index").value_or(file.exists(inside(table, "_index")) ? "_index" : "index");
-  return file.is_dataset(inside(table, index)) ? file.dataset(inside(table, index)).rows() : -1;
+/// True for a link that leads nowhere.
+bool dangles(const hdf5::File& file, const std::string& name) {
+  constexpr std::size_t enough = 10000;
+  const std::vector<hdf5::Link> links = hdf5::links_of(file, "/", enough);
+  return std::any_of(links.begin(), links.end(), [&](const hdf5::Link& link) { return link.name == name; });
 }
 
 }  // namespace
 
-SparseLayout sparse_layout(const hdf5::File& file, const std::string& group) {
-  const std::string encoding =
-      file.read_string_attribute(group, "encoding-type").value_or(file.read_string_attribute(group, "h5sparse_format").value_or(""));
-  if (encoding == "csr_matrix" || encoding == "csr") return SparseLayout::csr;
-  if (encoding == "csc_matrix" || encoding == "csc") return SparseLayout::csc;
-  for (const char* part : {"data", "indices", "indptr", "shape", "barcodes"})
-    if (!file.is_dataset(inside(group, part))) return SparseLayout::none;
-  return SparseLayout::cells;
+hdf5::File open_input(const std::string& file) {
+  try {
+    return hdf5::File::open(file);
+  } catch (const Error&) {
+    const std::string what = foreign_file(file);
+    if (what.empty()) throw;
+    throw Error(what);
+  }
 }
 
-std::string locate_matrix(const hdf5::File& file, const std::string& path, const std::vector<std::string>& preferred) {
+Located locate_matrix(const hdf5::File& file, const std::string& path, const std::vector<std::string>& preferred) {
   if (!path.empty()) {
-    if (!file.exists(path)) throw Error(fmt::format("{} has no {}; there is {}", file.name(), path, listing(everything(file))));
-    return path;
+    if (!file.exists(path)) throw Error(fmt::format("{} has no {}; there is {}", file.name(), path, listing(contents_of(file))));
+    return {take(file, path)};
   }
   for (const std::string& name : preferred)
-    if (file.exists("/" + name)) return "/" + name;
-  if (file.exists("/X")) return "/X";
-  const Contents contents = contents_of(file);
-  if (contents.matrices.size() == 1) return contents.matrices.front();
-  if (contents.matrices.size() > 1)
-    throw Error(fmt::format("{} holds several matrices and no /X; name one as {}:PATH: {}", file.name(), file.name(), listing(contents.matrices)));
-  if (contents.datasets.size() == 1) return contents.datasets.front();
-  throw Error(fmt::format("{} holds no matrix (a 2-D dataset of numbers or a sparse group); there is {}", file.name(), listing(contents.datasets)));
-}
-
-std::vector<std::string> find_names(const hdf5::File& file, const std::string& matrix, const std::string& kind, Index count) {
-  for (std::string group = parent_of(matrix); !group.empty(); group = parent_of(group)) {
-    const std::string table = inside(group, kind);
-    if (!file.exists(table) || length_of_table(file, table) != count) continue;
-    std::vector<std::string> names = names_in_table(file, table);
-    if (static_cast<Index>(names.size()) == count) return names;
-  }
-  return {};
+    if (file.exists("/" + name)) return {take_unnamed(file, "/" + name), true};
+  if (file.exists("/X")) return {take_unnamed(file, "/X"), true};
+  Located found{only_one(file), true};
+  if (dangles(file, "X"))
+    log_warning(fmt::format("/X of {} is a link that leads nowhere: X is {}, the only matrix there is", file.name(), found.matrix.path));
+  return found;
 }
 
 }  // namespace scanmf::data

@@ -4,25 +4,20 @@
 #include <vector>
 
 #include "data/input_name.hpp"
+#include "data/stored_matrix.hpp"
 #include "io/hdf5.hpp"
 
 namespace scanmf::data {
 
-/// What kind of sparse matrix a group holds.
-enum class SparseLayout {
-  none,
-  csr,
-  csc,
-  cells,  // 10x Genomics: columns are barcodes (samples), rows features
+/// Opens an HDF5 file for reading. Throws Error that says what another file is, and what to type.
+hdf5::File open_input(const std::string& file);
+
+/// The matrix: at `path` if given, else the first existing one of `preferred` and /X, else the only one of the file. `chosen`: the user did not
+/// name it. Throws Error that says what there is. What it throws for a path that is given is the caller's to say, as far as the dataset shows it.
+struct Located {
+  StoredMatrix matrix;
+  bool chosen = false;
 };
-SparseLayout sparse_layout(const hdf5::File& file, const std::string& group);
-
-/// The path of the matrix: `path` if given, else the first existing one of `preferred` and /X, else the only 2-D dataset or sparse group of the file.
-/// Throws Error that lists what there is.
-std::string locate_matrix(const hdf5::File& file, const std::string& path, const std::vector<std::string>& preferred);
-
-/// Names of rows or columns, of `count`: those of table `kind` ("obs" or "var") in the nearest group around the matrix whose length fits. Empty when
-/// there are none.
-std::vector<std::string> find_names(const hdf5::File& file, const std::string& matrix, const std::string& kind, Index count);
+Located locate_matrix(const hdf5::File& file, const std::string& path, const std::vector<std::string>& preferred);
 
 }  // namespace scanmf::data

@@ -5,6 +5,8 @@
 
 #include "core/checked.hpp"
 #include "data/load.hpp"
+#include "data/locate.hpp"
+#include "data/npy.hpp"
 #include "io/dataset_storage.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/core/error.hpp"
@@ -100,7 +102,8 @@ std::optional<DatasetInfo> dataset_info(const Communicator& comm, const std::str
   std::array<Index, 3> facts{};  // exists, number of dimensions, data type
   comm.agree([&] {
     if (!comm.is_root()) return;
-    const hdf5::File opened = hdf5::File::open(file);
+    if (data::is_npy(file)) return;
+    const hdf5::File opened = data::open_input(file);
     if (!opened.is_dataset(path)) return;
     const hdf5::Dataset dataset = opened.dataset(path);
     dimensions = dataset.dimensions();

@@ -35,7 +35,7 @@ class StreamedSource : public DataSource<T> {
       prepare_dense();
     else
       prepare_sparse();
-    Inspection inspection(options.check_sign);
+    Inspection inspection(options.check_sign, description.missing);
     comm.agree([&] {
       for (Index batch = 0; batch < partition_->batches(); ++batch)
         visit(batch, [&](const Block<T>& block) { std::visit([&](const auto& matrix) { inspection.add(matrix, block.global_row); }, block.matrix); });

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <span>
@@ -50,6 +51,26 @@ void Inspection::add(const ElementTotals& row) {
 }
 
 template <Scalar T>
+bool Inspection::is_missing(T value) const {
+  return std::ranges::any_of(missing_, [value](double marker) { return value == static_cast<T>(marker); });
+}
+
+/// The strips' padding, which is zero, is no element of the row.
+template <Scalar T>
+std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const {
+  std::optional<Offence> first;
+  for_each_strip_row(tile, [&](Index row, Index column, std::span<const T> elements) {
+    if (row != row_of_tile) return;
+    for (std::size_t j = 0; j < elements.size() && !first && column + static_cast<Index>(j) < tile.columns; ++j) {
+      std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
+      if (!missing_.empty() && is_missing(elements[j])) flaw = Flaw::missing;
+      if (flaw) first = Offence{global_row, column + static_cast<Index>(j), *flaw};
+    }
+  });
+  return first;
+}
+
+template <Scalar T>
 void Inspection::add(const DenseBlock<T>& block, Index global_row) {
   std::vector<ElementTotals> totals(static_cast<std::size_t>(block.rows));
   const Index tiles = (block.rows + block.tile_rows - 1) / block.tile_rows;
@@ -60,17 +81,14 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
+      if (!missing_.empty()) of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(value); });
     });
   });
   for (Index i = 0; i < block.rows; ++i) {
     const ElementTotals& row = totals[static_cast<std::size_t>(i)];
     add(row);
     if (row.sound || first_) continue;
-    for_each_strip_row(block.tile(i / block.tile_rows), [&](Index row_of_tile, Index column, std::span<const T> elements) {
-      if (row_of_tile != i % block.tile_rows) return;
-      for (std::size_t j = 0; j < elements.size() && !first_; ++j)
-        if (const auto flaw = flaw_of(elements[j], check_sign_)) first_ = Offence{global_row + i, column + static_cast<Index>(j), *flaw};
-    });
+    first_ = first_in_row(block.tile(i / block.tile_rows), i % block.tile_rows, global_row + i);
   }
   summary_.stored += block.rows * block.columns;
 }
@@ -105,6 +123,9 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
       break;
     case Flaw::negative:
       message = fmt::format("Negative values in data passed to {} (input X)", estimator);
+      break;
+    case Flaw::missing:
+      message = "Input X contains missing values (its _FillValue or missing_value)";
       break;
   }
   const std::string where = place.empty() ? "" : " of " + place;

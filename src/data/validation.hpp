@@ -2,6 +2,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "scanmf/data/data_source.hpp"
 #include "scanmf/linalg/operations.hpp"
@@ -9,7 +11,7 @@
 
 namespace scanmf::data {
 
-enum class Flaw { nan, infinity, negative };
+enum class Flaw { nan, infinity, negative, missing };
 
 /// An element of X that must not be there.
 struct Offence {
@@ -26,7 +28,8 @@ std::optional<Flaw> flaw_of(T value, bool check_sign);
 /// The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
-  explicit Inspection(bool check_sign) : check_sign_(check_sign) {}
+  /// missing: values that stand for missing ones in the file, dense X alone.
+  explicit Inspection(bool check_sign, std::vector<double> missing = {}) : check_sign_(check_sign), missing_(std::move(missing)) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
   template <Scalar T>
@@ -42,7 +45,13 @@ class Inspection {
  private:
   void add(const ElementTotals& row);
 
+  template <Scalar T>
+  bool is_missing(T value) const;
+  template <Scalar T>
+  std::optional<Offence> first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const;
+
   bool check_sign_;
+  std::vector<double> missing_;
   std::optional<Offence> first_;
   DataSummary summary_;
 };

@@ -269,7 +269,7 @@ TEST(Dense, PreferredNames) {
     write_sample(file, "/W", {2, 1}, {1, 2});
     write_sample(file, "/X", {2, 2}, {1, 2, 3, 4});
   });
-  EXPECT_EQ(describe_matrix(comm, folder.file("w.h5"), "NMF", {"W"}).path, "/W");
+  EXPECT_EQ(describe_matrix(comm, folder.file("w.h5"), "NMF", {.preferred = {"W"}}).path, "/W");
   EXPECT_EQ(describe_matrix(comm, folder.file("w.h5"), "NMF").path, "/X");
 }
 

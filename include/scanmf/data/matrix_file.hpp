@@ -37,6 +37,7 @@ struct MatrixDescription {
   Index stored = 0;                        // elements in the file: rows × columns, or non-zeros
   std::string element_type;                // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
+  std::vector<double> missing = {};        // dense: values that stand for missing ones (netCDF), which X may not hold
   std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …
   std::vector<std::string> feature_names;  // empty, or one a column
   std::vector<std::string> row_names;      // empty, or one a row
@@ -49,12 +50,35 @@ struct MatrixDescription {
   }
 };
 
-/// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only 2-D dataset or sparse
-/// group of the file (AnnData, h5sparse, 10x Genomics). Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0
-/// rows or columns, inconsistent sparse arrays. `estimator` names the class in scikit-learn's messages. `preferred`: dataset names tried before /X
-/// ("W" for inverse-transform).
+/// What the user says of the input.
+struct InputOptions {
+  std::vector<std::string> preferred = {};  // names of datasets that are tried before /X ("W" for inverse-transform)
+  std::optional<bool> transpose = {};       // X is the transpose of what the file holds; nullopt: as the file says
+  std::string feature_type = {};            // the columns of X are the features of this type; empty: all
+};
+
+/// Collective. Finds the matrix that `input` ("FILE" or "FILE:/path/in/file") names: the path if given, else /X, else the only matrix of the file:
+/// 2-D datasets, sparse groups of AnnData, h5sparse, 10x Genomics, Seurat, and what MATLAB, Octave, loom, pandas and R's HDF5Array write. Programs
+/// that store columns first and say so are read as they mean it. Logs what it took X for where that is not plain, and warns of names that cannot
+/// be read. Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0 rows or columns, inconsistent sparse arrays,
+/// packed values of netCDF. `estimator` names the class in scikit-learn's messages.
 MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
-                                  const std::vector<std::string>& preferred = {});
+                                  const InputOptions& options = {});
+
+/// A matrix of a file that holds several.
+struct ListedMatrix {
+  std::string path;
+  std::string writer = {};        // "MATLAB", "loom", …; empty: nothing special
+  Shape shape = {};               // as it would be read
+  bool sparse = false;
+  bool transposed = false;        // what is stored is the transpose
+  std::string element_type = {};
+  bool integers = false;          // the first elements are whole numbers
+  std::string hindrance = {};     // why it cannot be read; empty: nothing is known against it
+};
+
+/// Local. All matrices of a file, as far as it can be looked through (ten thousand objects).
+std::vector<ListedMatrix> list_matrices(const std::string& file);
 
 /// Collective. A cheap identity of a matrix: shape, type, number of stored elements and a checksum of elements sampled all over the file.
 std::string matrix_fingerprint(const Communicator& comm, const MatrixDescription& description);

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "io/hdf5.hpp"
+
+/// What lies under the names of a file: links and the objects that they lead to. Local.
+namespace scanmf::hdf5 {
+
+enum class ObjectKind { nothing, group, dataset, other };
+
+/// Where an object lies. Several names may lead to one.
+using ObjectIdentity = std::array<unsigned long, 4>;
+
+struct Object {
+  ObjectKind kind = ObjectKind::nothing;  // nothing: no such name, or a link that leads nowhere
+  ObjectIdentity identity = {};
+};
+
+Object object_at(const File& file, const std::string& path);
+
+struct Link {
+  std::string name;
+  bool hard = true;  // false: the name of another name, here or in another file
+};
+
+/// The links of a group in the order of their names, `most` at most.
+std::vector<Link> links_of(const File& file, const std::string& group, std::size_t most);
+
+/// The text of a dataset that is one string; empty when it is something else.
+std::string read_text(const File& file, const std::string& path);
+
+/// For people: the members of a compound type.
+std::vector<std::string> compound_members(const Dataset& dataset);
+
+}  // namespace scanmf::hdf5

@@ -56,8 +56,7 @@ int inverse_transform(const Communicator& comm, const CommandLine& line) {
   check_output(comm, line.text("output"), {w.file, model});
   comm.agree([&] {
     if (w.format != FileFormat::dense) throw Error(fmt::format("{}:{} is sparse; inverse-transform takes a dense W", w.file, w.path));
-    if (w.transposed)
-      throw Error(fmt::format("{}:{} holds the transpose of W (MATLAB, Octave); inverse-transform takes W by rows", w.file, w.path));
+    if (w.transposed) throw Error(fmt::format("{}:{} holds the transpose of W (MATLAB, Octave); inverse-transform takes W by rows", w.file, w.path));
     if (w.shape.columns == header.n_components) return;
     throw Error(fmt::format("{}:{} has {} columns, but the model has {} components", w.file, w.path, w.shape.columns, header.n_components));
   });

@@ -6,12 +6,18 @@
 #include <cstdlib>
 
 #include "app/file_roles.hpp"
+#include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf::app {
 
 void apply_threads(const Communicator& comm, const CommandLine& line) {
+  if (const int processes = strangers(comm); processes > 1)
+    log_warning(
+        fmt::format("{} processes were started, and each of them is alone and does all the work: the launcher belongs to another MPI "
+                    "than {}; start it with that one's mpirun (srun: --mpi=pmix or pmi2)",
+                    processes, mpi_library()));
   const int automatic = automatic_threads(comm);
   const Index wanted = line.number("threads").value_or(std::max<Index>(automatic, threads_of_environment()));
   const auto threads = static_cast<int>(std::min(wanted, most_threads()));

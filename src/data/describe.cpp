@@ -82,8 +82,8 @@ void check_lengths(const MatrixDescription& matrix, const Dataset& values, const
   const Index slices = by_rows ? matrix.shape.rows : matrix.shape.columns;
   const std::optional<Index> bounds = checked_sum({slices, 1});
   if (!bounds || indptr.rows() != *bounds)
-    throw Error(
-        fmt::format("{} has {} elements; {} {} need one more than that", indptr.place(), indptr.rows(), slices, by_rows ? "rows" : "columns"));
+    throw Error(fmt::format("{} has {} elements; {} {} need {}", indptr.place(), indptr.rows(), slices, by_rows ? "rows" : "columns",
+                            bounds ? std::to_string(*bounds) : "one more"));
   Index first = 0;
   Index last = 0;
   indptr.read_rows(Range{0, 1}, &first);

@@ -339,7 +339,7 @@ class Writers(ProgramTest):
         self.fail_with(1, "scanmf convert folder -o folder.h5", "fit", "folder", "-k", "2")
 
     def test_sizes_that_are_lies(self):
-        for by_rows, shape, phrase in [("csr_matrix", [2**62, 7], "need one more than that"), ("csc_matrix", [2**62, 7], "states"),
+        for by_rows, shape, phrase in [("csr_matrix", [2**62, 7], "rows need"), ("csc_matrix", [2**62, 7], "states"),
                                        ("csr_matrix", [12, 2**62], "sparse matrices may have up to"), ("csr_matrix", [-1, 7], "not two sizes")]:
             with self.subTest(f"{by_rows} {shape}"):
                 data, indices, bounds = compressed(self.x if by_rows == "csr_matrix" else self.x.T)

@@ -13,6 +13,7 @@ from program import ProgramTest, positive_matrix
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
 import mutations
 
+os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # alone, Open MPI starts a daemon otherwise: half of the time of a short command
 MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
 LARGEST = 2 ** 63 - 1
 
@@ -46,8 +47,8 @@ class Malformed(ProgramTest):
     def refused(self, base, words, cases):
         with open(self.path(base), "rb") as file:
             good = file.read()
-        for phrase, change in cases:
-            for sealed in [True, False]:
+        for number, (phrase, change) in enumerate(cases):
+            for sealed in [True] if number else [True, False]:
                 with open(self.path(base), "wb") as file:
                     file.write(good)
                 self.change(base, sealed, **change)

@@ -127,7 +127,7 @@ def make_base(folder, program):
 
 
 def environment(asan):
-    settings = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", HWLOC_COMPONENTS="-gl", OMPI_MCA_btl="self,vader",
+    settings = dict(os.environ, OMPI_MCA_ess_singleton_isolated="1", OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", HWLOC_COMPONENTS="-gl", OMPI_MCA_btl="self,vader",
                     OMPI_MCA_odls_base_sigkill_timeout="0")
     if asan:
         settings["ASAN_OPTIONS"] = "detect_leaks=0:max_allocation_size_mb=4000:abort_on_error=1"

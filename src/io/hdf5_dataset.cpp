@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "core/checked.hpp"
 #include "core/crash_note.hpp"
@@ -96,6 +97,15 @@ void in_pieces(const Dataset& dataset, Range rows, Index element_bytes, F&& tran
 
 std::string rows_place(const Dataset& dataset, Range rows) {
   return fmt::format("{} {} to {} of {}", dataset.dimensions().size() == 1 ? "elements" : "rows", rows.begin, rows.end - 1, dataset.place());
+}
+
+/// Bytes that a chunk may take in the file: filters add little to what they cannot make smaller.
+Index largest_chunk(const Dataset& dataset) {
+  constexpr Index headers = 65536;
+  std::optional<Index> bytes = dataset.type().bytes;
+  for (const Index length : dataset.chunk()) bytes = bytes ? checked_product({*bytes, length}) : bytes;
+  const std::optional<Index> most = bytes ? checked_product({*bytes, 2}) : bytes;
+  return checked_sum({most.value_or(0), headers}).value_or(std::numeric_limits<Index>::max());
 }
 
 /// A filter that the library lacks is the likeliest reason, and one that HDF5 itself explains badly.
@@ -265,6 +275,9 @@ void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) c
   if (H5Dget_chunk_storage_size(id(), start.data(), &size) >= 0) {
     to.size = static_cast<Index>(size);
     if (size == 0) return;
+    if (to.size > largest_chunk(*this))
+      throw Error(fmt::format("cannot read {}: its chunk says that it has {} bytes, which is more than its elements; the file is damaged",
+                              rows_place(*this, rows), to.size));
     if (to.bytes.size() < size) to.bytes.resize(size);
     if (H5Dread_chunk(id(), H5P_DEFAULT, start.data(), &to.skipped_filters, to.bytes.data()) >= 0) return;
   }

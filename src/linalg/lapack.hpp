@@ -6,11 +6,13 @@ namespace scanmf {
 
 // Dense factorisations of one rank's data by LAPACK and BLAS, for row-major arrays. Local; sizes below 2^31.
 
-/// QR of A (rows × columns, rows >= columns): A becomes Q with orthonormal columns, R (columns × columns) its upper triangle, zero below.
+/// QR of A (rows × columns, rows >= columns): A becomes Q with orthonormal columns, R (columns × columns) its upper
+/// triangle, zero below.
 template <Scalar T>
 void qr(MatrixView<T> a, MatrixView<T> r);
 
-/// Singular value decomposition A = U·diag(s)·Vᵀ of a square matrix; s descends. Throws Error when it does not converge.
+/// Singular value decomposition A = U·diag(s)·Vᵀ of a square matrix; s descends. Throws Error when it does not
+/// converge.
 struct SquareSvd {
   Matrix<double> U;
   Buffer<double> s;

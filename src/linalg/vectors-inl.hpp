@@ -1,5 +1,5 @@
-// Vectors of the kernels, and sums across the lanes of several of them at once. Included by each kernel file once per instruction set, after
-// highway.h.
+// Vectors of the kernels, and sums across the lanes of several of them at once. Included by each kernel file once per
+// instruction set, after highway.h.
 #include <bit>
 
 #if defined(SCANMF_VECTORS_INL) == defined(HWY_TARGET_TOGGLE)
@@ -51,7 +51,8 @@ HWY_INLINE Lanes<T> add_neighbours(Vector<T> d, Lanes<T> a, Lanes<T> b) {
   }
 }
 
-/// Lane i of the result = sum of the lanes of vectors[i], i < 2^Level vectors, each half of a pair first: a fixed order for every input.
+/// Lane i of the result = sum of the lanes of vectors[i], i < 2^Level vectors, each half of a pair first: a fixed order
+/// for every input.
 template <int Level, class T>
 HWY_INLINE Lanes<T> sums_of_lanes(Vector<T> d, const Lanes<T>* vectors) {
   if constexpr (Level == 0) {

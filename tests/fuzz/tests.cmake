@@ -1,4 +1,7 @@
 # Malformed files for a minute: in CI with the sanitizers (ctest -L fuzz), which see what a release build survives by luck.
-add_test(NAME fuzz COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/fuzz.py --program $<TARGET_FILE:scanmf_program> --seconds 60 --seed 1
-  $<$<BOOL:${SCANMF_SANITIZE}>:--asan>)
+set(asan "")
+if(SCANMF_SANITIZE)
+  set(asan --asan)
+endif()
+add_test(NAME fuzz COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/fuzz.py --program $<TARGET_FILE:scanmf_program> --seconds 60 --seed 1 ${asan})
 set_tests_properties(fuzz PROPERTIES TIMEOUT 600 LABELS fuzz ENVIRONMENT "${test_environment};PYTHONDONTWRITEBYTECODE=1")

@@ -62,19 +62,18 @@ struct InputOptions {
 /// that store columns first and say so are read as they mean it. Logs what it took X for where that is not plain, and warns of names that cannot
 /// be read. Errors: no such file, not HDF5, no or several candidates (listed), not 2-D, not numbers, 0 rows or columns, inconsistent sparse arrays,
 /// packed values of netCDF. `estimator` names the class in scikit-learn's messages.
-MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
-                                  const InputOptions& options = {});
+MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator, const InputOptions& options = {});
 
 /// A matrix of a file that holds several.
 struct ListedMatrix {
   std::string path;
-  std::string writer = {};        // "MATLAB", "loom", …; empty: nothing special
-  Shape shape = {};               // as it would be read
+  std::string writer = {};  // "MATLAB", "loom", …; empty: nothing special
+  Shape shape = {};         // as it would be read
   bool sparse = false;
-  bool transposed = false;        // what is stored is the transpose
+  bool transposed = false;  // what is stored is the transpose
   std::string element_type = {};
-  bool integers = false;          // the first elements are whole numbers
-  std::string hindrance = {};     // why it cannot be read; empty: nothing is known against it
+  bool integers = false;       // the first elements are whole numbers
+  std::string hindrance = {};  // why it cannot be read; empty: nothing is known against it
 };
 
 /// Local. All matrices of a file, as far as it can be looked through (ten thousand objects).

@@ -10,7 +10,8 @@
 
 namespace scanmf {
 
-/// Memory of `bytes` aligned for vectors (and for huge pages when large), not initialised: pages belong to the thread that touches them first.
+/// Memory of `bytes` aligned for vectors (and for huge pages when large), not initialised: pages belong to the thread
+/// that touches them first.
 void* allocate_aligned(std::size_t bytes);
 void free_aligned(void* memory) noexcept;
 
@@ -20,7 +21,8 @@ requires std::is_trivially_copyable_v<T>
 class Buffer {
  public:
   Buffer() = default;
-  explicit Buffer(Index size) : data_(static_cast<T*>(allocate_aligned(static_cast<std::size_t>(size) * sizeof(T)))), size_(size) {}
+  explicit Buffer(Index size)
+      : data_(static_cast<T*>(allocate_aligned(static_cast<std::size_t>(size) * sizeof(T)))), size_(size) {}
   Buffer(Index size, T value) : Buffer(size) { std::uninitialized_fill_n(data_.get(), size, value); }
 
   T* data() { return data_.get(); }
@@ -49,10 +51,12 @@ struct MatrixView {
 
   MatrixView() = default;
   MatrixView(T* data_, Index rows_, Index columns_) : MatrixView(data_, rows_, columns_, columns_) {}
-  MatrixView(T* data_, Index rows_, Index columns_, Index stride_) : data(data_), rows(rows_), columns(columns_), stride(stride_) {}
+  MatrixView(T* data_, Index rows_, Index columns_, Index stride_)
+      : data(data_), rows(rows_), columns(columns_), stride(stride_) {}
   // A view for reading is made of a view for writing without saying so.
   template <class U>
-  requires std::is_same_v<const U, T> MatrixView(const MatrixView<U>& other) : MatrixView(other.data, other.rows, other.columns, other.stride) {}
+  requires std::is_same_v<const U, T> MatrixView(const MatrixView<U>& other)
+      : MatrixView(other.data, other.rows, other.columns, other.stride) {}
 
   T* row(Index i) const { return data + i * stride; }
   T& operator()(Index i, Index j) const { return data[i * stride + j]; }

@@ -1,4 +1,4 @@
-# Malformed files for a minute: in CI with the sanitizers (ctest -L fuzz), which see what a release build survives by luck.
+# Malformed files for a minute: in each run of the tests; with the sanitizers (preset debug, ctest -L fuzz) they see what a release build survives by luck.
 set(asan "")
 if(SCANMF_SANITIZE)
   set(asan --asan)

@@ -94,7 +94,7 @@ class Models(ProgramTest):
         self.fail_with(2, "'batch_size' is a parameter of MiniBatchNMF", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--batch-size", "2")
         self.fail_with(2, "which is of nmf", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--estimator", "minibatch-nmf")
         self.fail_with(2, "Got 0 instead.", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--max-iter", "0")
-        self.fail_with(1, "would replace the input", "transform", "x.h5", "--model", "m.h5", "-o", "m.h5")
+        self.fail_with(1, "would replace option '--model'", "transform", "x.h5", "--model", "m.h5", "-o", "m.h5")
 
     def test_features_must_be_those_of_the_model(self):
         self.fit("--max-iter", "2", "--tol", "0")

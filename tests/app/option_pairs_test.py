@@ -12,9 +12,9 @@ import numpy as np
 from program import ProgramTest, positive_matrix
 
 # Values that make sense with the small files below; others are taken from the help: the last word that stands for itself, a small number.
-VALUES = {"beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "density": "0.5", "dtype": "float64", "estimator": "nmf",
-          "format": "npy", "gzip": "1", "init": "random", "init-file": "f.h5", "log-json": "log", "max-time": "1h", "memory": "1G", "model": "p.h5",
-          "output": "o.h5", "resume": "never", "solver": "cd", "svd": "randomized", "threads": "1"}
+VALUES = {"beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "decimal": ".", "density": "0.5", "dtype": "float64",
+          "estimator": "nmf", "feature-names-from": "features.txt", "feature-type": "Gene", "format": "npy", "gzip": "1", "init": "random", "init-file": "f.h5", "log-json": "log", "max-time": "1h", "memory": "1G", "model": "p.h5",
+          "na": "NA", "row-names-from": "rows.txt", "output": "o.h5", "resume": "never", "solver": "cd", "svd": "randomized", "threads": "1"}
 # What an option needs beside itself.
 NEEDS = {"checkpoint-every": "checkpoint", "max-time": "checkpoint"}
 BASES = {"fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]], "partial-fit": [["X.h5"]], "transform": [["X.h5"]],
@@ -30,6 +30,9 @@ class OptionPairs(ProgramTest):
         self.write("f.h5", W=positive_matrix(8, 3), H=positive_matrix(3))
         np.save(self.path("X.npy"), positive_matrix(8))
         open(self.path("c.conf"), "w").close()
+        for name, count in (("features.txt", 4), ("rows.txt", 8)):
+            with open(self.path(name), "w") as names:
+                names.writelines(f"name{i}\n" for i in range(count))
         self.runs = 0
 
     def options(self, command):

@@ -15,11 +15,20 @@ std::string place_of(const File& file, const std::string& object, const std::str
   return fmt::format("attribute {} of {}", attribute, file.place(object));
 }
 
+/// Its object stays open with it: behind an external link that keeps the other file open, whose heap has the text.
+struct OpenAttribute {
+  ObjectHandle object;
+  AttributeHandle handle;
+};
+
 /// An invalid handle when there is no such attribute.
-AttributeHandle open_attribute(const File& file, const std::string& object, const std::string& attribute) {
+OpenAttribute open_attribute(const File& file, const std::string& object, const std::string& attribute) {
   if (!file.has_attribute(object, attribute)) return {};
-  const hid_t id = H5Aopen_by_name(file.id(), object.c_str(), attribute.c_str(), H5P_DEFAULT, H5P_DEFAULT);
-  return AttributeHandle(check(id, "open", place_of(file, object, attribute)));
+  const std::string place = place_of(file, object, attribute);
+  OpenAttribute open;
+  open.object = ObjectHandle(check(H5Oopen(file.id(), object.c_str(), H5P_DEFAULT), "open", place));
+  open.handle = AttributeHandle(check(H5Aopen(open.object.get(), attribute.c_str(), H5P_DEFAULT), "open", place));
+  return open;
 }
 
 constexpr Index most_elements = 65536;        // of an attribute: lists of columns are the longest that are in use
@@ -101,7 +110,8 @@ std::optional<AttributeValue> File::read_attribute(const std::string& object, co
   const Lock lock;
   const std::string place = place_of(*this, object, attribute);
   const CrashNote note(place);
-  const AttributeHandle handle = open_attribute(*this, object, attribute);
+  const OpenAttribute open = open_attribute(*this, object, attribute);
+  const AttributeHandle& handle = open.handle;
   if (handle.get() < 0 || element_count(handle, place) != 1) return std::nullopt;
   const TypeHandle type(H5Aget_type(handle.get()));
   switch (describe_type(type.get()).kind) {
@@ -129,7 +139,8 @@ std::optional<std::vector<Index>> File::read_integers_attribute(const std::strin
   const Lock lock;
   const std::string place = place_of(*this, object, attribute);
   const CrashNote note(place);
-  const AttributeHandle handle = open_attribute(*this, object, attribute);
+  const OpenAttribute open = open_attribute(*this, object, attribute);
+  const AttributeHandle& handle = open.handle;
   if (handle.get() < 0) return std::nullopt;
   const TypeHandle type(H5Aget_type(handle.get()));
   if (!describe_type(type.get()).is_number()) return std::nullopt;

@@ -287,6 +287,15 @@ class Writers(ProgramTest):
         self.assert_reads(self.x, "x.h5://data//m/")
         self.assert_reads(self.x, "x.h5:data/m")
 
+    def test_sparse_matrix_in_another_file(self):
+        data, columns, bounds = compressed(self.x)
+        with self.file("other.h5") as file:
+            file["M/data"], file["M/indices"], file["M/indptr"] = data, columns, bounds
+            file["M"].attrs["encoding-type"], file["M"].attrs["shape"] = "csr_matrix", self.x.shape
+        with self.file() as file:
+            file["X"] = h5py.ExternalLink("other.h5", "/M")
+        self.assert_reads(self.x, "x.h5")
+
     def test_dangling(self):
         with self.file() as file:
             file["m"], file["X"] = self.x, h5py.SoftLink("/nowhere")

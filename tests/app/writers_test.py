@@ -358,7 +358,7 @@ class Writers(ProgramTest):
                 self.fail_with(1, phrase, "fit", "x.h5", "-k", "2")
         with self.file() as file:
             file.create_dataset("X", (2**40, 2**40), chunks=(1024, 1024))
-        self.fail_with(1, "which no file holds", "fit", "x.h5", "-k", "2")
+        self.fail_with(1, "than any file can hold", "fit", "x.h5", "-k", "2")
 
 
 if __name__ == "__main__":

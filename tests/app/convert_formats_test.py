@@ -250,7 +250,7 @@ class Hdf5(Conversion):
 
     def test_inputs(self):
         os.mkfifo(self.path("pipe.csv"))
-        self.refuse("regular file", "pipe.csv")
+        self.refuse("not a file", "pipe.csv")
         for name, contents, phrase in [("x.xz", b"\xfd7zXZ\x00", "xz -d"), ("x.parquet", b"PAR1", "Parquet"), ("x.bin", bytes(range(256)), "unknown"),
                                        ("x.rds", gzip.compress(b"X\n\0\0\0\3"), "write.csv")]:
             self.write_bytes(name, contents)

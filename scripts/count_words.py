@@ -15,7 +15,9 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-FORMS_OF_ADDRESS = set("thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof therefore every before because".split())
+FORMS_OF_ADDRESS = set(
+    "thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof therefore every before because"
+    .split())
 
 
 def read_chapters(path):
@@ -38,8 +40,10 @@ def count(texts):
     documents = collections.Counter(word for counter in counters for word in counter)
     words = sorted(w for w, d in documents.items() if 5 <= d <= 0.4 * len(texts) and w not in FORMS_OF_ADDRESS)
     number = {word: j for j, word in enumerate(words)}
-    rows, columns, values = zip(*((i, number[w], c) for i, counter in enumerate(counters) for w, c in counter.items() if w in number))
-    return scipy.sparse.csr_matrix((np.asarray(values, np.float32), (rows, columns)), shape=(len(texts), len(words))), words
+    rows, columns, values = zip(*((i, number[w], c) for i, counter in enumerate(counters) for w, c in counter.items()
+                                  if w in number))
+    return scipy.sparse.csr_matrix((np.asarray(values, np.float32), (rows, columns)),
+                                   shape=(len(texts), len(words))), words
 
 
 def tfidf(counts):
@@ -53,7 +57,8 @@ def tfidf(counts):
 def write(path, x, words, names):
     with h5py.File(path, "w") as f:
         group = f.create_group("X")
-        group.attrs["encoding-type"], group.attrs["encoding-version"], group.attrs["shape"] = "csr_matrix", "0.1.0", np.array(x.shape)
+        group.attrs["encoding-type"], group.attrs["encoding-version"], group.attrs[
+            "shape"] = "csr_matrix", "0.1.0", np.array(x.shape)
         group["data"], group["indices"], group["indptr"] = x.data, x.indices, x.indptr
         for frame, index in (("var", words), ("obs", names)):
             g = f.create_group(frame)

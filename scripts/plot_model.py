@@ -19,8 +19,9 @@ try:
     import matplotlib.pyplot as plt
     import scanmf
 except ImportError as missing:
-    sys.exit(f"plot_model.py: {missing}. It needs the Python package scanmf, which is built where its Debian packages are: "
-             "scripts/install_packages.sh module, then cmake --build build; another folder than build/: set PYTHONPATH")
+    sys.exit(
+        f"plot_model.py: {missing}. It needs the Python package scanmf, which is built where its Debian packages are: "
+        "scripts/install_packages.sh module, then cmake --build build; another folder than build/: set PYTHONPATH")
 
 
 def image_shape(text):
@@ -41,8 +42,10 @@ def main():
     parser = argparse.ArgumentParser(description="Pictures of a model file: its components and its convergence.")
     parser.add_argument("model", help="model file written by scanmf fit")
     parser.add_argument("-o", "--output", default=".", metavar="FOLDER", help="where the pictures go (default: here)")
-    parser.add_argument("--image-shape", type=image_shape, metavar="HxW", help="draw each component as an image, for example 28x28")
-    parser.add_argument("--top", type=int, default=10, metavar="N", help="features to show of each component (default: 10)")
+    parser.add_argument("--image-shape", type=image_shape, metavar="HxW",
+                        help="draw each component as an image, for example 28x28")
+    parser.add_argument("--top", type=int, default=10, metavar="N",
+                        help="features to show of each component (default: 10)")
     arguments = parser.parse_args()
     try:
         model = scanmf.load(arguments.model)

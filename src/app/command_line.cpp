@@ -38,7 +38,8 @@ const Option* bare_option(const std::string& word) {
 
 bool is_value_of_bare(const Option& option, const std::string& word) {
   const bool has_auto = option.values.starts_with("auto|");
-  return word == "true" || word == "false" || (has_auto && word == "auto") || (option.values == "N" && parse_index(word));
+  return word == "true" || word == "false" || (has_auto && word == "auto") ||
+         (option.values == "N" && parse_index(word));
 }
 
 /// Options that may stand alone take the next word only when it can be nothing but their value.
@@ -52,11 +53,12 @@ std::vector<po::option> parse_bare_option(std::vector<std::string>& words) {
   return {result};
 }
 
-/// The words as options and positional ones. What Program_options cannot make sense of becomes a mistake and is left out.
+/// The words as options and positional ones. What Program_options cannot make sense of becomes a mistake and is left
+/// out.
 std::vector<po::option> parse_words(std::vector<std::string> words, std::vector<std::string>& mistakes) {
   namespace style = po::command_line_style;
-  constexpr int styles = style::allow_long | style::long_allow_adjacent | style::long_allow_next | style::allow_short | style::allow_dash_for_short |
-                         style::short_allow_adjacent | style::short_allow_next;
+  constexpr int styles = style::allow_long | style::long_allow_adjacent | style::long_allow_next | style::allow_short |
+                         style::allow_dash_for_short | style::short_allow_adjacent | style::short_allow_next;
   for (;;) {
     std::string culprit;
     try {
@@ -93,9 +95,11 @@ std::vector<std::string> option_names(Command command) {
 }
 
 std::string unknown_option(Command command, const std::string& word) {
-  if (!word.starts_with("--")) return fmt::format("unknown option '{}', see scanmf {} --help", word, info(command).name);
+  if (!word.starts_with("--"))
+    return fmt::format("unknown option '{}', see scanmf {} --help", word, info(command).name);
   const std::string name = word.substr(0, word.find('='));
-  const std::string nearest = nearest_name(name.substr(std::min(name.find_first_not_of('-'), name.size())), option_names(command));
+  const std::string nearest =
+      nearest_name(name.substr(std::min(name.find_first_not_of('-'), name.size())), option_names(command));
   return fmt::format("unknown option '{}', the nearest one is '--{}'", name, nearest);
 }
 
@@ -105,7 +109,8 @@ std::string trimmed(const std::string& text) {
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) - begin + 1);
 }
 
-/// A line of a configuration file up to its comment, which begins with a '#' at the beginning or after a blank: 'output = a#b.h5' has none.
+/// A line of a configuration file up to its comment, which begins with a '#' at the beginning or after a blank: 'output
+/// = a#b.h5' has none.
 std::string without_comment(const std::string& line) {
   for (std::size_t i = line.find('#'); i != std::string::npos; i = line.find('#', i + 1))
     if (i == 0 || line[i - 1] == ' ' || line[i - 1] == '\t') return line.substr(0, i);
@@ -129,9 +134,11 @@ Command parse_command(const std::string& word) {
     if (word == command.name) return command.command;
     names.emplace_back(command.name);
   }
-  if (word.starts_with('-')) throw UsageError(fmt::format("'{}' where a command is expected; the commands are: {}", word, fmt::join(names, ", ")));
-  throw UsageError(
-      fmt::format("unknown command '{}', the nearest one is '{}'; the commands are: {}", word, nearest_name(word, names), fmt::join(names, ", ")));
+  if (word.starts_with('-'))
+    throw UsageError(
+        fmt::format("'{}' where a command is expected; the commands are: {}", word, fmt::join(names, ", ")));
+  throw UsageError(fmt::format("unknown command '{}', the nearest one is '{}'; the commands are: {}", word,
+                               nearest_name(word, names), fmt::join(names, ", ")));
 }
 
 void throw_mistakes(const std::vector<std::string>& mistakes) {
@@ -148,7 +155,8 @@ CommandLine::CommandLine(Command command, const std::vector<std::string>& words)
     }
     const Option* option = find_option(std::string_view(word.string_key));
     if (option == nullptr || word.unregistered) {
-      mistakes_.push_back(unknown_option(command_, word.original_tokens.empty() ? word.string_key : word.original_tokens.front()));
+      mistakes_.push_back(
+          unknown_option(command_, word.original_tokens.empty() ? word.string_key : word.original_tokens.front()));
       unknown_option_ = true;
       continue;
     }
@@ -162,14 +170,16 @@ void CommandLine::add(const Option& option, const std::string& text, const std::
     mistakes_.push_back(fmt::format("{}option '--{}' is not one of '{}'", where, option.name, info(command_).name));
     return;
   }
-  if (origin.empty() && text.starts_with("--") && find_option(std::string_view(text).substr(2, text.find('=') - 2)) != nullptr) {
+  if (origin.empty() && text.starts_with("--") &&
+      find_option(std::string_view(text).substr(2, text.find('=') - 2)) != nullptr) {
     mistakes_.push_back(fmt::format("option '--{}' needs a value, but '{}' follows", option.name, text));
     return;
   }
   const auto previous = given_.find(option.name);
   if (previous != given_.end() && (previous->second.origin.empty() == origin.empty())) {
     const std::string& before = previous->second.origin;
-    mistakes_.push_back(fmt::format("{}option '--{}' is given twice{}", where, option.name, before.empty() ? "" : ", first in " + before));
+    mistakes_.push_back(fmt::format("{}option '--{}' is given twice{}", where, option.name,
+                                    before.empty() ? "" : ", first in " + before));
     return;
   }
   const std::string wrong = refusal(option, text);
@@ -192,7 +202,8 @@ void CommandLine::add_config(const std::string& name, const std::string& content
     const std::string key = trimmed(statement.substr(0, equals));
     const Option* option = find_option(std::string_view(key));
     if (option == nullptr || key == "config" || key == "help") {
-      mistakes_.push_back(fmt::format("{}: unknown option '{}', the nearest one is '{}'", place, key, nearest_name(key, option_names(command_))));
+      mistakes_.push_back(fmt::format("{}: unknown option '{}', the nearest one is '{}'", place, key,
+                                      nearest_name(key, option_names(command_))));
     } else {
       add(*option, trimmed(statement.substr(equals + 1)), place);
     }
@@ -202,10 +213,11 @@ void CommandLine::add_config(const std::string& name, const std::string& content
 void CommandLine::check_inputs() {
   const CommandInfo& about = info(command_);
   const auto count = static_cast<int>(inputs_.size());
-  if (count < about.fewest_inputs) mistakes_.push_back(fmt::format("an input is missing: scanmf {} {}", about.name, about.arguments));
+  if (count < about.fewest_inputs)
+    mistakes_.push_back(fmt::format("an input is missing: scanmf {} {}", about.name, about.arguments));
   if (count > about.most_inputs && !unknown_option_) {
-    mistakes_.push_back(
-        fmt::format("unexpected word '{}': scanmf {} {}", inputs_[static_cast<std::size_t>(about.most_inputs)], about.name, about.arguments));
+    mistakes_.push_back(fmt::format("unexpected word '{}': scanmf {} {}",
+                                    inputs_[static_cast<std::size_t>(about.most_inputs)], about.name, about.arguments));
   }
   if (std::any_of(inputs_.begin(), inputs_.end(), [](const std::string& input) { return input.empty(); }))
     mistakes_.emplace_back("the name of an input is empty");
@@ -222,12 +234,14 @@ void CommandLine::check_estimator_of_options() {
   const Estimator other = own == Estimator::nmf ? Estimator::minibatch_nmf : Estimator::nmf;
   for (const auto& [name, value] : given_) {
     if (!belongs_to(*find_option(std::string_view(name)), own)) {
-      mistakes_.push_back(
-          fmt::format("{}option '--{}' belongs to the estimator {}, not to {}", place(name), name, option_name(other), option_name(own)));
+      mistakes_.push_back(fmt::format("{}option '--{}' belongs to the estimator {}, not to {}", place(name), name,
+                                      option_name(other), option_name(own)));
     }
   }
   if (command_ == Command::fit && text("init") == "custom" && !is_given("init-file")) {
-    mistakes_.emplace_back("init = 'custom' needs option '--init-file FILE' with datasets /W and /H. Expected 2D array, got none instead.");
+    mistakes_.emplace_back(
+        "init = 'custom' needs option '--init-file FILE' with datasets /W and /H. Expected 2D array, got none "
+        "instead.");
   }
 }
 
@@ -245,8 +259,10 @@ void CommandLine::check_values() {
   check("max-time", "auto, none or a time (90min, 8h, D-HH:MM:SS, a plain number: minutes)",
         [&](const std::string& value) { return value == "auto" || value == "none" || is_time(value); });
   for (const char* name : {"noise", "density"})
-    check(name, "a number from 0 to 1e6", [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
-  check("gzip", "none or a level from 1 to 9", [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
+    check(name, "a number from 0 to 1e6",
+          [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
+  check("gzip", "none or a level from 1 to 9",
+        [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
 }
 
 /// Options that make sense beside others only.
@@ -260,7 +276,8 @@ void CommandLine::check_combinations() {
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
   for (const char* name : {"chunk-rows", "gzip"}) {
     if (is_given(name) && text(name) != "none" && text("kind") == "topics")
-      mistakes_.push_back(fmt::format("{}option '--{}' belongs to --kind dense, not to --kind topics", place(name), name));
+      mistakes_.push_back(
+          fmt::format("{}option '--{}' belongs to --kind dense, not to --kind topics", place(name), name));
   }
 }
 
@@ -298,7 +315,9 @@ std::optional<std::string> CommandLine::config_file() const {
 }
 
 Estimator CommandLine::estimator() const {
-  return command_ == Command::partial_fit || text("estimator") == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
+  return command_ == Command::partial_fit || text("estimator") == option_name(Estimator::minibatch_nmf)
+             ? Estimator::minibatch_nmf
+             : Estimator::nmf;
 }
 
 std::vector<std::pair<std::string, std::string>> CommandLine::given_parameters() const {

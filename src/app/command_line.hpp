@@ -10,7 +10,8 @@
 
 namespace scanmf::app {
 
-/// A command with its input files and options: what the user wrote, checked as far as that is possible without any file but --config.
+/// A command with its input files and options: what the user wrote, checked as far as that is possible without any file
+/// but --config.
 class CommandLine {
  public:
   /// Words after the command. Throws nothing: mistakes are collected. The same on every rank.

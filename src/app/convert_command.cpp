@@ -86,14 +86,17 @@ Format choose_format(const Communicator& comm, const CommandLine& line) {
 
 /// Options that say nothing of this format are a mistake. The same on every rank.
 void check_options(const CommandLine& line, Format format) {
-  const auto* const name = std::find_if(format_names.begin(), format_names.end(), [format](const auto& one) { return one.second == format; })->first;
+  const auto* const name = std::find_if(format_names.begin(), format_names.end(), [format](const auto& one) {
+                             return one.second == format;
+                           })->first;
   if (line.inputs().size() > 1 && format != Format::idx)
     throw UsageError(fmt::format("several inputs are joined for IDX files only, not for {}", name));
   for (const char* const option : {"header", "row-names", "delimiter", "decimal", "na"})
     if (line.is_given(option) && format != Format::text)
       throw UsageError(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
   if (line.is_given("feature-type") && format != Format::matrix_market)
-    throw UsageError(fmt::format("option '--feature-type' is for folders of 10x Genomics, but '{}' is {}", line.inputs().front(), name));
+    throw UsageError(fmt::format("option '--feature-type' is for folders of 10x Genomics, but '{}' is {}",
+                                 line.inputs().front(), name));
 }
 
 /// Files of a folder of 10x Genomics, which are all inputs; none for other inputs.
@@ -104,8 +107,8 @@ std::vector<std::string> files_of(const std::string& input) {
   return files;
 }
 
-Imported import_files(const CommandLine& line, Format format, const ImportOptions& options, const MatrixDescription& description,
-                      data::MatrixFileWriter& out) {
+Imported import_files(const CommandLine& line, Format format, const ImportOptions& options,
+                      const MatrixDescription& description, data::MatrixFileWriter& out) {
   const std::string& first = line.inputs().front();
   switch (format) {
     case Format::idx:
@@ -143,7 +146,8 @@ int convert(const Communicator& comm, const CommandLine& line) {
   comm.agree([&] {  // one rank is enough: reading and inflating set the pace
     if (!comm.is_root()) return;
     if (line.is_given("row-names-from")) options.row_names = formats::read_names(line.text("row-names-from"));
-    if (line.is_given("feature-names-from")) options.feature_names = formats::read_names(line.text("feature-names-from"));
+    if (line.is_given("feature-names-from"))
+      options.feature_names = formats::read_names(line.text("feature-names-from"));
     data::MatrixFileWriter out(target);
     const Imported written = import_files(line, format, options, description, out);
     out.commit();

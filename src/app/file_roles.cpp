@@ -28,13 +28,19 @@ struct FileOption {
   FileUse use;
 };
 constexpr std::array file_options = {
-    FileOption{"config", FileUse::reads},         FileOption{"init-file", FileUse::reads},          FileOption{"model", FileUse::reads},
-    FileOption{"row-names-from", FileUse::reads}, FileOption{"feature-names-from", FileUse::reads}, FileOption{"output", FileUse::replaces},
-    FileOption{"checkpoint", FileUse::removes},   FileOption{"log-json", FileUse::appends},
+    FileOption{"config", FileUse::reads},
+    FileOption{"init-file", FileUse::reads},
+    FileOption{"model", FileUse::reads},
+    FileOption{"row-names-from", FileUse::reads},
+    FileOption{"feature-names-from", FileUse::reads},
+    FileOption{"output", FileUse::replaces},
+    FileOption{"checkpoint", FileUse::removes},
+    FileOption{"log-json", FileUse::appends},
 };
 
 FileUse use_of(const FileOption& option, Command command) {
-  const bool learns = command == Command::partial_fit && option.name == std::string_view("model");  // reads it and writes it again
+  const bool learns =
+      command == Command::partial_fit && option.name == std::string_view("model");  // reads it and writes it again
   return learns ? FileUse::replaces : option.use;
 }
 
@@ -54,7 +60,8 @@ void add_files_beside(const FileRole& role, std::vector<FileRole>& roles) {
   roles.push_back({"the file that asks a run to stop", stop_file(name), FileUse::removes});
 }
 
-/// What a role's file is known by: device and number of the file where there is one, and the name that all links lead to.
+/// What a role's file is known by: device and number of the file where there is one, and the name that all links lead
+/// to.
 std::vector<std::string> identities(const std::string& path) {
   std::vector<std::string> found{io::resolved_name(path)};
   struct stat status {};
@@ -83,7 +90,8 @@ void refuse_collisions(const std::vector<FileRole>& roles) {
         const FileRole& writer = reads ? *other : role;
         const FileRole& victim = reads ? role : *other;
         const char* const verb = writer.use == FileUse::appends ? "write into" : "replace";
-        throw Error(fmt::format("{} would {} {}: they are one file; name another one", described(writer), verb, described(victim)));
+        throw Error(fmt::format("{} would {} {}: they are one file; name another one", described(writer), verb,
+                                described(victim)));
       }
       (reads ? users.reader : users.writer) = &role;
     }
@@ -104,12 +112,16 @@ void try_to_write(const FileRole& role) {
   std::error_code error;
   const fs::path path(name);
   const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (!fs::is_directory(folder, error)) throw Error(fmt::format("cannot write '{}': there is no folder '{}'", name, folder.string()));
+  if (!fs::is_directory(folder, error))
+    throw Error(fmt::format("cannot write '{}': there is no folder '{}'", name, folder.string()));
   if (::access(folder.c_str(), W_OK | X_OK) != 0)
-    throw Error(fmt::format("cannot write '{}': the folder '{}' is not writable ({})", name, folder.string(), std::strerror(errno)));
-  if (!path.has_filename() || fs::is_directory(path, error)) throw Error(fmt::format("cannot write '{}': it is a folder, not a file", name));
+    throw Error(fmt::format("cannot write '{}': the folder '{}' is not writable ({})", name, folder.string(),
+                            std::strerror(errno)));
+  if (!path.has_filename() || fs::is_directory(path, error))
+    throw Error(fmt::format("cannot write '{}': it is a folder, not a file", name));
   struct stat status {};
-  if (::lstat(name.c_str(), &status) != 0 && errno != ENOENT) io::throw_system_error(fmt::format("cannot write '{}' ({})", name, role.what), errno);
+  if (::lstat(name.c_str(), &status) != 0 && errno != ENOENT)
+    io::throw_system_error(fmt::format("cannot write '{}' ({})", name, role.what), errno);
   const std::string temporary = io::temporary_name(io::resolved_name(name));
   io::PosixFile::create_exclusive(temporary, name);
   ::unlink(temporary.c_str());
@@ -119,7 +131,8 @@ void try_to_write(const FileRole& role) {
 
 std::vector<FileRole> file_roles(const CommandLine& line) {
   std::vector<FileRole> roles;
-  for (const std::string& input : line.inputs()) roles.push_back({"the input", data::parse_input(input).file, FileUse::reads});
+  for (const std::string& input : line.inputs())
+    roles.push_back({"the input", data::parse_input(input).file, FileUse::reads});
   for (const FileOption& option : file_options) {
     const std::string_view name = option.name;
     if (!contains(find_option(name)->commands, line.command()) || line.text(option.name).empty()) continue;

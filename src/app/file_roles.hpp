@@ -22,9 +22,11 @@ struct FileRole {
 std::vector<FileRole> file_roles(const CommandLine& line);
 
 /// Collective; before anything is opened for writing. Throws AgreedError
-/// - when two roles are one file, by links or by name, which may not exist yet, and one of them does more than to read it;
+/// - when two roles are one file, by links or by name, which may not exist yet, and one of them does more than to read
+/// it;
 /// - for FIFOs, devices and sockets, which would be waited for or destroyed;
-/// - when a file cannot be written where it is to be: no folder, no permission, too long a name. So that nobody computes for hours in vain.
+/// - when a file cannot be written where it is to be: no folder, no permission, too long a name. So that nobody
+/// computes for hours in vain.
 void check_files(const Communicator& comm, const std::vector<FileRole>& roles);
 
 }  // namespace scanmf::app

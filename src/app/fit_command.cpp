@@ -21,22 +21,29 @@ namespace {
 template <Scalar T>
 std::string summary_of(const FittedModel<T>& model, const std::string& target) {
   const std::string steps = model.n_steps ? fmt::format(" ({} steps)", *model.n_steps) : "";
-  return fmt::format("{} with {} components: {} iterations{}, {}, reconstruction error {:.9g}\nmodel: {}\n", class_name(model.parameters.estimator),
-                     model.n_components, model.n_iter, steps, model.converged ? "converged" : "not converged", model.reconstruction_err, target);
+  return fmt::format("{} with {} components: {} iterations{}, {}, reconstruction error {:.9g}\nmodel: {}\n",
+                     class_name(model.parameters.estimator), model.n_components, model.n_iter, steps,
+                     model.converged ? "converged" : "not converged", model.reconstruction_err, target);
 }
 
 /// One fit, from an open log to the written model.
 class FitRun {
  public:
   FitRun(const Communicator& comm, const CommandLine& line)
-      : comm_(comm), line_(line), log_(comm, line), parameters_(line.parameters(line.estimator())), target_(line.text("output")) {}
+      : comm_(comm),
+        line_(line),
+        log_(comm, line),
+        parameters_(line.parameters(line.estimator())),
+        target_(line.text("output")) {}
 
   int run() {
     apply_threads(comm_, line_);
     provenance_ = provenance_attributes(comm_, line_.written());
-    description_ = describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    description_ =
+        describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
-    if (line_.is_given("init-file") && parameters_.init != Init::custom) log_warning("--init-file is not used: it belongs to --init custom");
+    if (line_.is_given("init-file") && parameters_.init != Init::custom)
+      log_warning("--init-file is not used: it belongs to --init custom");
     if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
     settle_random_generator(parameters_, description_.shape);
     checkpoint_ = checkpoint_options(comm_, line_);
@@ -46,8 +53,9 @@ class FitRun {
  private:
   template <Scalar T>
   int fit_as() {
-    log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(), description_.shape.rows,
-                                description_.shape.columns, description_.element_type, description_.stored, name_of(data_type_of<T>)));
+    log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),
+                                description_.shape.rows, description_.shape.columns, description_.element_type,
+                                description_.stored, name_of(data_type_of<T>)));
     std::optional<StopSignals> signals;
     if (!checkpoint_.file.empty()) signals.emplace();
     FitJob<T> job(comm_, identity_of(comm_, description_, !checkpoint_.file.empty()), parameters_, options());
@@ -73,7 +81,9 @@ class FitRun {
   template <Scalar T>
   std::unique_ptr<DataSource<T>> load(FitJob<T>& job) {
     const PhaseTimer timer(job.report().times, Phase::read);
-    return open_planned<T>(comm_, description_, parameters_, job.n_components(), MatrixUse::fit, parse_memory(line_.text("memory"))).source;
+    return open_planned<T>(comm_, description_, parameters_, job.n_components(), MatrixUse::fit,
+                           parse_memory(line_.text("memory")))
+        .source;
   }
 
   template <Scalar T>
@@ -82,9 +92,12 @@ class FitRun {
     job.warn_of_cost();
     const RunTable table = make_run_table(comm_, job.report(), {}, share, timer_.seconds());
     log_.print(table.text);
-    log_.event("stopped", {{"n_iter", model.n_iter}, {"checkpoint", job.checkpoint_file()}, {"reason", reason}, {"report", table.json}});
-    log_warning(fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on",
-                            model.n_steps.value_or(model.n_iter), reason, job.checkpoint_file()));
+    log_.event(
+        "stopped",
+        {{"n_iter", model.n_iter}, {"checkpoint", job.checkpoint_file()}, {"reason", reason}, {"report", table.json}});
+    log_warning(
+        fmt::format("stopped after iteration {} ({}); the state is in '{}': run the same command again to go on",
+                    model.n_steps.value_or(model.n_iter), reason, job.checkpoint_file()));
     return static_cast<int>(ExitStatus::stopped);
   }
 
@@ -94,7 +107,8 @@ class FitRun {
     ModelContext context = job.context();
     context.data.clear();  // by it a checkpoint is told from a model
     add_end(comm_, context.provenance);
-    write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
+    write_model(comm_, target_, header_of(model, context),
+                arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
   }
 
   template <Scalar T>
@@ -102,7 +116,10 @@ class FitRun {
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, job.report(), measure_limits(source), share_of(source), seconds);
     log_.end(table, seconds, summary_of(model, target_),
-             {{"n_iter", model.n_iter}, {"converged", model.converged}, {"reconstruction_err", model.reconstruction_err}, {"model", target_}});
+             {{"n_iter", model.n_iter},
+              {"converged", model.converged},
+              {"reconstruction_err", model.reconstruction_err},
+              {"model", target_}});
   }
 
   const Communicator& comm_;

@@ -26,7 +26,8 @@ enum Stream : std::uint64_t { stream_W, stream_H, stream_noise, stream_rows };
 /// A stream of the core's counter-based numbers: nothing depends on who computes what.
 class PlantedStream {
  public:
-  PlantedStream(std::uint32_t seed, Stream stream, std::uint64_t first = 0) : seed_(seed), stream_(stream), first_(first) {}
+  PlantedStream(std::uint32_t seed, Stream stream, std::uint64_t first = 0)
+      : seed_(seed), stream_(stream), first_(first) {}
 
   /// Uniform on (0, 1).
   double uniform(std::uint64_t index) const { return counter_uniform(seed_, stream_, first_ + index); }
@@ -62,7 +63,8 @@ Matrix<T> planted_rows(const Plan& plan, Stream stream, Range rows, Index column
   Team().for_each(rows.size(), [&](Index i) {
     const Index row = rows.begin + i;
     for (Index c = 0; c < columns; ++c)
-      factor(i, c) = static_cast<T>(random.element(static_cast<std::uint64_t>(row * columns + c), c == row % columns ? 1.0 : density));
+      factor(i, c) = static_cast<T>(
+          random.element(static_cast<std::uint64_t>(row * columns + c), c == row % columns ? 1.0 : density));
   });
   return factor;
 }
@@ -77,14 +79,16 @@ void add_noise(const Plan& plan, Index first_row, MatrixView<T> x) {
   Team().for_each(x.rows, [&](Index i) {
     const auto first = static_cast<std::uint64_t>(first_row + i) * static_cast<std::uint64_t>(x.columns);
     for (Index j = 0; j < x.columns; ++j) {
-      const double value = static_cast<double>(x(i, j)) + half_width * (2 * random.uniform(first + static_cast<std::uint64_t>(j)) - 1);
+      const double value =
+          static_cast<double>(x(i, j)) + half_width * (2 * random.uniform(first + static_cast<std::uint64_t>(j)) - 1);
       x(i, j) = static_cast<T>(std::max(0.0, value));
     }
   });
 }
 
 template <Scalar T>
-constexpr hdf5::NumberType number_type = data_type_of<T> == DataType::float32 ? hdf5::NumberType::float32 : hdf5::NumberType::float64;
+constexpr hdf5::NumberType number_type =
+    data_type_of<T> == DataType::float32 ? hdf5::NumberType::float32 : hdf5::NumberType::float64;
 
 /// H (k × n) as planted.
 template <Scalar T>
@@ -106,7 +110,8 @@ void generate_dense(const Plan& plan, data::MatrixFileWriter& out) {
   const Matrix<T> H = planted_H<T>(plan);
   out.dense("/truth/H", {plan.components, columns}, number_type<T>).write_rows(0, plan.components, H.data());
   Index step = std::clamp<Index>(block_bytes / (columns * static_cast<Index>(sizeof(T))), 1, rows);
-  if (!plan.layout.chunk.empty()) step = std::min(rows, (step + plan.layout.chunk[0] - 1) / plan.layout.chunk[0] * plan.layout.chunk[0]);
+  if (!plan.layout.chunk.empty())
+    step = std::min(rows, (step + plan.layout.chunk[0] - 1) / plan.layout.chunk[0] * plan.layout.chunk[0]);
   Matrix<T> x(step, columns);
   for (Index begin = 0; begin < rows; begin += step) {
     const Range block{begin, std::min(begin + step, rows)};
@@ -131,18 +136,21 @@ class Distribution {
     }
   }
 
-  /// The column at `u` on (0, 1) of the cumulative distribution: the search begins at the column of the largest boundary below u, so that it takes
-  /// about one step however many columns there are (Chen & Asau 1974).
+  /// The column at `u` on (0, 1) of the cumulative distribution: the search begins at the column of the largest
+  /// boundary below u, so that it takes about one step however many columns there are (Chen & Asau 1974).
   std::int32_t draw(double u) const {
     const double target = u * cumulative_.back();
-    auto column = static_cast<std::size_t>(guide_[std::min(static_cast<std::size_t>(u * static_cast<double>(guide_.size())), guide_.size() - 1)]);
+    auto column = static_cast<std::size_t>(
+        guide_[std::min(static_cast<std::size_t>(u * static_cast<double>(guide_.size())), guide_.size() - 1)]);
     while (column > 0 && cumulative_[column - 1] > target) --column;  // rounding errors of the boundaries
     while (column + 1 < cumulative_.size() && cumulative_[column] <= target) ++column;
     return static_cast<std::int32_t>(column);
   }
 
  private:
-  double boundary(std::size_t g) const { return cumulative_.back() * static_cast<double>(g) / static_cast<double>(guide_.size()); }
+  double boundary(std::size_t g) const {
+    return cumulative_.back() * static_cast<double>(g) / static_cast<double>(guide_.size());
+  }
 
   std::vector<double> cumulative_;
   std::vector<std::int32_t> guide_;
@@ -179,7 +187,8 @@ Index poisson(double mean, const PlantedStream& random, std::uint64_t& counter) 
 }
 
 /// One document: its words' columns, ascending.
-std::vector<std::int32_t> draw_row(const Plan& plan, Index row, const double* weights, const std::vector<Distribution>& topics, double mean_words) {
+std::vector<std::int32_t> draw_row(const Plan& plan, Index row, const double* weights,
+                                   const std::vector<Distribution>& topics, double mean_words) {
   const PlantedStream random(plan.seed, stream_rows, static_cast<std::uint64_t>(row) << 32U);
   std::uint64_t counter = 0;
   const Distribution mixture(std::span<const double>(weights, topics.size()));
@@ -212,7 +221,8 @@ void append_documents(const std::vector<std::vector<std::int32_t>>& documents, d
   csr.append_rows(lengths, counts.data(), columns);
 }
 
-/// X is Poisson with mean W·H, H's rows being distributions over the columns and W's rows of sum density · columns: drawn word by word.
+/// X is Poisson with mean W·H, H's rows being distributions over the columns and W's rows of sum density · columns:
+/// drawn word by word.
 template <Scalar T>
 void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
   const auto [rows, columns] = plan.shape;
@@ -222,7 +232,8 @@ void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
   Matrix<double> H = planted_H<double>(plan);
   const std::vector<Distribution> topics = distributions(H);
   out.dense("/truth/H", {plan.components, columns}, hdf5::NumberType::float64).write_rows(0, plan.components, H.data());
-  const Index step = std::clamp<Index>(block_bytes / (static_cast<Index>(12 * mean_words) + 8 * plan.components + 64), 1, rows);
+  const Index step =
+      std::clamp<Index>(block_bytes / (static_cast<Index>(12 * mean_words) + 8 * plan.components + 64), 1, rows);
   for (Index begin = 0; begin < rows; begin += step) {
     const Range block{begin, std::min(begin + step, rows)};
     Matrix<double> W = planted_rows<double>(plan, stream_W, block, plan.components, density_of_W);
@@ -271,7 +282,8 @@ int generate(const Communicator& comm, const CommandLine& line) {
       return 0;
     });
     out.commit();
-    log.print(fmt::format("X of {} x {} with {} planted components (/truth): {}\n", plan.shape.rows, plan.shape.columns, plan.components, target));
+    log.print(fmt::format("X of {} x {} with {} planted components (/truth): {}\n", plan.shape.rows, plan.shape.columns,
+                          plan.components, target));
   });
   return static_cast<int>(ExitStatus::done);
 }

@@ -33,8 +33,8 @@ std::string features_text(const Json& components) {
   for (std::size_t c = 0; c < components.size(); ++c) {
     text += fmt::format("  {:>4} ", c);
     for (const Json& feature : components[c])
-      text +=
-          fmt::format(" {} ({:.3g})", short_text(feature.contains("name") ? feature["name"] : feature["feature"]), feature["weight"].get<double>());
+      text += fmt::format(" {} ({:.3g})", short_text(feature.contains("name") ? feature["name"] : feature["feature"]),
+                          feature["weight"].get<double>());
     text += components[c].empty() ? " all zero\n" : "\n";
   }
   return text;
@@ -44,7 +44,8 @@ std::string history_text(const Json& history) {
   std::string text = "last iterations:\n";
   for (const auto& [name, values] : history.items()) {
     text += fmt::format("  {:<18}", name);
-    for (const Json& value : values) text += fmt::format(" {:>12}", value.is_null() ? "-" : fmt::format("{:.6g}", value.get<double>()));
+    for (const Json& value : values)
+      text += fmt::format(" {:>12}", value.is_null() ? "-" : fmt::format("{:.6g}", value.get<double>()));
     text += "\n";
   }
   return text;
@@ -56,8 +57,9 @@ std::string matrices_text(const Json& matrices) {
   for (const Json& matrix : matrices) {
     text += fmt::format("  {:<30}", matrix["path"].get<std::string>());
     if (matrix.contains("shape"))
-      text += fmt::format(" {} x {} {} {}{}", matrix["shape"][0].dump(), matrix["shape"][1].dump(), matrix["sparse"].get<bool>() ? "sparse" : "dense",
-                          matrix["element_type"].get<std::string>(), matrix["integers"].get<bool>() ? ", whole numbers" : "");
+      text += fmt::format(" {} x {} {} {}{}", matrix["shape"][0].dump(), matrix["shape"][1].dump(),
+                          matrix["sparse"].get<bool>() ? "sparse" : "dense", matrix["element_type"].get<std::string>(),
+                          matrix["integers"].get<bool>() ? ", whole numbers" : "");
     if (matrix.contains("writer")) text += fmt::format(" ({})", matrix["writer"].get<std::string>());
     if (matrix.contains("hindrance")) text += fmt::format(" NOT READABLE: {}", matrix["hindrance"].get<std::string>());
     text += "\n";
@@ -97,7 +99,8 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   const Json description = describe_file(comm, input, input_options(line));
   comm.agree([&] {
     if (comm.is_root())
-      print_result(line.flag("json") ? description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n" : readable(description));
+      print_result(line.flag("json") ? description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
+                                     : readable(description));
   });
   return static_cast<int>(ExitStatus::done);
 }

@@ -27,7 +27,8 @@ Json json_of(const Attributes& attributes) {
 }
 
 Json first_of(const std::vector<std::string>& names) {
-  return std::vector<std::string>(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown_names)));
+  return std::vector<std::string>(names.begin(),
+                                  names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown_names)));
 }
 
 Json json_of(const ListedMatrix& matrix) {
@@ -52,7 +53,8 @@ Json json_of(const std::vector<ListedMatrix>& matrices) {
 
 Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& matrices) {
   const char* formats[] = {"dense", "csr", "csc", "npy"};
-  const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.columns.empty() ? x.shape.columns : x.columns_in_file);
+  const double elements =
+      static_cast<double>(x.shape.rows) * static_cast<double>(x.columns.empty() ? x.shape.columns : x.columns_in_file);
   Json result = {{"kind", "data"}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
   result["shape"] = {x.shape.rows, x.shape.columns};
   result["transposed"] = x.transposed;
@@ -71,7 +73,8 @@ Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& 
 Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& names) {
   Json result = Json::array();
   const Index features = Ht.rows();
-  const auto shown = static_cast<std::ptrdiff_t>(std::min<std::size_t>(shown_features, static_cast<std::size_t>(features)));
+  const auto shown =
+      static_cast<std::ptrdiff_t>(std::min<std::size_t>(shown_features, static_cast<std::size_t>(features)));
   std::vector<Index> order(static_cast<std::size_t>(features));
   for (Index c = 0; c < Ht.columns(); ++c) {
     std::iota(order.begin(), order.end(), Index{0});

@@ -18,7 +18,8 @@ constexpr Index piece_bytes = Index{1} << 26;  // of W and W*H at a time
 
 /// Each rank reads, multiplies and writes its rows piece by piece; neither W nor the product is ever held.
 template <Scalar T>
-int inverse_transform_as(const Communicator& comm, const CommandLine& line, const ModelHeader& header, const MatrixDescription& w) {
+int inverse_transform_as(const Communicator& comm, const CommandLine& line, const ModelHeader& header,
+                         const MatrixDescription& w) {
   const std::string target = line.text("output");
   const Matrix<T> Ht = read_model_Ht<T>(comm, line.text("model"));
   const Index rows = w.shape.rows;
@@ -29,7 +30,8 @@ int inverse_transform_as(const Communicator& comm, const CommandLine& line, cons
     if (own.empty()) return;
     const data::RowReader<T> reader(w);
     const Index k = Ht.columns();
-    const Index step = std::min(own.size(), reader.rows_at_a_time(piece_bytes / ((Ht.rows() + k) * static_cast<Index>(sizeof(T)))));
+    const Index step =
+        std::min(own.size(), reader.rows_at_a_time(piece_bytes / ((Ht.rows() + k) * static_cast<Index>(sizeof(T)))));
     Matrix<T> W(step, k);
     Matrix<T> x(step, Ht.rows());
     for (Index begin = own.begin; begin < own.end; begin += step) {
@@ -55,10 +57,14 @@ int inverse_transform(const Communicator& comm, const CommandLine& line) {
   const MatrixDescription w = describe_matrix(comm, line.inputs().front(), estimator, {.preferred = {"W"}});
   check_output(comm, line.text("output"), {w.file, model});
   comm.agree([&] {
-    if (w.format != FileFormat::dense) throw Error(fmt::format("{}:{} is sparse; inverse-transform takes a dense W", w.file, w.path));
-    if (w.transposed) throw Error(fmt::format("{}:{} holds the transpose of W (MATLAB, Octave); inverse-transform takes W by rows", w.file, w.path));
+    if (w.format != FileFormat::dense)
+      throw Error(fmt::format("{}:{} is sparse; inverse-transform takes a dense W", w.file, w.path));
+    if (w.transposed)
+      throw Error(fmt::format("{}:{} holds the transpose of W (MATLAB, Octave); inverse-transform takes W by rows",
+                              w.file, w.path));
     if (w.shape.columns == header.n_components) return;
-    throw Error(fmt::format("{}:{} has {} columns, but the model has {} components", w.file, w.path, w.shape.columns, header.n_components));
+    throw Error(fmt::format("{}:{} has {} columns, but the model has {} components", w.file, w.path, w.shape.columns,
+                            header.n_components));
   });
   const DataType type = choose_dtype(line, header.dtype);
   const int status = with_scalar(type, [&]<Scalar T>() { return inverse_transform_as<T>(comm, line, header, w); });

@@ -90,7 +90,8 @@ void print_error(const std::string& message, ExitStatus status) {
   print_message(all);
 }
 
-/// Ends a failure that this rank alone may know of. Several ranks often fail at once: the lowest one speaks and ends the others.
+/// Ends a failure that this rank alone may know of. Several ranks often fail at once: the lowest one speaks and ends
+/// the others.
 int end_alone(const Communicator& comm, const std::string& message, ExitStatus status) {
   if (comm.size() > 1) usleep(static_cast<useconds_t>(100000 * std::min(comm.rank(), 20)));
   print_error(message, status);
@@ -115,13 +116,15 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
     return end_alone(comm, error.what(), error.status());
   } catch (const std::bad_alloc&) {
     return end_alone(comm,
-                     fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components; a file that states sizes far beyond its "
+                     fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components; a file that "
+                                 "states sizes far beyond its "
                                  "own (scanmf inspect shows them) is damaged",
                                  comm.rank()),
                      ExitStatus::failed);
   } catch (const std::length_error&) {  // what the standard library says of a vector longer than all memory
     return end_alone(comm,
-                     fmt::format("more memory than there can be is asked for on rank {}: a file states sizes that it cannot have (scanmf inspect "
+                     fmt::format("more memory than there can be is asked for on rank {}: a file states sizes that it "
+                                 "cannot have (scanmf inspect "
                                  "shows them), or k is too large",
                                  comm.rank()),
                      ExitStatus::failed);

@@ -21,11 +21,13 @@ bool same_value(const std::string& parameter, const Parameters& given, const Par
 
 }  // namespace
 
-Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header, const std::set<std::string>& may_change) {
+Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header,
+                               const std::set<std::string>& may_change) {
   Parameters result = parameters_from(line.text("model"), header);
   std::vector<std::string> mistakes;
   if (line.is_given("estimator") && line.text("estimator") != header.estimator) {
-    mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}", line.text("estimator"), header.estimator));
+    mistakes.push_back(fmt::format("option '--estimator {}' differs from the model, which is of {}",
+                                   line.text("estimator"), header.estimator));
   }
   for (const auto& [name, text] : line.given_parameters()) {
     Parameters given = result;
@@ -40,7 +42,8 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
     if (may_change.contains(name)) {
       result = given;
     } else if (wrong.empty() && !same_value(name, given, result, header.n_components)) {
-      mistakes.push_back(fmt::format("{} = {} differs from the model's {}; leave the option out, or fit a new model", name, text, result.get(name)));
+      mistakes.push_back(fmt::format("{} = {} differs from the model's {}; leave the option out, or fit a new model",
+                                     name, text, result.get(name)));
     }
   }
   throw_mistakes(mistakes);
@@ -49,7 +52,8 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
 
 void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator) {
   if (x.shape.columns != header.n_features_in)
-    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator, header.n_features_in));
+    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator,
+                            header.n_features_in));
   const std::vector<std::string>& of_x = x.feature_names;
   const std::vector<std::string>& of_model = header.feature_names;
   if (of_x.empty() && !of_model.empty())
@@ -59,8 +63,10 @@ void check_features(const MatrixDescription& x, const ModelHeader& header, const
   if (of_x.size() != of_model.size()) return;
   for (std::size_t j = 0; j < of_x.size(); ++j) {
     if (of_x[j] == of_model[j]) continue;
-    throw Error(fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the model it is '{}'", j,
-                            of_x[j], of_model[j]));
+    throw Error(
+        fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the "
+                    "model it is '{}'",
+                    j, of_x[j], of_model[j]));
   }
 }
 

@@ -9,12 +9,13 @@
 
 namespace scanmf::app {
 
-/// The parameters of the model that --model names, with those that are given again and `may_change`. Throws UsageError naming both values of each
-/// other one that differs.
-Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header, const std::set<std::string>& may_change);
+/// The parameters of the model that --model names, with those that are given again and `may_change`. Throws UsageError
+/// naming both values of each other one that differs.
+Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header,
+                               const std::set<std::string>& may_change);
 
-/// Throws Error when X has another number of features than the model, or other names of them (the first difference is named). Warns when only one of
-/// them has names.
+/// Throws Error when X has another number of features than the model, or other names of them (the first difference is
+/// named). Warns when only one of them has names.
 void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator);
 
 }  // namespace scanmf::app

@@ -26,13 +26,17 @@ struct CommandOption {
 
 constexpr CommandInfo commands[] = {
     {Command::fit, "fit", "X [options]", "learn W and H, write a model", 1, 1},
-    {Command::partial_fit, "partial-fit", "X --model M [options]", "one mini-batch step on a chunk of rows; creates M when it does not exist", 1, 1},
+    {Command::partial_fit, "partial-fit", "X --model M [options]",
+     "one mini-batch step on a chunk of rows; creates M when it does not exist", 1, 1},
     {Command::transform, "transform", "X --model M -o OUT [options]", "W of new rows, H fixed", 1, 1},
     {Command::inverse_transform, "inverse-transform", "W --model M -o OUT [options]", "the matrix W*H", 1, 1},
-    {Command::inspect, "inspect", "FILE [--json]", "what a data file or a model holds, and the top features of each component", 1, 1},
+    {Command::inspect, "inspect", "FILE [--json]",
+     "what a data file or a model holds, and the top features of each component", 1, 1},
     {Command::convert, "convert", "IN [IN ...] -o OUT.h5 [options]",
-     "delimited text, .npy, .npz, Matrix Market, 10x folders, IDX images to HDF5; CSC to CSR, transposed", 1, any_number},
-    {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0, 0},
+     "delimited text, .npy, .npz, Matrix Market, 10x folders, IDX images to HDF5; CSC to CSR, transposed", 1,
+     any_number},
+    {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0,
+     0},
 };
 
 constexpr Commands learning = Command::fit | Command::partial_fit;
@@ -47,14 +51,18 @@ constexpr CommandOption command_options[] = {
     {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
     {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
-    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate, "where the result goes; an existing file is replaced when all is done"},
+    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate,
+     "where the result goes; an existing file is replaced when all is done"},
     {"save-w", 0, "true|false", "true", "true", only(Command::fit), "keep W in the model"},
-    {"checkpoint", 0, "FILE", nullptr, "", only(Command::fit), "keep the state of the run here, to go on from after an interruption"},
+    {"checkpoint", 0, "FILE", nullptr, "", only(Command::fit),
+     "keep the state of the run here, to go on from after an interruption"},
     {"checkpoint-every", 0, "TIME|COUNT", nullptr, "15min", only(Command::fit),
      "how often: 30s, 15min, 2h, 0:30 (MM:SS), or a number of iterations (mini-batches)"},
-    {"resume", 0, "auto|never|require", nullptr, "auto", only(Command::fit), "go on from the checkpoint: if there is one, never, or it is an error"},
+    {"resume", 0, "auto|never|require", nullptr, "auto", only(Command::fit),
+     "go on from the checkpoint: if there is one, never, or it is an error"},
     {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, "auto", only(Command::fit),
-     "stop in time, with a checkpoint (status 75): 90min, 8h, or as Slurm writes it, a plain number being minutes; auto: as Slurm says"},
+     "stop in time, with a checkpoint (status 75): 90min, 8h, or as Slurm writes it, a plain number being minutes; "
+     "auto: as Slurm says"},
     {"transpose", 0, "auto|true|false", "true", "auto", solving | Command::inspect | Command::convert,
      "X is the transpose of what the file holds; auto: for files that say so (MATLAB, Octave, loom; 10x folders)"},
     {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert,
@@ -64,26 +72,36 @@ constexpr CommandOption command_options[] = {
     {"format", 0, "auto|idx|npy|npz|matrix-market|text|hdf5", nullptr, "auto", only(Command::convert),
      "of the input files; auto: by their beginning"},
     {"header", 0, "auto|yes|no", nullptr, "auto", only(Command::convert), "of text: the first line names the columns"},
-    {"row-names", 0, "auto|yes|no", nullptr, "auto", only(Command::convert), "of text: the first field of each line names the row"},
-    {"delimiter", 0, "C|tab|space|auto", nullptr, "auto", only(Command::convert), "of text: what ends a field; space: any blanks"},
+    {"row-names", 0, "auto|yes|no", nullptr, "auto", only(Command::convert),
+     "of text: the first field of each line names the row"},
+    {"delimiter", 0, "C|tab|space|auto", nullptr, "auto", only(Command::convert),
+     "of text: what ends a field; space: any blanks"},
     {"decimal", 0, "auto|.|,", nullptr, "auto", only(Command::convert), "of text: the decimal mark"},
     {"na", 0, "STRING[,STRING...]", nullptr, "", only(Command::convert),
      "of text: fields that mean a missing value, beside empty ones, NA, NaN, NULL and the like"},
-    {"allow-missing", 0, "true|false", "true", "false", only(Command::convert), "missing values are written as NaN, not refused"},
+    {"allow-missing", 0, "true|false", "true", "false", only(Command::convert),
+     "missing values are written as NaN, not refused"},
     {"feature-names-from", 0, "FILE", nullptr, "", only(Command::convert), "names of the columns of X, one a line"},
     {"row-names-from", 0, "FILE", nullptr, "", only(Command::convert), "names of the rows of X, one a line"},
     {"n-samples", 0, "N", nullptr, "1000", only(Command::generate), "rows of X"},
     {"n-features", 0, "N", nullptr, "100", only(Command::generate), "columns of X"},
-    {"kind", 0, "dense|topics", nullptr, "dense", only(Command::generate), "dense: W*H and noise; topics: sparse counts, Poisson with mean W*H"},
-    {"noise", 0, "NUMBER", nullptr, "0.01", only(Command::generate), "of dense X: standard deviation over the mean of W*H"},
-    {"density", 0, "NUMBER", nullptr, "0.01", only(Command::generate), "of topics: expected sum of a row over the number of columns"},
-    {"chunk-rows", 0, "N|none", nullptr, "none", only(Command::generate), "rows of a chunk of dense X; none: contiguous"},
+    {"kind", 0, "dense|topics", nullptr, "dense", only(Command::generate),
+     "dense: W*H and noise; topics: sparse counts, Poisson with mean W*H"},
+    {"noise", 0, "NUMBER", nullptr, "0.01", only(Command::generate),
+     "of dense X: standard deviation over the mean of W*H"},
+    {"density", 0, "NUMBER", nullptr, "0.01", only(Command::generate),
+     "of topics: expected sum of a row over the number of columns"},
+    {"chunk-rows", 0, "N|none", nullptr, "none", only(Command::generate),
+     "rows of a chunk of dense X; none: contiguous"},
     {"gzip", 0, "N|none", nullptr, "none", only(Command::generate), "compress chunks, level 1 to 9"},
-    {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate, "lines 'option = value'; the command line wins"},
+    {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate,
+     "lines 'option = value'; the command line wins"},
     {"memory", 0, "auto|none|SIZE", nullptr, "auto", solving | Command::convert,
      "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free (convert: 1G)"},
-    {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate, "threads a rank; auto: the cores that this rank may use"},
-    {"progress", 0, "auto|on|off", nullptr, "auto", solving, "a line in place on a terminal, else a line every few seconds"},
+    {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate,
+     "threads a rank; auto: the cores that this rank may use"},
+    {"progress", 0, "auto|on|off", nullptr, "auto", solving,
+     "a line in place on a terminal, else a line every few seconds"},
     {"quiet", 0, "true|false", "true", "false", everywhere, "warnings and errors only"},
     {"log-json", 0, "FILE", nullptr, "", solving, "one JSON object a line: start, iterations, warnings, end"},
     {"json", 0, "true|false", "true", "false", only(Command::inspect), "print JSON"},
@@ -98,14 +116,18 @@ Commands commands_of(const ParameterInfo& parameter) {
 }
 
 /// Parameters stand in the help before the option of this name.
-std::string_view place_of(const ParameterInfo& parameter) { return parameter.name == "verbose" ? "quiet" : "init-file"; }
+std::string_view place_of(const ParameterInfo& parameter) {
+  return parameter.name == "verbose" ? "quiet" : "init-file";
+}
 
 std::vector<Option> make_options() {
   std::vector<Option> options;
   for (const CommandOption& o : command_options) {
     for (const ParameterInfo& p : parameter_table())
-      if (place_of(p) == o.name) options.push_back({p.option, p.letter, p.values, p.bare, &p, text_of(p.fallback), commands_of(p), p.help});
-    options.push_back({o.name, o.letter, o.values, o.bare != nullptr ? o.bare : "", nullptr, o.fallback, o.commands, o.help});
+      if (place_of(p) == o.name)
+        options.push_back({p.option, p.letter, p.values, p.bare, &p, text_of(p.fallback), commands_of(p), p.help});
+    options.push_back(
+        {o.name, o.letter, o.values, o.bare != nullptr ? o.bare : "", nullptr, o.fallback, o.commands, o.help});
   }
   return options;
 }
@@ -139,12 +161,14 @@ const char* restriction(const Option& option) {
 std::string option_help(const Option& option) {
   constexpr std::size_t help_column = 34;
   const bool flag = option.values == "true|false" && option.fallback == "false";
-  std::string left = option.letter != 0 ? fmt::format("  -{}, --{}", option.letter, option.name) : fmt::format("      --{}", option.name);
+  std::string left = option.letter != 0 ? fmt::format("  -{}, --{}", option.letter, option.name)
+                                        : fmt::format("      --{}", option.name);
   if (!flag) left += fmt::format(" {}", option.values);
   std::string right = option.help;
   right += restriction(option);
   if (!flag && !option.fallback.empty()) right += fmt::format(" [{}]", option.fallback);
-  left += left.size() + 2 > help_column ? "\n" + std::string(help_column, ' ') : std::string(help_column - left.size(), ' ');
+  left += left.size() + 2 > help_column ? "\n" + std::string(help_column, ' ')
+                                        : std::string(help_column - left.size(), ' ');
   return left + wrapped(right, help_column, 118) + "\n";
 }
 
@@ -153,7 +177,8 @@ std::string option_help(const Option& option) {
 std::span<const CommandInfo> command_table() { return commands; }
 
 const CommandInfo& info(Command command) {
-  return *std::find_if(std::begin(commands), std::end(commands), [command](const CommandInfo& c) { return c.command == command; });
+  return *std::find_if(std::begin(commands), std::end(commands),
+                       [command](const CommandInfo& c) { return c.command == command; });
 }
 
 std::span<const Option> option_table() {
@@ -169,11 +194,14 @@ const Option* find_option(std::string_view name) {
 
 const Option* find_option(char letter) {
   const std::span<const Option> options = option_table();
-  const auto found = std::find_if(options.begin(), options.end(), [letter](const Option& o) { return letter == o.letter; });
+  const auto found =
+      std::find_if(options.begin(), options.end(), [letter](const Option& o) { return letter == o.letter; });
   return letter == 0 || found == options.end() ? nullptr : &*found;
 }
 
-bool belongs_to(const Option& option, Estimator estimator) { return option.parameter == nullptr || option.parameter->belongs_to(estimator); }
+bool belongs_to(const Option& option, Estimator estimator) {
+  return option.parameter == nullptr || option.parameter->belongs_to(estimator);
+}
 
 std::string refusal(const Option& option, const std::string& text) {
   if (option.parameter != nullptr) return "";
@@ -182,29 +210,35 @@ std::string refusal(const Option& option, const std::string& text) {
     const std::size_t end = std::min(values.find('|', begin), values.size());
     const std::string value = values.substr(begin, end - begin);
     const std::optional<Index> number = parse_index(text);
-    if (value == "N" ? number && *number >= 1 : value[0] >= 'A' && value[0] <= 'Z' ? !text.empty() : text == value) return "";
+    if (value == "N" ? number && *number >= 1 : value[0] >= 'A' && value[0] <= 'Z' ? !text.empty() : text == value)
+      return "";
     begin = end + 1;
   }
   const bool has_number = values == "N" || values.starts_with("N|");
-  return fmt::format("option '--{}' takes {}{}, not '{}'", option.name, values, has_number ? " (N: an integer >= 1)" : "", text);
+  return fmt::format("option '--{}' takes {}{}, not '{}'", option.name, values,
+                     has_number ? " (N: an integer >= 1)" : "", text);
 }
 
 std::string general_help() {
-  std::string text = "scanmf factors a non-negative matrix X (rows = samples) as X = W*H, on any number of MPI ranks.\n\n";
+  std::string text =
+      "scanmf factors a non-negative matrix X (rows = samples) as X = W*H, on any number of MPI ranks.\n\n";
   for (const CommandInfo& command : commands) {
     const std::string usage = fmt::format("  scanmf {} {}", command.name, command.arguments);
     text += fmt::format("{:<56}  {}\n", usage, command.summary);
   }
   text += "  scanmf COMMAND --help                                   the options of a command\n";
   text += "  scanmf --version\n\nWith P ranks: mpirun -n P scanmf COMMAND ...\n";
-  text += "X is FILE or FILE:/path/in/file: an HDF5 file with a 2-D dataset, or a sparse matrix as in AnnData or 10x Genomics files.\n";
+  text +=
+      "X is FILE or FILE:/path/in/file: an HDF5 file with a 2-D dataset, or a sparse matrix as in AnnData or 10x "
+      "Genomics files.\n";
   text += "Exit status: 0 done, 1 failed, 2 wrong usage, 75 stopped early with a checkpoint.\n";
   return text;
 }
 
 std::string command_help(Command command) {
   const CommandInfo& about = info(command);
-  std::string text = fmt::format("scanmf {} {}\n\n{}\n\nOptions [defaults]:\n", about.name, about.arguments, about.summary);
+  std::string text =
+      fmt::format("scanmf {} {}\n\n{}\n\nOptions [defaults]:\n", about.name, about.arguments, about.summary);
   for (const Option& option : option_table()) {
     if (contains(option.commands, command)) text += option_help(option);
   }

@@ -12,7 +12,9 @@ enum class Command : unsigned { fit, partial_fit, transform, inverse_transform, 
 
 /// A set of commands, one bit each.
 using Commands = unsigned;
-constexpr Commands operator|(Command a, Command b) { return 1U << static_cast<unsigned>(a) | 1U << static_cast<unsigned>(b); }
+constexpr Commands operator|(Command a, Command b) {
+  return 1U << static_cast<unsigned>(a) | 1U << static_cast<unsigned>(b);
+}
 constexpr Commands operator|(Commands a, Command b) { return a | 1U << static_cast<unsigned>(b); }
 constexpr Commands only(Command a) { return 1U << static_cast<unsigned>(a); }
 constexpr bool contains(Commands commands, Command command) { return (commands & only(command)) != 0; }
@@ -28,14 +30,15 @@ struct CommandInfo {
 std::span<const CommandInfo> command_table();
 const CommandInfo& info(Command command);
 
-/// One option of the command line and of --config files: a parameter of the estimators as it is declared (parameter_table()), or an option of
-/// commands, declared in option_table.cpp.
+/// One option of the command line and of --config files: a parameter of the estimators as it is declared
+/// (parameter_table()), or an option of commands, declared in option_table.cpp.
 struct Option {
-  std::string name;    // without "--"
-  char letter;         // short form, 0: none
-  std::string values;  // what it takes, for the help and for checking: alternatives separated by '|'. Lower case: that very word; N: an integer
-                       // >= 1; anything else in upper case: any text
-  std::string bare;    // what it means without a value; empty: it needs one
+  std::string name;  // without "--"
+  char letter;       // short form, 0: none
+  // What it takes, for the help and for checking: alternatives separated by '|'. Lower case: that very word; N: an
+  // integer >= 1; anything else in upper case: any text.
+  std::string values;
+  std::string bare;                // what it means without a value; empty: it needs one
   const ParameterInfo* parameter;  // that it sets, which then checks the value; nullptr: none
   std::string fallback;            // default; "" when there is none
   Commands commands;

@@ -16,10 +16,12 @@
 namespace scanmf::app {
 namespace {
 
-/// One step of mini-batch learning on a chunk: the model is made, or read, updated and written again, whole or not at all.
+/// One step of mini-batch learning on a chunk: the model is made, or read, updated and written again, whole or not at
+/// all.
 class PartialFitRun {
  public:
-  PartialFitRun(const Communicator& comm, const CommandLine& line) : comm_(comm), line_(line), log_(comm, line), target_(line.text("model")) {}
+  PartialFitRun(const Communicator& comm, const CommandLine& line)
+      : comm_(comm), line_(line), log_(comm, line), target_(line.text("model")) {}
 
   int run() {
     if (target_.empty()) throw UsageError("partial-fit needs --model FILE, the model to create or to update");
@@ -33,7 +35,10 @@ class PartialFitRun {
     if (comm_.is_root()) exists = std::filesystem::exists(target_, error) ? 1 : 0;
     comm_.broadcast(std::span<Index>(&exists, 1));
     if (exists != 0) read_header();
-    comm_.agree([&] { parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf); });
+    comm_.agree([&] {
+      parameters_ =
+          header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
+    });
     if (!header_ && parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
     if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
@@ -44,7 +49,8 @@ class PartialFitRun {
   }
 
  private:
-  /// Keeps other runs away from the model from before it is read until it is written: their steps would be lost, or this one.
+  /// Keeps other runs away from the model from before it is read until it is written: their steps would be lost, or
+  /// this one.
   void lock_model() {
     comm_.agree([&] {
       if (!comm_.is_root()) return;
@@ -64,7 +70,8 @@ class PartialFitRun {
     seed_ = header_ ? parameters_.random_state.value_or(0) : choose_seed(comm_, parameters_);
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", seed_}});
     const std::string init_file = line_.text("init-file");
-    n_components_ = header_ ? header_->n_components : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
+    n_components_ = header_ ? header_->n_components
+                            : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
     Attributes provenance = provenance_attributes(comm_, line_.written());
     const auto source = load<T>();
     FittedModel<T> model = begin<T>(*source, init_file);
@@ -111,11 +118,13 @@ class PartialFitRun {
   template <Scalar T>
   void finish(const FittedModel<T>& model, const Share& share) {
     const double seconds = timer_.seconds();
-    const RunTable table = make_run_table(comm_, report_, {}, share, seconds);  // to measure the machine would take longer than many a step
-    log_.end(table, seconds,
-             fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n", class_name(Estimator::minibatch_nmf), model.n_components,
-                         *model.n_steps, model.n_samples, target_),
-             {{"n_steps", *model.n_steps}, {"n_samples", model.n_samples}, {"model", target_}});
+    const RunTable table = make_run_table(comm_, report_, {}, share,
+                                          seconds);  // to measure the machine would take longer than many a step
+    log_.end(
+        table, seconds,
+        fmt::format("{} of {} components after {} steps, {} rows in all\nmodel: {}\n",
+                    class_name(Estimator::minibatch_nmf), model.n_components, *model.n_steps, model.n_samples, target_),
+        {{"n_steps", *model.n_steps}, {"n_samples", model.n_samples}, {"model", target_}});
   }
 
   const Communicator& comm_;

@@ -31,7 +31,8 @@ std::string message_line(LogLevel level, std::string_view text) {
   return fmt::format("scanmf: {}{}\n", kind, printable(text));
 }
 
-/// Throws Error unless `name` is a log of this program, which is continued, or empty, or not there. True when its last line is complete.
+/// Throws Error unless `name` is a log of this program, which is continued, or empty, or not there. True when its last
+/// line is complete.
 bool check_log(const std::string& name) {
   std::error_code error;
   if (!std::filesystem::exists(name, error)) return true;
@@ -42,13 +43,16 @@ bool check_log(const std::string& name) {
   std::string beginning(static_cast<std::size_t>(std::min<Index>(bytes, first.size())), '\0');
   file.read(0, std::as_writable_bytes(std::span(beginning)));
   if (beginning != first)
-    throw Error(fmt::format("'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
+    throw Error(fmt::format(
+        "'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
   char last = 0;
   file.read(bytes - 1, std::as_writable_bytes(std::span(&last, 1)));
   return last == '\n';
 }
 
-bool has_option(const CommandLine& line, const char* name) { return contains(find_option(std::string_view(name))->commands, line.command()); }
+bool has_option(const CommandLine& line, const char* name) {
+  return contains(find_option(std::string_view(name))->commands, line.command());
+}
 
 }  // namespace
 
@@ -97,13 +101,16 @@ void RunLog::progress(const Progress& now) {
   if (!shows_progress_) return;
   const double time = timer_.seconds();
   const bool last = now.iteration >= now.max_iteration;
-  if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) && !(every_time_ && !in_place_) && !last) return;
+  if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) &&
+      !(every_time_ && !in_place_) && !last)
+    return;
   last_shown_ = time;
   const double mean = seconds_of_all_ / static_cast<double>(iterations_);
   std::string line = fmt::format("iteration {}/{}", now.iteration, now.max_iteration);
   if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
   line += fmt::format("  {:.3g} s/iteration", mean);
-  if (!last) line += fmt::format("  at most {} left", duration(mean * static_cast<double>(now.max_iteration - now.iteration)));
+  if (!last)
+    line += fmt::format("  at most {} left", duration(mean * static_cast<double>(now.max_iteration - now.iteration)));
   show(line);
 }
 
@@ -126,14 +133,20 @@ void RunLog::event(const char* name, nlohmann::json fields) {
   if (!json_.is_open()) return;
   nlohmann::ordered_json line = {{"event", name}, {"seconds", timer_.seconds()}};
   for (const auto& [key, value] : fields.items()) line[key] = value;
-  json_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n' << std::flush;  // names may be no UTF-8
+  json_ << line.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n'
+        << std::flush;  // names may be no UTF-8
   if (json_) return;
   json_.close();
   log_warning(fmt::format("writing '{}' failed, it is not continued", json_name_));
 }
 
-void RunLog::start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type, nlohmann::json more) {
-  more.update({{"command", line.written()}, {"rows", x.shape.rows}, {"columns", x.shape.columns}, {"dtype", name_of(type)}, {"ranks", comm.size()}});
+void RunLog::start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type,
+                   nlohmann::json more) {
+  more.update({{"command", line.written()},
+               {"rows", x.shape.rows},
+               {"columns", x.shape.columns},
+               {"dtype", name_of(type)},
+               {"ranks", comm.size()}});
   event("start", std::move(more));
 }
 

@@ -15,8 +15,9 @@
 
 namespace scanmf::app {
 
-/// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks; while the object lives it is
-/// the sink of log(). With --quiet only warnings and errors are shown, with --verbose details too.
+/// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks;
+/// while the object lives it is the sink of log(). With --quiet only warnings and errors are shown, with --verbose
+/// details too.
 class RunLog {
  public:
   /// Collective. Opens the --log-json file where the command has one. Throws AgreedError when that fails.
@@ -25,16 +26,19 @@ class RunLog {
   RunLog(const RunLog&) = delete;
   RunLog& operator=(const RunLog&) = delete;
 
-  /// Shows the progress: in place on a terminal, else a line every few seconds (every time with --progress on or --verbose).
+  /// Shows the progress: in place on a terminal, else a line every few seconds (every time with --progress on or
+  /// --verbose).
   void progress(const Progress& now);
   /// The line in place is done with.
   void end_progress();
 
-  /// One line of the --log-json file: {"event": …, "seconds": since the start, and the rest}. NaN and infinite numbers become null.
+  /// One line of the --log-json file: {"event": …, "seconds": since the start, and the rest}. NaN and infinite numbers
+  /// become null.
   void event(const char* name, nlohmann::json fields);
 
   /// The event "start" of a command that computes on X; `more`: fields of this command.
-  void start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type, nlohmann::json more = {});
+  void start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type,
+             nlohmann::json more = {});
   /// The table and the summary of a run that is done, and the event "end" with `more`, run_seconds and the report.
   void end(const RunTable& table, double seconds, const std::string& summary, nlohmann::json more);
 

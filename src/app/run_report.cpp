@@ -32,8 +32,8 @@ double best_seconds(const Communicator& comm, int times, Work&& work) {
   return best;
 }
 
-/// Operations a second of all ranks' matrix products: the better of the BLAS library and of the program's own kernel on a tile that stays in the
-/// cache.
+/// Operations a second of all ranks' matrix products: the better of the BLAS library and of the program's own kernel on
+/// a tile that stays in the cache.
 template <Scalar T>
 double measure_products(const Communicator& comm) {
   constexpr Index side = 384;
@@ -57,10 +57,12 @@ double measure_products(const Communicator& comm) {
     });
   });
   const auto products = [&](Index terms) { return comm.sum(2.0 * static_cast<double>(terms)); };
-  return std::max(products(rows * side * side) / library, products(tile_rows * side * components * repetitions * thread_count()) / own);
+  return std::max(products(rows * side * side) / library,
+                  products(tile_rows * side * components * repetitions * thread_count()) / own);
 }
 
-/// Reads `bytes` bytes with all threads; the sum keeps a compiler from leaving that out. Integers: adding numbers would be slower than reading them.
+/// Reads `bytes` bytes with all threads; the sum keeps a compiler from leaving that out. Integers: adding numbers would
+/// be slower than reading them.
 std::uint64_t read_bytes(const void* memory, Index bytes) {
   constexpr Index word = sizeof(std::uint64_t);
   const auto* from = static_cast<const char*>(memory);
@@ -120,7 +122,8 @@ Spread spread_over_ranks(const Communicator& comm, double value) {
   const std::vector<double> all = comm.allgather(value);
   double sum = 0;
   for (const double one : all) sum += one;
-  return {*std::min_element(all.begin(), all.end()), sum / static_cast<double>(all.size()), *std::max_element(all.begin(), all.end())};
+  return {*std::min_element(all.begin(), all.end()), sum / static_cast<double>(all.size()),
+          *std::max_element(all.begin(), all.end())};
 }
 
 std::string bytes_text(double bytes) {
@@ -138,24 +141,25 @@ void add_shares(const Communicator& comm, const Share& share, RunTable& table) {
   const Spread spread = spread_over_ranks(comm, static_cast<double>(share.elements));
   const char* const what = share.kind == StorageKind::csr ? "non-zeros" : "elements of X";
   const double excess = spread.mean > 0 ? 100 * (spread.most / spread.mean - 1) : 0;
-  table.text += fmt::format("{:<16}{:>10.4g}{:>10.4g}{:>10.4g}  of a rank, the most {:.1f} % above the mean\n", what, spread.least, spread.mean,
-                            spread.most, excess);
+  table.text += fmt::format("{:<16}{:>10.4g}{:>10.4g}{:>10.4g}  of a rank, the most {:.1f} % above the mean\n", what,
+                            spread.least, spread.mean, spread.most, excess);
   table.json["elements"] = {{"least", spread.least}, {"mean", spread.mean}, {"most", spread.most}};
 }
 
-/// Collectives of the passes, beside the time that they would take without waiting: a ring moves (P − 1)/P of an array (an all-reduce twice that), in
-/// no fewer than log2 P messages.
+/// Collectives of the passes, beside the time that they would take without waiting: a ring moves (P − 1)/P of an array
+/// (an all-reduce twice that), in no fewer than log2 P messages.
 void add_communication(const Communicator& comm, const RunReport& report, const LinkSpeed& link, RunTable& table) {
   if (comm.size() == 1 || link.bytes_per_second <= 0 || report.passes == 0) return;
   const double ranks = comm.size();
-  table.text += fmt::format("{:<16}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "collectives", "calls", "bytes", "mean s", "most s", "bound s");
+  table.text += fmt::format("{:<16}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "collectives", "calls", "bytes", "mean s",
+                            "most s", "bound s");
   const auto add_line = [&](const char* name, const CollectiveCost& cost, double times) {
     const Spread seconds = spread_over_ranks(comm, cost.seconds);
     const double bound = times * (ranks - 1) / ranks * cost.bytes / link.bytes_per_second +
                          std::ceil(std::log2(ranks)) * static_cast<double>(cost.calls) * link.seconds_a_message;
     if (cost.calls == 0) return;
-    table.text +=
-        fmt::format("{:<16}{:>10}{:>10}{:>10.3f}{:>10.3f}{:>10.3f}\n", name, cost.calls, bytes_text(cost.bytes), seconds.mean, seconds.most, bound);
+    table.text += fmt::format("{:<16}{:>10}{:>10}{:>10.3f}{:>10.3f}{:>10.3f}\n", name, cost.calls,
+                              bytes_text(cost.bytes), seconds.mean, seconds.most, bound);
     table.json["collectives"][name] = {
         {"calls", cost.calls}, {"bytes", cost.bytes}, {"mean", seconds.mean}, {"most", seconds.most}, {"bound", bound}};
   };
@@ -163,9 +167,10 @@ void add_communication(const Communicator& comm, const RunReport& report, const 
   add_line("reduce-scatter", report.reduce_scatter, 1);
   add_line("all-gather", report.allgather, 1);
   add_line("exchange of X", report.exchange, ranks / (ranks - 1));  // no ring: bytes are those received
-  table.text +=
-      fmt::format("bound: {:.3g} GB/s and {:.3g} µs a message between neighbouring ranks; what is above it is waiting for the slowest rank\n",
-                  link.bytes_per_second * 1e-9, link.seconds_a_message * 1e6);
+  table.text += fmt::format(
+      "bound: {:.3g} GB/s and {:.3g} µs a message between neighbouring ranks; what is above it is waiting for the "
+      "slowest rank\n",
+      link.bytes_per_second * 1e-9, link.seconds_a_message * 1e6);
   table.json["link_bytes_per_second"] = link.bytes_per_second;
   table.json["link_seconds_a_message"] = link.seconds_a_message;
 }
@@ -173,7 +178,8 @@ void add_communication(const Communicator& comm, const RunReport& report, const 
 /// Rates and the roofline, when there was a pass over X.
 void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
   const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
-  const double loop = comm.max(phase(Phase::wait_for_data) + phase(Phase::solve_blocks) + phase(Phase::communicate) + phase(Phase::update_h));
+  const double loop = comm.max(phase(Phase::wait_for_data) + phase(Phase::solve_blocks) + phase(Phase::communicate) +
+                               phase(Phase::update_h));
   const double flops = comm.sum(report.block_flops);
   const double bytes = comm.sum(report.block_bytes);
   if (report.passes == 0 || loop <= 0) return;
@@ -184,8 +190,8 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
   table.json["gbytes_per_second"] = bytes / loop * 1e-9;
   if (limits.flops_per_second <= 0 || limits.bytes_per_second <= 0) return;
   const double shortest = std::max(bytes / limits.bytes_per_second, flops / limits.flops_per_second);
-  table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n", limits.flops_per_second * 1e-9,
-                            limits.bytes_per_second * 1e-9, 100 * shortest / loop);
+  table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n",
+                            limits.flops_per_second * 1e-9, limits.bytes_per_second * 1e-9, 100 * shortest / loop);
   table.json["roofline_fraction"] = shortest / loop;
   table.json["ideal_seconds_per_iteration"] = shortest / static_cast<double>(report.passes);
 }
@@ -198,11 +204,13 @@ MachineLimits measure_limits(DataSource<T>& x) {
   limits.flops_per_second = measure_products<T>(x.communicator());
   if (x.in_memory()) limits.bytes_per_second = measure_reading(x);
   limits.link = measure_link_speed(x.communicator());
-  limits.flops_per_second = std::max(limits.flops_per_second, measure_products<T>(x.communicator()));  // a core may have been disturbed for a while
+  limits.flops_per_second = std::max(
+      limits.flops_per_second, measure_products<T>(x.communicator()));  // a core may have been disturbed for a while
   return limits;
 }
 
-RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share, double seconds) {
+RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits,
+                        const Share& share, double seconds) {
   const Spread whole = spread_over_ranks(comm, seconds);
   RunTable table;
   table.text = fmt::format("{:<16}{:>10}{:>10}{:>10}{:>8}\n", "seconds", "least", "mean", "most", "share");
@@ -210,8 +218,8 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
   const auto add_line = [&](const char* name, double own) {
     const Spread spread = spread_over_ranks(comm, own);
     if (spread.most <= 0) return;
-    table.text +=
-        fmt::format("{:<16}{:>10.3f}{:>10.3f}{:>10.3f}{:>7.1f}%\n", name, spread.least, spread.mean, spread.most, 100 * spread.mean / whole.mean);
+    table.text += fmt::format("{:<16}{:>10.3f}{:>10.3f}{:>10.3f}{:>7.1f}%\n", name, spread.least, spread.mean,
+                              spread.most, 100 * spread.mean / whole.mean);
     table.json["phases"][name] = {{"least", spread.least}, {"mean", spread.mean}, {"most", spread.most}};
   };
   for (std::size_t phase = 0; phase < phase_names.size(); ++phase) {
@@ -223,8 +231,8 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
   add_shares(comm, share, table);
   const double peak = static_cast<double>(comm.max(peak_memory()));
   const double bytes = static_cast<double>(comm.sum(comm.bytes()));
-  table.text += fmt::format("{} communicated, peak memory of a rank {}, {} ranks of {} threads\n", bytes_text(bytes), bytes_text(peak), comm.size(),
-                            comm.max<Index>(thread_count()));
+  table.text += fmt::format("{} communicated, peak memory of a rank {}, {} ranks of {} threads\n", bytes_text(bytes),
+                            bytes_text(peak), comm.size(), comm.max<Index>(thread_count()));
   table.json["bytes_communicated"] = bytes;
   table.json["peak_memory"] = peak;
   add_communication(comm, report, limits.link, table);

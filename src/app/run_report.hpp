@@ -38,9 +38,11 @@ Share share_of(const DataSource<T>& x) {
   return {x.kind(), x.summary().local};
 }
 
-/// Collective. Seconds of each phase (least, mean and most of the ranks, share of the whole), elements of X a rank, bytes communicated, peak memory,
-/// the collectives of the passes beside the least time that their bytes take between ranks, rates, and the fraction T*/T of the roofline:
-/// T* = max(bytes read / bandwidth, operations / peak of matrix products), T = the time of the passes. `seconds`: of the whole run on this rank.
-RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share, double seconds);
+/// Collective. Seconds of each phase (least, mean and most of the ranks, share of the whole), elements of X a rank,
+/// bytes communicated, peak memory, the collectives of the passes beside the least time that their bytes take between
+/// ranks, rates, and the fraction T*/T of the roofline: T* = max(bytes read / bandwidth, operations / peak of matrix
+/// products), T = the time of the passes. `seconds`: of the whole run on this rank.
+RunTable make_run_table(const Communicator& comm, const RunReport& report, const MachineLimits& limits,
+                        const Share& share, double seconds);
 
 }  // namespace scanmf::app

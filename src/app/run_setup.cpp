@@ -15,15 +15,17 @@ namespace scanmf::app {
 void apply_threads(const Communicator& comm, const CommandLine& line) {
   if (const int processes = strangers(comm); processes > 1)
     log_warning(
-        fmt::format("{} processes were started, and each of them is alone and does all the work: the launcher belongs to another MPI "
+        fmt::format("{} processes were started, and each of them is alone and does all the work: the launcher belongs "
+                    "to another MPI "
                     "than {}; start it with that one's mpirun (srun: --mpi=pmix or pmi2)",
                     processes, mpi_library()));
   const int automatic = automatic_threads(comm);
   const Index wanted = line.number("threads").value_or(std::max<Index>(automatic, threads_of_environment()));
   const auto threads = static_cast<int>(std::min(wanted, most_threads()));
   if (comm.max(wanted - threads) > 0)
-    log_warning(
-        fmt::format("{} threads are more than four for each core of the host: {} are used (option '--threads', OMP_NUM_THREADS)", wanted, threads));
+    log_warning(fmt::format(
+        "{} threads are more than four for each core of the host: {} are used (option '--threads', OMP_NUM_THREADS)",
+        wanted, threads));
   set_threads(threads);
   const NodeLoad load = busiest_node(comm, threads);
   const bool threads_wait = comm.max(threads) > 1;
@@ -31,7 +33,8 @@ void apply_threads(const Communicator& comm, const CommandLine& line) {
   const bool passive = policy != nullptr && (policy[0] == 'p' || policy[0] == 'P');
   if (load.threads > load.cores && threads_wait && !passive)
     log_warning(
-        fmt::format("{} threads share {} cores of a node, and those that wait keep the others from running: use fewer --threads or ranks, or set "
+        fmt::format("{} threads share {} cores of a node, and those that wait keep the others from running: use fewer "
+                    "--threads or ranks, or set "
                     "OMP_WAIT_POLICY=passive",
                     load.threads, load.cores));
 }

@@ -16,7 +16,8 @@ int with_scalar(DataType type, Body&& body) {
   return type == DataType::float32 ? body.template operator()<float>() : body.template operator()<double>();
 }
 
-/// Collective. Sets the threads of this rank as --threads says. Warns of too many, and of ranks that do not know of one another.
+/// Collective. Sets the threads of this rank as --threads says. Warns of too many, and of ranks that do not know of one
+/// another.
 void apply_threads(const Communicator& comm, const CommandLine& line);
 
 /// Collective. check_files for files that are known only after the input was looked into (links to other files).

@@ -73,7 +73,8 @@ std::optional<double> parse_clock(const std::string& text) {
   if (dash != std::string::npos) {
     const auto days = parse_index(text.substr(0, dash));
     if (!days || *days < 0) return std::nullopt;
-    return static_cast<double>(*days) * day + c[0] * hour + (c.size() > 1 ? c[1] * minute : 0) + (c.size() > 2 ? c[2] : 0);
+    return static_cast<double>(*days) * day + c[0] * hour + (c.size() > 1 ? c[1] * minute : 0) +
+           (c.size() > 2 ? c[2] : 0);
   }
   if (c.size() == 1) return c[0] * minute;
   if (c.size() == 2) return c[0] * minute + c[1];
@@ -129,11 +130,13 @@ std::optional<double> slurm_seconds_left() {
   const char* const job = std::getenv("SLURM_JOB_ID");
   if (job == nullptr || !parse_index(job)) return std::nullopt;
   if (const char* const end = std::getenv("SLURM_JOB_END_TIME")) {
-    if (const auto seconds = parse_index(end)) return static_cast<double>(*seconds - static_cast<Index>(std::time(nullptr)));
+    if (const auto seconds = parse_index(end))
+      return static_cast<double>(*seconds - static_cast<Index>(std::time(nullptr)));
   }
   const std::string left = first_line_of(std::string("squeue -h -o %L -j ") + job + " 2>/dev/null");
   const std::optional<double> seconds = parse_time(left.substr(0, left.find_last_not_of(" \n") + 1));
-  // squeue prints minutes and seconds for less than an hour: a plain number never occurs; UNLIMITED and INVALID are no number.
+  // squeue prints minutes and seconds for less than an hour: a plain number never occurs; UNLIMITED and INVALID are no
+  // number.
   return seconds;
 }
 

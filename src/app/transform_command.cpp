@@ -21,14 +21,16 @@ namespace {
 Parameters parameters_of_options(const CommandLine& line, Index components) {
   const Estimator estimator = line.estimator();
   Parameters result = line.parameters(estimator);
-  for (const auto& [name, text] : line.given_parameters()) Parameters(result).set(name, text);  // refuses those of the other estimator
+  for (const auto& [name, text] : line.given_parameters())
+    Parameters(result).set(name, text);  // refuses those of the other estimator
   if (result.n_components.value_or(components) != components) {
     throw UsageError(fmt::format("n_components = {} differs from the {} rows of H", *result.n_components, components));
   }
   return result;
 }
 
-/// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero. Messages as for custom factors.
+/// H as the updates need it: finite and not negative. All zero is allowed: W becomes zero. Messages as for custom
+/// factors.
 template <Scalar T>
 void check_H(const Matrix<T>& Ht) {
   bool all_zero = true;
@@ -58,7 +60,8 @@ class TransformRun {
     description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
     check_output(comm_, target_, {description_.file, model_});
     comm_.agree([&] { check_features(description_, header_, name); });
-    return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type), [this]<Scalar T>() { return transform_as<T>(); });
+    return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type),
+                       [this]<Scalar T>() { return transform_as<T>(); });
   }
 
  private:
@@ -86,7 +89,8 @@ class TransformRun {
     commit(writer);
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, report_, measure_limits(*source), share_of(*source), seconds);
-    log_.end(table, seconds, fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_), {{"output", target_}});
+    log_.end(table, seconds, fmt::format("W of {} x {}: {}\n", description_.shape.rows, header_.n_components, target_),
+             {{"output", target_}});
     return static_cast<int>(ExitStatus::done);
   }
 
@@ -95,9 +99,11 @@ class TransformRun {
   MatrixWriter<T> open_output() {
     std::vector<std::string> names;  // as get_feature_names_out gives them
     std::string prefix = class_name(parameters_.estimator);
-    std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::transform(prefix.begin(), prefix.end(), prefix.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     for (Index c = 0; c < header_.n_components; ++c) names.push_back(prefix + std::to_string(c));
-    return MatrixWriter<T>(comm_, target_, "W", {description_.shape.rows, header_.n_components}, description_.row_names, names, {});
+    return MatrixWriter<T>(comm_, target_, "W", {description_.shape.rows, header_.n_components}, description_.row_names,
+                           names, {});
   }
 
   template <Scalar T>

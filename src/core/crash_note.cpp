@@ -14,7 +14,8 @@ std::atomic<const CrashNote*> innermost{nullptr};
 
 /// Makes no call that a signal handler may not make.
 void print_note(int signal) {
-  if (const CrashNote* const note = innermost.load()) (void)!::write(STDERR_FILENO, note->line().data(), note->line().size());
+  if (const CrashNote* const note = innermost.load())
+    (void)!::write(STDERR_FILENO, note->line().data(), note->line().size());
   std::signal(signal, SIG_DFL);
   std::raise(signal);
 }

@@ -4,9 +4,9 @@
 
 namespace scanmf {
 
-/// What this process is reading, for the last line of a crash: libraries that read files do not survive every damaged one, and nothing mends them,
-/// but the user learns which file and object it was. Lives as long as the reading; the innermost one of the process counts. Not to be used by several
-/// threads at once without a lock (HDF5 has one).
+/// What this process is reading, for the last line of a crash: libraries that read files do not survive every damaged
+/// one, and nothing mends them, but the user learns which file and object it was. Lives as long as the reading; the
+/// innermost one of the process counts. Not to be used by several threads at once without a lock (HDF5 has one).
 class CrashNote {
  public:
   /// place: "FILE:/path".
@@ -15,8 +15,8 @@ class CrashNote {
   CrashNote(const CrashNote&) = delete;
   CrashNote& operator=(const CrashNote&) = delete;
 
-  /// To be called once, first of all: prints the note when the process crashes while there is one, then lets the signal take its course. Signals that
-  /// somebody else handles already (a sanitizer) are left alone.
+  /// To be called once, first of all: prints the note when the process crashes while there is one, then lets the signal
+  /// take its course. Signals that somebody else handles already (a sanitizer) are left alone.
   static void print_when_crashing();
 
   const std::string& line() const { return line_; }

@@ -6,8 +6,8 @@
 
 namespace scanmf {
 
-/// The candidate that is most like `name`: fewest inserted, deleted, replaced or swapped neighbouring characters, upper and lower case and '_' and
-/// '-' being the same. Empty when there are no candidates.
+/// The candidate that is most like `name`: fewest inserted, deleted, replaced or swapped neighbouring characters, upper
+/// and lower case and '_' and '-' being the same. Empty when there are no candidates.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
 }  // namespace scanmf

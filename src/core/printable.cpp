@@ -30,9 +30,11 @@ Character first_character(std::string_view text) {
   return code < least[length] || code > 0x10FFFF || surrogate ? Character{} : Character{code, length};
 }
 
-/// Terminals act on these: the controls of ASCII and Latin-1, ends of lines and paragraphs, marks that turn the direction of writing around.
+/// Terminals act on these: the controls of ASCII and Latin-1, ends of lines and paragraphs, marks that turn the
+/// direction of writing around.
 bool is_control(char32_t code) {
-  return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2066 && code <= 0x2069);
+  return code < 0x20 || (code >= 0x7F && code < 0xA0) || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2066 && code <= 0x2069);
 }
 
 std::string escaped(unsigned char byte) {

@@ -77,7 +77,8 @@ std::uint32_t LegacyRandom::below_or_equal(std::uint32_t top) {
 std::vector<Index> LegacyRandom::permutation(Index count) {
   std::vector<Index> order(static_cast<std::size_t>(count));
   std::iota(order.begin(), order.end(), Index{0});
-  for (Index i = count - 1; i > 0; --i) std::swap(order[static_cast<std::size_t>(i)], order[below_or_equal(static_cast<std::uint32_t>(i))]);
+  for (Index i = count - 1; i > 0; --i)
+    std::swap(order[static_cast<std::size_t>(i)], order[below_or_equal(static_cast<std::uint32_t>(i))]);
   return order;
 }
 

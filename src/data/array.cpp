@@ -17,12 +17,13 @@ void Scratch<T>::Free::operator()(libdeflate_decompressor* decompressor) const {
 }
 
 void Array::refuse(Range rows, const std::string& reason) const {
-  throw Error(
-      fmt::format("cannot read {} {} to {} of {}: {}", facts_.dimensions == 1 ? "elements" : "rows", rows.begin, rows.end - 1, facts_.place, reason));
+  throw Error(fmt::format("cannot read {} {} to {} of {}: {}", facts_.dimensions == 1 ? "elements" : "rows", rows.begin,
+                          rows.end - 1, facts_.place, reason));
 }
 
 template <class T>
-MatrixView<const T> elements_of(const std::byte* from, const io::RawType& type, Index rows, Index columns, Index from_columns, Scratch<T>& scratch) {
+MatrixView<const T> elements_of(const std::byte* from, const io::RawType& type, Index rows, Index columns,
+                                Index from_columns, Scratch<T>& scratch) {
   const bool aligned = reinterpret_cast<std::uintptr_t>(from) % alignof(T) == 0;
   if (is_native<T>(type) && aligned) return {reinterpret_cast<const T*>(from), rows, columns, from_columns};
   T* const to = scratch.room_for(rows * columns);
@@ -68,9 +69,13 @@ template struct Scratch<float>;
 template struct Scratch<double>;
 template struct Scratch<std::int32_t>;
 template struct Scratch<Index>;
-template MatrixView<const float> elements_of(const std::byte*, const io::RawType&, Index, Index, Index, Scratch<float>&);
-template MatrixView<const double> elements_of(const std::byte*, const io::RawType&, Index, Index, Index, Scratch<double>&);
-template MatrixView<const std::int32_t> elements_of(const std::byte*, const io::RawType&, Index, Index, Index, Scratch<std::int32_t>&);
-template MatrixView<const Index> elements_of(const std::byte*, const io::RawType&, Index, Index, Index, Scratch<Index>&);
+template MatrixView<const float> elements_of(const std::byte*, const io::RawType&, Index, Index, Index,
+                                             Scratch<float>&);
+template MatrixView<const double> elements_of(const std::byte*, const io::RawType&, Index, Index, Index,
+                                              Scratch<double>&);
+template MatrixView<const std::int32_t> elements_of(const std::byte*, const io::RawType&, Index, Index, Index,
+                                                    Scratch<std::int32_t>&);
+template MatrixView<const Index> elements_of(const std::byte*, const io::RawType&, Index, Index, Index,
+                                             Scratch<Index>&);
 
 }  // namespace scanmf::data

@@ -41,8 +41,9 @@ struct ArrayFacts {
   Index rows = 0;
   Index columns = 1;
   Index element_bytes = 1;
-  Index chunk_rows = 0;      // 0: not chunked
-  Index filtered_rows = 1;   // of a chunk that has to be read as a whole, whoever undoes its filters; 1 when there is none
+  Index chunk_rows = 0;  // 0: not chunked
+  Index filtered_rows =
+      1;  // of a chunk that has to be read as a whole, whoever undoes its filters; 1 when there is none
   bool compressed = false;   // chunks are inflated here, in the reading thread
   bool whole_units = false;  // a unit is read from the file as a whole, whatever is asked of it
   Index unit_rows = 1;
@@ -50,8 +51,8 @@ struct ArrayFacts {
   std::vector<std::string> files;  // in which elements lie, without those that the file itself names too
 };
 
-/// A 1-D or 2-D array of numbers in a file that several threads read at once, in units: chunks, or as much as fits a cache. What comes behind
-/// (validation, packing, streaming) does not know what kind of file it is.
+/// A 1-D or 2-D array of numbers in a file that several threads read at once, in units: chunks, or as much as fits a
+/// cache. What comes behind (validation, packing, streaming) does not know what kind of file it is.
 class Array {
  public:
   virtual ~Array() = default;
@@ -74,8 +75,8 @@ class Array {
   /// Keeps the inflated chunks that were used last, up to this number.
   virtual void keep_chunks(Index) {}
 
-  /// Rows × columns of one unit, converted to T; valid until the scratch memory is used again. T = float, double, std::int32_t, Index.
-  /// Throws Error that names the rows; never gives elements that the file does not have.
+  /// Rows × columns of one unit, converted to T; valid until the scratch memory is used again. T = float, double,
+  /// std::int32_t, Index. Throws Error that names the rows; never gives elements that the file does not have.
   template <class T>
   MatrixView<const T> read(Range rows, Range columns, Scratch<T>& scratch) const {
     return read_unit(rows, columns, scratch);
@@ -102,17 +103,28 @@ class ArrayOf : public Array {
 
  private:
   const Own& own() const { return static_cast<const Own&>(*this); }
-  MatrixView<const float> read_unit(Range r, Range c, Scratch<float>& s) const override { return own().read_as(r, c, s); }
-  MatrixView<const double> read_unit(Range r, Range c, Scratch<double>& s) const override { return own().read_as(r, c, s); }
-  MatrixView<const std::int32_t> read_unit(Range r, Range c, Scratch<std::int32_t>& s) const override { return own().read_as(r, c, s); }
-  MatrixView<const Index> read_unit(Range r, Range c, Scratch<Index>& s) const override { return own().read_as(r, c, s); }
+  MatrixView<const float> read_unit(Range r, Range c, Scratch<float>& s) const override {
+    return own().read_as(r, c, s);
+  }
+  MatrixView<const double> read_unit(Range r, Range c, Scratch<double>& s) const override {
+    return own().read_as(r, c, s);
+  }
+  MatrixView<const std::int32_t> read_unit(Range r, Range c, Scratch<std::int32_t>& s) const override {
+    return own().read_as(r, c, s);
+  }
+  MatrixView<const Index> read_unit(Range r, Range c, Scratch<Index>& s) const override {
+    return own().read_as(r, c, s);
+  }
 };
 
-/// rows × columns elements out of rows of `from_columns` that lie in memory as in the file: a view of them if they need no conversion.
+/// rows × columns elements out of rows of `from_columns` that lie in memory as in the file: a view of them if they need
+/// no conversion.
 template <class T>
-MatrixView<const T> elements_of(const std::byte* from, const io::RawType& type, Index rows, Index columns, Index from_columns, Scratch<T>& scratch);
+MatrixView<const T> elements_of(const std::byte* from, const io::RawType& type, Index rows, Index columns,
+                                Index from_columns, Scratch<T>& scratch);
 
-/// Sets the units of an array that is not read by chunks: pieces of rows that end at chunks, so that a chunk is inflated as seldom as possible.
+/// Sets the units of an array that is not read by chunks: pieces of rows that end at chunks, so that a chunk is
+/// inflated as seldom as possible.
 ///
 ///   chunks of few rows:   whole rows, some chunks high        chunks of many rows:   one or more chunks wide
 ///     |===|===|===|                                             |===|   |   |
@@ -120,12 +132,13 @@ MatrixView<const T> elements_of(const std::byte* from, const io::RawType& type, 
 ///     |   |   |   |                                             |   |   |   |
 void choose_units(ArrayFacts& facts, Index chunk_columns, Index piece_bytes);
 
-/// Elements of a file that lie one after the other from byte `offset` on. facts: everything but the units. piece_bytes: the most that a unit may
-/// hold. Throws Error when the file is shorter.
-std::unique_ptr<Array> contiguous_array(ArrayFacts facts, const std::string& file, Index offset, const io::RawType& type, Index piece_bytes);
+/// Elements of a file that lie one after the other from byte `offset` on. facts: everything but the units. piece_bytes:
+/// the most that a unit may hold. Throws Error when the file is shorter.
+std::unique_ptr<Array> contiguous_array(ArrayFacts facts, const std::string& file, Index offset,
+                                        const io::RawType& type, Index piece_bytes);
 
-/// "h5repack -l /X:CHUNK=128x2000 X.h5 OUT.h5": what stores these arrays of a file in chunks of whole rows, about 1 MB each but no more than so many
-/// rows.
+/// "h5repack -l /X:CHUNK=128x2000 X.h5 OUT.h5": what stores these arrays of a file in chunks of whole rows, about 1 MB
+/// each but no more than so many rows.
 std::string repacking(const std::vector<const Array*>& arrays, const std::string& file, Index most_rows);
 
 }  // namespace scanmf::data

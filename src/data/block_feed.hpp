@@ -44,7 +44,8 @@ struct PartCursor {
   bool indices = true;
 };
 
-/// Gives a part the next unit of columns of a dense array; behind the last one the cursor goes on below the part's rows.
+/// Gives a part the next unit of columns of a dense array; behind the last one the cursor goes on below the part's
+/// rows.
 inline void take_columns(const Array& array, PartCursor& cursor, Part& part) {
   part.columns = {cursor.column, std::min(array.columns(), cursor.column + array.unit_columns())};
   cursor.column = part.columns.end;
@@ -53,7 +54,8 @@ inline void take_columns(const Array& array, PartCursor& cursor, Part& part) {
   cursor.row = part.rows.end;
 }
 
-/// Which blocks a rank's rows are cut into and how they are read. Made once; all members are constant and may be called by several threads.
+/// Which blocks a rank's rows are cut into and how they are read. Made once; all members are constant and may be called
+/// by several threads.
 template <Scalar T>
 class BlockFeed {
  public:
@@ -72,7 +74,8 @@ class BlockFeed {
   /// Makes a slot ready for a block; returns the elements that parts will add to it.
   virtual Index begin_block(Index batch, Index block, Slot<T>& slot) const = 0;
   /// Reads a part into the slots of its blocks; adds to `added` (one a block) how many elements each has received.
-  virtual void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const = 0;
+  virtual void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+                    FeedScratch<T>& scratch) const = 0;
   /// Called when all parts of a block have arrived.
   virtual void finish_block(Slot<T>& slot) const = 0;
 };

@@ -147,7 +147,8 @@ void BlockQueue<T>::visit(Index batch, const Visitor& visitor) {
     return;
   }
   drop_front(std::exchange(kept_, 0));
-  const bool expected = entries_.empty() ? cursor_.batch == batch && started_ == 0 : entries_.front().batch == batch && entries_.front().block == 0;
+  const bool expected = entries_.empty() ? cursor_.batch == batch && started_ == 0
+                                         : entries_.front().batch == batch && entries_.front().block == 0;
   if (!expected) restart(guard, batch);
   const bool keep = 2 * blocks <= slots_.size();
   for (std::size_t i = 0; i < blocks; ++i) {

@@ -13,8 +13,9 @@
 
 namespace scanmf::data {
 
-/// A bounded number of blocks, read ahead of the solver by threads of their own in the order in which they will be visited: one batch after the
-/// other, again and again. A batch that is small enough stays until another one is visited, so that it can be visited again.
+/// A bounded number of blocks, read ahead of the solver by threads of their own in the order in which they will be
+/// visited: one batch after the other, again and again. A batch that is small enough stays until another one is
+/// visited, so that it can be visited again.
 ///
 ///     slots     | kept  | being visited | ready | being filled | being filled | free |
 ///     batch        3           4            4         4               5
@@ -28,8 +29,8 @@ class BlockQueue {
 
   using Visitor = std::function<void(Slot<T>&)>;
 
-  /// Calls `visitor` for the blocks of a batch in ascending order. Throws what reading threw. A batch of one block stays where it is until another
-  /// one that has blocks is visited.
+  /// Calls `visitor` for the blocks of a batch in ascending order. Throws what reading threw. A batch of one block
+  /// stays where it is until another one that has blocks is visited.
   void visit(Index batch, const Visitor& visitor);
 
   /// Time in which visit() had nothing to hand out.
@@ -61,7 +62,8 @@ class BlockQueue {
   Index batches_;
   std::vector<Slot<T>> slots_;
   std::vector<Slot<T>*> free_;
-  std::deque<Entry> entries_;  // ascending in the order of visits; references stay valid while entries come and go at the ends
+  std::deque<Entry>
+      entries_;  // ascending in the order of visits; references stay valid while entries come and go at the ends
 
   std::mutex mutex_;
   std::condition_variable work_;   // for the threads: a slot is free, or the end

@@ -22,7 +22,8 @@ class ChunkCache {
  public:
   explicit ChunkCache(Index chunks) : most_(static_cast<std::size_t>(chunks)) {}
 
-  /// The chunk of that number, to be filled by who finds it empty: std::call_once(chunk->filled, …). It lives as long as somebody holds it.
+  /// The chunk of that number, to be filled by who finds it empty: std::call_once(chunk->filled, …). It lives as long
+  /// as somebody holds it.
   std::shared_ptr<PlainChunk> find(const std::vector<Index>& number) {
     const std::lock_guard guard(mutex_);
     for (auto chunk = chunks_.begin(); chunk != chunks_.end(); ++chunk) {

@@ -8,7 +8,8 @@
 namespace scanmf::data {
 namespace {
 
-/// Calls take_own(positions) and take_foreign(positions, place) for what a part holds of this rank's positions `own`, and of other ranks'.
+/// Calls take_own(positions) and take_foreign(positions, place) for what a part holds of this rank's positions `own`,
+/// and of other ranks'.
 template <class TakeOwn, class TakeForeign>
 void sort_out(const Part& part, Range own, TakeOwn&& take_own, TakeForeign&& take_foreign) {
   const Range shared = {std::max(part.rows.begin, own.begin), std::min(part.rows.end, own.end)};
@@ -26,7 +27,9 @@ void sort_out(const Part& part, Range own, TakeOwn&& take_own, TakeForeign&& tak
 /// A part of a CSR array, to where it belongs in a slot's.
 template <class E>
 void place_elements(const Part& part, Range own, const E* from, E* slot) {
-  const auto copy = [&](Range positions, Index place) { std::copy_n(from + (positions.begin - part.rows.begin), positions.size(), slot + place); };
+  const auto copy = [&](Range positions, Index place) {
+    std::copy_n(from + (positions.begin - part.rows.begin), positions.size(), slot + place);
+  };
   sort_out(
       part, own, [&](Range positions) { copy(positions, positions.begin - own.begin); },
       [&](Range positions, Index place) { copy(positions, own.size() + place); });
@@ -60,11 +63,14 @@ Index DenseChunkFeed<T>::begin_block(Index step, Index, Slot<T>&) const {
 }
 
 template <Scalar T>
-void DenseChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void DenseChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+                             FeedScratch<T>& scratch) const {
   const MatrixView<const T> view = array_.read(part.rows, part.columns, scratch.values);
   const Index columns = array_.columns();
   const Range own = plan_.rows(step, rank_);
-  const auto rows = [&](Range positions) { return view.middle_rows({positions.begin - part.rows.begin, positions.end - part.rows.begin}); };
+  const auto rows = [&](Range positions) {
+    return view.middle_rows({positions.begin - part.rows.begin, positions.end - part.rows.begin});
+  };
   sort_out(
       part, own,
       [&](Range positions) {
@@ -89,7 +95,9 @@ Slot<T> CsrChunkFeed<T>::make_slot() const {
 
 template <Scalar T>
 std::optional<Part> CsrChunkFeed<T>::next(PartCursor& cursor) const {
-  const auto next_read = [&] { return plan_.next_read(cursor.batch, rank_, cursor.indices ? heights_.indices : heights_.values, cursor.row); };
+  const auto next_read = [&] {
+    return plan_.next_read(cursor.batch, rank_, cursor.indices ? heights_.indices : heights_.values, cursor.row);
+  };
   ExchangePlan::Read read = next_read();
   if (read.positions.empty() && std::exchange(cursor.indices, false)) {  // the values follow
     cursor.row = 0;
@@ -108,7 +116,8 @@ std::optional<Part> CsrChunkFeed<T>::next(PartCursor& cursor) const {
 }
 
 template <Scalar T>
-void CsrChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void CsrChunkFeed<T>::read(Index step, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+                           FeedScratch<T>& scratch) const {
   if (part.indices) {
     const auto columns = reader_.indices().read(part.rows, part.columns, scratch.indices);
     reader_.check_columns(part.rows, columns.data);

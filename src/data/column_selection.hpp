@@ -29,10 +29,11 @@ class ColumnSelection {
   Index keep_selected(Index count, std::int32_t* column, T* value) const {
     Index kept = 0;
     for (Index p = 0; p < count; ++p) {
-      const auto range =
-          std::upper_bound(ranges_.begin(), ranges_.end(), Index{column[p]}, [](Index here, const Range& candidate) { return here < candidate.end; });
+      const auto range = std::upper_bound(ranges_.begin(), ranges_.end(), Index{column[p]},
+                                          [](Index here, const Range& candidate) { return here < candidate.end; });
       if (range == ranges_.end() || column[p] < range->begin) continue;
-      column[kept] = static_cast<std::int32_t>(column[p] - range->begin + first_[static_cast<std::size_t>(range - ranges_.begin())]);
+      column[kept] = static_cast<std::int32_t>(column[p] - range->begin +
+                                               first_[static_cast<std::size_t>(range - ranges_.begin())]);
       value[kept++] = value[p];
     }
     return kept;

@@ -15,8 +15,8 @@ struct Contents {
   bool whole = true;                   // false: there are more objects than are looked at
 };
 
-/// Looks through a file, groups before what is in them, each object once whatever the number of its names; at most ten thousand objects.
-/// Groups that cannot be read are passed over.
+/// Looks through a file, groups before what is in them, each object once whatever the number of its names; at most ten
+/// thousand objects. Groups that cannot be read are passed over.
 Contents contents_of(const hdf5::File& file);
 
 /// "/X, /layers/counts, …"

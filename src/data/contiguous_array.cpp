@@ -21,8 +21,9 @@ class ContiguousArray final : public ArrayOf<ContiguousArray> {
     const auto bytes = checked_product({rows(), columns(), type.bytes});
     const auto end = bytes ? checked_sum({offset, *bytes}) : std::nullopt;
     if (!end || *end > file_.size())
-      throw Error(fmt::format("{} declares {} x {} elements of {} bytes each, more than its file has: {} is {} bytes long", facts_.place, rows(),
-                              columns(), type.bytes, file, file_.size()));
+      throw Error(
+          fmt::format("{} declares {} x {} elements of {} bytes each, more than its file has: {} is {} bytes long",
+                      facts_.place, rows(), columns(), type.bytes, file, file_.size()));
   }
 
   template <class T>
@@ -59,7 +60,8 @@ class ContiguousArray final : public ArrayOf<ContiguousArray> {
 
 }  // namespace
 
-std::unique_ptr<Array> contiguous_array(ArrayFacts facts, const std::string& file, Index offset, const io::RawType& type, Index piece_bytes) {
+std::unique_ptr<Array> contiguous_array(ArrayFacts facts, const std::string& file, Index offset,
+                                        const io::RawType& type, Index piece_bytes) {
   choose_units(facts, 1, std::min(piece_bytes, unit_bytes));
   return std::make_unique<ContiguousArray>(std::move(facts), file, offset, type);
 }

@@ -29,10 +29,13 @@ void for_each_piece(const SparseReader<T>& reader, Visit&& visit) {
 
 template <Scalar T>
 void refuse_not_finite(const MatrixDescription& matrix, const std::vector<T>& values, bool allow_missing) {
-  const bool bad = std::any_of(values.begin(), values.end(), [&](T value) { return std::isinf(value) || (std::isnan(value) && !allow_missing); });
+  const bool bad = std::any_of(values.begin(), values.end(),
+                               [&](T value) { return std::isinf(value) || (std::isnan(value) && !allow_missing); });
   if (bad)
-    throw Error(fmt::format("{}:{} holds NaN (--allow-missing writes it), an infinite number, or one too large for the type that is written",
-                            matrix.file, matrix.path));
+    throw Error(
+        fmt::format("{}:{} holds NaN (--allow-missing writes it), an infinite number, or one too large for the type "
+                    "that is written",
+                    matrix.file, matrix.path));
 }
 
 /// Consecutive rows and their elements, which come column by column.
@@ -41,7 +44,9 @@ class RowGroup {
  public:
   /// bounds: positions of all rows' elements in the whole matrix.
   RowGroup(Range rows, const std::vector<Index>& bounds)
-      : rows_(rows), next_(bounds.begin() + rows.begin, bounds.begin() + rows.end), first_(bounds[static_cast<std::size_t>(rows.begin)]) {
+      : rows_(rows),
+        next_(bounds.begin() + rows.begin, bounds.begin() + rows.end),
+        first_(bounds[static_cast<std::size_t>(rows.begin)]) {
     const auto count = static_cast<std::size_t>(bounds[static_cast<std::size_t>(rows.end)] - first_);
     columns_.resize(count);
     values_.resize(count);
@@ -68,8 +73,8 @@ class RowGroup {
 
 /// Reads the file once and keeps what belongs to the group.
 template <Scalar T>
-void fill(RowGroup<T>& group, const SparseReader<T>& reader, const std::vector<Index>& column_bounds, const MatrixDescription& matrix,
-          bool allow_missing) {
+void fill(RowGroup<T>& group, const SparseReader<T>& reader, const std::vector<Index>& column_bounds,
+          const MatrixDescription& matrix, bool allow_missing) {
   std::vector<T> values;
   Index column = 0;
   for_each_piece(reader, [&](Range positions, const std::vector<Index>& rows) {
@@ -86,7 +91,8 @@ void fill(RowGroup<T>& group, const SparseReader<T>& reader, const std::vector<I
 }
 
 template <Scalar T>
-void write_csc(const SparseReader<T>& reader, const MatrixDescription& csc, const SparseWriting& options, CsrWriter& csr) {
+void write_csc(const SparseReader<T>& reader, const MatrixDescription& csc, const SparseWriting& options,
+               CsrWriter& csr) {
   std::vector<Index> column_bounds(static_cast<std::size_t>(csc.shape.columns) + 1);
   reader.read_bounds({0, csc.shape.columns}, column_bounds.data());
   std::vector<Index> bounds(static_cast<std::size_t>(csc.shape.rows) + 1, 0);
@@ -131,7 +137,8 @@ void write_as_csr(const MatrixDescription& sparse, const SparseWriting& options,
   const SparseReader<T> reader(file, sparse, piece_bytes);
   const auto type = data_type_of<T> == DataType::float32 ? hdf5::NumberType::float32 : hdf5::NumberType::float64;
   CsrWriter& csr = out.csr("/X", sparse.shape, type);
-  sparse.format == FileFormat::csc ? write_csc(reader, sparse, options, csr) : write_csr(reader, sparse, options.allow_missing, csr);
+  sparse.format == FileFormat::csc ? write_csc(reader, sparse, options, csr)
+                                   : write_csr(reader, sparse, options.allow_missing, csr);
 }
 
 template void write_as_csr<float>(const MatrixDescription&, const SparseWriting&, MatrixFileWriter&);

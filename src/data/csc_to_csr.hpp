@@ -10,9 +10,9 @@ struct SparseWriting {
   bool allow_missing = false;     // NaN may be written
 };
 
-/// Local. Writes a sparse matrix as CSR, /X without names, in T. Of CSC, columns ascend within a row; duplicates stay. Besides the bounds of rows and
-/// columns that takes `memory` bytes: the file is read once for each group of rows that fits. Errors: wrong indices, as of load_matrix; infinite
-/// numbers, and NaN unless it is allowed.
+/// Local. Writes a sparse matrix as CSR, /X without names, in T. Of CSC, columns ascend within a row; duplicates stay.
+/// Besides the bounds of rows and columns that takes `memory` bytes: the file is read once for each group of rows that
+/// fits. Errors: wrong indices, as of load_matrix; infinite numbers, and NaN unless it is allowed.
 template <Scalar T>
 void write_as_csr(const MatrixDescription& sparse, const SparseWriting& options, MatrixFileWriter& out);
 

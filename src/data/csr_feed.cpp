@@ -5,8 +5,8 @@
 namespace scanmf::data {
 
 template <Scalar T>
-CsrFeed<T>::CsrFeed(const SparseReader<T>& reader, const RowPartition& partition, int rank, Index columns, Index least_tiles, Index block_elements,
-                    bool check_sign)
+CsrFeed<T>::CsrFeed(const SparseReader<T>& reader, const RowPartition& partition, int rank, Index columns,
+                    Index least_tiles, Index block_elements, bool check_sign)
     : reader_(reader),
       partition_(partition),
       rank_(rank),
@@ -44,7 +44,8 @@ Slot<T> CsrFeed<T>::make_slot() const {
 
 template <Scalar T>
 Index CsrFeed<T>::slot_bytes() const {
-  return (most_rows_ + 1) * static_cast<Index>(sizeof(Index)) + most_elements_ * static_cast<Index>(sizeof(std::int32_t) + sizeof(T));
+  return (most_rows_ + 1) * static_cast<Index>(sizeof(Index)) +
+         most_elements_ * static_cast<Index>(sizeof(std::int32_t) + sizeof(T));
 }
 
 template <Scalar T>
@@ -94,12 +95,14 @@ Index CsrFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
   slot.block.local_row = partition_.local_begin(batch, rank_) + rows.begin;
   slot.block.global_row = piece.begin + rows.begin;
   slot.block.first_tile = (slot.block.global_row - partition_.batch(batch).begin) / partition_.tile_rows();
-  slot.block.matrix = CsrBlock<T>{rows.size(), columns_, partition_.tile_rows(), slot.row_begin.data(), slot.column.data(), slot.value.data()};
+  slot.block.matrix = CsrBlock<T>{rows.size(),           columns_,           partition_.tile_rows(),
+                                  slot.row_begin.data(), slot.column.data(), slot.value.data()};
   return 2 * (bounds[rows.size()] - bounds[0]);
 }
 
 template <Scalar T>
-void CsrFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void CsrFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+                      FeedScratch<T>& scratch) const {
   if (part.rows.empty()) return;
   const Index first = part.rows.begin - elements_of(batch, part.blocks.begin).begin;
   if (part.indices) {
@@ -115,7 +118,8 @@ void CsrFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> s
 
 template <Scalar T>
 void CsrFeed<T>::finish_block(Slot<T>& slot) const {
-  settle_rows(slot.block.rows(), slot.row_begin.data(), slot.column.data(), slot.value.data(), check_sign_, reader_.selected());
+  settle_rows(slot.block.rows(), slot.row_begin.data(), slot.column.data(), slot.value.data(), check_sign_,
+              reader_.selected());
 }
 
 template class CsrFeed<float>;

@@ -5,22 +5,26 @@
 
 namespace scanmf::data {
 
-/// Blocks of CSR rows: whole tiles that hold about as many elements each. A part is a run of column numbers or of values.
+/// Blocks of CSR rows: whole tiles that hold about as many elements each. A part is a run of column numbers or of
+/// values.
 template <Scalar T>
 class CsrFeed : public BlockFeed<T> {
  public:
-  /// Reads where this rank's rows lie in the file. least_tiles: of a block, if there are as many; block_elements: of a block with more tiles than
-  /// that.
-  CsrFeed(const SparseReader<T>& reader, const RowPartition& partition, int rank, Index columns, Index least_tiles, Index block_elements,
-          bool check_sign);
+  /// Reads where this rank's rows lie in the file. least_tiles: of a block, if there are as many; block_elements: of a
+  /// block with more tiles than that.
+  CsrFeed(const SparseReader<T>& reader, const RowPartition& partition, int rank, Index columns, Index least_tiles,
+          Index block_elements, bool check_sign);
 
-  Index blocks(Index batch) const override { return static_cast<Index>(cuts_[static_cast<std::size_t>(batch)].size()) - 1; }
+  Index blocks(Index batch) const override {
+    return static_cast<Index>(cuts_[static_cast<std::size_t>(batch)].size()) - 1;
+  }
   Slot<T> make_slot() const override;
   Index slot_bytes() const override;
   PartCursor begin(Index batch) const override;
   std::optional<Part> next(PartCursor& cursor) const override;
   Index begin_block(Index batch, Index block, Slot<T>& slot) const override;
-  void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const override;
+  void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+            FeedScratch<T>& scratch) const override;
   void finish_block(Slot<T>& slot) const override;
 
  private:

@@ -46,14 +46,16 @@ Index DenseFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
 }
 
 template <Scalar T>
-void DenseFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const {
+void DenseFeed<T>::read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+                        FeedScratch<T>& scratch) const {
   const MatrixView<const T> view = array_.read(part.rows, part.columns, scratch.values);
   for (Index block = part.blocks.begin; block < part.blocks.end; ++block) {
     const auto at = static_cast<std::size_t>(block - part.blocks.begin);
     const Range rows = rows_of(batch, block);
     const Range shared = {std::max(rows.begin, part.rows.begin), std::min(rows.end, part.rows.end)};
     const PackedRows<T> to{slots[at]->packed.data(), rows.size(), array_.columns(), partition_.tile_rows()};
-    to.put(shared.begin - rows.begin, part.columns.begin, view.middle_rows({shared.begin - part.rows.begin, shared.end - part.rows.begin}));
+    to.put(shared.begin - rows.begin, part.columns.begin,
+           view.middle_rows({shared.begin - part.rows.begin, shared.end - part.rows.begin}));
     added[at] += shared.size() * part.columns.size();
   }
 }

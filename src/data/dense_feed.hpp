@@ -6,8 +6,8 @@
 
 namespace scanmf::data {
 
-/// Blocks of dense rows. A part is a unit of the stored array (a chunk, say); where units are lower than blocks, one that lies across a boundary is
-/// read once and goes to both blocks:
+/// Blocks of dense rows. A part is a unit of the stored array (a chunk, say); where units are lower than blocks, one
+/// that lies across a boundary is read once and goes to both blocks:
 ///
 ///     units     |  0  |  1  |  2  |  3  |  4  |  5  |
 ///     blocks      |    0      |    1      |    2      |
@@ -20,11 +20,14 @@ class DenseFeed : public BlockFeed<T> {
 
   Index blocks(Index batch) const override;
   Slot<T> make_slot() const override;
-  Index slot_bytes() const override { return block_rows_ * padded_columns<T>(array_.columns()) * static_cast<Index>(sizeof(T)); }
+  Index slot_bytes() const override {
+    return block_rows_ * padded_columns<T>(array_.columns()) * static_cast<Index>(sizeof(T));
+  }
   PartCursor begin(Index batch) const override { return {.batch = batch, .row = partition_.piece(batch, rank_).begin}; }
   std::optional<Part> next(PartCursor& cursor) const override;
   Index begin_block(Index batch, Index block, Slot<T>& slot) const override;
-  void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added, FeedScratch<T>& scratch) const override;
+  void read(Index batch, const Part& part, std::span<Slot<T>* const> slots, std::span<Index> added,
+            FeedScratch<T>& scratch) const override;
   void finish_block(Slot<T>&) const override {}
 
  private:

@@ -12,11 +12,14 @@ template <Scalar T>
 class LocalRows {
  public:
   LocalRows(const Communicator& comm, const RowPartition& partition, Index columns)
-      : partition_(&partition), rank_(comm.rank()), columns_(columns), packed_(partition.local_rows(comm.rank()) * padded_columns<T>(columns)) {}
+      : partition_(&partition),
+        rank_(comm.rank()),
+        columns_(columns),
+        packed_(partition.local_rows(comm.rank()) * padded_columns<T>(columns)) {}
 
   PackedRows<T> piece(Index batch) {
-    return {packed_.data() + partition_->local_begin(batch, rank_) * padded_columns<T>(columns_), partition_->piece(batch, rank_).size(), columns_,
-            partition_->tile_rows()};
+    return {packed_.data() + partition_->local_begin(batch, rank_) * padded_columns<T>(columns_),
+            partition_->piece(batch, rank_).size(), columns_, partition_->tile_rows()};
   }
   void inspect(Inspection& inspection) {
     for (Index batch = 0; batch < partition_->batches(); ++batch)

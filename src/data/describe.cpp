@@ -45,12 +45,17 @@ std::string kind_of(const Dataset& dataset) {
 void describe_dense(const File& file, const StoredMatrix& stored, MatrixDescription& matrix) {
   const Dataset dataset = file.dataset(stored.dataset);
   const std::vector<Index>& lengths = dataset.dimensions();
-  if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), kind_of(dataset)));
+  if (!dataset.type().is_number())
+    throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), kind_of(dataset)));
   if (lengths.size() != 2)
     throw Error(fmt::format("Expected 2D array, got {} array instead: {} has shape ({})",
-                            lengths.empty() ? "scalar" : fmt::format("{}D", lengths.size()), dataset.place(), fmt::join(lengths, ", ")));
-  const std::optional<Index> bytes = checked_product({lengths[0], lengths[1], std::max<Index>(dataset.type().bytes, sizeof(double))});
-  if (!bytes) throw Error(fmt::format("{} states a shape of {} x {}, which no file holds", dataset.place(), lengths[0], lengths[1]));
+                            lengths.empty() ? "scalar" : fmt::format("{}D", lengths.size()), dataset.place(),
+                            fmt::join(lengths, ", ")));
+  const std::optional<Index> bytes =
+      checked_product({lengths[0], lengths[1], std::max<Index>(dataset.type().bytes, sizeof(double))});
+  if (!bytes)
+    throw Error(
+        fmt::format("{} states a shape of {} x {}, which no file holds", dataset.place(), lengths[0], lengths[1]));
   matrix.path = stored.dataset;
   matrix.format = FileFormat::dense;
   matrix.shape = {lengths[0], lengths[1]};
@@ -63,34 +68,39 @@ void describe_dense(const File& file, const StoredMatrix& stored, MatrixDescript
 
 /// One of the three arrays of a sparse matrix: a list, or a column as Octave writes it.
 Dataset part_of(const File& file, const std::string& path, bool integers) {
-  if (!file.is_dataset(path)) throw Error(fmt::format("{} does not exist: a sparse matrix needs data, indices and indptr", file.place(path)));
+  if (!file.is_dataset(path))
+    throw Error(fmt::format("{} does not exist: a sparse matrix needs data, indices and indptr", file.place(path)));
   Dataset dataset = file.dataset(path);
   const std::vector<Index>& lengths = dataset.dimensions();
   if (lengths.size() != 1 && !(lengths.size() == 2 && lengths[1] == 1))
     throw Error(fmt::format("{} must have one dimension, not {}", dataset.place(), lengths.size()));
   if (lengths[0] < 0) throw Error(fmt::format("{} states a length that no file holds", dataset.place()));
-  if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
+  if (!dataset.type().is_number())
+    throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
   if (integers && dataset.type().kind != hdf5::ElementClass::integer)
     throw Error(fmt::format("{} holds {}, not integers", dataset.place(), dataset.type().name));
   return dataset;
 }
 
-void check_lengths(const MatrixDescription& matrix, const Dataset& values, const Dataset& indices, const Dataset& indptr) {
+void check_lengths(const MatrixDescription& matrix, const Dataset& values, const Dataset& indices,
+                   const Dataset& indptr) {
   if (values.rows() != indices.rows())
-    throw Error(fmt::format("{} has {} elements, {} has {}: they must be equal", values.place(), values.rows(), indices.place(), indices.rows()));
+    throw Error(fmt::format("{} has {} elements, {} has {}: they must be equal", values.place(), values.rows(),
+                            indices.place(), indices.rows()));
   const bool by_rows = matrix.format == FileFormat::csr;
   const Index slices = by_rows ? matrix.shape.rows : matrix.shape.columns;
   const std::optional<Index> bounds = checked_sum({slices, 1});
   if (!bounds || indptr.rows() != *bounds)
-    throw Error(fmt::format("{} has {} elements; {} {} need {}", indptr.place(), indptr.rows(), slices, by_rows ? "rows" : "columns",
-                            bounds ? std::to_string(*bounds) : "one more"));
+    throw Error(fmt::format("{} has {} elements; {} {} need {}", indptr.place(), indptr.rows(), slices,
+                            by_rows ? "rows" : "columns", bounds ? std::to_string(*bounds) : "one more"));
   Index first = 0;
   Index last = 0;
   indptr.read_rows(Range{0, 1}, &first);
   indptr.read_rows(Range{slices, slices + 1}, &last);
   if (first != 0) throw Error(fmt::format("{} must begin with 0, not {}", indptr.place(), first));
   if (last != values.rows())
-    throw Error(fmt::format("{} must end with {}, the number of stored elements, not {}", indptr.place(), values.rows(), last));
+    throw Error(
+        fmt::format("{} must end with {}, the number of stored elements, not {}", indptr.place(), values.rows(), last));
 }
 
 /// Sizes that no array of the file bears out.
@@ -99,10 +109,12 @@ void check_stated(const File& file, const MatrixDescription& matrix) {
   constexpr Index few_rows = Index{1} << 24;
   constexpr Index rows_an_element = 1024;
   if (matrix.shape.columns > most_columns)
-    throw Error(fmt::format("{} has {} columns; sparse matrices may have up to {}", file.place(matrix.path), matrix.shape.columns, most_columns));
-  if (matrix.format == FileFormat::csc && matrix.shape.rows > few_rows && matrix.shape.rows / rows_an_element > matrix.stored)
-    throw Error(fmt::format("{} states {} rows, but only {} elements are stored: the shape is wrong", file.place(matrix.path), matrix.shape.rows,
-                            matrix.stored));
+    throw Error(fmt::format("{} has {} columns; sparse matrices may have up to {}", file.place(matrix.path),
+                            matrix.shape.columns, most_columns));
+  if (matrix.format == FileFormat::csc && matrix.shape.rows > few_rows &&
+      matrix.shape.rows / rows_an_element > matrix.stored)
+    throw Error(fmt::format("{} states {} rows, but only {} elements are stored: the shape is wrong",
+                            file.place(matrix.path), matrix.shape.rows, matrix.stored));
 }
 
 void describe_sparse(const File& file, const StoredMatrix& stored, MatrixDescription& matrix) {
@@ -140,10 +152,10 @@ std::string why_transposed(const StoredMatrix& stored, const std::optional<bool>
 /// Makes X of what is stored. A sparse matrix is its own transpose with rows and columns called by each other's name.
 void turn(const File& file, const StoredMatrix& stored, const InputOptions& options, MatrixDescription& matrix) {
   if (stored.must_be_told && !options.transpose)
-    throw Error(
-        fmt::format("{} does not say whether the {} it is compressed by are rows of X or columns: --transpose false takes them for "
-                    "the rows ({} x {}), --transpose true for the columns",
-                    file.place(stored.path), stored.shape.rows, stored.shape.rows, stored.shape.columns));
+    throw Error(fmt::format(
+        "{} does not say whether the {} it is compressed by are rows of X or columns: --transpose false takes them for "
+        "the rows ({} x {}), --transpose true for the columns",
+        file.place(stored.path), stored.shape.rows, stored.shape.rows, stored.shape.columns));
   const bool transpose = options.transpose.value_or(stored.columns_first);
   if (transpose) {
     std::swap(matrix.shape.rows, matrix.shape.columns);
@@ -152,10 +164,12 @@ void turn(const File& file, const StoredMatrix& stored, const InputOptions& opti
     } else {
       matrix.transposed = true;
     }
-    log_information(fmt::format("X is the transpose of {} as it is stored ({})", file.place(matrix.path), why_transposed(stored, options.transpose)));
+    log_information(fmt::format("X is the transpose of {} as it is stored ({})", file.place(matrix.path),
+                                why_transposed(stored, options.transpose)));
   } else if (stored.writer == Writer::rhdf5 && !options.transpose) {
-    log_information(fmt::format("{} was written by R, which shows it transposed: X is {} x {} (--transpose takes it as R shows it)",
-                                file.place(matrix.path), matrix.shape.rows, matrix.shape.columns));
+    log_information(
+        fmt::format("{} was written by R, which shows it transposed: X is {} x {} (--transpose takes it as R shows it)",
+                    file.place(matrix.path), matrix.shape.rows, matrix.shape.columns));
   }
   if (!matrix.is_sparse()) return;
   check_stated(file, matrix);
@@ -175,20 +189,24 @@ std::vector<Range> columns_of_type(const std::vector<std::string>& types, const 
 }
 
 /// Keeps the columns of one type (genes or antibodies), or says that there are several.
-void choose_features(const File& file, const StoredMatrix& stored, const InputOptions& options, const Shape& as_stored, bool transposed,
-                     MatrixDescription& matrix) {
+void choose_features(const File& file, const StoredMatrix& stored, const InputOptions& options, const Shape& as_stored,
+                     bool transposed, MatrixDescription& matrix) {
   const std::string& wanted = options.feature_type;
-  const std::vector<std::string> types = transposed ? std::vector<std::string>{} : data::feature_types(file, stored, as_stored);
+  const std::vector<std::string> types =
+      transposed ? std::vector<std::string>{} : data::feature_types(file, stored, as_stored);
   const std::set<std::string> distinct(types.begin(), types.end());
   if (wanted.empty()) {
     if (distinct.size() > 1)
-      log_warning(fmt::format("{} holds features of several types, and X has them all: {}; --feature-type NAME takes one", data::place_of(matrix),
-                              fmt::join(distinct, ", ")));
+      log_warning(
+          fmt::format("{} holds features of several types, and X has them all: {}; --feature-type NAME takes one",
+                      data::place_of(matrix), fmt::join(distinct, ", ")));
     return;
   }
   if (distinct.count(wanted) == 0)
-    throw Error(fmt::format("{} has no features of type '{}' (option '--feature-type'): {}", data::place_of(matrix), wanted,
-                            distinct.empty() ? "it does not say of what types they are" : fmt::format("there are {}", fmt::join(distinct, ", "))));
+    throw Error(fmt::format("{} has no features of type '{}' (option '--feature-type'): {}", data::place_of(matrix),
+                            wanted,
+                            distinct.empty() ? "it does not say of what types they are"
+                                             : fmt::format("there are {}", fmt::join(distinct, ", "))));
   log_information(fmt::format("X has the features of type {}", wanted));
   if (distinct.size() == 1) return;
   matrix.columns = columns_of_type(types, wanted);
@@ -223,15 +241,19 @@ void mention_others(const File& file, const MatrixDescription& matrix) {
   if (file.exists("/raw/X")) others.emplace_back("/raw/X");
   std::erase(others, matrix.path);
   if (!others.empty())
-    log_information(fmt::format("X is {}; also in the file: {} ({}:PATH takes one)", data::place_of(matrix), fmt::join(others, ", "), file.name()));
+    log_information(fmt::format("X is {}; also in the file: {} ({}:PATH takes one)", data::place_of(matrix),
+                                fmt::join(others, ", "), file.name()));
 }
 
 /// A .npy file, which is the matrix itself.
-MatrixDescription describe_array(const data::InputName& name, const std::string& estimator, const InputOptions& options) {
+MatrixDescription describe_array(const data::InputName& name, const std::string& estimator,
+                                 const InputOptions& options) {
   if (!name.path.empty())
-    throw Error(fmt::format("'{}' is a .npy file, which has nothing inside that {} could name: leave it out", name.file, name.path));
+    throw Error(fmt::format("'{}' is a .npy file, which has nothing inside that {} could name: leave it out", name.file,
+                            name.path));
   if (!options.feature_type.empty())
-    throw Error(fmt::format("'{}' is a .npy file, which does not say of what types its features are (option '--feature-type')", name.file));
+    throw Error(fmt::format(
+        "'{}' is a .npy file, which does not say of what types its features are (option '--feature-type')", name.file));
   MatrixDescription matrix = data::describe_npy(name.file);
   if (options.transpose.value_or(false)) {
     std::swap(matrix.shape.rows, matrix.shape.columns);
@@ -264,7 +286,8 @@ void broadcast_names(const Communicator& comm, std::vector<std::string>& names) 
   joined = comm.broadcast(std::move(joined));
   if (comm.is_root()) return;
   names.clear();
-  for (std::size_t begin = 0; begin < joined.size(); begin += names.back().size() + 1) names.emplace_back(joined.c_str() + begin);
+  for (std::size_t begin = 0; begin < joined.size(); begin += names.back().size() + 1)
+    names.emplace_back(joined.c_str() + begin);
 }
 
 void broadcast_columns(const Communicator& comm, std::size_t ranges, std::vector<Range>& columns) {
@@ -277,13 +300,18 @@ void broadcast_columns(const Communicator& comm, std::size_t ranges, std::vector
 }
 
 void broadcast_description(const Communicator& comm, MatrixDescription& matrix) {
-  for (std::string* text :
-       {&matrix.file, &matrix.path, &matrix.parts.values, &matrix.parts.indices, &matrix.parts.indptr, &matrix.element_type, &matrix.layout})
+  for (std::string* text : {&matrix.file, &matrix.path, &matrix.parts.values, &matrix.parts.indices,
+                            &matrix.parts.indptr, &matrix.element_type, &matrix.layout})
     *text = comm.broadcast(*text);
-  std::array<Index, 9> numbers = {
-      static_cast<Index>(matrix.format),        matrix.shape.rows,         matrix.shape.columns,   matrix.stored,
-      static_cast<Index>(matrix.data_type),     matrix.transposed ? 1 : 0, matrix.columns_in_file, static_cast<Index>(matrix.columns.size()),
-      static_cast<Index>(matrix.missing.size())};
+  std::array<Index, 9> numbers = {static_cast<Index>(matrix.format),
+                                  matrix.shape.rows,
+                                  matrix.shape.columns,
+                                  matrix.stored,
+                                  static_cast<Index>(matrix.data_type),
+                                  matrix.transposed ? 1 : 0,
+                                  matrix.columns_in_file,
+                                  static_cast<Index>(matrix.columns.size()),
+                                  static_cast<Index>(matrix.missing.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -329,7 +357,8 @@ ListedMatrix listed(const File& file, const StoredMatrix& stored) {
 
 }  // namespace
 
-MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator, const InputOptions& options) {
+MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
+                                  const InputOptions& options) {
   MatrixDescription matrix;
   comm.agree([&] {
     if (comm.is_root()) matrix = describe_file(input, estimator, options);
@@ -343,7 +372,8 @@ std::vector<ListedMatrix> list_matrices(const std::string& file_name) {
   data::Contents contents = data::contents_of(file);
   std::vector<ListedMatrix> list;
   for (const StoredMatrix& stored : contents.matrices) list.push_back(listed(file, stored));
-  for (const StoredMatrix& stored : contents.refused) list.push_back({.path = stored.path, .hindrance = stored.refusal});
+  for (const StoredMatrix& stored : contents.refused)
+    list.push_back({.path = stored.path, .hindrance = stored.refusal});
   return list;
 }
 

@@ -59,10 +59,12 @@ Target convert_one(Source value) {
     return static_cast<Target>(to_float(value));
   } else if constexpr (std::is_same_v<Target, std::int32_t>) {
     if (std::cmp_less(value, std::numeric_limits<std::int32_t>::min())) return std::numeric_limits<std::int32_t>::min();
-    if (std::cmp_greater(value, std::numeric_limits<std::int32_t>::max())) return std::numeric_limits<std::int32_t>::max();
+    if (std::cmp_greater(value, std::numeric_limits<std::int32_t>::max()))
+      return std::numeric_limits<std::int32_t>::max();
     return static_cast<std::int32_t>(value);
   } else if constexpr (std::is_same_v<Target, Index>) {
-    return std::cmp_greater(value, std::numeric_limits<Index>::max()) ? std::numeric_limits<Index>::max() : static_cast<Index>(value);
+    return std::cmp_greater(value, std::numeric_limits<Index>::max()) ? std::numeric_limits<Index>::max()
+                                                                      : static_cast<Index>(value);
   } else {
     return static_cast<Target>(value);
   }

@@ -7,8 +7,8 @@
 
 namespace scanmf::data {
 
-/// Turns `count` elements as they lie in a file into T, rounded to nearest. Integers that do not fit into std::int32_t become its smallest or largest
-/// number.
+/// Turns `count` elements as they lie in a file into T, rounded to nearest. Integers that do not fit into std::int32_t
+/// become its smallest or largest number.
 template <class T>
 using Conversion = void (*)(const std::byte* from, Index count, T* to);
 
@@ -20,7 +20,8 @@ Conversion<T> conversion_from(const io::RawType& type);
 template <class T>
 bool is_native(const io::RawType& type);
 
-/// Undoes HDF5's shuffle filter: byte b of element i lies at b · (size / element_bytes) + i; a rest shorter than an element is not shuffled.
+/// Undoes HDF5's shuffle filter: byte b of element i lies at b · (size / element_bytes) + i; a rest shorter than an
+/// element is not shuffled.
 void unshuffle(const std::byte* from, Index size, Index element_bytes, std::byte* to);
 
 }  // namespace scanmf::data

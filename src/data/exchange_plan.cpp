@@ -7,15 +7,18 @@ namespace scanmf::data {
 ExchangePlan::ExchangePlan(const RowPartition& partition, Index block_rows, std::vector<Index> tile_positions)
     : partition_(partition), block_rows_(block_rows), tile_positions_(std::move(tile_positions)) {
   const Index last = partition.batches() - 1;
-  const Index step = tile_positions_.empty() ? std::max<Index>(1, last) : 1;  // batches of rows are all alike, but for the last one
+  const Index step =
+      tile_positions_.empty() ? std::max<Index>(1, last) : 1;  // batches of rows are all alike, but for the last one
   for (Index batch = 0; batch <= last; batch += step)
     for (int rank = 0; rank < partition.ranks(); ++rank)
       rounds_ = std::max(rounds_, (partition.piece(batch, rank).size() + block_rows - 1) / block_rows);
   for (Index batch = 0; batch <= last; batch += step) {
     longest_batch_ = std::max(longest_batch_, positions_of(partition.batch(batch)).size());
-    for (int rank = 0; rank < partition.ranks(); ++rank) longest_piece_ = std::max(longest_piece_, positions_of(partition.piece(batch, rank)).size());
+    for (int rank = 0; rank < partition.ranks(); ++rank)
+      longest_piece_ = std::max(longest_piece_, positions_of(partition.piece(batch, rank)).size());
     for (Index round = batch * rounds_; round < (batch + 1) * rounds_; ++round)
-      for (int rank = 0; rank < partition.ranks(); ++rank) most_received_ = std::max(most_received_, positions(round, rank).size());
+      for (int rank = 0; rank < partition.ranks(); ++rank)
+        most_received_ = std::max(most_received_, positions(round, rank).size());
   }
 }
 
@@ -30,7 +33,8 @@ Range ExchangePlan::positions_of(Range rows) const {
   const Index tiles_of_batch = (partition_.batch_rows() + partition_.tile_rows() - 1) / partition_.tile_rows();
   const auto first_tile_from = [&](Index row) {
     const Index in_batch = row % partition_.batch_rows();
-    return row / partition_.batch_rows() * tiles_of_batch + (in_batch + partition_.tile_rows() - 1) / partition_.tile_rows();
+    return row / partition_.batch_rows() * tiles_of_batch +
+           (in_batch + partition_.tile_rows() - 1) / partition_.tile_rows();
   };
   return {tile_positions_[static_cast<std::size_t>(first_tile_from(rows.begin))],
           tile_positions_[static_cast<std::size_t>(first_tile_from(rows.end))]};
@@ -38,7 +42,8 @@ Range ExchangePlan::positions_of(Range rows) const {
 
 Index ExchangePlan::row_of(Index position) const {
   if (tile_positions_.empty()) return std::clamp<Index>(position, 0, partition_.rows() - 1);
-  const auto behind = std::upper_bound(tile_positions_.begin(), tile_positions_.end() - 1, std::max(position, tile_positions_.front()));
+  const auto behind =
+      std::upper_bound(tile_positions_.begin(), tile_positions_.end() - 1, std::max(position, tile_positions_.front()));
   const Index tile = behind - tile_positions_.begin() - 1;
   const Index tiles_of_batch = (partition_.batch_rows() + partition_.tile_rows() - 1) / partition_.tile_rows();
   return tile / tiles_of_batch * partition_.batch_rows() + tile % tiles_of_batch * partition_.tile_rows();
@@ -49,7 +54,8 @@ int ExchangePlan::reader_of(Index chunk, Index height) const {
   return partition_.owner(row_of(chunk * height + height / 2));
 }
 
-/// A chunk that is not read in turns reaches no further than its height from the piece that its middle lies in, if that is of the same batch.
+/// A chunk that is not read in turns reaches no further than its height from the piece that its middle lies in, if that
+/// is of the same batch.
 bool ExchangePlan::may_read(Index step, int reader, int owner, Index height) const {
   if (in_turns(height)) return true;
   const Index batch_number = batch_of(step);
@@ -57,7 +63,8 @@ bool ExchangePlan::may_read(Index step, int reader, int owner, Index height) con
   const Range piece = positions_of(partition_.piece(batch_number, reader));
   const Range own = positions(step, owner);
   const auto reaches = [&](Index begin, Index end) { return own.begin < end && begin < own.end; };
-  return reaches(piece.begin - height, piece.end + height) || reaches(batch.begin, batch.begin + height) || reaches(batch.end - height, batch.end);
+  return reaches(piece.begin - height, piece.end + height) || reaches(batch.begin, batch.begin + height) ||
+         reaches(batch.end - height, batch.end);
 }
 
 ExchangePlan::Read ExchangePlan::next_read(Index step, int reader, Index height, Index from) const {
@@ -85,7 +92,8 @@ Index ExchangePlan::most_chunks(Index height) const {
 }
 
 Index ExchangePlan::most_sent(Index height) const {
-  if (!in_turns(height)) return std::min(longest_batch_, 2 * height);  // the middle of a chunk is its reader's, but at the ends of a batch
+  if (!in_turns(height))
+    return std::min(longest_batch_, 2 * height);  // the middle of a chunk is its reader's, but at the ends of a batch
   return std::min({longest_batch_, most_chunks(height) * height, (partition_.ranks() - 1) * most_received_});
 }
 
@@ -95,7 +103,8 @@ bool ExchangePlan::cuts(Index height) const {
   for (Index batch = 0; batch <= last; batch += alike ? std::max<Index>(1, last) : 1)
     for (int rank = 0; rank < partition_.ranks(); ++rank) {
       const Range piece = positions_of(partition_.piece(batch, rank));
-      if (!piece.empty() && piece.begin % height != 0 && piece.begin > positions_of({0, partition_.rows()}).begin) return true;
+      if (!piece.empty() && piece.begin % height != 0 && piece.begin > positions_of({0, partition_.rows()}).begin)
+        return true;
     }
   return false;
 }

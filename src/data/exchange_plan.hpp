@@ -7,26 +7,29 @@
 
 namespace scanmf::data {
 
-/// How rows get to their owners when batches cut compressed chunks between ranks: each chunk is read by one rank alone, which sends the others their
-/// parts. Chunks higher than a rank's piece of a batch are read in turns, chunk c by rank c mod P: while the batches of one chunk are worked on, the
-/// other ranks read the chunks that follow.
+/// How rows get to their owners when batches cut compressed chunks between ranks: each chunk is read by one rank alone,
+/// which sends the others their parts. Chunks higher than a rank's piece of a batch are read in turns, chunk c by rank
+/// c mod P: while the batches of one chunk are worked on, the other ranks read the chunks that follow.
 ///
 ///     chunks      |         0         |         1         |         2         |
 ///     read by     |         0         |         1         |         0         |
 ///     batches     |    0    |    1    |    2    |    3    |    4    |    5    |
 ///     owned by    |  0 |  1 |  0 |  1 |  0 |  1 |  0 |  1 |  0 |  1 |  0 |  1 |
 ///
-/// Lower ones are read by the rank that owns the position in their middle: only what lies at the edges of pieces is sent.
+/// Lower ones are read by the rank that owns the position in their middle: only what lies at the edges of pieces is
+/// sent.
 ///
 ///     chunks      |  0  |  1  |  2  |  3  |  4  |  5  |  6  |  7  |
 ///     read by     |  0  |  0  |  0  |  1  |  0  |  0  |  0  |  1  |
 ///     owned by    |       0       |   1   |       0       |   1   |
 ///
-/// To limit the memory, a batch goes in rounds: in each, every rank gets the next `block_rows` of its rows. One round of one batch is a step.
-/// "Positions" are those in the array that is read: rows of a dense matrix, elements of CSR. Plain arithmetic, the same on every rank.
+/// To limit the memory, a batch goes in rounds: in each, every rank gets the next `block_rows` of its rows. One round
+/// of one batch is a step. "Positions" are those in the array that is read: rows of a dense matrix, elements of CSR.
+/// Plain arithmetic, the same on every rank.
 class ExchangePlan {
  public:
-  /// block_rows: a multiple of the tile rows. tile_positions, CSR: where the elements of each tile of all batches begin, and where the last ones end.
+  /// block_rows: a multiple of the tile rows. tile_positions, CSR: where the elements of each tile of all batches
+  /// begin, and where the last ones end.
   ExchangePlan(const RowPartition& partition, Index block_rows, std::vector<Index> tile_positions = {});
 
   const RowPartition& partition() const { return partition_; }
@@ -45,7 +48,8 @@ class ExchangePlan {
   Range rows(Index step, int rank) const;
   Range positions(Index step, int rank) const { return positions_of(rows(step, rank)); }
 
-  /// Calls take(reader, run) for the consecutive runs in which the positions that `owner` gets in a step are read, each within a chunk of `height`.
+  /// Calls take(reader, run) for the consecutive runs in which the positions that `owner` gets in a step are read, each
+  /// within a chunk of `height`.
   template <class F>
   void for_each_run(Index step, int owner, Index height, F&& take) const {
     const Range all = positions(step, owner);
@@ -56,7 +60,8 @@ class ExchangePlan {
     }
   }
 
-  /// Calls take(owner, run, place) for the runs that `reader` reads in a step, ascending; place: positions that it has read for others before.
+  /// Calls take(owner, run, place) for the runs that `reader` reads in a step, ascending; place: positions that it has
+  /// read for others before.
   template <class F>
   void for_each_read(Index step, int reader, Index height, F&& take) const {
     Index place = 0;
@@ -83,8 +88,8 @@ class ExchangePlan {
   /// Whether any chunk is cut between ranks.
   bool cuts(Index height) const;
 
-  /// The most positions that a rank gets in a step; that it reads in one for others, at most; and, where they are read in turns, of a rank's chunks,
-  /// at most, that one batch cuts.
+  /// The most positions that a rank gets in a step; that it reads in one for others, at most; and, where they are read
+  /// in turns, of a rank's chunks, at most, that one batch cuts.
   Index most_received() const { return most_received_; }
   Index most_sent(Index height) const;
   Index most_chunks(Index height) const;

@@ -11,7 +11,8 @@ namespace scanmf::data {
 namespace {
 
 [[noreturn]] void refuse(const std::string& place, const std::string& fate, Range rows) {
-  const std::string reading = rows.empty() ? "it was being read" : fmt::format("rows {} to {} were being read", rows.begin, rows.end - 1);
+  const std::string reading =
+      rows.empty() ? "it was being read" : fmt::format("rows {} to {} were being read", rows.begin, rows.end - 1);
   throw Error(fmt::format("{} has been {} while {}", place, fate, reading));
 }
 
@@ -31,8 +32,9 @@ void FileWatch::add(const std::vector<std::string>& files) {
   for (const std::string& name : files) {
     const std::string place = fmt::format("{}, in which {} lies,", name, place_);
     const struct stat now = state_of(name, place, {});
-    const bool known = std::any_of(files_.begin(), files_.end(),
-                                   [&](const File& file) { return file.opened.st_dev == now.st_dev && file.opened.st_ino == now.st_ino; });
+    const bool known = std::any_of(files_.begin(), files_.end(), [&](const File& file) {
+      return file.opened.st_dev == now.st_dev && file.opened.st_ino == now.st_ino;
+    });
     if (!known) files_.push_back({name, place, now});
   }
 }
@@ -41,8 +43,10 @@ void FileWatch::check(Range rows) const {
   for (const auto& [name, place, opened] : files_) {
     const struct stat now = state_of(name, place, rows);
     if (now.st_dev != opened.st_dev || now.st_ino != opened.st_ino) refuse(place, "replaced", rows);
-    if (now.st_size < opened.st_size) refuse(place, fmt::format("truncated from {} to {} bytes", opened.st_size, now.st_size), rows);
-    if (now.st_mtim.tv_sec != opened.st_mtim.tv_sec || now.st_mtim.tv_nsec != opened.st_mtim.tv_nsec) refuse(place, "changed", rows);
+    if (now.st_size < opened.st_size)
+      refuse(place, fmt::format("truncated from {} to {} bytes", opened.st_size, now.st_size), rows);
+    if (now.st_mtim.tv_sec != opened.st_mtim.tv_sec || now.st_mtim.tv_nsec != opened.st_mtim.tv_nsec)
+      refuse(place, "changed", rows);
   }
 }
 

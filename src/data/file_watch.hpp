@@ -10,8 +10,8 @@
 
 namespace scanmf::data {
 
-/// Tells whether the files in which a matrix lies are still those that were opened, with the same content. HDF5 reads zeros beyond the end of a file:
-/// what was read is good when the files are unchanged afterwards.
+/// Tells whether the files in which a matrix lies are still those that were opened, with the same content. HDF5 reads
+/// zeros beyond the end of a file: what was read is good when the files are unchanged afterwards.
 class FileWatch {
  public:
   /// Watches the file that was named.

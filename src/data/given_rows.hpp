@@ -16,13 +16,14 @@ namespace scanmf::data {
 inline Index agreed_columns(const Communicator& comm, Index rows, Index columns) {
   const Index most = comm.max(rows > 0 ? columns : 0);
   comm.agree([&] {
-    if (columns != most && rows > 0) throw Error(fmt::format("rank {} has rows of {} columns, others of {}", comm.rank(), columns, most));
+    if (columns != most && rows > 0)
+      throw Error(fmt::format("rank {} has rows of {} columns, others of {}", comm.rank(), columns, most));
   });
   return comm.max(std::max(most, columns));
 }
 
-/// The rows of X as their giver holds them: any number of consecutive rows on each rank, ranks in order; and their way to the ranks that own them in
-/// a partition, and back.
+/// The rows of X as their giver holds them: any number of consecutive rows on each rank, ranks in order; and their way
+/// to the ranks that own them in a partition, and back.
 ///
 ///     given by rank   | 0           | 1    |        2         |
 ///     owned by rank   | 0    | 1    | 2    | 0    | 1    | 2  |      two batches
@@ -40,9 +41,9 @@ class GivenRows {
   Index total() const { return first_rows_.back(); }
   Index most_of_a_rank() const { return most_; }
 
-  /// Collective. Of the rows that each rank has given, those numbered sent.begin … sent.end go to their owners, unless that is the giver itself:
-  /// append(elements, rows) appends some of this rank's given rows to what is sent, put(batch, row within the rank's piece of the batch, rows)
-  /// takes what has come.
+  /// Collective. Of the rows that each rank has given, those numbered sent.begin … sent.end go to their owners, unless
+  /// that is the giver itself: append(elements, rows) appends some of this rank's given rows to what is sent,
+  /// put(batch, row within the rank's piece of the batch, rows) takes what has come.
   template <Scalar T, class Append, class Put>
   void hand_over(Index columns, Range sent, const RowPartition& partition, Append&& append_rows, Put&& put) const {
     if (comm_->size() == 1) return;
@@ -51,8 +52,9 @@ class GivenRows {
     comm_->agree([&] {
       for (int owner = 0; owner < comm_->size(); ++owner)
         if (owner != own)
-          for_each_shared(own, owner, sent, partition,
-                          [&](Index, Range rows) { append_rows(outgoing[static_cast<std::size_t>(owner)], given_range(rows)); });
+          for_each_shared(own, owner, sent, partition, [&](Index, Range rows) {
+            append_rows(outgoing[static_cast<std::size_t>(owner)], given_range(rows));
+          });
     });
     const std::vector<std::vector<T>> incoming = comm_->exchange(outgoing);
     for (int giver = 0; giver < comm_->size(); ++giver) {
@@ -69,11 +71,13 @@ class GivenRows {
   template <class Keep>
   void for_each_kept(const RowPartition& partition, Keep&& keep) const {
     const int own = comm_->rank();
-    for_each_shared(own, own, {0, most_}, partition,
-                    [&](Index batch, Range rows) { keep(batch, rows.begin - partition.piece(batch, own).begin, given_range(rows)); });
+    for_each_shared(own, own, {0, most_}, partition, [&](Index batch, Range rows) {
+      keep(batch, rows.begin - partition.piece(batch, own).begin, given_range(rows));
+    });
   }
 
-  /// Collective. The reverse, for a matrix with the rows that this rank owns, batch by batch: returns those that it has given.
+  /// Collective. The reverse, for a matrix with the rows that this rank owns, batch by batch: returns those that it has
+  /// given.
   template <Scalar T>
   Matrix<T> hand_back(MatrixView<const T> owned, const RowPartition& partition) const {
     const Range all = {0, most_};
@@ -82,7 +86,8 @@ class GivenRows {
     };
     Matrix<T> given(first_row(comm_->rank() + 1) - first_row(comm_->rank()), owned.columns);
     for_each_kept(partition, [&](Index batch, Index row, Range rows) {
-      std::copy_n(owned.row(partition.local_begin(batch, comm_->rank()) + row), rows.size() * owned.columns, given.row(rows.begin));
+      std::copy_n(owned.row(partition.local_begin(batch, comm_->rank()) + row), rows.size() * owned.columns,
+                  given.row(rows.begin));
     });
     if (comm_->size() == 1) return given;
     std::vector<std::vector<T>> outgoing(static_cast<std::size_t>(comm_->size()));
@@ -104,13 +109,15 @@ class GivenRows {
     return given;
   }
 
-  /// Calls visit(batch, rows of X) for the rows that `owner` owns among those that `giver` has given, numbered sent.begin … sent.end there.
+  /// Calls visit(batch, rows of X) for the rows that `owner` owns among those that `giver` has given, numbered
+  /// sent.begin … sent.end there.
   template <class Visit>
   void for_each_shared(int giver, int owner, Range sent, const RowPartition& partition, Visit&& visit) const {
     const Index end = first_row(giver + 1);
     const Range given = {std::min(first_row(giver) + sent.begin, end), std::min(first_row(giver) + sent.end, end)};
     if (given.empty()) return;
-    for (Index batch = given.begin / partition.batch_rows(); batch <= (given.end - 1) / partition.batch_rows(); ++batch) {
+    for (Index batch = given.begin / partition.batch_rows(); batch <= (given.end - 1) / partition.batch_rows();
+         ++batch) {
       const Range piece = partition.piece(batch, owner);
       const Range shared = {std::max(piece.begin, given.begin), std::min(piece.end, given.end)};
       if (!shared.empty()) visit(batch, shared);
@@ -118,7 +125,9 @@ class GivenRows {
   }
 
   /// Rows of X as numbers among those that this rank has given.
-  Range given_range(Range rows) const { return {rows.begin - first_row(comm_->rank()), rows.end - first_row(comm_->rank())}; }
+  Range given_range(Range rows) const {
+    return {rows.begin - first_row(comm_->rank()), rows.end - first_row(comm_->rank())};
+  }
   /// Number in X of the first row that a rank has given.
   Index first_row(int rank) const { return first_rows_[static_cast<std::size_t>(rank)]; }
 

@@ -4,7 +4,8 @@
 
 namespace scanmf::data {
 
-/// "FILE" or "FILE:/path/in/file", taken apart. "FILE:path" without the first slash is understood too, when FILE exists.
+/// "FILE" or "FILE:/path/in/file", taken apart. "FILE:path" without the first slash is understood too, when FILE
+/// exists.
 struct InputName {
   std::string file;
   std::string path;  // empty: to be looked for

@@ -6,18 +6,22 @@ namespace scanmf::data {
 
 /// Collective. load_matrix for each layout of the file.
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
+                                          const LoadOptions& options);
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description,
+                                        const LoadOptions& options);
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description,
+                                        const LoadOptions& options);
 
 /// Dense X whose transpose the file holds.
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options);
+std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description,
+                                               const LoadOptions& options);
 
-/// Sparse matrices: the same one, described without transposition: CSR of the transpose is CSC of X, and the reverse. Throws Error where columns are
-/// selected from what is not CSR then.
+/// Sparse matrices: the same one, described without transposition: CSR of the transpose is CSC of X, and the reverse.
+/// Throws Error where columns are selected from what is not CSR then.
 MatrixDescription without_transposition(const MatrixDescription& description);
 
 /// Throws scikit-learn's message when there are no rows or no columns.

@@ -10,7 +10,8 @@
 namespace scanmf::data {
 namespace {
 
-/// Turns columns into rows: ranks read equal parts of the stored elements and send each to the owner of its row, a bounded number at a time.
+/// Turns columns into rows: ranks read equal parts of the stored elements and send each to the owner of its row, a
+/// bounded number at a time.
 ///
 ///     file      | column 0 | column 1 |  ...  | column n-1 |
 ///     read by   | rank 0         | rank 1         | rank 2  |
@@ -43,7 +44,8 @@ class Transposition {
       }
     });
     comm_.allreduce_sum(std::span<Index>(weights));
-    for (Index tile = 0; tile < tiles.count(); ++tile) weights[static_cast<std::size_t>(tile)] += tiles.first_row(tile + 1) - tiles.first_row(tile);
+    for (Index tile = 0; tile < tiles.count(); ++tile)
+      weights[static_cast<std::size_t>(tile)] += tiles.first_row(tile + 1) - tiles.first_row(tile);
     return weights;
   }
 
@@ -123,7 +125,8 @@ class Transposition {
       Index column = std::upper_bound(bounds_.begin(), bounds_.end(), part.begin) - bounds_.begin() - 1;
       for (std::size_t p = 0; p < read_rows.size(); ++p) {
         while (bounds_[static_cast<std::size_t>(column) + 1] <= part.begin + static_cast<Index>(p)) ++column;
-        if (const auto flaw = flaw_of(read_values[p], check_sign_)) inspection.add(Offence{read_rows[p], column, *flaw});
+        if (const auto flaw = flaw_of(read_values[p], check_sign_))
+          inspection.add(Offence{read_rows[p], column, *flaw});
         const Owner owner = owner_of(read_rows[p]);
         const auto to = static_cast<std::size_t>(owner.rank);
         rows[to].push_back(owner.local_row);
@@ -158,7 +161,8 @@ class Transposition {
 }  // namespace
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description,
+                                        const LoadOptions& options) {
   std::optional<hdf5::File> file;
   std::optional<FileWatch> watch;
   std::optional<SparseReader<T>> reader;
@@ -172,14 +176,17 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   const bool dense = held_dense(description, options);
   std::vector<Index> weights;
   if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
-  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows, options.batch_rows, weights);
+  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows,
+                                         options.batch_rows, weights);
   Inspection inspection(options.check_sign);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
   comm.agree([&] { watch->check(); });
-  return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options, place_of(description));
+  return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options,
+                       place_of(description));
 }
 
 template std::unique_ptr<DataSource<float>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<double>> load_csc(const Communicator&, const MatrixDescription&,
+                                                      const LoadOptions&);
 
 }  // namespace scanmf::data

@@ -19,9 +19,11 @@ Index stored_elements(const SparseReader<T>& reader, const RowPartition& partiti
   return elements;
 }
 
-/// Reads this rank's rows straight to their place, group by group; what a group loses by being settled is filled by the next one.
+/// Reads this rank's rows straight to their place, group by group; what a group loses by being settled is filled by the
+/// next one.
 template <Scalar T>
-CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& partition, int rank, const LoadOptions& options, Inspection& inspection) {
+CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& partition, int rank,
+                         const LoadOptions& options, Inspection& inspection) {
   const Index most_elements = options.piece_bytes / static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
   const Index stored = stored_elements(reader, partition, rank);
   CsrRows<T> own{Buffer<Index>(partition.local_rows(rank) + 1, 0), Buffer<std::int32_t>(stored), Buffer<T>(stored)};
@@ -34,8 +36,10 @@ CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& part
       const Range elements = {positions[0], positions[rows.size()]};
       reader.read_columns(elements, own.column.data() + filled);
       reader.read_values(elements, own.value.data() + filled);
-      filled = settle_rows(rows.size(), bounds, own.column.data(), own.value.data(), options.check_sign, reader.selected());
-      inspection.add(CsrBlock<T>{rows.size(), 0, partition.tile_rows(), bounds, own.column.data(), own.value.data()}, rows.begin);
+      filled =
+          settle_rows(rows.size(), bounds, own.column.data(), own.value.data(), options.check_sign, reader.selected());
+      inspection.add(CsrBlock<T>{rows.size(), 0, partition.tile_rows(), bounds, own.column.data(), own.value.data()},
+                     rows.begin);
       local_row += rows.size();
     });
   }
@@ -44,8 +48,8 @@ CsrRows<T> read_own_rows(const SparseReader<T>& reader, const RowPartition& part
 
 /// The same, packed as dense rows group by group.
 template <Scalar T>
-void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& partition, int rank, const LoadOptions& options, Inspection& inspection,
-                         LocalRows<T>& to) {
+void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& partition, int rank,
+                         const LoadOptions& options, Inspection& inspection, LocalRows<T>& to) {
   const Index most_elements = options.piece_bytes / static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
   std::vector<Index> bounds;
   std::vector<std::int32_t> columns;
@@ -71,7 +75,8 @@ void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& part
 }  // namespace
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description,
+                                        const LoadOptions& options) {
   std::optional<hdf5::File> file;
   std::optional<FileWatch> watch;
   std::optional<SparseReader<T>> reader;
@@ -93,7 +98,8 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
     return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
   }
-  const std::vector<Index> weights = csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
+  const std::vector<Index> weights =
+      csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);
   CsrRows<T> rows;
   comm.agree([&] {
@@ -105,6 +111,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
 }
 
 template std::unique_ptr<DataSource<float>> load_csr(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_csr(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<double>> load_csr(const Communicator&, const MatrixDescription&,
+                                                      const LoadOptions&);
 
 }  // namespace scanmf::data

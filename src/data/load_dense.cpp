@@ -13,8 +13,8 @@ struct Rectangle {
   Range columns;
 };
 
-/// What one thread reads at a time. Chunks are read whole, so that one that several batches share is inflated once; all else is cut at the rows of
-/// this rank.
+/// What one thread reads at a time. Chunks are read whole, so that one that several batches share is inflated once; all
+/// else is cut at the rows of this rank.
 std::vector<Rectangle> parts_of(const Array& array, const RowPartition& partition, int rank) {
   std::vector<Rectangle> parts;
   const Index height = array.unit_rows();
@@ -27,7 +27,8 @@ std::vector<Rectangle> parts_of(const Array& array, const RowPartition& partitio
       rows.end = std::min(piece.end, (band + 1) * height);
       if (array.facts().whole_units && band == last_band) continue;
       last_band = band;
-      const Range all = array.facts().whole_units ? Range{band * height, std::min(array.rows(), (band + 1) * height)} : rows;
+      const Range all =
+          array.facts().whole_units ? Range{band * height, std::min(array.rows(), (band + 1) * height)} : rows;
       for (Index column = 0; column < array.columns(); column += array.unit_columns())
         parts.push_back({all, {column, std::min(array.columns(), column + array.unit_columns())}});
     }
@@ -41,7 +42,8 @@ void read_rows(const Array& array, const RowPartition& partition, int rank, Loca
   for_all_parts<Scratch<T>>(static_cast<Index>(parts.size()), [&](Index i, Scratch<T>& scratch) {
     const Rectangle& part = parts[static_cast<std::size_t>(i)];
     const MatrixView<const T> view = array.read(part.rows, part.columns, scratch);
-    for (Index batch = part.rows.begin / partition.batch_rows(); batch <= (part.rows.end - 1) / partition.batch_rows(); ++batch) {
+    for (Index batch = part.rows.begin / partition.batch_rows(); batch <= (part.rows.end - 1) / partition.batch_rows();
+         ++batch) {
       const Range piece = partition.piece(batch, rank);
       const Range shared = {std::max(piece.begin, part.rows.begin), std::min(piece.end, part.rows.end)};
       if (shared.empty()) continue;
@@ -54,7 +56,8 @@ void read_rows(const Array& array, const RowPartition& partition, int rank, Loca
 }  // namespace
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
+                                          const LoadOptions& options) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
   Inspection inspection(options.check_sign, description.missing);
   std::optional<LocalRows<T>> rows;
@@ -71,7 +74,9 @@ std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const Matrix
   return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
 }
 
-template std::unique_ptr<DataSource<float>> load_dense(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_dense(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<float>> load_dense(const Communicator&, const MatrixDescription&,
+                                                       const LoadOptions&);
+template std::unique_ptr<DataSource<double>> load_dense(const Communicator&, const MatrixDescription&,
+                                                        const LoadOptions&);
 
 }  // namespace scanmf::data

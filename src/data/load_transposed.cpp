@@ -10,8 +10,8 @@
 namespace scanmf::data {
 namespace {
 
-/// Dense X that lies in its file by features: ranks read equal parts of the file and send each owner of samples its elements, a bounded number at a
-/// time.
+/// Dense X that lies in its file by features: ranks read equal parts of the file and send each owner of samples its
+/// elements, a bounded number at a time.
 ///
 ///     file: features    | unit 0 | unit 1 | unit 2 |
 ///      × samples        | unit 3 | unit 4 | unit 5 |
@@ -22,7 +22,8 @@ class DenseTransposition {
  public:
   DenseTransposition(const Communicator& comm, const Array& array, const RowPartition& partition, Index piece_bytes)
       : comm_(comm), array_(array), partition_(partition) {
-    // Rows of a chunkless file are read in runs, of some features at a time, so that what is put into a row of X is more than one element.
+    // Rows of a chunkless file are read in runs, of some features at a time, so that what is put into a row of X is
+    // more than one element.
     constexpr Index features = 16;
     constexpr Index samples = Index{1} << 14;
     const bool chunked = array.facts().chunk_rows > 0;
@@ -65,7 +66,8 @@ class DenseTransposition {
   /// Calls visit(batch, samples) for those of the samples that `owner` owns, in ascending order.
   template <class Visit>
   void for_each_owned(int owner, Range samples, Visit&& visit) const {
-    for (Index batch = samples.begin / partition_.batch_rows(); batch <= (samples.end - 1) / partition_.batch_rows(); ++batch) {
+    for (Index batch = samples.begin / partition_.batch_rows(); batch <= (samples.end - 1) / partition_.batch_rows();
+         ++batch) {
       const Range piece = partition_.piece(batch, owner);
       const Range shared = {std::max(piece.begin, samples.begin), std::min(piece.end, samples.end)};
       if (!shared.empty()) visit(batch, shared);
@@ -85,7 +87,8 @@ class DenseTransposition {
                        [&](Index, Range samples) { lengths[owner] += samples.size() * unit(number).features.size(); });
     }
     std::vector<std::vector<T>> outgoing(ranks);
-    for (std::size_t owner = 0; owner < ranks; ++owner) outgoing[owner].resize(static_cast<std::size_t>(lengths[owner]));
+    for (std::size_t owner = 0; owner < ranks; ++owner)
+      outgoing[owner].resize(static_cast<std::size_t>(lengths[owner]));
     for_all_parts<Scratch<T>>(own.size(), [&](Index i, Scratch<T>& scratch) {
       const auto [features, all_samples] = unit(own.begin + i);
       const Index first = all_samples.begin;
@@ -130,7 +133,8 @@ class DenseTransposition {
 }  // namespace
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description,
+                                               const LoadOptions& options) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
   std::optional<FileWatch> watch;
   std::unique_ptr<Array> array;
@@ -151,7 +155,9 @@ std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const M
   return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
 }
 
-template std::unique_ptr<DataSource<float>> load_transposed(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_transposed(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<float>> load_transposed(const Communicator&, const MatrixDescription&,
+                                                            const LoadOptions&);
+template std::unique_ptr<DataSource<double>> load_transposed(const Communicator&, const MatrixDescription&,
+                                                             const LoadOptions&);
 
 }  // namespace scanmf::data

@@ -14,7 +14,9 @@
 namespace scanmf::data {
 namespace {
 
-bool is_within(const std::string& path, const std::string& group) { return group == "/" || path.starts_with(group + "/"); }
+bool is_within(const std::string& path, const std::string& group) {
+  return group == "/" || path.starts_with(group + "/");
+}
 
 std::vector<StoredMatrix> within(std::vector<StoredMatrix> matrices, const std::string& group) {
   std::erase_if(matrices, [&](const StoredMatrix& matrix) { return !is_within(matrix.path, group); });
@@ -60,10 +62,10 @@ std::vector<StoredMatrix> likely(const hdf5::File& file, const std::vector<Store
 void refuse_molecules(const hdf5::File& file) {
   for (const char* name : {"/barcode_idx", "/umi", "/gem_group"})
     if (!file.exists(name)) return;
-  throw Error(
-      fmt::format("{} is a molecule_info file of 10x Genomics: a list of molecules, no matrix; take filtered_feature_bc_matrix.h5 "
-                  "or raw_feature_bc_matrix.h5 of the same run",
-                  file.name()));
+  throw Error(fmt::format(
+      "{} is a molecule_info file of 10x Genomics: a list of molecules, no matrix; take filtered_feature_bc_matrix.h5 "
+      "or raw_feature_bc_matrix.h5 of the same run",
+      file.name()));
 }
 
 std::string refusals(const std::vector<StoredMatrix>& refused) {
@@ -76,18 +78,22 @@ StoredMatrix only_one(const hdf5::File& file) {
   refuse_molecules(file);
   const Contents contents = contents_of(file);
   const std::vector<StoredMatrix> matrices = likely(file, contents.matrices);
-  const auto loom = std::find_if(matrices.begin(), matrices.end(),
-                                 [](const StoredMatrix& matrix) { return matrix.writer == Writer::loom && matrix.path == "/matrix"; });
+  const auto loom = std::find_if(matrices.begin(), matrices.end(), [](const StoredMatrix& matrix) {
+    return matrix.writer == Writer::loom && matrix.path == "/matrix";
+  });
   if (loom != matrices.end()) return *loom;
   if (matrices.size() > 1)
-    throw Error(fmt::format("{} holds several matrices and no /X; name one as {}:PATH: {}", file.name(), file.name(), listing(matrices)));
+    throw Error(fmt::format("{} holds several matrices and no /X; name one as {}:PATH: {}", file.name(), file.name(),
+                            listing(matrices)));
   if (!contents.whole)
-    throw Error(fmt::format("{} holds no /X and more than can be looked through; name the matrix as {}:PATH; there is {}", file.name(), file.name(),
-                            listing(contents)));
+    throw Error(
+        fmt::format("{} holds no /X and more than can be looked through; name the matrix as {}:PATH; there is {}",
+                    file.name(), file.name(), listing(contents)));
   if (matrices.size() == 1) return matrices.front();
-  if (contents.matrices.empty() && contents.refused.empty() && contents.others.size() == 1) return take(file, contents.others.front());
-  throw Error(fmt::format("{} holds no matrix (a 2-D dataset of numbers or a sparse group); there is {}{}", file.name(), listing(contents),
-                          refusals(contents.refused)));
+  if (contents.matrices.empty() && contents.refused.empty() && contents.others.size() == 1)
+    return take(file, contents.others.front());
+  throw Error(fmt::format("{} holds no matrix (a 2-D dataset of numbers or a sparse group); there is {}{}", file.name(),
+                          listing(contents), refusals(contents.refused)));
 }
 
 /// True for a link that leads nowhere.
@@ -111,7 +117,8 @@ hdf5::File open_input(const std::string& file) {
 
 Located locate_matrix(const hdf5::File& file, const std::string& path, const std::vector<std::string>& preferred) {
   if (!path.empty()) {
-    if (!file.exists(path)) throw Error(fmt::format("{} has no {}; there is {}", file.name(), path, listing(contents_of(file))));
+    if (!file.exists(path))
+      throw Error(fmt::format("{} has no {}; there is {}", file.name(), path, listing(contents_of(file))));
     return {take(file, path)};
   }
   for (const std::string& name : preferred)
@@ -119,7 +126,8 @@ Located locate_matrix(const hdf5::File& file, const std::string& path, const std
   if (file.exists("/X")) return {take_unnamed(file, "/X"), true};
   Located found{only_one(file), true};
   if (dangles(file, "X"))
-    log_warning(fmt::format("/X of {} is a link that leads nowhere: X is {}, the only matrix there is", file.name(), found.matrix.path));
+    log_warning(fmt::format("/X of {} is a link that leads nowhere: X is {}, the only matrix there is", file.name(),
+                            found.matrix.path));
   return found;
 }
 

@@ -15,8 +15,8 @@ namespace scanmf {
 
 void data::check_not_empty(const Shape& shape, const std::string& estimator, const std::string& place) {
   const auto refuse = [&](const char* what) {
-    throw Error(fmt::format("Found array with 0 {}(s) (shape=({}, {})) while a minimum of 1 is required by {}. ({})", what, shape.rows, shape.columns,
-                            estimator, place));
+    throw Error(fmt::format("Found array with 0 {}(s) (shape=({}, {})) while a minimum of 1 is required by {}. ({})",
+                            what, shape.rows, shape.columns, estimator, place));
   };
   if (shape.rows == 0) refuse("sample");
   if (shape.columns == 0) refuse("feature");
@@ -29,8 +29,9 @@ MatrixDescription data::without_transposition(const MatrixDescription& descripti
     x.transposed = false;
   }
   if (!x.columns.empty() && (x.format != FileFormat::csr || description.transposed))
-    throw Error(fmt::format("some columns only can be read of matrices that are stored by rows (CSR) and not transposed, which {} is not",
-                            place_of(description)));
+    throw Error(fmt::format(
+        "some columns only can be read of matrices that are stored by rows (CSR) and not transposed, which {} is not",
+        place_of(description)));
   return x;
 }
 
@@ -38,21 +39,23 @@ namespace {
 
 hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
   hdf5::Dataset dataset = file.dataset(path);
-  if (!dataset.type().is_number()) throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
+  if (!dataset.type().is_number())
+    throw Error(fmt::format("{} holds {}, not numbers", dataset.place(), dataset.type().name));
   if (dataset.dimensions().size() != 2)
-    throw Error(fmt::format("Expected 2D array, got {}D array instead: {} has shape ({})", dataset.dimensions().size(), dataset.place(),
-                            fmt::join(dataset.dimensions(), ", ")));
+    throw Error(fmt::format("Expected 2D array, got {}D array instead: {} has shape ({})", dataset.dimensions().size(),
+                            dataset.place(), fmt::join(dataset.dimensions(), ", ")));
   if (const auto reason = hdf5::what_hinders_reading(dataset)) throw Error(*reason);
   if (!checked_product({dataset.dimensions()[0], dataset.dimensions()[1], Index{sizeof(double)}}))
-    throw Error(fmt::format("{} declares {} x {} elements, which is more than any memory holds", dataset.place(), dataset.dimensions()[0],
-                            dataset.dimensions()[1]));
+    throw Error(fmt::format("{} declares {} x {} elements, which is more than any memory holds", dataset.place(),
+                            dataset.dimensions()[0], dataset.dimensions()[1]));
   return dataset;
 }
 
 }  // namespace
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description,
+                                           const LoadOptions& options) {
   MatrixDescription x;
   comm.agree([&] { x = data::without_transposition(description); });
   if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options);
@@ -81,13 +84,15 @@ Matrix<T> read_replicated_matrix(const Communicator& comm, const std::string& fi
 }
 
 template <Scalar T>
-Matrix<T> read_local_rows(const Communicator& comm, const std::string& file, const std::string& path, const RowPartition& partition) {
+Matrix<T> read_local_rows(const Communicator& comm, const std::string& file, const std::string& path,
+                          const RowPartition& partition) {
   Matrix<T> rows;
   comm.agree([&] {
     const hdf5::File opened = hdf5::File::open(file);
     const hdf5::Dataset dataset = open_matrix(opened, path);
     if (dataset.rows() != partition.rows())
-      throw Error(fmt::format("{} has {} rows, X has {}: they must be equal", dataset.place(), dataset.rows(), partition.rows()));
+      throw Error(fmt::format("{} has {} rows, X has {}: they must be equal", dataset.place(), dataset.rows(),
+                              partition.rows()));
     rows = Matrix<T>(partition.local_rows(comm.rank()), dataset.dimensions()[1]);
     for (Index batch = 0; batch < partition.batches(); ++batch) {
       const Range piece = partition.piece(batch, comm.rank());
@@ -108,7 +113,8 @@ std::optional<DatasetInfo> dataset_info(const Communicator& comm, const std::str
     const hdf5::Dataset dataset = opened.dataset(path);
     dimensions = dataset.dimensions();
     const bool single = dataset.type().kind == hdf5::ElementClass::floating && dataset.type().bytes == 4;
-    facts = {1, static_cast<Index>(dimensions.size()), static_cast<Index>(single ? DataType::float32 : DataType::float64)};
+    facts = {1, static_cast<Index>(dimensions.size()),
+             static_cast<Index>(single ? DataType::float32 : DataType::float64)};
   });
   comm.broadcast(std::span<Index>(facts));
   if (facts[0] == 0) return std::nullopt;
@@ -117,11 +123,15 @@ std::optional<DatasetInfo> dataset_info(const Communicator& comm, const std::str
   return DatasetInfo{dimensions, static_cast<DataType>(facts[2])};
 }
 
-template std::unique_ptr<DataSource<float>> load_matrix(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_matrix(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<float>> load_matrix(const Communicator&, const MatrixDescription&,
+                                                        const LoadOptions&);
+template std::unique_ptr<DataSource<double>> load_matrix(const Communicator&, const MatrixDescription&,
+                                                         const LoadOptions&);
 template Matrix<float> read_replicated_matrix(const Communicator&, const std::string&, const std::string&);
 template Matrix<double> read_replicated_matrix(const Communicator&, const std::string&, const std::string&);
-template Matrix<float> read_local_rows(const Communicator&, const std::string&, const std::string&, const RowPartition&);
-template Matrix<double> read_local_rows(const Communicator&, const std::string&, const std::string&, const RowPartition&);
+template Matrix<float> read_local_rows(const Communicator&, const std::string&, const std::string&,
+                                       const RowPartition&);
+template Matrix<double> read_local_rows(const Communicator&, const std::string&, const std::string&,
+                                        const RowPartition&);
 
 }  // namespace scanmf

@@ -27,16 +27,20 @@ const hdf5::NumberLayout growing_vector = {{Index{1} << 16}, 0, true};
 
 class DiskRoom {
  public:
-  DiskRoom(const std::string& file, const std::string& name) : file_(io::PosixFile::open_for_writing(file, name)) { expect(0); }
+  DiskRoom(const std::string& file, const std::string& name) : file_(io::PosixFile::open_for_writing(file, name)) {
+    expect(0);
+  }
 
-  /// `bytes` more than was expected so far will be written. Throws Error with the reason when there is no room for them.
+  /// `bytes` more than was expected so far will be written. Throws Error with the reason when there is no room for
+  /// them.
   void expect(Index bytes) {
     expected_ += bytes;
     const Index needed = spare + expected_ + expected_ / 128;  // what HDF5 adds: objects, indices of chunks
     if (needed > reserved_) file_.reserve_room(needed);
     reserved_ = std::max(reserved_, needed);
   }
-  /// Calls `write`, which writes at most `bytes` bytes but perhaps, compressed, far less: only what it takes stays expected.
+  /// Calls `write`, which writes at most `bytes` bytes but perhaps, compressed, far less: only what it takes stays
+  /// expected.
   template <class Write>
   void expect_at_most(Index bytes, Write&& write) {
     expect(bytes);
@@ -69,7 +73,9 @@ namespace {
 /// Bytes of so many elements, as a file states them.
 Index checked_bytes(std::initializer_list<Index> factors, const std::string& path) {
   const std::optional<Index> bytes = checked_product(factors);
-  if (!bytes) throw Error(fmt::format("{} of {} x {} elements is more than any file can hold", path, factors.begin()[0], factors.begin()[1]));
+  if (!bytes)
+    throw Error(fmt::format("{} of {} x {} elements is more than any file can hold", path, factors.begin()[0],
+                            factors.begin()[1]));
   return *bytes;
 }
 
@@ -78,9 +84,11 @@ Index checked_bytes(std::initializer_list<Index> factors, const std::string& pat
 DenseWriter::DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type,
                          const hdf5::NumberLayout& layout)
     : room_(room),
-      row_bytes_(checked_bytes({shape.rows, shape.columns, hdf5::size_of(type)}, path) / std::max<Index>(1, shape.rows)),
+      row_bytes_(checked_bytes({shape.rows, shape.columns, hdf5::size_of(type)}, path) /
+                 std::max<Index>(1, shape.rows)),
       reserved_(layout.gzip == 0),
-      dataset_(std::make_unique<hdf5::NumberDataset>(file, path, type, std::vector<Index>{shape.rows, shape.columns}, layout)) {
+      dataset_(std::make_unique<hdf5::NumberDataset>(file, path, type, std::vector<Index>{shape.rows, shape.columns},
+                                                     layout)) {
   if (reserved_) room_.expect(shape.rows * row_bytes_);
   file.write_attribute(path, "encoding-type", std::string("array"));
   file.write_attribute(path, "encoding-version", std::string("0.2.0"));
@@ -92,7 +100,9 @@ void DenseWriter::write_rows(Index first, Index rows, const void* elements) {
   room_.expect_at_most(rows * row_bytes_, write);
 }
 
-void DenseWriter::write_columns(Index first, Index columns, const void* elements) { dataset_->write_columns(first, columns, elements); }
+void DenseWriter::write_columns(Index first, Index columns, const void* elements) {
+  dataset_->write_columns(first, columns, elements);
+}
 
 DenseWriter::~DenseWriter() = default;
 
@@ -101,7 +111,8 @@ CsrWriter::CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group,
   const auto vector = [&](const char* name, hdf5::NumberType type) {
     return std::make_unique<hdf5::NumberDataset>(file, group + name, type, std::vector<Index>{0}, growing_vector);
   };
-  if (shape.columns > std::numeric_limits<std::int32_t>::max()) throw Error(fmt::format("a sparse matrix of {} columns is too wide", shape.columns));
+  if (shape.columns > std::numeric_limits<std::int32_t>::max())
+    throw Error(fmt::format("a sparse matrix of {} columns is too wide", shape.columns));
   data_ = vector("/data", values);
   indices_ = vector("/indices", hdf5::NumberType::int32);
   indptr_ = vector("/indptr", hdf5::NumberType::int64);
@@ -115,7 +126,8 @@ CsrWriter::CsrWriter(hdf5::File& file, DiskRoom& room, const std::string& group,
 
 CsrWriter::~CsrWriter() = default;
 
-void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* values, const std::vector<std::int32_t>& columns) {
+void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* values,
+                            const std::vector<std::int32_t>& columns) {
   room_.expect(static_cast<Index>(columns.size()) * (value_bytes_ + static_cast<Index>(sizeof(std::int32_t))) +
                static_cast<Index>(lengths.size() * sizeof(Index)));
   data_->append(static_cast<Index>(columns.size()), values);
@@ -126,8 +138,10 @@ void CsrWriter::append_rows(const std::vector<Index>& lengths, const void* value
   indptr_->append(static_cast<Index>(ends.size()), ends.data());
 }
 
-MatrixFileWriter::MatrixFileWriter(const std::string& target) : target_(io::resolve_target(target)), temporary_(io::temporary_name(target_)) {
-  std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
+MatrixFileWriter::MatrixFileWriter(const std::string& target)
+    : target_(io::resolve_target(target)), temporary_(io::temporary_name(target_)) {
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
   io::remove_stale_temporaries(target_);
   io::PosixFile::create_exclusive(temporary_, target);  // HDF5 would follow a link of this name
   try {
@@ -151,7 +165,8 @@ void MatrixFileWriter::discard() {
   ::unlink(temporary_.c_str());  // nothing is there any more after commit()
 }
 
-DenseWriter& MatrixFileWriter::dense(const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout) {
+DenseWriter& MatrixFileWriter::dense(const std::string& path, Shape shape, hdf5::NumberType type,
+                                     const hdf5::NumberLayout& layout) {
   dense_.push_back(std::make_unique<DenseWriter>(*file_, *room_, path, shape, type, layout));
   return *dense_.back();
 }
@@ -188,7 +203,8 @@ void MatrixFileWriter::commit() {
   file_->close();
   file_.reset();
   room_->finish();
-  if (std::rename(temporary_.c_str(), target_.c_str()) != 0) io::throw_system_error(fmt::format("{} cannot be written", target_), errno);
+  if (std::rename(temporary_.c_str(), target_.c_str()) != 0)
+    io::throw_system_error(fmt::format("{} cannot be written", target_), errno);
   const std::string folder = std::filesystem::path(target_).parent_path().string();
   io::sync_folder(folder.empty() ? "." : folder);
 }

@@ -21,7 +21,8 @@ class DiskRoom;
 /// A dense matrix of a MatrixFileWriter, written row by row in any order.
 class DenseWriter {
  public:
-  DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout);
+  DenseWriter(hdf5::File& file, DiskRoom& room, const std::string& path, Shape shape, hdf5::NumberType type,
+              const hdf5::NumberLayout& layout);
   DenseWriter(const DenseWriter&) = delete;
   DenseWriter& operator=(const DenseWriter&) = delete;
   ~DenseWriter();
@@ -37,7 +38,8 @@ class DenseWriter {
   std::unique_ptr<hdf5::NumberDataset> dataset_;
 };
 
-/// A sparse matrix of a MatrixFileWriter, written from its first row to its last: a group with data, indices and indptr, as AnnData has it.
+/// A sparse matrix of a MatrixFileWriter, written from its first row to its last: a group with data, indices and
+/// indptr, as AnnData has it.
 class CsrWriter {
  public:
   /// Throws Error when the shape has more columns than 32 bits can number.
@@ -46,7 +48,8 @@ class CsrWriter {
   CsrWriter& operator=(const CsrWriter&) = delete;
   ~CsrWriter();
 
-  /// The next rows. lengths: non-zeros of each; values (of the type given) and columns of all of them, row after row, columns ascending within a row.
+  /// The next rows. lengths: non-zeros of each; values (of the type given) and columns of all of them, row after row,
+  /// columns ascending within a row.
   void append_rows(const std::vector<Index>& lengths, const void* values, const std::vector<std::int32_t>& columns);
 
  private:
@@ -58,9 +61,9 @@ class CsrWriter {
   Index stored_ = 0;
 };
 
-/// A file of matrices as describe_matrix reads them, of any size, written part by part by one process. It appears whole or not at all: under a
-/// temporary name beside the target until commit(); without that (an exception) nothing remains. All members are local. Errors: Error with the
-/// reason.
+/// A file of matrices as describe_matrix reads them, of any size, written part by part by one process. It appears whole
+/// or not at all: under a temporary name beside the target until commit(); without that (an exception) nothing remains.
+/// All members are local. Errors: Error with the reason.
 class MatrixFileWriter {
  public:
   explicit MatrixFileWriter(const std::string& target);
@@ -69,7 +72,8 @@ class MatrixFileWriter {
   MatrixFileWriter& operator=(const MatrixFileWriter&) = delete;
 
   /// A dense matrix at `path`; lives until commit().
-  DenseWriter& dense(const std::string& path, Shape shape, hdf5::NumberType type, const hdf5::NumberLayout& layout = {});
+  DenseWriter& dense(const std::string& path, Shape shape, hdf5::NumberType type,
+                     const hdf5::NumberLayout& layout = {});
   /// A sparse one.
   CsrWriter& csr(const std::string& path, Shape shape, hdf5::NumberType values);
   /// obs/_index and var/_index; empty ones are left out.

@@ -14,7 +14,8 @@ void MemorySource<T>::visit(Index batch, const typename DataSource<T>::Visitor& 
   visitor(block);
 }
 
-RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows, std::span<const Index> tile_weights) {
+RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows,
+                           std::span<const Index> tile_weights) {
   const Index length = batch_rows > 0 ? std::min(batch_rows, rows) : rows;
   return RowPartition(rows, length, tile_rows_for(kind, length), comm.size(), tile_weights);
 }

@@ -33,7 +33,8 @@ class MemorySource : public DataSource<T> {
 template <Scalar T>
 class DenseMemorySource : public MemorySource<T> {
  public:
-  DenseMemorySource(const Communicator& comm, const Shape& shape, RowPartition partition, const DataSummary& summary, Buffer<T> packed)
+  DenseMemorySource(const Communicator& comm, const Shape& shape, RowPartition partition, const DataSummary& summary,
+                    Buffer<T> packed)
       : MemorySource<T>(comm, shape, std::move(partition), summary), packed_(std::move(packed)) {}
   StorageKind kind() const override { return StorageKind::dense; }
   Index bytes() const override { return packed_.size() * static_cast<Index>(sizeof(T)); }
@@ -41,7 +42,8 @@ class DenseMemorySource : public MemorySource<T> {
  private:
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix(Index local_begin, Index rows) const override {
     const Index columns = this->shape().columns;
-    return DenseBlock<T>{rows, columns, this->partition().tile_rows(), packed_.data() + local_begin * padded_columns<T>(columns)};
+    return DenseBlock<T>{rows, columns, this->partition().tile_rows(),
+                         packed_.data() + local_begin * padded_columns<T>(columns)};
   }
   Buffer<T> packed_;
 };
@@ -57,23 +59,30 @@ struct CsrRows {
 template <Scalar T>
 class CsrMemorySource : public MemorySource<T> {
  public:
-  CsrMemorySource(const Communicator& comm, const Shape& shape, RowPartition partition, const DataSummary& summary, CsrRows<T> rows)
+  CsrMemorySource(const Communicator& comm, const Shape& shape, RowPartition partition, const DataSummary& summary,
+                  CsrRows<T> rows)
       : MemorySource<T>(comm, shape, std::move(partition), summary), rows_(std::move(rows)) {}
   StorageKind kind() const override { return StorageKind::csr; }
   Index bytes() const override {
     const Index stored = rows_.row_begin[rows_.row_begin.size() - 1];
-    return rows_.row_begin.size() * static_cast<Index>(sizeof(Index)) + stored * static_cast<Index>(sizeof(std::int32_t) + sizeof(T));
+    return rows_.row_begin.size() * static_cast<Index>(sizeof(Index)) +
+           stored * static_cast<Index>(sizeof(std::int32_t) + sizeof(T));
   }
 
  private:
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix(Index local_begin, Index rows) const override {
-    return CsrBlock<T>{
-        rows, this->shape().columns, this->partition().tile_rows(), rows_.row_begin.data() + local_begin, rows_.column.data(), rows_.value.data()};
+    return CsrBlock<T>{rows,
+                       this->shape().columns,
+                       this->partition().tile_rows(),
+                       rows_.row_begin.data() + local_begin,
+                       rows_.column.data(),
+                       rows_.value.data()};
   }
   CsrRows<T> rows_;
 };
 
 /// Which rows belong to which rank, by the rules of all sources; see RowPartition.
-RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows, std::span<const Index> tile_weights = {});
+RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows,
+                           std::span<const Index> tile_weights = {});
 
 }  // namespace scanmf::data

@@ -18,7 +18,8 @@ using hdf5::ElementClass;
 using hdf5::File;
 using hdf5::ObjectKind;
 
-/// A list of strings as programs write them: a dataset, or a group of anndata. `path` of the group or dataset that holds them.
+/// A list of strings as programs write them: a dataset, or a group of anndata. `path` of the group or dataset that
+/// holds them.
 struct Column {
   enum class Form { strings, nullable, categorical };
   std::string path;
@@ -40,9 +41,13 @@ std::optional<Column> column_at(const File& file, const std::string& path) {
     return Column{path, Column::Form::strings, list_length(dataset)};
   }
   if (kind != ObjectKind::group) return std::nullopt;
-  const auto has = [&](const char* name) { return hdf5::object_at(file, inside(path, name)).kind == ObjectKind::dataset; };
-  if (has("values") && has("mask")) return Column{path, Column::Form::nullable, list_length(file.dataset(inside(path, "values")))};
-  if (has("codes") && has("categories")) return Column{path, Column::Form::categorical, list_length(file.dataset(inside(path, "codes")))};
+  const auto has = [&](const char* name) {
+    return hdf5::object_at(file, inside(path, name)).kind == ObjectKind::dataset;
+  };
+  if (has("values") && has("mask"))
+    return Column{path, Column::Form::nullable, list_length(file.dataset(inside(path, "values")))};
+  if (has("codes") && has("categories"))
+    return Column{path, Column::Form::categorical, list_length(file.dataset(inside(path, "codes")))};
   return std::nullopt;
 }
 
@@ -115,7 +120,8 @@ auto or_warn(const std::string& place, F&& find) -> decltype(find()) {
 }
 
 /// The first of these lists that has `count` strings.
-std::vector<std::string> first_list(const File& file, const std::string& group, std::initializer_list<const char*> candidates, Index count) {
+std::vector<std::string> first_list(const File& file, const std::string& group,
+                                    std::initializer_list<const char*> candidates, Index count) {
   for (const char* candidate : candidates) {
     const std::string path = inside(group, candidate);
     const std::vector<std::string> names = or_warn(file.place(path), [&]() -> std::vector<std::string> {
@@ -148,11 +154,13 @@ Index length_of_table(const File& file, const std::string& table) {
 }
 
 std::vector<std::string> names_in_table(const File& file, const std::string& table) {
-  if (hdf5::object_at(file, table).kind == ObjectKind::group) return read_column(file, *column_at(file, index_of_table(file, table)));
+  if (hdf5::object_at(file, table).kind == ObjectKind::group)
+    return read_column(file, *column_at(file, index_of_table(file, table)));
   const Dataset rows = file.dataset(table);
   std::string member = file.read_string_attribute(table, "_index").value_or("index");
   const std::vector<std::string> members = hdf5::compound_members(rows);
-  if (std::find(members.begin(), members.end(), member) == members.end()) throw Error(fmt::format("the table has no member {}", member));
+  if (std::find(members.begin(), members.end(), member) == members.end())
+    throw Error(fmt::format("the table has no member {}", member));
   std::vector<std::string> names = file.read_strings_member(table, member);
   make_utf8(names, file.place(table));
   return names;
@@ -169,11 +177,12 @@ std::vector<std::string> names_around(const File& file, const std::string& matri
   for (std::string group = parent_of(matrix); !group.empty(); group = parent_of(group)) {
     const std::string table = inside(group, kind);
     if (!file.exists(table)) continue;
-    const Index length = or_warn(file.place(table), [&] { return std::optional<Index>(length_of_table(file, table)); }).value_or(-1);
+    const Index length =
+        or_warn(file.place(table), [&] { return std::optional<Index>(length_of_table(file, table)); }).value_or(-1);
     if (length == count) return or_warn(file.place(table), [&] { return names_in_table(file, table); });
     if (length >= 0 && is_nearest(matrix, group))
-      unfit = fmt::format("{} has {} names, {} has {} {}: X goes without them", file.place(table), length, matrix, count,
-                          std::string(kind) == "var" ? "columns" : "rows");
+      unfit = fmt::format("{} has {} names, {} has {} {}: X goes without them", file.place(table), length, matrix,
+                          count, std::string(kind) == "var" ? "columns" : "rows");
   }
   if (!unfit.empty()) log_warning(unfit);
   return {};

@@ -63,14 +63,17 @@ void parse_type(NpyHeader& header, std::string_view text, const std::string& nam
   const bool integer = (kind == 'i' || kind == 'u') && (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
   const bool boolean = kind == 'b' && bytes == 1;
   const bool real = kind == 'f' && (bytes == 2 || bytes == 4 || bytes == 8 || bytes == 16);
-  if (!integer && !boolean && !real) throw Error(fmt::format("'{}' holds {}: integers and real numbers only", name, other_elements(descr)));
+  if (!integer && !boolean && !real)
+    throw Error(fmt::format("'{}' holds {}: integers and real numbers only", name, other_elements(descr)));
   const bool big = descr[0] == '>' || (descr[0] == '=' && std::endian::native == std::endian::big);
   header.type = {real          ? Kind::floating
                  : kind == 'i' ? Kind::signed_integer
                                : Kind::unsigned_integer,
                  *bytes, *bytes > 1 && descr[0] != '|' && big != (std::endian::native == std::endian::big)};
-  if (*bytes == 16 && (header.type.swapped || std::numeric_limits<long double>::digits != 64 || sizeof(long double) != 16))
-    throw Error(fmt::format("'{}' holds numbers of 16 bytes in another form than this machine's: save them as float64", name));
+  if (*bytes == 16 &&
+      (header.type.swapped || std::numeric_limits<long double>::digits != 64 || sizeof(long double) != 16))
+    throw Error(
+        fmt::format("'{}' holds numbers of 16 bytes in another form than this machine's: save them as float64", name));
   header.type_name = boolean ? "bool"
                              : fmt::format("{}{}{}",
                                            real          ? "float"
@@ -95,10 +98,12 @@ void parse_shape(NpyHeader& header, std::string_view text, const std::string& na
     begin = end + 1;
   }
   if (lengths.size() != 2)
-    throw Error(fmt::format("'{}' holds an array of {} dimensions. Expected 2D array, got {}D array instead", name, lengths.size(), lengths.size()));
+    throw Error(fmt::format("'{}' holds an array of {} dimensions. Expected 2D array, got {}D array instead", name,
+                            lengths.size(), lengths.size()));
   header.shape = {lengths[0], lengths[1]};
   if (!checked_product({lengths[0], lengths[1], header.type.bytes}))
-    throw Error(fmt::format("'{}' declares a shape of {} x {}, which is more than any file can hold", name, lengths[0], lengths[1]));
+    throw Error(fmt::format("'{}' declares a shape of {} x {}, which is more than any file can hold", name, lengths[0],
+                            lengths[1]));
 }
 
 }  // namespace
@@ -106,9 +111,11 @@ void parse_shape(NpyHeader& header, std::string_view text, const std::string& na
 NpyHeader read_npy_header(const std::string& name, const std::function<void(void*, Index)>& read_exactly) {
   std::array<unsigned char, 8> head{};
   read_exactly(head.data(), 8);
-  if (std::memcmp(head.data(), magic.data(), magic.size()) != 0) throw Error(fmt::format("'{}' is not a .npy file", name));
+  if (std::memcmp(head.data(), magic.data(), magic.size()) != 0)
+    throw Error(fmt::format("'{}' is not a .npy file", name));
   const int version = head[6];
-  if (version < 1 || version > 3) throw Error(fmt::format("'{}' has version {} of the .npy format; 1 to 3 are known", name, version));
+  if (version < 1 || version > 3)
+    throw Error(fmt::format("'{}' has version {} of the .npy format; 1 to 3 are known", name, version));
   const Index length_bytes = version == 1 ? 2 : 4;
   std::array<unsigned char, 4> length{};
   read_exactly(length.data(), length_bytes);
@@ -122,7 +129,8 @@ NpyHeader read_npy_header(const std::string& name, const std::function<void(void
   parse_shape(header, value_of(dictionary, "shape", name), name);
   const std::string_view order = value_of(dictionary, "fortran_order", name);
   header.fortran = order.starts_with("True");
-  if (!header.fortran && !order.starts_with("False")) refuse(name, "its header does not say in which order the elements lie");
+  if (!header.fortran && !order.starts_with("False"))
+    refuse(name, "its header does not say in which order the elements lie");
   header.begin = 8 + length_bytes + size;
   return header;
 }
@@ -145,14 +153,18 @@ NpyHeader read_npy_header(const std::string& file) {
   const io::PosixFile opened = io::PosixFile::open_for_reading(file);
   Index position = 0;
   NpyHeader header = read_npy_header(file, [&](void* to, Index bytes) {
-    if (position + bytes > opened.size()) throw Error(fmt::format("'{}' ends within its header: the file is cut short", file));
+    if (position + bytes > opened.size())
+      throw Error(fmt::format("'{}' ends within its header: the file is cut short", file));
     opened.read(position, {static_cast<std::byte*>(to), static_cast<std::size_t>(bytes)});
     position += bytes;
   });
-  const Index expected = header.shape.rows * header.shape.columns * header.type.bytes;  // checked when the shape was parsed
+  const Index expected =
+      header.shape.rows * header.shape.columns * header.type.bytes;  // checked when the shape was parsed
   if (opened.size() - header.begin < expected)
-    throw Error(fmt::format("'{}' declares {} x {} elements of {}, {} bytes, but only {} follow its header: the file is cut short, or it lies", file,
-                            header.shape.rows, header.shape.columns, header.type_name, expected, opened.size() - header.begin));
+    throw Error(fmt::format(
+        "'{}' declares {} x {} elements of {}, {} bytes, but only {} follow its header: the file is cut short, or it "
+        "lies",
+        file, header.shape.rows, header.shape.columns, header.type_name, expected, opened.size() - header.begin));
   return header;
 }
 

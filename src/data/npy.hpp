@@ -21,8 +21,8 @@ struct NpyHeader {
   Index begin = 0;  // byte of the first element
 };
 
-/// Reads the header from the beginning of a file. name: for messages; read_exactly(to, bytes): the next bytes, throws when there are fewer.
-/// Throws Error for what is no 2-D array of integers or real numbers.
+/// Reads the header from the beginning of a file. name: for messages; read_exactly(to, bytes): the next bytes, throws
+/// when there are fewer. Throws Error for what is no 2-D array of integers or real numbers.
 NpyHeader read_npy_header(const std::string& name, const std::function<void(void*, Index)>& read_exactly);
 
 /// Local. True for a file that begins as those of numpy.save do; false also when it cannot be read.

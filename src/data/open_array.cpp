@@ -157,8 +157,8 @@ class ChunkedArray final : public ArrayOf<ChunkedArray> {
       done = inflated > 0;
     } else {
       if (!scratch.decompressor) scratch.decompressor.reset(libdeflate_alloc_decompressor());
-      done =
-          libdeflate_zlib_decompress(scratch.decompressor.get(), from.data(), size, scratch.inflated.data(), bytes_, &inflated) == LIBDEFLATE_SUCCESS;
+      done = libdeflate_zlib_decompress(scratch.decompressor.get(), from.data(), size, scratch.inflated.data(), bytes_,
+                                        &inflated) == LIBDEFLATE_SUCCESS;
     }
     if (!done) refuse(rows, "a chunk does not inflate; the file is damaged");
     return inflated;
@@ -186,7 +186,8 @@ std::unique_ptr<Array> open_npy(const MatrixDescription& description, Index piec
 std::unique_ptr<Array> open_dataset(const MatrixDescription& description, Index piece_bytes) {
   const hdf5::File file = hdf5::File::open(description.file);
   hdf5::Dataset dataset = file.dataset(description.path);
-  if (dataset.dimensions().size() != 2) throw Error(fmt::format("{} has changed its shape since it was opened", dataset.place()));
+  if (dataset.dimensions().size() != 2)
+    throw Error(fmt::format("{} has changed its shape since it was opened", dataset.place()));
   return open_array(std::move(dataset), piece_bytes);
 }
 
@@ -195,12 +196,14 @@ std::unique_ptr<Array> open_dataset(const MatrixDescription& description, Index 
 std::unique_ptr<Array> open_array(hdf5::Dataset dataset, Index piece_bytes) {
   if (const auto reason = hdf5::what_hinders_reading(dataset)) throw Error(*reason);
   if (hdf5::never_written(dataset))
-    throw Error(fmt::format("{} declares {} x {} elements, but the file holds none of them: nothing was ever written there", dataset.place(),
-                            dataset.rows(), dataset.row_elements()));
+    throw Error(
+        fmt::format("{} declares {} x {} elements, but the file holds none of them: nothing was ever written there",
+                    dataset.place(), dataset.rows(), dataset.row_elements()));
   ArrayFacts facts = facts_of(dataset);
   const std::optional<io::RawType> type = dataset.raw_type();
   const std::optional<Index> offset = dataset.file_offset();
-  if (type && offset) return contiguous_array(std::move(facts), hdf5::file_holding(dataset), *offset, *type, piece_bytes);
+  if (type && offset)
+    return contiguous_array(std::move(facts), hdf5::file_holding(dataset), *offset, *type, piece_bytes);
   const Index chunk_columns = dataset.chunk().size() > 1 ? dataset.chunk()[1] : 1;
   const std::optional<Pipeline> pipeline = type ? pipeline_of(dataset) : std::nullopt;
   if (!pipeline) {
@@ -216,7 +219,8 @@ std::unique_ptr<Array> open_array(hdf5::Dataset dataset, Index piece_bytes) {
 }
 
 std::unique_ptr<Array> open_matrix_array(const MatrixDescription& description, Index piece_bytes) {
-  std::unique_ptr<Array> array = description.format == FileFormat::npy ? open_npy(description, piece_bytes) : open_dataset(description, piece_bytes);
+  std::unique_ptr<Array> array = description.format == FileFormat::npy ? open_npy(description, piece_bytes)
+                                                                       : open_dataset(description, piece_bytes);
   if (Shape{array->rows(), array->columns()} != description.shape_in_file())
     throw Error(fmt::format("{} has changed its shape since it was opened", place_of(description)));
   return array;

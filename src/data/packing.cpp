@@ -19,7 +19,8 @@ void PackedRows<T>::put(Index first_row, Index first_column, MatrixView<const T>
       const Index filled = std::clamp<Index>(last_column - j, 0, run);
       const T* from = part.row(row) + (j - first_column);
       if (filled == strip_columns<T>) {
-        for (Index i = 0; i < rows; ++i) std::memcpy(to + i * strip_columns<T>, from + i * part.stride, strip_columns<T> * sizeof(T));
+        for (Index i = 0; i < rows; ++i)
+          std::memcpy(to + i * strip_columns<T>, from + i * part.stride, strip_columns<T> * sizeof(T));
         continue;
       }
       for (Index i = 0; i < rows; ++i, to += width) {
@@ -39,7 +40,8 @@ void PackedRows<T>::put_sparse(Index first_row, const CsrBlock<T>& rows) const {
     for (Index j = 0; j < padded; j += run) {
       T* const to = place(first_row + i, j, run);
       std::fill_n(to, run, T{0});
-      for (; next < rows.row_begin[i + 1] && rows.column[next] < j + run; ++next) to[rows.column[next] - j] = rows.value[next];
+      for (; next < rows.row_begin[i + 1] && rows.column[next] < j + run; ++next)
+        to[rows.column[next] - j] = rows.value[next];
     }
   });
 }

@@ -8,10 +8,11 @@
 namespace scanmf::data {
 namespace {
 
-/// Collective. Elements of one array, `width` of them a position. read: what this rank has read for others in the step; received: the first position
-/// that it gets in the step. Positions that a rank has read for itself are left alone.
+/// Collective. Elements of one array, `width` of them a position. read: what this rank has read for others in the step;
+/// received: the first position that it gets in the step. Positions that a rank has read for itself are left alone.
 template <class E>
-void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, Index width, const E* read, E* received) {
+void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, Index width,
+                        const E* read, E* received) {
   const auto elements = [width](Index positions) { return static_cast<std::size_t>(positions * width); };
   std::vector<Message<const E>> outgoing;
   plan.for_each_read(step, comm.rank(), height, [&](int owner, Range run, Index place) {
@@ -20,14 +21,16 @@ void exchange_positions(const Communicator& comm, const ExchangePlan& plan, Inde
   std::vector<Message<E>> incoming;
   const Index begin = plan.positions(step, comm.rank()).begin;
   plan.for_each_run(step, comm.rank(), height, [&](int reader, Range run) {
-    if (reader != comm.rank()) incoming.push_back({reader, {received + elements(run.begin - begin), elements(run.size())}});
+    if (reader != comm.rank())
+      incoming.push_back({reader, {received + elements(run.begin - begin), elements(run.size())}});
   });
   comm.exchange<E>(outgoing, incoming);
 }
 
 /// Copies what this rank has read for itself; `read` and `received` begin with the first position that it gets.
 template <class E>
-void copy_own(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, const E* read, E* received) {
+void copy_own(const Communicator& comm, const ExchangePlan& plan, Index step, Index height, const E* read,
+              E* received) {
   const Index begin = plan.positions(step, comm.rank()).begin;
   plan.for_each_run(step, comm.rank(), height, [&](int reader, Range run) {
     if (reader == comm.rank()) std::copy_n(read + (run.begin - begin), run.size(), received + (run.begin - begin));
@@ -57,7 +60,8 @@ DenseExchange<T>::DenseExchange(const Communicator& comm, const ExchangePlan& pl
 
 template <Scalar T>
 void DenseExchange<T>::exchange(Index step, const Slot<T>* read) {
-  exchange_positions<T>(comm_, plan_, step, height_, columns_, read != nullptr ? read->value.data() : nullptr, received_.data());
+  exchange_positions<T>(comm_, plan_, step, height_, columns_, read != nullptr ? read->value.data() : nullptr,
+                        received_.data());
 }
 
 template <Scalar T>
@@ -73,7 +77,8 @@ const Block<T>& DenseExchange<T>::assemble(Index step, Slot<T>* read) {
   Team().for_each(tiles, [&](Index tile) {
     for (const Range run : received) {
       const Range shared = {std::max(run.begin, tile * tile_rows), std::min(run.end, (tile + 1) * tile_rows)};
-      if (!shared.empty()) to.put(shared.begin, 0, {received_.data() + shared.begin * columns_, shared.size(), columns_});
+      if (!shared.empty())
+        to.put(shared.begin, 0, {received_.data() + shared.begin * columns_, shared.size(), columns_});
     }
   });
   number_block(plan_, step, comm_.rank(), block_);
@@ -82,8 +87,8 @@ const Block<T>& DenseExchange<T>::assemble(Index step, Slot<T>* read) {
 }
 
 template <Scalar T>
-CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader, Index columns, ChunkHeights heights,
-                            bool check_sign)
+CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader,
+                            Index columns, ChunkHeights heights, bool check_sign)
     : comm_(comm),
       plan_(plan),
       columns_(columns),
@@ -98,8 +103,10 @@ CsrExchange<T>::CsrExchange(const Communicator& comm, const ExchangePlan& plan, 
 template <Scalar T>
 void CsrExchange<T>::exchange(Index step, const Slot<T>* read) {
   const Index own = plan_.positions(step, comm_.rank()).size();  // they come first in the slot
-  exchange_positions<std::int32_t>(comm_, plan_, step, heights_.indices, 1, read != nullptr ? read->column.data() + own : nullptr, column_.data());
-  exchange_positions<T>(comm_, plan_, step, heights_.values, 1, read != nullptr ? read->value.data() + own : nullptr, value_.data());
+  exchange_positions<std::int32_t>(comm_, plan_, step, heights_.indices, 1,
+                                   read != nullptr ? read->column.data() + own : nullptr, column_.data());
+  exchange_positions<T>(comm_, plan_, step, heights_.values, 1, read != nullptr ? read->value.data() + own : nullptr,
+                        value_.data());
 }
 
 template <Scalar T>
@@ -115,7 +122,8 @@ const Block<T>& CsrExchange<T>::assemble(Index step, Slot<T>* read) {
   for (Index i = 1; i <= rows.size(); ++i) row_begin_[i] = bounds[i] - bounds[0];
   settle_rows(rows.size(), row_begin_.data(), column_.data(), value_.data(), check_sign_, selected_);
   number_block(plan_, step, comm_.rank(), block_);
-  block_.matrix = CsrBlock<T>{rows.size(), columns_, plan_.partition().tile_rows(), row_begin_.data(), column_.data(), value_.data()};
+  block_.matrix = CsrBlock<T>{rows.size(),       columns_,       plan_.partition().tile_rows(),
+                              row_begin_.data(), column_.data(), value_.data()};
   return block_;
 }
 

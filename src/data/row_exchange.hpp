@@ -53,15 +53,16 @@ template <Scalar T>
 class CsrExchange : public RowExchange<T> {
  public:
   /// Reads where this rank's rows lie in the file. columns: of X.
-  CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader, Index columns, ChunkHeights heights,
-              bool check_sign);
+  CsrExchange(const Communicator& comm, const ExchangePlan& plan, const SparseReader<T>& reader, Index columns,
+              ChunkHeights heights, bool check_sign);
 
   void exchange(Index step, const Slot<T>* read) override;
   const Block<T>& assemble(Index step, Slot<T>* read) override;
   Index bytes() const override { return bytes_needed(plan_); }
 
   static Index bytes_needed(const ExchangePlan& plan) {
-    return (plan.block_rows() + 1) * static_cast<Index>(sizeof(Index)) + plan.most_received() * static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
+    return (plan.block_rows() + 1) * static_cast<Index>(sizeof(Index)) +
+           plan.most_received() * static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
   }
 
  private:

@@ -30,7 +30,9 @@ RowReader<T>::~RowReader() = default;
 template <Scalar T>
 Index RowReader<T>::rows_at_a_time(Index most) const {
   const Array& array = *state_->array;
-  const Index chunk = array.facts().chunk_rows == 0 ? 1 : state_->transposed ? array.unit_columns() : array.facts().chunk_rows;
+  const Index chunk = array.facts().chunk_rows == 0 ? 1
+                      : state_->transposed          ? array.unit_columns()
+                                                    : array.facts().chunk_rows;
   return chunk < most ? most / chunk * chunk : std::max<Index>(1, most);
 }
 

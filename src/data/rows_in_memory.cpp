@@ -17,7 +17,8 @@ namespace scanmf {
 namespace data {
 namespace {
 
-/// Converts a block of elements, `to` being row-major without gaps. Few columns at a time, so that what is read along columns stays in the cache.
+/// Converts a block of elements, `to` being row-major without gaps. Few columns at a time, so that what is read along
+/// columns stays in the cache.
 template <class From, Scalar T>
 void convert_block(const DenseRows& from, Range rows, T* to) {
   constexpr Index columns_at_a_time = 16;
@@ -71,7 +72,8 @@ Index size_of(ElementType type) {
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseRows local_rows, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseRows local_rows,
+                                                const LoadOptions& options) {
   const Index columns = data::agreed_columns(comm, local_rows.rows, local_rows.columns);
   local_rows.columns = columns;
   const data::GivenRows given(comm, local_rows.rows);
@@ -90,7 +92,8 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseR
   };
   const auto put = [&](Index batch, Index row, MatrixView<const T> values) { rows->piece(batch).put(row, 0, values); };
   const Index round = std::max<Index>(1, options.piece_bytes / (columns * static_cast<Index>(sizeof(T))));
-  for (Index begin = 0; begin < given.most_of_a_rank(); begin += round) given.hand_over<T>(columns, {begin, begin + round}, partition, append, put);
+  for (Index begin = 0; begin < given.most_of_a_rank(); begin += round)
+    given.hand_over<T>(columns, {begin, begin + round}, partition, append, put);
   data::Inspection inspection(options.check_sign);
   comm.agree([&] { rows->inspect(inspection); });
   const DataSummary summary = data::conclude(comm, inspection, data_type_of<T>, options.estimator, "");
@@ -98,19 +101,22 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseR
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, MatrixView<const T> local_rows, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, MatrixView<const T> local_rows,
+                                                const LoadOptions& options) {
   constexpr auto element = static_cast<Index>(sizeof(T));
-  return source_from_rows<T>(comm,
-                             DenseRows{local_rows.data, std::is_same_v<T, float> ? ElementType::float32 : ElementType::float64, local_rows.rows,
-                                       local_rows.columns, local_rows.stride * element, element},
-                             options);
+  return source_from_rows<T>(
+      comm,
+      DenseRows{local_rows.data, std::is_same_v<T, float> ? ElementType::float32 : ElementType::float64,
+                local_rows.rows, local_rows.columns, local_rows.stride * element, element},
+      options);
 }
 
 template <Scalar T>
 Matrix<T> owned_from_given(const Communicator& comm, MatrixView<const T> given, const RowPartition& partition) {
   given.columns = data::agreed_columns(comm, given.rows, given.columns);
   const data::GivenRows rows(comm, given.rows);
-  if (rows.total() != partition.rows()) throw AgreedError(fmt::format("W has {} rows for {} rows of X", rows.total(), partition.rows()));
+  if (rows.total() != partition.rows())
+    throw AgreedError(fmt::format("W has {} rows for {} rows of X", rows.total(), partition.rows()));
   Matrix<T> owned(partition.local_rows(comm.rank()), given.columns);
   const auto put = [&](Index batch, Index row, MatrixView<const T> values) {
     T* to = owned.row(partition.local_begin(batch, comm.rank()) + row);
@@ -125,14 +131,17 @@ Matrix<T> owned_from_given(const Communicator& comm, MatrixView<const T> given, 
 }
 
 template <Scalar T>
-Matrix<T> given_from_owned(const Communicator& comm, const Matrix<T>& owned, const RowPartition& partition, Index given_rows) {
+Matrix<T> given_from_owned(const Communicator& comm, const Matrix<T>& owned, const RowPartition& partition,
+                           Index given_rows) {
   return data::GivenRows(comm, given_rows).hand_back(owned.view(), partition);
 }
 
 template std::unique_ptr<DataSource<float>> source_from_rows(const Communicator&, DenseRows, const LoadOptions&);
 template std::unique_ptr<DataSource<double>> source_from_rows(const Communicator&, DenseRows, const LoadOptions&);
-template std::unique_ptr<DataSource<float>> source_from_rows(const Communicator&, MatrixView<const float>, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> source_from_rows(const Communicator&, MatrixView<const double>, const LoadOptions&);
+template std::unique_ptr<DataSource<float>> source_from_rows(const Communicator&, MatrixView<const float>,
+                                                             const LoadOptions&);
+template std::unique_ptr<DataSource<double>> source_from_rows(const Communicator&, MatrixView<const double>,
+                                                              const LoadOptions&);
 template Matrix<float> owned_from_given(const Communicator&, MatrixView<const float>, const RowPartition&);
 template Matrix<double> owned_from_given(const Communicator&, MatrixView<const double>, const RowPartition&);
 template Matrix<float> given_from_owned(const Communicator&, const Matrix<float>&, const RowPartition&, Index);

@@ -22,7 +22,8 @@ void read_elements(const Array& array, Range positions, E* to) {
   const Index height = array.unit_rows();
   const Index first = positions.begin / height;
   for_all_parts<Scratch<E>>((positions.end - 1) / height + 1 - first, [&](Index i, Scratch<E>& scratch) {
-    const Range part = {std::max(positions.begin, (first + i) * height), std::min(positions.end, (first + i + 1) * height)};
+    const Range part = {std::max(positions.begin, (first + i) * height),
+                        std::min(positions.end, (first + i + 1) * height)};
     std::copy_n(array.read(part, Range{0, 1}, scratch).data, part.size(), to + (part.begin - positions.begin));
   });
 }
@@ -41,7 +42,8 @@ Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign, c
     std::vector<Element<T>> elements(static_cast<std::size_t>(count));
     for (Index p = 0; p < count; ++p) elements[static_cast<std::size_t>(p)] = {column[p], value[p]};
     // Stable: duplicates are summed in the order of the file.
-    std::stable_sort(elements.begin(), elements.end(), [](const Element<T>& a, const Element<T>& b) { return a.column < b.column; });
+    std::stable_sort(elements.begin(), elements.end(),
+                     [](const Element<T>& a, const Element<T>& b) { return a.column < b.column; });
     for (Index p = 0; p < count; ++p) {
       column[p] = elements[static_cast<std::size_t>(p)].column;
       value[p] = elements[static_cast<std::size_t>(p)].value;
@@ -65,7 +67,8 @@ Index settle_row(Index count, std::int32_t* column, T* value, bool check_sign, c
 }  // namespace
 
 template <Scalar T>
-SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes) : selected_(description.columns) {
+SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& description, Index piece_bytes)
+    : selected_(description.columns) {
   const MatrixDescription x = without_transposition(description);
   shape_ = x.shape_in_file();
   format_ = x.format;
@@ -91,10 +94,11 @@ void SparseReader<T>::read_bounds(Range slices, Index* bounds) const {
   read_elements(*indptr_, Range{slices.begin, slices.end + 1}, bounds);
   for (Index i = 0; i <= slices.size(); ++i) {
     if (bounds[i] < 0 || bounds[i] > stored())
-      throw Error(fmt::format("{} is wrong: element {} is {}, outside 0 … {}", indptr_->facts().place, slices.begin + i, bounds[i], stored()));
+      throw Error(fmt::format("{} is wrong: element {} is {}, outside 0 … {}", indptr_->facts().place, slices.begin + i,
+                              bounds[i], stored()));
     if (i > 0 && bounds[i] < bounds[i - 1])
-      throw Error(fmt::format("{} is wrong: it decreases from {} to {} at {} {}", indptr_->facts().place, bounds[i - 1], bounds[i],
-                              format_ == FileFormat::csr ? "row" : "column", slices.begin + i - 1));
+      throw Error(fmt::format("{} is wrong: it decreases from {} to {} at {} {}", indptr_->facts().place, bounds[i - 1],
+                              bounds[i], format_ == FileFormat::csr ? "row" : "column", slices.begin + i - 1));
   }
 }
 
@@ -147,17 +151,20 @@ void SparseReader<T>::refuse_index(Index position) const {
     const Index middle = within.begin + within.size() / 2;
     (position_of(middle) <= position ? within.begin : within.end) = middle;
   }
-  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_->facts().place, position,
-                          by_rows ? "row" : "column", within.begin, by_rows ? "column" : "row", index, by_rows ? shape_.columns : shape_.rows));
+  throw Error(fmt::format("{} is wrong: element {}, in {} {}, names {} {}, but there are {}", indices_->facts().place,
+                          position, by_rows ? "row" : "column", within.begin, by_rows ? "column" : "row", index,
+                          by_rows ? shape_.columns : shape_.rows));
 }
 
 template <Scalar T>
-Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected) {
+Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign,
+                  const ColumnSelection& selected) {
   std::vector<Index> kept(static_cast<std::size_t>(rows));
   constexpr Index at_once = 64;
   team_for(bounds[rows] - bounds[0]).as_they_come((rows + at_once - 1) / at_once, [&](int, Index group) {
     for (Index i = group * at_once; i < std::min(rows, (group + 1) * at_once); ++i)
-      kept[static_cast<std::size_t>(i)] = settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign, selected);
+      kept[static_cast<std::size_t>(i)] =
+          settle_row(bounds[i + 1] - bounds[i], column + bounds[i], value + bounds[i], check_sign, selected);
   });
   Index end = rows > 0 ? bounds[0] : 0;
   for (Index i = 0; i < rows; ++i) {

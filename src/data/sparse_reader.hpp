@@ -10,7 +10,8 @@
 
 namespace scanmf::data {
 
-/// The three arrays of a sparse matrix in a file, read in parts by all threads, and checked. Local. "Slices" are the rows of CSR, the columns of CSC.
+/// The three arrays of a sparse matrix in a file, read in parts by all threads, and checked. Local. "Slices" are the
+/// rows of CSR, the columns of CSC.
 template <Scalar T>
 class SparseReader {
  public:
@@ -19,7 +20,8 @@ class SparseReader {
 
   Index stored() const { return values_->rows(); }
 
-  /// indptr of the slices [slices.begin, slices.end], the end included: slices.size() + 1 positions, which do not decrease.
+  /// indptr of the slices [slices.begin, slices.end], the end included: slices.size() + 1 positions, which do not
+  /// decrease.
   void read_bounds(Range slices, Index* bounds) const;
   /// One element of indptr, unchecked against its neighbours.
   Index position_of(Index slice) const;
@@ -57,18 +59,20 @@ class SparseReader {
   std::unique_ptr<Array> indptr_;
 };
 
-/// Brings compressed rows into the form of CsrTile in place: columns ascend and occur once (duplicates are summed), zeros are dropped.
-/// bounds: rows + 1 positions relative to `column` and `value`, ascending from bounds[0]; afterwards those of what remains, bounds[0] unchanged.
-/// A value that must not be there is kept, so that it will be found: NaN, infinity and, with check_sign, negative ones.
-/// selected: elements of other columns are dropped first. Threads share the work. Returns the end of what remains, bounds[rows].
+/// Brings compressed rows into the form of CsrTile in place: columns ascend and occur once (duplicates are summed),
+/// zeros are dropped. bounds: rows + 1 positions relative to `column` and `value`, ascending from bounds[0]; afterwards
+/// those of what remains, bounds[0] unchanged. A value that must not be there is kept, so that it will be found: NaN,
+/// infinity and, with check_sign, negative ones. selected: elements of other columns are dropped first. Threads share
+/// the work. Returns the end of what remains, bounds[rows].
 template <Scalar T>
-Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign, const ColumnSelection& selected = {});
+Index settle_rows(Index rows, Index* bounds, std::int32_t* column, T* value, bool check_sign,
+                  const ColumnSelection& selected = {});
 
 /// Number of rows from `first` on, at least one, whose elements do not exceed `most`.
 Index rows_that_fit(const Index* bounds, Index first, Index rows, Index most);
 
-/// Calls visit(rows, positions) for consecutive groups of `rows` that hold at most `most` elements each (or are one row); positions: the rows'
-/// bounds.
+/// Calls visit(rows, positions) for consecutive groups of `rows` that hold at most `most` elements each (or are one
+/// row); positions: the rows' bounds.
 template <Scalar T, class F>
 void for_each_group(const SparseReader<T>& reader, Range rows, Index most, F&& visit) {
   constexpr Index bounds_at_a_time = Index{1} << 20;
@@ -94,7 +98,9 @@ struct TileNumbers {
   Index tiles_of_batch() const { return (batch_rows + tile_rows - 1) / tile_rows; }
   Index of_row(Index row) const { return row / batch_rows * tiles_of_batch() + row % batch_rows / tile_rows; }
   Index count() const { return rows == 0 ? 0 : of_row(rows - 1) + 1; }
-  Index first_row(Index tile) const { return std::min(rows, tile / tiles_of_batch() * batch_rows + tile % tiles_of_batch() * tile_rows); }
+  Index first_row(Index tile) const {
+    return std::min(rows, tile / tiles_of_batch() * batch_rows + tile % tiles_of_batch() * tile_rows);
+  }
 };
 
 /// The tiles that partition_for() will make of sparse rows.

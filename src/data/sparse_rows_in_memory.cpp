@@ -31,7 +31,8 @@ void check_arrays(const SparseRows& from, Index slices, Index limit) {
     const auto lies_inside = [limit](I index) { return index >= 0 && static_cast<Index>(index) < limit; };
     if (!std::all_of(indices + part.begin, indices + part.end, lies_inside)) inside = false;
   });
-  if (!inside) throw Error(fmt::format("a sparse matrix has an index out of range: not all lie in 0 ... {}", limit - 1));
+  if (!inside)
+    throw Error(fmt::format("a sparse matrix has an index out of range: not all lie in 0 ... {}", limit - 1));
 }
 
 /// The given rows in compressed form, elements as they are stored.
@@ -51,7 +52,8 @@ CsrRows<T> copy_rows(const SparseRows& from) {
   return rows;
 }
 
-/// The same from columns: rows are counted, then each thread places the elements of its share of the rows, in the order of columns.
+/// The same from columns: rows are counted, then each thread places the elements of its share of the rows, in the order
+/// of columns.
 template <class I, class From, Scalar T>
 CsrRows<T> turn_columns(const SparseRows& from) {
   const I* const bounds = static_cast<const I*>(from.bounds);
@@ -79,14 +81,18 @@ CsrRows<T> given_as_csr(const SparseRows& from) {
       check_arrays<I>(from, from.columns, from.rows);
     else
       check_arrays<I>(from, from.rows, from.columns);
-    return with_element_type(from.type, [&]<class From>() { return from.by_columns ? turn_columns<I, From, T>(from) : copy_rows<I, From, T>(from); });
+    return with_element_type(from.type, [&]<class From>() {
+      return from.by_columns ? turn_columns<I, From, T>(from) : copy_rows<I, From, T>(from);
+    });
   };
-  return from.index_type == ElementType::int64 ? with_index.template operator()<std::int64_t>() : with_index.template operator()<std::int32_t>();
+  return from.index_type == ElementType::int64 ? with_index.template operator()<std::int64_t>()
+                                               : with_index.template operator()<std::int32_t>();
 }
 
 /// Collective. The cost of each tile: stored elements, and one for each row.
 template <Scalar T>
-std::vector<Index> weights_of(const Communicator& comm, const CsrRows<T>& rows, Index first_row, const TileNumbers& tiles) {
+std::vector<Index> weights_of(const Communicator& comm, const CsrRows<T>& rows, Index first_row,
+                              const TileNumbers& tiles) {
   std::vector<Index> weights(static_cast<std::size_t>(tiles.count()), 0);
   for (Index i = 0; i + 1 < rows.row_begin.size(); ++i)
     weights[static_cast<std::size_t>(tiles.of_row(first_row + i))] += rows.row_begin[i + 1] - rows.row_begin[i] + 1;
@@ -132,7 +138,8 @@ class RowsToOwners {
     return {&length_, 1};
   }
 
-  /// of_row: what is sent of a given row; place(local row, values, rows) takes what has come for consecutive rows and returns how much that was.
+  /// of_row: what is sent of a given row; place(local row, values, rows) takes what has come for consecutive rows and
+  /// returns how much that was.
   template <class V, class OfRow, class Place>
   void exchange(Range sent, OfRow&& of_row, Place&& place) {
     const int own = comm_.rank();
@@ -182,8 +189,8 @@ class RowsToOwners {
 template <Scalar T>
 Index rows_of_a_round(const Communicator& comm, const CsrRows<T>& rows, Index bytes) {
   const Index count = rows.row_begin.size() - 1;
-  const double of_a_row =
-      static_cast<double>(rows.value.size()) * (sizeof(T) + sizeof(std::int32_t)) / static_cast<double>(std::max<Index>(1, count));
+  const double of_a_row = static_cast<double>(rows.value.size()) * (sizeof(T) + sizeof(std::int32_t)) /
+                          static_cast<double>(std::max<Index>(1, count));
   return std::max<Index>(1, static_cast<Index>(static_cast<double>(bytes) / std::max(1.0, comm.max(of_a_row))));
 }
 
@@ -191,21 +198,28 @@ Index rows_of_a_round(const Communicator& comm, const CsrRows<T>& rows, Index by
 }  // namespace data
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, SparseRows local_rows, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, SparseRows local_rows,
+                                                const LoadOptions& options) {
   const Index columns = data::agreed_columns(comm, local_rows.rows, local_rows.columns);
   const data::GivenRows given(comm, local_rows.rows);
   const Shape shape = {given.total(), columns};
   data::check_not_empty(shape, options.estimator, "data in memory");
   data::CsrRows<T> rows;
   comm.agree([&] {
-    if (columns > std::numeric_limits<std::int32_t>::max()) throw Error(fmt::format("sparse X of {} columns has too many", columns));
+    if (columns > std::numeric_limits<std::int32_t>::max())
+      throw Error(fmt::format("sparse X of {} columns has too many", columns));
     rows = data::given_as_csr<T>(local_rows);
   });
   const bool dense = data::held_dense(shape, comm.sum(rows.value.size()), options);
   std::vector<Index> weights;
-  if (!dense) weights = data::weights_of(comm, rows, given.first_row(comm.rank()), data::sparse_tiles(shape.rows, options.batch_rows));
-  RowPartition partition = data::partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, shape.rows, options.batch_rows, weights);
-  if (comm.size() > 1) rows = data::RowsToOwners<T>(comm, given, partition, rows).run(data::rows_of_a_round(comm, rows, options.piece_bytes));
+  if (!dense)
+    weights =
+        data::weights_of(comm, rows, given.first_row(comm.rank()), data::sparse_tiles(shape.rows, options.batch_rows));
+  RowPartition partition =
+      data::partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, shape.rows, options.batch_rows, weights);
+  if (comm.size() > 1)
+    rows =
+        data::RowsToOwners<T>(comm, given, partition, rows).run(data::rows_of_a_round(comm, rows, options.piece_bytes));
   data::Inspection inspection(options.check_sign);
   return data::source_of_csr(comm, shape, std::move(partition), std::move(rows), dense, inspection, options, "");
 }

@@ -18,7 +18,9 @@ using hdf5::Dataset;
 using hdf5::File;
 using hdf5::ObjectKind;
 
-bool is_dataset(const File& file, const std::string& path) { return hdf5::object_at(file, path).kind == ObjectKind::dataset; }
+bool is_dataset(const File& file, const std::string& path) {
+  return hdf5::object_at(file, path).kind == ObjectKind::dataset;
+}
 
 std::optional<double> number_attribute(const File& file, const std::string& object, const char* name) {
   const auto value = file.read_attribute(object, name);
@@ -54,7 +56,8 @@ void recognise_matlab(const File& file, const AttributeNames& attributes, Stored
   const std::string type = text_attribute(file, object.path, "MATLAB_class");
   object.writer = Writer::matlab;
   object.columns_first = true;
-  const bool of_numbers = type == "double" || type == "single" || type == "logical" || type.starts_with("int") || type.starts_with("uint");
+  const bool of_numbers =
+      type == "double" || type == "single" || type == "logical" || type.starts_with("int") || type.starts_with("uint");
   if (!of_numbers || attributes.has("MATLAB_object_decode"))
     refuse(object, file, fmt::format("is a MATLAB {}, not a matrix of numbers", type == "char" ? "char array" : type));
   else if (number_attribute(file, object.path, "MATLAB_empty").value_or(0) != 0)
@@ -62,23 +65,27 @@ void recognise_matlab(const File& file, const AttributeNames& attributes, Stored
 }
 
 /// netCDF and its conventions: numbers that are not the values they stand for.
-void recognise_packing(const File& file, const AttributeNames& attributes, const Dataset& dataset, StoredMatrix& object) {
+void recognise_packing(const File& file, const AttributeNames& attributes, const Dataset& dataset,
+                       StoredMatrix& object) {
   const double factor = number_attribute(file, object.path, "scale_factor").value_or(1);
   const double offset = number_attribute(file, object.path, "add_offset").value_or(0);
   if (factor != 1 || offset != 0)
     object.refusal = fmt::format(
-        "{} is packed: its values are {} * stored + {} (scale_factor, add_offset), which is not applied here; unpack it first, "
+        "{} is packed: its values are {} * stored + {} (scale_factor, add_offset), which is not applied here; unpack "
+        "it first, "
         "for example with: ncpdq -U IN.nc OUT.nc",
         file.place(object.path), factor, offset);
   if (attributes.has("_Unsigned") && dataset.type().kind == hdf5::ElementClass::integer) {
     const std::string says = text_attribute(file, object.path, "_Unsigned");
     if ((says == "true") == dataset.type().is_signed)
-      object.refusal = fmt::format("{} holds {} that are meant as {} numbers (_Unsigned = {}); write them with their own type",
-                                   file.place(object.path), dataset.type().name, says == "true" ? "unsigned" : "signed", says);
+      object.refusal =
+          fmt::format("{} holds {} that are meant as {} numbers (_Unsigned = {}); write them with their own type",
+                      file.place(object.path), dataset.type().name, says == "true" ? "unsigned" : "signed", says);
   }
   for (const char* name : {"_FillValue", "missing_value"}) {
     const std::optional<double> value = number_attribute(file, object.path, name);
-    if (value && std::isfinite(*value) && std::count(object.missing.begin(), object.missing.end(), *value) == 0) object.missing.push_back(*value);
+    if (value && std::isfinite(*value) && std::count(object.missing.begin(), object.missing.end(), *value) == 0)
+      object.missing.push_back(*value);
   }
 }
 
@@ -156,7 +163,8 @@ void recognise_matlab_sparse(const File& file, StoredMatrix& object) {
   const auto rows = static_cast<Index>(number_attribute(file, object.path, "MATLAB_sparse").value_or(-1));
   const Index columns = length_of(file, inside(object.path, "jc")) - 1;
   if (rows < 0 || columns < 0)
-    throw Error(fmt::format("{} is no sparse matrix of MATLAB: rows {}, columns {}", file.place(object.path), rows, columns));
+    throw Error(
+        fmt::format("{} is no sparse matrix of MATLAB: rows {}, columns {}", file.place(object.path), rows, columns));
   if (!is_dataset(file, inside(object.path, "data"))) {
     refuse(object, file, "is a sparse matrix of MATLAB without any non-zero element");
     return;
@@ -173,7 +181,8 @@ Index scalar_of(const File& file, const std::string& path) {
 /// Groups of `save -hdf5`: a type and a value.
 void recognise_octave(const File& file, StoredMatrix& object) {
   object.writer = Writer::octave;
-  const std::string type = is_dataset(file, inside(object.path, "type")) ? hdf5::read_text(file, inside(object.path, "type")) : "";
+  const std::string type =
+      is_dataset(file, inside(object.path, "type")) ? hdf5::read_text(file, inside(object.path, "type")) : "";
   const std::string value = inside(object.path, "value");
   if (type == "cell" || type == "struct" || type == "scalar struct") return;
   if (type == "sparse matrix" || type == "sparse bool matrix") {
@@ -181,9 +190,10 @@ void recognise_octave(const File& file, StoredMatrix& object) {
     as_columns_first(object, seen, parts_in(value, "ridx", "cidx"));
     return;
   }
-  if (type.ends_with("complex matrix") || type.starts_with("diagonal") || type.starts_with("permutation") || !type.ends_with("matrix") ||
-      !is_dataset(file, value)) {
-    const char* const advice = type.find("matrix") != std::string::npos || type == "range" ? "; save full(real(…)) of it" : "";
+  if (type.ends_with("complex matrix") || type.starts_with("diagonal") || type.starts_with("permutation") ||
+      !type.ends_with("matrix") || !is_dataset(file, value)) {
+    const char* const advice =
+        type.find("matrix") != std::string::npos || type == "range" ? "; save full(real(…)) of it" : "";
     refuse(object, file, fmt::format("is of Octave's type '{}', not a matrix of real numbers{}", type, advice));
     return;
   }
@@ -204,8 +214,8 @@ void recognise_cells(const File& file, Writer writer, Shape stated, StoredMatrix
   object.parts = parts_in(object.path);
   object.shape = {stated.columns, stated.rows};
   const Index bounds = length_of(file, object.parts.indptr);
-  const bool marked =
-      writer == Writer::seurat || is_dataset(file, inside(object.path, "barcodes")) || file.has_attribute(object.parts.values, "rhdf5-NA.OK");
+  const bool marked = writer == Writer::seurat || is_dataset(file, inside(object.path, "barcodes")) ||
+                      file.has_attribute(object.parts.values, "rhdf5-NA.OK");
   if (marked) return;
   if (stated.rows != stated.columns && bounds == stated.rows + 1) {  // scipy's arrays of CSR with its shape
     object.writer = Writer::plain;
@@ -218,19 +228,24 @@ void recognise_cells(const File& file, Writer writer, Shape stated, StoredMatrix
 void recognise_pandas(const File& file, StoredMatrix& object) {
   object.writer = Writer::pandas;
   const std::string type = text_attribute(file, object.path, "pandas_type");
-  if (type == "frame" && number_attribute(file, object.path, "nblocks").value_or(0) == 1 && is_dataset(file, inside(object.path, "block0_values"))) {
+  if (type == "frame" && number_attribute(file, object.path, "nblocks").value_or(0) == 1 &&
+      is_dataset(file, inside(object.path, "block0_values"))) {
     object.nature = Nature::matrix;
     object.dataset = inside(object.path, "block0_values");
     return;
   }
   const std::string what = type == "frame" ? "with columns of several types" : fmt::format("in the form '{}'", type);
-  refuse(object, file,
-         fmt::format("is a pandas object {}; write the numbers as one frame: df.astype(float).to_hdf(FILE, key, format='fixed')", what));
+  refuse(
+      object, file,
+      fmt::format(
+          "is a pandas object {}; write the numbers as one frame: df.astype(float).to_hdf(FILE, key, format='fixed')",
+          what));
 }
 
 /// Members of these are columns of a table, never matrices.
 bool is_table(const std::string& encoding) {
-  return encoding == "dataframe" || encoding == "categorical" || encoding.starts_with("nullable-") || encoding == "rec-array";
+  return encoding == "dataframe" || encoding == "categorical" || encoding.starts_with("nullable-") ||
+         encoding == "rec-array";
 }
 
 StoredMatrix recognise_group(const File& file, const std::string& path) {
@@ -253,10 +268,12 @@ StoredMatrix recognise_group(const File& file, const std::string& path) {
     if (attributes.has("dims")) {
       recognise_cells(file, Writer::seurat, two_sizes(file, path, file.read_integers_attribute(path, "dims")), object);
     } else if (has_part("shape")) {
-      recognise_cells(file, Writer::tenx, two_sizes(file, path, file.dataset(inside(path, "shape")).read_all<Index>()), object);
+      recognise_cells(file, Writer::tenx, two_sizes(file, path, file.dataset(inside(path, "shape")).read_all<Index>()),
+                      object);
     } else {
       refuse(object, file,
-             "has data, indices and indptr, but does not say what they are: it needs the attributes encoding-type (csr_matrix or "
+             "has data, indices and indptr, but does not say what they are: it needs the attributes encoding-type "
+             "(csr_matrix or "
              "csc_matrix) and shape");
     }
   }
@@ -265,7 +282,9 @@ StoredMatrix recognise_group(const File& file, const std::string& path) {
 
 }  // namespace
 
-std::string inside(const std::string& group, const std::string& member) { return group == "/" ? "/" + member : group + "/" + member; }
+std::string inside(const std::string& group, const std::string& member) {
+  return group == "/" ? "/" + member : group + "/" + member;
+}
 
 std::string parent_of(const std::string& path) {
   if (path == "/") return "";
@@ -274,7 +293,8 @@ std::string parent_of(const std::string& path) {
 }
 
 const char* name_of(Writer writer) {
-  constexpr const char* names[] = {"", "anndata", "10x Genomics", "Seurat", "MATLAB", "Octave", "loom", "pandas", "rhdf5"};
+  constexpr const char* names[] = {"",       "anndata", "10x Genomics", "Seurat", "MATLAB",
+                                   "Octave", "loom",    "pandas",       "rhdf5"};
   return names[static_cast<int>(writer)];
 }
 

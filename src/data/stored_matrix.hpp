@@ -20,7 +20,8 @@ enum class Nature {
 
 /// An object of a file by the conventions of its writer; nothing of X has been read.
 ///
-/// "As stored" is the order of HDF5, rows first. MATLAB, Octave and loom show people the transpose of it (columns_first).
+/// "As stored" is the order of HDF5, rows first. MATLAB, Octave and loom show people the transpose of it
+/// (columns_first).
 struct StoredMatrix {
   std::string path;  // that people name: a dataset or a group
   Nature nature = Nature::container;
@@ -30,8 +31,8 @@ struct StoredMatrix {
   SparseParts parts = {};    // sparse
   Shape shape = {};          // sparse: stated, as stored
   bool columns_first = false;
-  bool must_be_told = false;         // sparse: the file cannot be known to hold X or its transpose
-  std::string refusal = {};          // why it cannot be read, in a sentence with its place; empty: nothing is known against it
+  bool must_be_told = false;  // sparse: the file cannot be known to hold X or its transpose
+  std::string refusal = {};   // why it cannot be read, in a sentence with its place; empty: nothing is known against it
   std::vector<double> missing = {};  // values that stand for missing ones (netCDF)
 };
 

@@ -6,11 +6,12 @@
 
 namespace scanmf::data {
 
-constexpr int most_slots = 4;                            // blocks of a rank that are read, ready or visited
-constexpr Index local_parts = most_slots + 1;            // of the memory: one for each slot, one for chunks that are needed again
+constexpr int most_slots = 4;                  // blocks of a rank that are read, ready or visited
+constexpr Index local_parts = most_slots + 1;  // of the memory: one for each slot, one for chunks that are needed again
 constexpr Index sparse_exchange_parts = most_slots + 2;  // one more for elements received
 constexpr Index dense_exchange_parts = most_slots + 3;   // one for rows received, one for rows packed
-constexpr Index thread_bytes = Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
+constexpr Index thread_bytes =
+    Index{512} << 10;  // of a block: large enough to hide its overhead, small enough for all slots to stay in the cache
 
 /// How many of some bytes each are kept to spare, where threads do not take chunks exactly in order.
 constexpr Index spare_chunks(Index bytes_left, Index bytes_of_one, Index threads) {
@@ -20,7 +21,8 @@ constexpr Index spare_chunks(Index bytes_left, Index bytes_of_one, Index threads
 /// Blocks of dense rows that one rank streams, and the chunks of the file that they are cut from: plain arithmetic.
 ///
 ///     chunks of the file   |        0        |        1        |        2        |     two units across each
-///     blocks               |    0    |    1    |    2    |    3    |    4    |         whole tiles; a chunk may lie across two
+///     blocks               |    0    |    1    |    2    |    3    |    4    |         whole tiles; a chunk may
+///                                                                                     lie across two
 struct DenseStreamPlan {
   Index tile_rows = 1;
   Index tile_bytes = 1;     // of a packed tile
@@ -36,15 +38,19 @@ struct DenseStreamPlan {
 
   /// Rows of a block that takes at most `limit` bytes, but one tile at least.
   Index block_rows_within(Index limit) const {
-    const Index tiles_a_thread = std::max({Index{1}, thread_bytes / tile_bytes, (tiles_of(unit_rows) + threads - 1) / threads});
+    const Index tiles_a_thread =
+        std::max({Index{1}, thread_bytes / tile_bytes, (tiles_of(unit_rows) + threads - 1) / threads});
     return std::min({tiles_within(limit), tiles_of(longest_piece), tiles_a_thread * threads}) * tile_rows;
   }
 
   /// Of all chunks that lie side by side, in so many rows of chunks.
   Index bytes_of_chunks(Index rows) const { return rows * units_across * chunk_bytes; }
   bool chunks_fit(Index rows, Index limit) const { return chunk_bytes > 0 && bytes_of_chunks(rows) <= limit; }
-  /// Chunks may lie across blocks and batches: as many are kept as lie side by side in so many rows of chunks, which fit.
-  Index kept_chunks(Index rows, Index limit) const { return rows * units_across + spare_chunks(limit - bytes_of_chunks(rows), chunk_bytes, threads); }
+  /// Chunks may lie across blocks and batches: as many are kept as lie side by side in so many rows of chunks, which
+  /// fit.
+  Index kept_chunks(Index rows, Index limit) const {
+    return rows * units_across + spare_chunks(limit - bytes_of_chunks(rows), chunk_bytes, threads);
+  }
 
   /// How often each chunk is read in a pass.
   Index readings_within(Index limit) const {
@@ -53,7 +59,9 @@ struct DenseStreamPlan {
     return (chunk_rows + block_rows - 1) / block_rows;
   }
   /// The limit with which it is once, if any has that effect.
-  Index limit_for_one_reading() const { return chunk_bytes > 0 ? bytes_of_chunks(1) : tiles_of(chunk_rows) * tile_bytes; }
+  Index limit_for_one_reading() const {
+    return chunk_bytes > 0 ? bytes_of_chunks(1) : tiles_of(chunk_rows) * tile_bytes;
+  }
 };
 
 }  // namespace scanmf::data

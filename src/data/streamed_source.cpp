@@ -38,7 +38,9 @@ class StreamedSource : public DataSource<T> {
     Inspection inspection(options.check_sign, description.missing);
     comm.agree([&] {
       for (Index batch = 0; batch < partition_->batches(); ++batch)
-        visit(batch, [&](const Block<T>& block) { std::visit([&](const auto& matrix) { inspection.add(matrix, block.global_row); }, block.matrix); });
+        visit(batch, [&](const Block<T>& block) {
+          std::visit([&](const auto& matrix) { inspection.add(matrix, block.global_row); }, block.matrix);
+        });
     });
     summary_ = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
     waited_at_first_ = waited();
@@ -56,12 +58,14 @@ class StreamedSource : public DataSource<T> {
   bool exchanges() const override { return exchange_ != nullptr; }
   ExchangeCost exchange_cost() const override { return cost_; }
   Index chunks_inflated() const override {
-    return array_ ? array_->chunks_inflated() : sparse_->values().chunks_inflated() + sparse_->indices().chunks_inflated();
+    return array_ ? array_->chunks_inflated()
+                  : sparse_->values().chunks_inflated() + sparse_->indices().chunks_inflated();
   }
 
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
     if (!exchange_) {
-      read(partition_->piece(batch, comm_.rank()), [&] { queue_->visit(batch, [&](const Slot<T>& slot) { visitor(slot.block); }); });
+      read(partition_->piece(batch, comm_.rank()),
+           [&] { queue_->visit(batch, [&](const Slot<T>& slot) { visitor(slot.block); }); });
       return;
     }
     const Range steps = plan_->steps_of(batch);
@@ -89,8 +93,9 @@ class StreamedSource : public DataSource<T> {
       const Timer reading;
       read_ = nullptr;
       comm_.agree([&] {
-        read(plan_->rows(step, comm_.rank()),
-             [&] { queue_->visit(step, [&](Slot<T>& slot) { read_ = &slot; }); });  // the slot stays until the next step
+        read(plan_->rows(step, comm_.rank()), [&] {
+          queue_->visit(step, [&](Slot<T>& slot) { read_ = &slot; });
+        });  // the slot stays until the next step
       });
       waited_for_ranks_ += reading.seconds();
       const Timer exchanging;
@@ -126,7 +131,8 @@ class StreamedSource : public DataSource<T> {
     partition_ = partition_for(comm_, StorageKind::dense, description_.shape.rows, options_.batch_rows);
     dense_.tile_rows = partition_->tile_rows();
     dense_.tile_bytes =
-        checked_product({partition_->tile_rows(), padded_columns<T>(description_.shape.columns), Index{sizeof(T)}}).value_or(unlimited);
+        checked_product({partition_->tile_rows(), padded_columns<T>(description_.shape.columns), Index{sizeof(T)}})
+            .value_or(unlimited);
     dense_.longest_piece = longest_piece();
     dense_.threads = threads_;
     const Index most_bytes = dense_.tiles_within(slot_limit()) * dense_.tile_bytes;
@@ -144,7 +150,8 @@ class StreamedSource : public DataSource<T> {
       block_rows_ = dense_.block_rows_within(slot_limit());
       readings = dense_.readings_within(slot_limit());
       if (dense_.chunks_fit(1, slot_limit())) array_->keep_chunks(dense_.kept_chunks(1, slot_limit()));
-      queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_), partition_->batches(), most_slots, threads_);
+      queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_),
+                     partition_->batches(), most_slots, threads_);
     });
     if (const Index most = comm_.max(readings); most > 1) warn_of_readings(most, memory_for_one_reading(), block_rows_);
   }
@@ -165,28 +172,36 @@ class StreamedSource : public DataSource<T> {
     return arrays;
   }
 
-  /// memory: with which the warning would not be, as it would not with X in memory; most: rows, or elements, of chunks with which it would not be.
+  /// memory: with which the warning would not be, as it would not with X in memory; most: rows, or elements, of chunks
+  /// with which it would not be.
   void warn_of_layout(const std::string& consequence, Index memory, Index most) const {
     if (!comm_.is_root()) return;
     const Index enough = std::min(memory, bytes_in_memory(description_, data_type_of<T>, comm_.size()));
-    log_warning(fmt::format("{} is stored in {}, {}; raise --memory to {} bytes, or store it in smaller chunks: {} (Debian: hdf5-tools)",
-                            place_of(description_), description_.layout, consequence, enough, repacking(chunked_arrays(), description_.file, most)));
+    log_warning(fmt::format(
+        "{} is stored in {}, {}; raise --memory to {} bytes, or store it in smaller chunks: {} (Debian: hdf5-tools)",
+        place_of(description_), description_.layout, consequence, enough,
+        repacking(chunked_arrays(), description_.file, most)));
   }
 
   void warn_of_readings(Index readings, Index memory, Index most) const {
-    warn_of_layout(fmt::format("but read {} rows at a time, so that each chunk is read {} times in every pass", block_rows_, readings), memory, most);
+    warn_of_layout(fmt::format("but read {} rows at a time, so that each chunk is read {} times in every pass",
+                               block_rows_, readings),
+                   memory, most);
   }
 
   void warn_of_local_reading(Index height, Index piece, const char* what, Index memory, Index most) const {
     const Index ranks = std::min<Index>(comm_.size(), (height - 1) / std::max<Index>(1, piece) + 1);
-    warn_of_layout(fmt::format("but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks", piece, what, ranks),
-                   memory, std::min(piece, most));
+    warn_of_layout(
+        fmt::format("but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks",
+                    piece, what, ranks),
+        memory, std::min(piece, most));
   }
 
   /// Batches that may cut chunks between ranks.
   bool may_exchange() const { return partition_->batches() > 1 && comm_.size() > 1; }
 
-  /// Collective. Prepares for exchanging rows where batches cut chunks between ranks. False when nothing is to be exchanged, or memory is too short.
+  /// Collective. Prepares for exchanging rows where batches cut chunks between ranks. False when nothing is to be
+  /// exchanged, or memory is too short.
   bool exchange_dense() {
     const Index height = comm_.max(array_->filtered_rows());
     const Index piece_rows = comm_.max(longest_piece());
@@ -194,13 +209,15 @@ class StreamedSource : public DataSource<T> {
     const Index limit = memory_of_all() / dense_exchange_parts;
     const Index columns = description_.shape.columns;
     const Index part = choose_plan(piece_rows, {}, limit, [&](const ExchangePlan& plan) {
-      return std::max(DenseChunkFeed<T>::bytes_needed(plan, height, columns), DenseExchange<T>::bytes_needed(plan, columns) / 2);
+      return std::max(DenseChunkFeed<T>::bytes_needed(plan, height, columns),
+                      DenseExchange<T>::bytes_needed(plan, columns) / 2);
     });
     const Index rows_of_chunks = plan_->rounds() > 1 ? plan_->most_chunks(height) : 1;
     const Index chunk_bytes = dense_.bytes_of_chunks(rows_of_chunks);
     if (!plan_is_useful(part, limit, height)) {
       if (part > limit && height > piece_rows)
-        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts, dense_.block_rows_within(slot_limit()));
+        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts,
+                              dense_.block_rows_within(slot_limit()));
       return false;
     }
     const bool keep = dense_.chunks_fit(rows_of_chunks, limit);
@@ -208,16 +225,19 @@ class StreamedSource : public DataSource<T> {
       block_rows_ = plan_->block_rows();
       if (keep) array_->keep_chunks(dense_.kept_chunks(rows_of_chunks, limit));
       exchange_ = std::make_unique<DenseExchange<T>>(comm_, *plan_, columns, height);
-      queue_.emplace(std::make_unique<DenseChunkFeed<T>>(*array_, *plan_, comm_.rank(), height), plan_->steps(), most_slots, threads_);
+      queue_.emplace(std::make_unique<DenseChunkFeed<T>>(*array_, *plan_, comm_.rank(), height), plan_->steps(),
+                     most_slots, threads_);
     });
     if (const Index readings = plan_->steps_of_chunk(height); !keep && readings > 1)
       warn_of_readings(readings, array_->compressed() ? chunk_bytes * dense_exchange_parts : unlimited, block_rows_);
     return true;
   }
 
-  /// Makes the plan with the longest rounds in which bytes_needed(plan) keeps to the limit, or with rounds of one tile; returns its bytes.
+  /// Makes the plan with the longest rounds in which bytes_needed(plan) keeps to the limit, or with rounds of one tile;
+  /// returns its bytes.
   template <class BytesNeeded>
-  Index choose_plan(Index piece_rows, const std::vector<Index>& tile_positions, Index limit, BytesNeeded&& bytes_needed) {
+  Index choose_plan(Index piece_rows, const std::vector<Index>& tile_positions, Index limit,
+                    BytesNeeded&& bytes_needed) {
     const Index tile_rows = partition_->tile_rows();
     for (Index tiles = (piece_rows + tile_rows - 1) / tile_rows;; tiles = (tiles + 1) / 2) {
       plan_.emplace(*partition_, tiles * tile_rows, tile_positions);
@@ -226,8 +246,9 @@ class StreamedSource : public DataSource<T> {
     }
   }
 
-  /// Forgets the plan when no chunk is cut between ranks, when its bytes exceed the limit, or when it needs rounds although chunks are low: each
-  /// round would come back to the chunks at the edges, and reading locally inflates no others twice.
+  /// Forgets the plan when no chunk is cut between ranks, when its bytes exceed the limit, or when it needs rounds
+  /// although chunks are low: each round would come back to the chunks at the edges, and reading locally inflates no
+  /// others twice.
   bool plan_is_useful(Index bytes, Index limit, Index height) {
     const bool useful = plan_->cuts(height) && bytes <= limit && (plan_->in_turns(height) || plan_->rounds() == 1);
     if (!useful) plan_.reset();
@@ -239,15 +260,17 @@ class StreamedSource : public DataSource<T> {
       sparse_.emplace(hdf5::File::open(description_.file), description_, std::min(options_.piece_bytes, block_bytes()));
       watch_->add(sparse_->files());
     });
-    const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
+    const std::vector<Index> weights =
+        csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
     partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
     if (exchange_sparse(weights)) return;
     keep_sparse_chunks(1, 1, local_parts);
     comm_.agree([&] {
       constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
       const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, threads_);
-      auto feed = std::make_unique<CsrFeed<T>>(*sparse_, *partition_, comm_.rank(), description_.shape.columns, tiles,
-                                               std::min(slot_limit(), block_bytes()) / element_bytes, options_.check_sign);
+      auto feed =
+          std::make_unique<CsrFeed<T>>(*sparse_, *partition_, comm_.rank(), description_.shape.columns, tiles,
+                                       std::min(slot_limit(), block_bytes()) / element_bytes, options_.check_sign);
       queue_.emplace(std::move(feed), partition_->batches(), most_slots, threads_);
     });
   }
@@ -273,19 +296,23 @@ class StreamedSource : public DataSource<T> {
     if (!plan_is_useful(part, limit, highest)) {
       const Index enough = std::max(part, bytes_of_chunks(of_values, of_indices)) * sparse_exchange_parts;
       if (part > limit && highest > piece_elements)
-        warn_of_local_reading(highest, piece_elements, "elements", enough, elements_within(memory_of_all() / local_parts));
+        warn_of_local_reading(highest, piece_elements, "elements", enough,
+                              elements_within(memory_of_all() / local_parts));
       return false;
     }
     block_rows_ = plan_->block_rows();
     keep_sparse_chunks(of_values, of_indices, sparse_exchange_parts);
     comm_.agree([&] {
-      exchange_ = std::make_unique<CsrExchange<T>>(comm_, *plan_, *sparse_, description_.shape.columns, heights, options_.check_sign);
-      queue_.emplace(std::make_unique<CsrChunkFeed<T>>(*sparse_, *plan_, comm_.rank(), heights), plan_->steps(), most_slots, threads_);
+      exchange_ = std::make_unique<CsrExchange<T>>(comm_, *plan_, *sparse_, description_.shape.columns, heights,
+                                                   options_.check_sign);
+      queue_.emplace(std::make_unique<CsrChunkFeed<T>>(*sparse_, *plan_, comm_.rank(), heights), plan_->steps(),
+                     most_slots, threads_);
     });
     return true;
   }
 
-  /// Collective. Keeps chunks of each array that are needed again; one of each in any case, since every part of it would inflate it anew.
+  /// Collective. Keeps chunks of each array that are needed again; one of each in any case, since every part of it
+  /// would inflate it anew.
   void keep_sparse_chunks(Index of_values, Index of_indices, Index parts) {
     const Index limit = memory_of_all() / parts;
     const Index needed = bytes_of_chunks(of_values, of_indices);
@@ -303,12 +330,18 @@ class StreamedSource : public DataSource<T> {
   void warn_of_sparse_chunks(Index pair, Index limit, Index enough) const {
     const Index most = std::min(elements_within(limit), plan_ ? plan_->most_received() : unlimited);
     if (pair > limit)
-      warn_of_layout(fmt::format("whose chunks take {} bytes when they are inflated, where --memory leaves {}", pair, limit), enough, most);
+      warn_of_layout(
+          fmt::format("whose chunks take {} bytes when they are inflated, where --memory leaves {}", pair, limit),
+          enough, most);
     else
-      warn_of_readings(plan_->steps_of_chunk(std::max(sparse_->values().filtered_rows(), sparse_->indices().filtered_rows())), enough, most);
+      warn_of_readings(
+          plan_->steps_of_chunk(std::max(sparse_->values().filtered_rows(), sparse_->indices().filtered_rows())),
+          enough, most);
   }
 
-  Index elements_within(Index bytes) const { return bytes / (sparse_->values().facts().element_bytes + sparse_->indices().facts().element_bytes); }
+  Index elements_within(Index bytes) const {
+    return bytes / (sparse_->values().facts().element_bytes + sparse_->indices().facts().element_bytes);
+  }
   Index bytes_of_chunks(Index of_values, Index of_indices) const {
     return of_values * sparse_->values().chunk_bytes() + of_indices * sparse_->indices().chunk_bytes();
   }
@@ -320,7 +353,8 @@ class StreamedSource : public DataSource<T> {
     comm_.agree([&] {
       positions[0] = sparse_->position_of(0);
       for (Index tile = 0; tile < tiles.count(); ++tile)
-        positions.push_back(positions.back() + tile_weights[static_cast<std::size_t>(tile)] - (tiles.first_row(tile + 1) - tiles.first_row(tile)));
+        positions.push_back(positions.back() + tile_weights[static_cast<std::size_t>(tile)] -
+                            (tiles.first_row(tile + 1) - tiles.first_row(tile)));
     });
     return positions;
   }
@@ -334,7 +368,8 @@ class StreamedSource : public DataSource<T> {
 
   Index longest_piece() const {
     Index longest = 1;
-    for (Index batch = 0; batch < partition_->batches(); ++batch) longest = std::max(longest, partition_->piece(batch, comm_.rank()).size());
+    for (Index batch = 0; batch < partition_->batches(); ++batch)
+      longest = std::max(longest, partition_->piece(batch, comm_.rank()).size());
     return longest;
   }
 
@@ -390,18 +425,23 @@ Index bytes_in_memory(const MatrixDescription& description, DataType type, int r
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& in_file, const LoadOptions& options) {
+std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& in_file,
+                                           const LoadOptions& options) {
   MatrixDescription description;
   comm.agree([&] { description = data::without_transposition(in_file); });
-  const auto fits = [&](Index bytes) { return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0; };
+  const auto fits = [&](Index bytes) {
+    return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0;
+  };
   if (data::held_dense(description, options)) {
     MatrixDescription dense = description;
     dense.format = FileFormat::dense;
     const Index bytes = bytes_in_memory(dense, data_type_of<T>, comm.size());
     if (fits(bytes)) {
-      const double elements = static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
-      log_information(fmt::format("{:.3g} % of X are non-zeros: it is held as a dense matrix, which is faster ({} a rank)",
-                                  100 * static_cast<double>(description.stored) / elements, data::megabytes(bytes)));
+      const double elements =
+          static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
+      log_information(
+          fmt::format("{:.3g} % of X are non-zeros: it is held as a dense matrix, which is faster ({} a rank)",
+                      100 * static_cast<double>(description.stored) / elements, data::megabytes(bytes)));
       return load_matrix<T>(comm, description, options);
     }
   }
@@ -414,15 +454,18 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
     bool transpose = false;
     comm.agree([&] { transpose = data::needs_transpose(in_file); });
     throw AgreedError(
-        fmt::format("{} is stored by columns{}, which cannot be streamed: it needs {} a rank and --memory allows {}; use more ranks or memory, or "
+        fmt::format("{} is stored by columns{}, which cannot be streamed: it needs {} a rank and --memory allows {}; "
+                    "use more ranks or memory, or "
                     "store it by rows first: scanmf convert {} -o OUT.h5{}",
-                    data::place_of(description), description.transposed ? "" : " (CSC)", data::megabytes(needed), data::megabytes(memory),
-                    data::place_of(description), transpose ? " --transpose" : ""));
+                    data::place_of(description), description.transposed ? "" : " (CSC)", data::megabytes(needed),
+                    data::megabytes(memory), data::place_of(description), transpose ? " --transpose" : ""));
   }
   return std::make_unique<data::StreamedSource<T>>(comm, description, options);
 }
 
-template std::unique_ptr<DataSource<float>> open_source(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> open_source(const Communicator&, const MatrixDescription&, const LoadOptions&);
+template std::unique_ptr<DataSource<float>> open_source(const Communicator&, const MatrixDescription&,
+                                                        const LoadOptions&);
+template std::unique_ptr<DataSource<double>> open_source(const Communicator&, const MatrixDescription&,
+                                                         const LoadOptions&);
 
 }  // namespace scanmf

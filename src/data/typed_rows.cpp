@@ -44,7 +44,9 @@ std::vector<char> narrowed(const std::vector<char>& wide) {
 
 struct TypedRows::State {
   explicit State(const MatrixDescription& description)
-      : file(hdf5::File::open(description.file)), dataset(file.dataset(description.path)), type(type_of(dataset.type())) {
+      : file(hdf5::File::open(description.file)),
+        dataset(file.dataset(description.path)),
+        type(type_of(dataset.type())) {
     if (const auto reason = hdf5::what_hinders_reading(dataset)) throw Error(*reason);
   }
   hdf5::File file;

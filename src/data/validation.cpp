@@ -19,13 +19,15 @@ constexpr T lowest_allowed(bool check_sign) {
   return check_sign ? T{0} : std::numeric_limits<T>::lowest();
 }
 
-/// Calls visit(row of the tile, first column, elements) for what each strip of a packed tile has of each row; padding included, which is zero.
+/// Calls visit(row of the tile, first column, elements) for what each strip of a packed tile has of each row; padding
+/// included, which is zero.
 template <Scalar T, class F>
 void for_each_strip_row(const DenseTile<T>& tile, F&& visit) {
   const Index padded = padded_columns<T>(tile.columns);
   for (Index j = 0; j < padded; j += strip_columns<T>) {
     const Index width = std::min(strip_columns<T>, padded - j);
-    for (Index i = 0; i < tile.rows; ++i) visit(i, j, std::span<const T>(tile.packed + j * tile.rows + i * width, static_cast<std::size_t>(width)));
+    for (Index i = 0; i < tile.rows; ++i)
+      visit(i, j, std::span<const T>(tile.packed + j * tile.rows + i * width, static_cast<std::size_t>(width)));
   }
 }
 
@@ -81,7 +83,8 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
-      if (!missing_.empty()) of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(value); });
+      if (!missing_.empty())
+        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(value); });
     });
   });
   for (Index i = 0; i < block.rows; ++i) {
@@ -97,7 +100,8 @@ template <Scalar T>
 void Inspection::add(const CsrBlock<T>& block, Index global_row) {
   std::vector<ElementTotals> totals(static_cast<std::size_t>(block.rows));
   const auto values_of = [&](Index row) {
-    return std::span<const T>(block.value + block.row_begin[row], static_cast<std::size_t>(block.row_begin[row + 1] - block.row_begin[row]));
+    return std::span<const T>(block.value + block.row_begin[row],
+                              static_cast<std::size_t>(block.row_begin[row + 1] - block.row_begin[row]));
   };
   team_for(block.elements()).for_each(block.rows, [&](Index i) {
     totals[static_cast<std::size_t>(i)] = element_totals<T>(values_of(i), lowest_allowed<T>(check_sign_));
@@ -107,12 +111,14 @@ void Inspection::add(const CsrBlock<T>& block, Index global_row) {
     add(row);
     if (row.sound || first_) continue;
     for (Index p = block.row_begin[i]; p < block.row_begin[i + 1] && !first_; ++p)
-      if (const auto flaw = flaw_of(block.value[p], check_sign_)) first_ = Offence{global_row + i, block.column[p], *flaw};
+      if (const auto flaw = flaw_of(block.value[p], check_sign_))
+        first_ = Offence{global_row + i, block.column[p], *flaw};
   }
   summary_.stored += block.row_begin[block.rows] - block.row_begin[0];
 }
 
-std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator, const std::string& place) {
+std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator,
+                             const std::string& place) {
   std::string message;
   switch (offence.flaw) {
     case Flaw::nan:
@@ -132,12 +138,14 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
   return fmt::format("{} (row {}, column {}{}, counted from 0)", message, offence.row, offence.column, where);
 }
 
-DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type, const std::string& estimator, const std::string& place) {
+DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type,
+                     const std::string& estimator, const std::string& place) {
   constexpr Index none = std::numeric_limits<Index>::max();
   const std::optional<Offence>& own = inspection.first();
   const Index first_row = -comm.max(own ? -own->row : -none);
   const bool own_row = own && own->row == first_row;
-  const Index first_column = -comm.max(own_row ? -own->column : -none);  // a row may have come to several ranks in parts
+  const Index first_column =
+      -comm.max(own_row ? -own->column : -none);  // a row may have come to several ranks in parts
   comm.agree([&] {
     if (own_row && own->column == first_column) throw Error(describe_offence(*own, type, estimator, place));
   });

@@ -24,12 +24,13 @@ struct Offence {
 template <Scalar T>
 std::optional<Flaw> flaw_of(T value, bool check_sign);
 
-/// Looks at the rows of X that a rank owns, in ascending order: the first offender, and this rank's share of the summary.
-/// The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
+/// Looks at the rows of X that a rank owns, in ascending order: the first offender, and this rank's share of the
+/// summary. The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
   /// missing: values that stand for missing ones in the file, dense X alone.
-  explicit Inspection(bool check_sign, std::vector<double> missing = {}) : check_sign_(check_sign), missing_(std::move(missing)) {}
+  explicit Inspection(bool check_sign, std::vector<double> missing = {})
+      : check_sign_(check_sign), missing_(std::move(missing)) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
   template <Scalar T>
@@ -57,9 +58,11 @@ class Inspection {
 };
 
 /// scikit-learn's message for an offender, with its place. `place`: "FILE:/path", or empty for data from memory.
-std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator, const std::string& place);
+std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator,
+                             const std::string& place);
 
 /// Collective. The summary of all of X; throws AgreedError for the first offender in row-major order of all ranks.
-DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type, const std::string& estimator, const std::string& place);
+DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type,
+                     const std::string& estimator, const std::string& place);
 
 }  // namespace scanmf::data

@@ -19,14 +19,17 @@ JobOptions job_options(const FitOptions<T>& options) {
   job.on_progress = control.on_progress;
   job.report = control.report;
   if (control.stop_requested)
-    job.stop_requested = [asked = control.stop_requested] { return asked() ? std::optional<std::string>("asked to stop") : std::nullopt; };
+    job.stop_requested = [asked = control.stop_requested] {
+      return asked() ? std::optional<std::string>("asked to stop") : std::nullopt;
+    };
   return job;
 }
 
 }  // namespace
 
 template <Scalar T>
-BaseNMF<T>::BaseNMF(const Communicator& comm, Parameters parameters, Estimator estimator) : comm_(comm), parameters_(std::move(parameters)) {
+BaseNMF<T>::BaseNMF(const Communicator& comm, Parameters parameters, Estimator estimator)
+    : comm_(comm), parameters_(std::move(parameters)) {
   parameters_.estimator = estimator;
 }
 
@@ -55,8 +58,10 @@ std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& descrip
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixDescription& description, const MemoryLimit& memory) const {
-  const Index k = model_ ? model_->n_components : resolve_n_components(parameters_, description.shape.columns, std::nullopt);
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixDescription& description,
+                                                    const MemoryLimit& memory) const {
+  const Index k =
+      model_ ? model_->n_components : resolve_n_components(parameters_, description.shape.columns, std::nullopt);
   return open_planned<T>(comm_, description, parameters_, k, use, memory).source;
 }
 
@@ -64,7 +69,8 @@ template <Scalar T>
 Matrix<T> BaseNMF<T>::fit_transform(MatrixView<const T> local_rows, FitOptions<T> options) {
   require_valid_parameters();
   const auto x = source(local_rows, true);
-  if (comm_.max(options.start.W.columns()) > 0) options.start.W = owned_from_given(comm_, std::as_const(options.start.W).view(), x->partition());
+  if (comm_.max(options.start.W.columns()) > 0)
+    options.start.W = owned_from_given(comm_, std::as_const(options.start.W).view(), x->partition());
   return given_from_owned(comm_, fit_transform(*x, std::move(options)), x->partition(), local_rows.rows);
 }
 
@@ -73,8 +79,9 @@ Matrix<T> BaseNMF<T>::fit_transform(DataSource<T>& x, FitOptions<T> options) {
   require_valid_parameters();
   const Index expected_rows = batch_rows(x.shape().rows) == 0 ? x.shape().rows : batch_rows(x.shape().rows);
   if (x.partition().batch_rows() != expected_rows)
-    throw Error(fmt::format("X was opened in batches of {} rows, but {} goes through it in batches of {}: open it with batch_rows = {}",
-                            x.partition().batch_rows(), class_name(parameters_.estimator), expected_rows, expected_rows));
+    throw Error(fmt::format(
+        "X was opened in batches of {} rows, but {} goes through it in batches of {}: open it with batch_rows = {}",
+        x.partition().batch_rows(), class_name(parameters_.estimator), expected_rows, expected_rows));
   std::optional<Factors<T>> start = custom_start(x, std::move(options.start));
   FitJob<T> job(comm_, {x.shape(), options.feature_names, {}, options.fingerprint}, parameters_, job_options(options));
   FittedModel<T> model = job.run(x, std::move(start));
@@ -96,7 +103,8 @@ Matrix<T> BaseNMF<T>::fit_transform(const std::string& file, FitOptions<T> optio
 template <Scalar T>
 Matrix<T> BaseNMF<T>::fit_transform(const MatrixDescription& description, FitOptions<T> options) {
   require_valid_parameters();
-  if (!options.checkpoint.file.empty() && options.fingerprint.empty()) options.fingerprint = matrix_fingerprint(comm_, description);
+  if (!options.checkpoint.file.empty() && options.fingerprint.empty())
+    options.fingerprint = matrix_fingerprint(comm_, description);
   if (options.feature_names.empty()) options.feature_names = description.feature_names;
   const auto x = open(description, options.memory);
   return fit_transform(*x, std::move(options));
@@ -120,7 +128,8 @@ template <Scalar T>
 Matrix<T> BaseNMF<T>::inverse_transform(MatrixView<const T> w) const {
   const FittedModel<T>& model = fitted();
   if (w.rows > 0 && w.columns != model.n_components)
-    throw Error(fmt::format("W has {} columns, but {} has {} components", w.columns, class_name(parameters_.estimator), model.n_components));
+    throw Error(fmt::format("W has {} columns, but {} has {} components", w.columns, class_name(parameters_.estimator),
+                            model.n_components));
   Matrix<T> x(w.rows, model.factors.Ht.rows());
   scanmf::inverse_transform<T>(w, model.factors.Ht, x.view());
   return x;
@@ -152,8 +161,9 @@ std::vector<std::string> BaseNMF<T>::get_feature_names_out() const {
 template <Scalar T>
 const FittedModel<T>& BaseNMF<T>::fitted() const {
   if (!model_)
-    throw Error(fmt::format("This {} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.",
-                            class_name(parameters_.estimator)));
+    throw Error(fmt::format(
+        "This {} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.",
+        class_name(parameters_.estimator)));
   return *model_;
 }
 
@@ -178,7 +188,8 @@ template <Scalar T>
 std::optional<Factors<T>> BaseNMF<T>::custom_start(const DataSource<T>& x, Factors<T> start) const {
   const bool given = comm_.max(std::max(start.W.columns(), start.Ht.columns())) > 0;
   if (parameters_.init != Init::custom) {
-    if (given) log_warning("When init!='custom', provided W or H are ignored. Set init='custom' to use them as initialization.");
+    if (given)
+      log_warning("When init!='custom', provided W or H are ignored. Set init='custom' to use them as initialization.");
     return std::nullopt;
   }
   if (!given) throw UsageError("init 'custom' needs initial factors: give FitOptions::start");
@@ -218,7 +229,8 @@ void MiniBatchNMF<T>::partial_fit(DataSource<T>& x, FitOptions<T> options) {
   } else {
     const Index n_features = model->factors.Ht.rows();
     if (x.shape().columns != n_features)
-      throw Error(fmt::format("X has {} features, but MiniBatchNMF is expecting {} features as input.", x.shape().columns, n_features));
+      throw Error(fmt::format("X has {} features, but MiniBatchNMF is expecting {} features as input.",
+                              x.shape().columns, n_features));
     model->parameters = this->parameters_;
     scanmf::partial_fit(x, *model, options.control);
   }

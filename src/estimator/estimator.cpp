@@ -25,15 +25,18 @@ bool is_nndsvd(Init init) { return init == Init::nndsvd || init == Init::nndsvda
 template <Scalar T>
 void check_zeros(const DataSource<T>& x, const Parameters& parameters) {
   if (!loss_of(parameters.beta_loss).allows_zeros && x.summary().has_zeros(x.shape()))
-    throw AgreedError("When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a positive beta_loss.");
+    throw AgreedError(
+        "When beta_loss <= 0 and X contains zeros, the solver may diverge. Please add small values to X, or use a "
+        "positive beta_loss.");
 }
 
 template <Scalar T>
 void check_init(const DataSource<T>& x, const Parameters& parameters, Index n_components) {
   const Shape shape = x.shape();
   if (is_nndsvd(parameters.init) && n_components > std::min(shape.rows, shape.columns))
-    throw AgreedError(fmt::format("init = '{}' can only be used when n_components <= min(n_samples, n_features): {} > min({}, {})",
-                                  name_of(parameters.init), n_components, shape.rows, shape.columns));
+    throw AgreedError(
+        fmt::format("init = '{}' can only be used when n_components <= min(n_samples, n_features): {} > min({}, {})",
+                    name_of(parameters.init), n_components, shape.rows, shape.columns));
 }
 
 /// Normals that are drawn one after the other when they come from numpy's stream.
@@ -53,14 +56,17 @@ Index initial_draws(const Parameters& parameters, const Shape& shape, Index k) {
 }
 
 template <Scalar T>
-Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, const Seed& seed, const std::string& init_file) {
+Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, const Seed& seed,
+                           const std::string& init_file) {
   const Shape shape = x.shape();
   const Init init = resolve_init(parameters.init, shape, k);
   if (init == Init::custom) return custom_factors(x, k, init_file, custom_name);
   const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
   if (init == Init::random) return random_factors(x, k, seed, counter);
   const bool nndsvda = init == Init::nndsvda;
-  const NndsvdVariant variant = nndsvda ? NndsvdVariant::nndsvda : init == Init::nndsvd ? NndsvdVariant::nndsvd : NndsvdVariant::nndsvdar;
+  const NndsvdVariant variant = nndsvda                ? NndsvdVariant::nndsvda
+                                : init == Init::nndsvd ? NndsvdVariant::nndsvd
+                                                       : NndsvdVariant::nndsvdar;
   return nndsvd_factors(x, k, seed, variant, parameters.svd == SvdMethod::exact, counter);
 }
 
@@ -76,7 +82,8 @@ Index resolve_n_components(const Parameters& parameters, Index n_features, std::
   return parameters.n_components_auto && custom_H_rows ? *custom_H_rows : n_features;
 }
 
-Index resolve_n_components(const Communicator& comm, const Parameters& parameters, Index n_features, const std::string& init_file) {
+Index resolve_n_components(const Communicator& comm, const Parameters& parameters, Index n_features,
+                           const std::string& init_file) {
   std::optional<Index> custom_H_rows;
   if (parameters.init == Init::custom && !parameters.n_components && parameters.n_components_auto)
     custom_H_rows = custom_components(comm, init_file, custom_name, n_features);
@@ -85,7 +92,8 @@ Index resolve_n_components(const Communicator& comm, const Parameters& parameter
 
 RandomGenerator resolve_random_generator(const Parameters& parameters, const Shape& shape, Index n_components) {
   if (parameters.random_generator != RandomGenerator::automatic) return parameters.random_generator;
-  return initial_draws(parameters, shape, n_components) > numpy_draws_limit ? RandomGenerator::counter : RandomGenerator::numpy;
+  return initial_draws(parameters, shape, n_components) > numpy_draws_limit ? RandomGenerator::counter
+                                                                            : RandomGenerator::numpy;
 }
 
 std::uint32_t choose_seed(const Communicator& comm, const Parameters& parameters) {
@@ -111,7 +119,10 @@ void evaluate(PassRunner<T>& runner, std::span<FittedModel<T>* const> models) {
     solvers.push_back(std::make_unique<RowSolver<T>>(loss, x.kind(), x.shape().columns, model->n_components));
     solvers.back()->set_H(model->factors.Ht);
     passes.push_back(std::make_unique<Pass<T>>(*solvers.back()));
-    visits.push_back({passes.back().get(), runner.all_batches(), model->factors.W.view(), {.accumulate = false, .divergence = true}});
+    visits.push_back({passes.back().get(),
+                      runner.all_batches(),
+                      model->factors.W.view(),
+                      {.accumulate = false, .divergence = true}});
   }
   if (visits.empty()) return;
   runner.over(visits);
@@ -120,7 +131,8 @@ void evaluate(PassRunner<T>& runner, std::span<FittedModel<T>* const> models) {
 
 /// Collective. Fits from the models' factors and counters to their end.
 template <Scalar T>
-void run(DataSource<T>& x, std::span<const Seed> seeds, std::span<FittedModel<T>* const> models, const FitControl<T>& control) {
+void run(DataSource<T>& x, std::span<const Seed> seeds, std::span<FittedModel<T>* const> models,
+         const FitControl<T>& control) {
   for (const FittedModel<T>* model : models) check_zeros(x, model->parameters);
   PassRunner<T> runner(x, control);
   std::vector<std::unique_ptr<Iteration<T>>> fits;
@@ -139,7 +151,8 @@ void run(DataSource<T>& x, std::span<const Seed> seeds, std::span<FittedModel<T>
   }
   fits.clear();  // their memory is not needed any more
   evaluate<T>(runner, ended);
-  for (const FittedModel<T>* model : ended) require_finite(model->reconstruction_err, "reconstruction error", "iteration", model->n_iter);
+  for (const FittedModel<T>* model : ended)
+    require_finite(model->reconstruction_err, "reconstruction error", "iteration", model->n_iter);
   for (const std::string& warning : warnings)
     if (!warning.empty()) log_warning(warning);
 }
@@ -153,7 +166,8 @@ void continue_fit(DataSource<T>& x, const Seed& seed, FittedModel<T>& model, con
 }
 
 template <Scalar T>
-FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file) {
+FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, const Seed& seed,
+                              const std::string& init_file) {
   FittedModel<T> model;
   model.parameters = parameters;
   model.n_components = resolve_n_components(x.communicator(), parameters, x.shape().columns, init_file);
@@ -163,7 +177,8 @@ FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, co
 }
 
 template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file, const FitControl<T>& control) {
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file,
+                   const FitControl<T>& control) {
   check_zeros(x, parameters);
   FittedModel<T> start;
   {
@@ -185,7 +200,8 @@ FittedModel<T> start_of(const DataSource<T>& x, const Parameters& parameters, Fa
   model.factors = std::move(initial);
   if (!is_mini_batch(parameters) && parameters.solver == Solver::mu && parameters.init == Init::nndsvd)
     log_warning(
-        "The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to poorer results when used "
+        "The multiplicative update ('mu') solver cannot update zeros present in the initialization, and so leads to "
+        "poorer results when used "
         "jointly with init='nndsvd'. You may try init='nndsvda' or init='nndsvdar' instead.");
   return model;
 }
@@ -193,14 +209,16 @@ FittedModel<T> start_of(const DataSource<T>& x, const Parameters& parameters, Fa
 }  // namespace
 
 template <Scalar T>
-FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial, const FitControl<T>& control) {
+FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial,
+                        const FitControl<T>& control) {
   FittedModel<T> model = start_of(x, parameters, std::move(initial));
   continue_fit(x, seed, model, control);
   return model;
 }
 
 template <Scalar T>
-std::vector<FittedModel<T>> fit_together(DataSource<T>& x, std::vector<FitTask<T>> tasks, const FitControl<T>& control) {
+std::vector<FittedModel<T>> fit_together(DataSource<T>& x, std::vector<FitTask<T>> tasks,
+                                         const FitControl<T>& control) {
   std::vector<FittedModel<T>> models;
   std::vector<Seed> seeds;
   for (FitTask<T>& task : tasks) {
@@ -219,7 +237,8 @@ double dense_from(double beta) {
 }
 
 template <Scalar T>
-double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta, const RunControl& control) {
+double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta,
+                       const RunControl& control) {
   RowSolver<T> solver(loss_of(beta), x.kind(), x.shape().columns, Ht.columns());
   solver.set_H(Ht);
   Pass<T> pass(solver);
@@ -233,24 +252,33 @@ void inverse_transform(MatrixView<const T> w, const Matrix<T>& Ht, MatrixView<T>
   h.assign(Ht.view());
   const Team team;
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
-  team.in_groups(w.rows, row_group,
-                 [&](int thread, Range rows) { multiply<T>(w.middle_rows(rows), h, x.middle_rows(rows), work[static_cast<std::size_t>(thread)]); });
+  team.in_groups(w.rows, row_group, [&](int thread, Range rows) {
+    multiply<T>(w.middle_rows(rows), h, x.middle_rows(rows), work[static_cast<std::size_t>(thread)]);
+  });
 }
 
-template std::vector<FittedModel<float>> fit_together(DataSource<float>&, std::vector<FitTask<float>>, const FitControl<float>&);
-template std::vector<FittedModel<double>> fit_together(DataSource<double>&, std::vector<FitTask<double>>, const FitControl<double>&);
+template std::vector<FittedModel<float>> fit_together(DataSource<float>&, std::vector<FitTask<float>>,
+                                                      const FitControl<float>&);
+template std::vector<FittedModel<double>> fit_together(DataSource<double>&, std::vector<FitTask<double>>,
+                                                       const FitControl<double>&);
 template double dense_from<float>(double);
 template double dense_from<double>(double);
-template FittedModel<float> fit(DataSource<float>&, const Parameters&, const Seed&, const std::string&, const FitControl<float>&);
-template FittedModel<double> fit(DataSource<double>&, const Parameters&, const Seed&, const std::string&, const FitControl<double>&);
+template FittedModel<float> fit(DataSource<float>&, const Parameters&, const Seed&, const std::string&,
+                                const FitControl<float>&);
+template FittedModel<double> fit(DataSource<double>&, const Parameters&, const Seed&, const std::string&,
+                                 const FitControl<double>&);
 template FittedModel<float> unfitted_model(DataSource<float>&, const Parameters&, const Seed&, const std::string&);
 template FittedModel<double> unfitted_model(DataSource<double>&, const Parameters&, const Seed&, const std::string&);
-template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, const Seed&, Factors<float>, const FitControl<float>&);
-template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, const Seed&, Factors<double>, const FitControl<double>&);
+template FittedModel<float> fit_from(DataSource<float>&, const Parameters&, const Seed&, Factors<float>,
+                                     const FitControl<float>&);
+template FittedModel<double> fit_from(DataSource<double>&, const Parameters&, const Seed&, Factors<double>,
+                                      const FitControl<double>&);
 template void continue_fit(DataSource<float>&, const Seed&, FittedModel<float>&, const FitControl<float>&);
 template void continue_fit(DataSource<double>&, const Seed&, FittedModel<double>&, const FitControl<double>&);
-template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double, const RunControl&);
-template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double, const RunControl&);
+template double beta_divergence(DataSource<float>&, const Matrix<float>&, const Matrix<float>&, double,
+                                const RunControl&);
+template double beta_divergence(DataSource<double>&, const Matrix<double>&, const Matrix<double>&, double,
+                                const RunControl&);
 template void inverse_transform(MatrixView<const float>, const Matrix<float>&, MatrixView<float>);
 template void inverse_transform(MatrixView<const double>, const Matrix<double>&, MatrixView<double>);
 

@@ -21,10 +21,12 @@ struct Driven {
 template <Scalar T>
 void record(PassRunner<T>& runner, FittedModel<T>& model, const IterationEnd& end, double seconds) {
   runner.guard([&] {
-    std::vector<std::pair<const char*, double>> entry{{"iteration", static_cast<double>(end.number)}, {"seconds", seconds}};
+    std::vector<std::pair<const char*, double>> entry{{"iteration", static_cast<double>(end.number)},
+                                                      {"seconds", seconds}};
     entry.insert(entry.end(), end.measured.begin(), end.measured.end());
     model.history.append(entry);
-    if (runner.control().on_progress) runner.control().on_progress({end.number, end.limit, seconds, end.measure, end.relative, &model.history});
+    if (runner.control().on_progress)
+      runner.control().on_progress({end.number, end.limit, seconds, end.measure, end.relative, &model.history});
   });
 }
 
@@ -34,12 +36,14 @@ template <Scalar T>
 std::string Iteration<T>::limit_warning() const {
   const Parameters& parameters = model_.parameters;
   if (model_.n_iter != parameters.max_iter || parameters.tol <= 0) return {};
-  return fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.", parameters.max_iter);
+  return fmt::format("Maximum number of iterations {} reached. Increase it to improve convergence.",
+                     parameters.max_iter);
 }
 
 template <Scalar T>
 std::unique_ptr<Iteration<T>> iteration_for(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model) {
-  if (model.parameters.estimator == Estimator::minibatch_nmf) return std::make_unique<MiniBatchIteration<T>>(runner, model);
+  if (model.parameters.estimator == Estimator::minibatch_nmf)
+    return std::make_unique<MiniBatchIteration<T>>(runner, model);
   if (model.parameters.solver == Solver::mu) return std::make_unique<MultiplicativeIteration<T>>(runner, model);
   return std::make_unique<CoordinateDescentIteration<T>>(runner, seed, model);
 }

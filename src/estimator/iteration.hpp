@@ -22,8 +22,8 @@ struct IterationEnd {
   std::vector<std::pair<const char*, double>> measured;
 };
 
-/// A fit, step by step: what its next pass over X is to do, and what is done with the sums of the pass. Whoever drives it owns the control flow, so
-/// that several fits can share passes.
+/// A fit, step by step: what its next pass over X is to do, and what is done with the sums of the pass. Whoever drives
+/// it owns the control flow, so that several fits can share passes.
 template <Scalar T>
 class Iteration {
  public:
@@ -38,7 +38,8 @@ class Iteration {
   virtual bool is_running() const = 0;
   /// Collective. Gets ready for the next pass, and says what it is to do.
   virtual Visit<T> begin(PassRunner<T>& runner) = 0;
-  /// Collective. Goes on with the sums of the pass over all ranks. Returns the end of the iteration; nullopt: it needs another pass.
+  /// Collective. Goes on with the sums of the pass over all ranks. Returns the end of the iteration; nullopt: it needs
+  /// another pass.
   virtual std::optional<IterationEnd> end(PassRunner<T>& runner) = 0;
   /// Writes what the solver needs to go on into the model's state.
   virtual void save_state() = 0;
@@ -55,16 +56,18 @@ class Iteration {
   FittedModel<T>& model_;
 };
 
-/// Collective. The iteration that the model's parameters ask for, from its factors, counters and state on. seed: of the orders of coordinates.
+/// Collective. The iteration that the model's parameters ask for, from its factors, counters and state on. seed: of the
+/// orders of coordinates.
 template <Scalar T>
 std::unique_ptr<Iteration<T>> iteration_for(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model);
 
-/// Collective. The one loop of all fits, to the end of each: history, progress, checkpoints, requests to stop. All fits that are still running share
-/// a pass.
+/// Collective. The one loop of all fits, to the end of each: history, progress, checkpoints, requests to stop. All fits
+/// that are still running share a pass.
 template <Scalar T>
 void drive(PassRunner<T>& runner, std::span<const std::unique_ptr<Iteration<T>>> fits);
 
-/// Collective. A point at which a fit can be interrupted, with what all ranks have agreed on: a checkpoint when one is due or the fit stops.
+/// Collective. A point at which a fit can be interrupted, with what all ranks have agreed on: a checkpoint when one is
+/// due or the fit stops.
 template <Scalar T>
 void stop_or_save(const Requests& requests, const FitControl<T>& control, Iteration<T>& fit);
 

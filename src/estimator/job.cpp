@@ -36,15 +36,17 @@ void log_other_ways_of_summing(const Communicator& comm, const Attributes& prove
                                   {"threads", std::to_string(thread_count())},
                                   {"instruction_set", instruction_set()}}) {
     const std::string then = text_in(provenance, name);
-    if (then != now) log_information(fmt::format("{} was {} and is {}: the result is the same up to rounding", name, then, now));
+    if (then != now)
+      log_information(fmt::format("{} was {} and is {}: the result is the same up to rounding", name, then, now));
   }
 }
 
 }  // namespace
 
 template <Scalar T>
-PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description, const Parameters& parameters, Index n_components,
-                              MatrixUse use, const MemoryLimit& limit) {
+PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
+                              const Parameters& parameters, Index n_components, MatrixUse use,
+                              const MemoryLimit& limit) {
   LoadOptions options;
   options.estimator = class_name(parameters.estimator);
   if (use == MatrixUse::fit && parameters.estimator == Estimator::minibatch_nmf)
@@ -62,12 +64,15 @@ void settle_random_generator(Parameters& parameters, const Shape& shape) {
   const bool counter = parameters.random_generator == RandomGenerator::counter;
   const Init init = resolve_init(parameters.init, shape, k);
   if (init == Init::custom || (init != Init::random && !counter)) return;
-  log_information(fmt::format("{} from the {} generator{}", init == Init::random ? "random factors" : "normals of the initialisation",
-                              counter ? "counter" : "numpy", automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
+  log_information(fmt::format("{} from the {} generator{}",
+                              init == Init::random ? "random factors" : "normals of the initialisation",
+                              counter ? "counter" : "numpy",
+                              automatic && counter ? ": with so many draws scikit-learn's are not reproduced" : ""));
 }
 
 std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
 }
 
 Attributes provenance_attributes(const Communicator& comm, const std::string& command_line) {
@@ -85,16 +90,20 @@ Attributes provenance_attributes(const Communicator& comm, const std::string& co
           {"libraries", of_root(fmt::format("{}; {}; {}", mpi_library(), hdf5::library_version(), blas_library()))}};
 }
 
-void add_end(const Communicator& comm, Attributes& provenance) { provenance.emplace_back("end", comm.broadcast(utc_now())); }
+void add_end(const Communicator& comm, Attributes& provenance) {
+  provenance.emplace_back("end", comm.broadcast(utc_now()));
+}
 
 MatrixIdentity identity_of(const Communicator& comm, const MatrixDescription& description, bool fingerprint) {
-  return {description.shape, description.feature_names, description.row_names, fingerprint ? matrix_fingerprint(comm, description) : ""};
+  return {description.shape, description.feature_names, description.row_names,
+          fingerprint ? matrix_fingerprint(comm, description) : ""};
 }
 
 template <Scalar T>
 FitJob<T>::FitJob(const Communicator& comm, MatrixIdentity x, const Parameters& parameters, JobOptions options)
     : comm_(comm), x_(std::move(x)), parameters_(parameters), options_(std::move(options)) {
-  if (const auto mistakes = parameters_.validate(); !mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
+  if (const auto mistakes = parameters_.validate(); !mistakes.empty())
+    throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
   checkpoint_ = std::make_unique<RunCheckpoint>(comm_, options_, report().times);
   generation_ = checkpoint_->generation([this](const CheckpointGeneration& found) { require_of_this_run(found); });
   if (generation_) {
@@ -130,7 +139,8 @@ template <Scalar T>
 Attributes FitJob<T>::belongs_to(const Attributes& params, const std::string& data, DataType type) const {
   Attributes all = params;
   std::erase_if(all, [&](const auto& entry) {
-    return std::ranges::find(may_change, entry.first) != std::end(may_change) || (entry.first == "random_state" && !parameters_.random_state);
+    return std::ranges::find(may_change, entry.first) != std::end(may_change) ||
+           (entry.first == "random_state" && !parameters_.random_state);
   });
   all.emplace_back("X", data);
   all.emplace_back("dtype", std::string(name_of(type)));
@@ -142,7 +152,8 @@ void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) cons
   comm_.agree([&] {
     const ModelHeader& header = generation.header;
     Attributes stored = belongs_to(header.params, text_in(header.state, "data"), header.dtype);
-    Attributes current = belongs_to(parameter_attributes(parameters_, parameters_.random_state.value_or(0)), x_.fingerprint, data_type_of<T>);
+    Attributes current = belongs_to(parameter_attributes(parameters_, parameters_.random_state.value_or(0)),
+                                    x_.fingerprint, data_type_of<T>);
     stored.emplace_back("estimator", header.estimator);
     current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
     require_same(generation.file, stored, current);
@@ -155,7 +166,8 @@ FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const FitControl<T>& control) 
   FittedModel<T> model = read_fitted_model<T>(comm_, generation_->file, generation_->header, &x.partition());
   const bool longer = parameters_.max_iter > model.parameters.max_iter;
   model.parameters = parameters_;
-  log_information(fmt::format("going on from '{}' after iteration {}{}", generation_->file, model.n_steps.value_or(model.n_iter),
+  log_information(fmt::format("going on from '{}' after iteration {}{}", generation_->file,
+                              model.n_steps.value_or(model.n_iter),
                               longer ? fmt::format(", up to {} now", parameters_.max_iter) : ""));
   log_other_ways_of_summing(comm_, generation_->header.provenance);
   continue_fit<T>(x, seed_, model, control);
@@ -187,8 +199,10 @@ void FitJob<T>::remove_checkpoint() {
   checkpoint_->remove();
 }
 
-template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index, MatrixUse, const MemoryLimit&);
-template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index, MatrixUse, const MemoryLimit&);
+template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
+                                           MatrixUse, const MemoryLimit&);
+template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
+                                            MatrixUse, const MemoryLimit&);
 template class FitJob<float>;
 template class FitJob<double>;
 

@@ -27,7 +27,8 @@ std::optional<Index> parse_size(const std::string& text) {
   if (name.ends_with("B")) name.resize(name.size() - 1);
   const std::string units = "KMGTP";
   const std::size_t power = name.empty() ? 0 : units.find(name) + 1;
-  if (!number || unit == 0 || name.size() > 1 || (!name.empty() && units.find(name) == std::string::npos)) return std::nullopt;
+  if (!number || unit == 0 || name.size() > 1 || (!name.empty() && units.find(name) == std::string::npos))
+    return std::nullopt;
   const double bytes = *number * static_cast<double>(Index{1} << (10 * power));
   if (bytes < 1 || bytes > 9e18) return std::nullopt;
   return static_cast<Index>(bytes);
@@ -45,12 +46,14 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
   return limit.automatic ? automatic : limit.bytes;
 }
 
-std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit, const MatrixDescription& description, Index n_components,
-                                 DataType type, RowsOfW rows_of_W) {
+std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
+                                 const MatrixDescription& description, Index n_components, DataType type,
+                                 RowsOfW rows_of_W) {
   const double free = -comm.max(-static_cast<double>(available_memory(comm)));
   const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
   // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
-  const double statistics = comm.max(element * static_cast<double>(description.shape.columns) * (4.0 + 2.0 * static_cast<double>(thread_count())));
+  const double statistics = comm.max(element * static_cast<double>(description.shape.columns) *
+                                     (4.0 + 2.0 * static_cast<double>(thread_count())));
   const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
   const Index whole = bytes_in_memory(description, type, comm.size());
   const auto cap = [&](double factors) {
@@ -61,14 +64,16 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
   const double needed = statistics + (holds_W ? W : 0);
   if (needed > free) {
     throw AgreedError(
-        fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks or nodes, fewer "
+        fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks "
+                    "or nodes, fewer "
                     "components, fewer threads a rank, or --dtype float32",
                     n_components, in_gigabytes(needed), in_gigabytes(free)));
   }
   if (!limit.automatic && !limit.bytes) return std::nullopt;
   if (whole > cap(needed))
     log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass",
-                                in_gigabytes(static_cast<double>(whole)), in_gigabytes(static_cast<double>(cap(needed)))));
+                                in_gigabytes(static_cast<double>(whole)),
+                                in_gigabytes(static_cast<double>(cap(needed)))));
   return cap(needed);
 }
 

@@ -36,8 +36,10 @@ double batch_mean(PassRunner<T>& runner, Index batch) {
 
 /// Collective. Streamed X is read twice at most: once where X·Hᵀ is all that the updates need. False: stopped.
 template <Scalar T>
-bool solve_W(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control = {}, const PassSteps& steps = {}) {
-  if (runner.source().in_memory() || !problem.solver().loss.weights) return transform_by_passes(runner, problem, W, control, steps).has_value();
+bool solve_W(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control = {},
+             const PassSteps& steps = {}) {
+  if (runner.source().in_memory() || !problem.solver().loss.weights)
+    return transform_by_passes(runner, problem, W, control, steps).has_value();
   const BlockOfW<T> keep = [&](Index local_row, Index, MatrixView<const T> rows) {
     std::copy_n(rows.data, rows.rows * rows.columns, W.row(local_row));
   };
@@ -63,7 +65,8 @@ void start_accumulators(PassRunner<T>& runner, FittedModel<T>& model) {
   model.state.arrays.clear();
   model.state.arrays.push_back({"A", std::move(A)});
   model.state.arrays.push_back({"B", Matrix<T>(slice.size(), model.n_components, T{1})});
-  set_number(model.state.numbers, "rho", std::pow(model.parameters.forget_factor, static_cast<double>(batch_rows) / static_cast<double>(m)));
+  set_number(model.state.numbers, "rho",
+             std::pow(model.parameters.forget_factor, static_cast<double>(batch_rows) / static_cast<double>(m)));
   model.n_steps = 0;
 }
 
@@ -96,7 +99,8 @@ MiniBatchStep<T>::MiniBatchStep(PassRunner<T>& runner, FittedModel<T>& model, bo
 
 template <Scalar T>
 Penalties MiniBatchStep<T>::penalties_of_batch(PassRunner<T>& runner, Index batch) const {
-  return penalties_for(model_.parameters, {runner.source().partition().batch(batch).size(), runner.source().shape().columns});
+  return penalties_for(model_.parameters,
+                       {runner.source().partition().batch(batch).size(), runner.source().shape().columns});
 }
 
 template <Scalar T>
@@ -111,12 +115,14 @@ void MiniBatchStep<T>::solve_batch(PassRunner<T>& runner, Index batch, const Pen
   const Parameters& parameters = model_.parameters;
   fresh_rows_.set_penalties(penalties);
   runner.set_H(fresh_solver_, model_.factors.Ht);
-  TransformProblem<T> problem(fresh_pass_, {batch, batch + 1}, mean_of(runner, batch), parameters.tol, parameters.fresh_restarts_max_iter);
+  TransformProblem<T> problem(fresh_pass_, {batch, batch + 1}, mean_of(runner, batch), parameters.tol,
+                              parameters.fresh_restarts_max_iter);
   solve_W(runner, problem, W());
   const RowPartition& partition = runner.source().partition();
   const int rank = runner.communicator().rank();
   if (loss_.zero_W_below > 0)
-    zero_small(W().middle_rows({partition.local_begin(batch, rank), partition.local_begin(batch + 1, rank)}), loss_.zero_W_below);
+    zero_small(W().middle_rows({partition.local_begin(batch, rank), partition.local_begin(batch + 1, rank)}),
+               loss_.zero_W_below);
 }
 
 template <Scalar T>
@@ -135,7 +141,8 @@ double MiniBatchStep<T>::end(PassRunner<T>& runner, Index batch) {
   const FixedH<T>& h = solver_.h;
   batch_was_empty_ = totals[Total::norm_squared] == 0;
   const double objective =
-      penalties_of_batch(runner, batch).objective(pass_.divergence(), totals[Total::w_sum], h.sum(), totals[Total::norm_squared], h.norm_squared());
+      penalties_of_batch(runner, batch)
+          .objective(pass_.divergence(), totals[Total::w_sum], h.sum(), totals[Total::norm_squared], h.norm_squared());
   const double cost = objective / static_cast<double>(runner.source().partition().batch(batch).size());
   const HUpdate update = runner.update_H(pass_, factor_, model_.factors.Ht);
   h_change_ = std::sqrt(update.change_squared) / std::sqrt(h.norm_squared());
@@ -186,7 +193,8 @@ std::optional<IterationEnd> MiniBatchIteration<T>::end(PassRunner<T>& runner) {
   double h_change = undefined;
   if (*model.n_steps > 1) {
     h_change = step_.h_change();
-    const double weight = static_cast<double>(partition_.batch(batch).size()) / static_cast<double>(partition_.rows() + 1);
+    const double weight =
+        static_cast<double>(partition_.batch(batch).size()) / static_cast<double>(partition_.rows() + 1);
     const std::optional<double> evidence = step_.batch_was_empty() ? std::nullopt : std::optional(h_change);
     model.converged = rule_.stops(cost, weight, evidence, parameters_.tol, parameters_.max_no_improvement);
     if (!evidence && !model.converged) tell_of_empty_batch(h_change);
@@ -194,7 +202,11 @@ std::optional<IterationEnd> MiniBatchIteration<T>::end(PassRunner<T>& runner) {
   const Index per_pass = partition_.batches();
   model.n_iter = (*model.n_steps + per_pass - 1) / per_pass;
   W_updates_ = 0;
-  return IterationEnd{*model.n_steps, limit_, "cost", cost, {{"cost", cost}, {"smoothed_cost", rule_.smoothed}, {"h_change", h_change}}};
+  return IterationEnd{*model.n_steps,
+                      limit_,
+                      "cost",
+                      cost,
+                      {{"cost", cost}, {"smoothed_cost", rule_.smoothed}, {"h_change", h_change}}};
 }
 
 template <Scalar T>
@@ -202,7 +214,8 @@ void MiniBatchIteration<T>::tell_of_empty_batch(double h_change) {
   const bool would_stop = parameters_.tol > 0 && h_change <= parameters_.tol;
   if (would_stop && !std::exchange(told_of_empty_batch_, true))
     log_information(
-        fmt::format("mini-batch step {} has a batch of zeros alone, from which H learns nothing: scikit-learn stops there, scanmf goes on",
+        fmt::format("mini-batch step {} has a batch of zeros alone, from which H learns nothing: scikit-learn stops "
+                    "there, scanmf goes on",
                     *this->model().n_steps));
 }
 

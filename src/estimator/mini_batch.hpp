@@ -59,8 +59,8 @@ class MiniBatchIteration final : public Iteration<T> {
   Visit<T> begin(PassRunner<T>& runner) override;
   std::optional<IterationEnd> end(PassRunner<T>& runner) override;
   void save_state() override;
-  /// After the last step of fresh restarts: all of W for the final H. It can be stopped and gone on with; where each block is solved to the end, it
-  /// then begins anew.
+  /// After the last step of fresh restarts: all of W for the final H. It can be stopped and gone on with; where each
+  /// block is solved to the end, it then begins anew.
   void finish(PassRunner<T>& runner) override;
 
  private:

@@ -17,7 +17,8 @@ Penalties penalties_for(const Parameters& p, const Shape& shape) {
 }
 
 template <Scalar T>
-CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model)
+CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner, const Seed& seed,
+                                                          FittedModel<T>& model)
     : Iteration<T>(model),
       parameters_(model.parameters),
       rows_(model.n_components, penalties_for(parameters_, runner.source().shape())),
@@ -49,12 +50,14 @@ Visit<T> CoordinateDescentIteration<T>::begin(PassRunner<T>& runner) {
 template <Scalar T>
 std::optional<IterationEnd> CoordinateDescentIteration<T>::end(PassRunner<T>& runner) {
   FittedModel<T>& model = this->model();
-  const double violation = pass_.totals()[Total::violation] + runner.update_H(pass_, factor_, model.factors.Ht).violation;
+  const double violation =
+      pass_.totals()[Total::violation] + runner.update_H(pass_, factor_, model.factors.Ht).violation;
   ++model.n_iter;
   require_finite(violation, "violation", "iteration", model.n_iter);
   violation_ = violation;
   model.converged = rule_.stops(violation, parameters_.tol);
-  return IterationEnd{model.n_iter, parameters_.max_iter, "violation", rule_.relative(violation), {{"violation", violation}}};
+  return IterationEnd{
+      model.n_iter, parameters_.max_iter, "violation", rule_.relative(violation), {{"violation", violation}}};
 }
 
 template <Scalar T>
@@ -87,14 +90,16 @@ std::string CoordinateDescentIteration<T>::warning(PassRunner<T>& runner) {
   constexpr double rounding = 64 * static_cast<double>(std::numeric_limits<T>::epsilon());
   if (!model.converged && rule_.first <= rounding * scale)
     return fmt::format(
-        "Maximum number of iterations {} reached, but the start was the optimum already: the first violation was rounding alone, and so is what tol "
+        "Maximum number of iterations {} reached, but the start was the optimum already: the first violation was "
+        "rounding alone, and so is what tol "
         "compares with it. More iterations change nothing.",
         parameters_.max_iter);
   constexpr double far = 100;  // a start that is so much larger than X hides from tol what is left to do
   constexpr double much = 50;
   if (model.converged && rule_.first > far * scale && violation_ > much * parameters_.tol * scale)
     return fmt::format(
-        "The fit converged in {} iterations because the first step was the largest by orders of magnitude: the zeros of the initialisation were "
+        "The fit converged in {} iterations because the first step was the largest by orders of magnitude: the zeros "
+        "of the initialisation were "
         "filled "
         "with values much larger than the factors of X. The fit may be poor: try --init random or a smaller --tol.",
         model.n_iter);
@@ -107,7 +112,8 @@ MultiplicativeIteration<T>::MultiplicativeIteration(PassRunner<T>& runner, Fitte
       parameters_(model.parameters),
       rows_(loss_of(parameters_.beta_loss), model.n_components, penalties_for(parameters_, runner.source().shape())),
       factor_(loss_of(parameters_.beta_loss), penalties_for(parameters_, runner.source().shape())),
-      solver_(loss_of(parameters_.beta_loss), runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
+      solver_(loss_of(parameters_.beta_loss), runner.source().kind(), runner.source().shape().columns,
+              model.n_components, &rows_),
       pass_(solver_),
       evaluates_(model.n_iter == 0 && parameters_.tol > 0) {
   rule_.load(model.state.numbers);

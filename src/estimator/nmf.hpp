@@ -23,7 +23,8 @@ class CoordinateDescentIteration final : public Iteration<T> {
   std::string warning(PassRunner<T>& runner) override;
 
  private:
-  /// Collective. What a violation is to be measured by: the sum of the elements of W·HHᵀ and Hᵀ·WᵀW, whose differences from X·Hᵀ and XᵀW it is.
+  /// Collective. What a violation is to be measured by: the sum of the elements of W·HHᵀ and Hᵀ·WᵀW, whose differences
+  /// from X·Hᵀ and XᵀW it is.
   double scale_of_violation(PassRunner<T>& runner) const;
 
   const Parameters& parameters_;
@@ -36,7 +37,8 @@ class CoordinateDescentIteration final : public Iteration<T> {
   double violation_ = 0;  // of the last iteration
 };
 
-/// NMF with solver mu: a pass an iteration, and one more for the error of the stop rule: at the start and every ten iterations.
+/// NMF with solver mu: a pass an iteration, and one more for the error of the stop rule: at the start and every ten
+/// iterations.
 template <Scalar T>
 class MultiplicativeIteration final : public Iteration<T> {
  public:

@@ -74,7 +74,7 @@ std::optional<ParameterValue> ParameterDomain::convert(const ParameterValue& val
     return reals_ ? std::optional<ParameterValue>(static_cast<double>(*integer)) : std::nullopt;
   }
   const auto* word = std::get_if<std::string>(&value);
-  const bool fits = word != nullptr                         ? std::find(words_.begin(), words_.end(), *word) != words_.end()
+  const bool fits = word != nullptr ? std::find(words_.begin(), words_.end(), *word) != words_.end()
                     : std::holds_alternative<bool>(value)   ? booleans_
                     : std::holds_alternative<double>(value) ? reals_.has_value()
                                                             : none_;
@@ -82,8 +82,10 @@ std::optional<ParameterValue> ParameterDomain::convert(const ParameterValue& val
 }
 
 bool ParameterDomain::contains(const ParameterValue& value) const {
-  if (const auto* integer = std::get_if<Index>(&value)) return integers_ && *integer >= integers_->least && *integer <= integers_->most;
-  if (const auto* real = std::get_if<double>(&value)) return reals_ && std::isfinite(*real) && *real >= reals_->least && *real <= reals_->most;
+  if (const auto* integer = std::get_if<Index>(&value))
+    return integers_ && *integer >= integers_->least && *integer <= integers_->most;
+  if (const auto* real = std::get_if<double>(&value))
+    return reals_ && std::isfinite(*real) && *real >= reals_->least && *real <= reals_->most;
   return true;
 }
 

@@ -23,7 +23,8 @@ class ParameterDomain {
 
   /// The text as a value of one of the types; nullopt: it is none. Numbers may still lie outside of their range.
   std::optional<ParameterValue> parse(const std::string& text) const;
-  /// The value as one of the types, an integer as a real number where only those are meant; nullopt: it is none of them.
+  /// The value as one of the types, an integer as a real number where only those are meant; nullopt: it is none of
+  /// them.
   std::optional<ParameterValue> convert(const ParameterValue& value) const;
   /// Whether a value of one of the types lies in its range.
   bool contains(const ParameterValue& value) const;

@@ -92,18 +92,22 @@ using Names = std::vector<std::pair<const char*, Enum>>;  // "none" is None
 template <class Enum>
 Access member(Enum Parameters::*member, Names<Enum> names) {
   return {[member, names](const Parameters& p) {
-            const auto found = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == p.*member; });
+            const auto found =
+                std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.second == p.*member; });
             return is_none(found->first) ? ParameterValue() : ParameterValue(found->first);
           },
           [member, names](Parameters& p, const ParameterValue& value) {
             const std::string word = text_of(value);
-            p.*member = std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == word; })->second;
+            p.*member =
+                std::find_if(names.begin(), names.end(), [&](const auto& name) { return name.first == word; })->second;
             return true;
           }};
 }
 
 Access n_components_member() {
-  return {[](const Parameters& p) { return !p.n_components && p.n_components_auto ? ParameterValue("auto") : value_of(p.n_components); },
+  return {[](const Parameters& p) {
+            return !p.n_components && p.n_components_auto ? ParameterValue("auto") : value_of(p.n_components);
+          },
           [](Parameters& p, const ParameterValue& value) {
             p.n_components_auto = std::holds_alternative<std::string>(value);
             return assign(p.n_components, value);
@@ -118,7 +122,9 @@ std::optional<double> loss_of_name(const std::string& name) {
 }
 
 Access beta_loss_member() {
-  return {[](const Parameters& p) { return loss_of_name(p.beta_loss_name) == p.beta_loss ? ParameterValue(p.beta_loss_name) : p.beta_loss; },
+  return {[](const Parameters& p) {
+            return loss_of_name(p.beta_loss_name) == p.beta_loss ? ParameterValue(p.beta_loss_name) : p.beta_loss;
+          },
           [](Parameters& p, const ParameterValue& value) {
             const auto* name = std::get_if<std::string>(&value);
             p.beta_loss = name != nullptr ? *loss_of_name(*name) : std::get<double>(value);
@@ -150,7 +156,8 @@ ParameterDomain one_of(const Names<Enum>& names) {
   return none ? domain.none() : domain;
 }
 
-// The declarations, in the order of scikit-learn's NMF, scanmf's own last. The help is that of the command line: "--alpha-h" for alpha_H.
+// The declarations, in the order of scikit-learn's NMF, scanmf's own last. The help is that of the command line:
+// "--alpha-h" for alpha_H.
 
 using P = Parameters;
 using Domain = ParameterDomain;
@@ -164,8 +171,12 @@ std::vector<Declaration> of_scikit_learn() {
       {{"n_components", 'k', both, "number of components; none: as many as X has columns"},
        Domain().integers(1).none().words({"auto"}),
        n_components_member()},
-      {{"init", 0, both, "how W and H begin; none: nndsvda where it is possible, else random"}, one_of(init_names), member(&P::init, init_names)},
-      {{"solver", 0, nmf, "coordinate descent or multiplicative updates"}, one_of(solver_names), member(&P::solver, solver_names)},
+      {{"init", 0, both, "how W and H begin; none: nndsvda where it is possible, else random"},
+       one_of(init_names),
+       member(&P::init, init_names)},
+      {{"solver", 0, nmf, "coordinate descent or multiplicative updates"},
+       one_of(solver_names),
+       member(&P::solver, solver_names)},
       {{"batch_size", 0, minibatch, "rows of a mini-batch"}, Domain().integers(1), member(&P::batch_size)},
       {{"beta_loss", 0, both, "what is minimised: a name, or the number beta"},
        Domain().words({"frobenius", "kullback-leibler", "itakura-saito"}).reals(),
@@ -175,15 +186,23 @@ std::vector<Declaration> of_scikit_learn() {
        Domain().integers(1).none(),
        member(&P::max_no_improvement)},
       {{"max_iter", 0, both, "most iterations, or passes over X"}, Domain().integers(1), member(&P::max_iter)},
-      {{"random_state", 0, both, "seed; none: drawn and logged"}, Domain().integers(0, 0xffffffff).none(), member(&P::random_state)},
+      {{"random_state", 0, both, "seed; none: drawn and logged"},
+       Domain().integers(0, 0xffffffff).none(),
+       member(&P::random_state)},
       {{"alpha_W", 0, both, "strength of the penalty on W"}, Domain().reals(0, unlimited), member(&P::alpha_W)},
       {{"alpha_H", 0, both, "strength of the penalty on H; same: as --alpha-w"},
        Domain().reals(0, unlimited).words({"same"}),
        member_or("same", &P::alpha_H)},
-      {{"l1_ratio", 0, both, "share of L1 in the penalties, from 0 (all L2) to 1 (all L1)"}, Domain().reals(0, 1), member(&P::l1_ratio)},
-      {{"forget_factor", 0, minibatch, "weight of the past after a pass, from 0 to 1"}, Domain().reals(0, 1), member(&P::forget_factor)},
+      {{"l1_ratio", 0, both, "share of L1 in the penalties, from 0 (all L2) to 1 (all L1)"},
+       Domain().reals(0, 1),
+       member(&P::l1_ratio)},
+      {{"forget_factor", 0, minibatch, "weight of the past after a pass, from 0 to 1"},
+       Domain().reals(0, 1),
+       member(&P::forget_factor)},
       {{"fresh_restarts", 0, minibatch, "solve W anew in each step"}, Domain().booleans(), member(&P::fresh_restarts)},
-      {{"fresh_restarts_max_iter", 0, minibatch, "most iterations of that"}, Domain().integers(1), member(&P::fresh_restarts_max_iter)},
+      {{"fresh_restarts_max_iter", 0, minibatch, "most iterations of that"},
+       Domain().integers(1),
+       member(&P::fresh_restarts_max_iter)},
       {{"transform_max_iter", 0, minibatch, "most iterations of transform; none: --max-iter"},
        Domain().integers(1).none(),
        member(&P::transform_max_iter)},
@@ -195,7 +214,8 @@ std::vector<Declaration> of_scikit_learn() {
 std::vector<Declaration> of_scanmf() {
   return {
       {{"svd", 0, both, "for --init nndsvd*; exact: for dense X only"}, one_of(svd_names), member(&P::svd, svd_names)},
-      {{"random_generator", 0, both, "numpy: scikit-learn's draws; counter: for huge factors; auto: numpy up to 2^26 draws"},
+      {{"random_generator", 0, both,
+        "numpy: scikit-learn's draws; counter: for huge factors; auto: numpy up to 2^26 draws"},
        one_of(generator_names),
        member(&P::random_generator, generator_names)},
   };
@@ -227,10 +247,11 @@ const Declaration& find_declaration(Estimator estimator, const std::string& name
   const auto& all = declarations();
   const auto found = std::find_if(all.begin(), all.end(), [&](const Declaration& d) { return d.info.name == name; });
   if (found == all.end())
-    throw UsageError(
-        fmt::format("{} has no parameter '{}'. Did you mean '{}'?", class_name(estimator), name, nearest_name(name, Parameters::names(estimator))));
+    throw UsageError(fmt::format("{} has no parameter '{}'. Did you mean '{}'?", class_name(estimator), name,
+                                 nearest_name(name, Parameters::names(estimator))));
   if (!found->info.belongs_to(estimator))
-    throw UsageError(fmt::format("'{}' is a parameter of {}, not of {}.", name, class_name(*found->info.only), class_name(estimator)));
+    throw UsageError(fmt::format("'{}' is a parameter of {}, not of {}.", name, class_name(*found->info.only),
+                                 class_name(estimator)));
   return *found;
 }
 
@@ -241,8 +262,8 @@ std::string shown(const std::string& text) {
 }
 
 std::string mistake(Estimator estimator, const Declaration& declaration, const std::string& text) {
-  return fmt::format("The '{}' parameter of {} must be {}. Got {} instead.", declaration.info.name, class_name(estimator), declaration.info.accepted,
-                     shown(text));
+  return fmt::format("The '{}' parameter of {} must be {}. Got {} instead.", declaration.info.name,
+                     class_name(estimator), declaration.info.accepted, shown(text));
 }
 
 /// Whether 3 or 3.0 was meant is not known any more.
@@ -267,8 +288,8 @@ std::vector<std::string> Parameters::validate() const {
       mistakes.push_back(mistake(estimator, declaration, shortest_text(value)));
   }
   if (estimator == Estimator::nmf && solver == Solver::cd && std::isfinite(beta_loss) && beta_loss != 2) {
-    mistakes.push_back(
-        fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}", shown(shortest_text(this->value("beta_loss")))));
+    mistakes.push_back(fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}",
+                                   shown(shortest_text(this->value("beta_loss")))));
   }
   return mistakes;
 }
@@ -282,12 +303,15 @@ void Parameters::set(const std::string& name, const std::string& text) {
 void Parameters::set_value(const std::string& name, const ParameterValue& value) {
   const Declaration& declaration = find_declaration(estimator, name);
   const std::optional<ParameterValue> converted = declaration.domain.convert(value);
-  if (!converted || !declaration.access.set(*this, *converted)) throw UsageError(mistake(estimator, declaration, text_of(value)));
+  if (!converted || !declaration.access.set(*this, *converted))
+    throw UsageError(mistake(estimator, declaration, text_of(value)));
 }
 
 std::string Parameters::get(const std::string& name) const { return text_of(value(name)); }
 
-ParameterValue Parameters::value(const std::string& name) const { return find_declaration(estimator, name).access.get(*this); }
+ParameterValue Parameters::value(const std::string& name) const {
+  return find_declaration(estimator, name).access.get(*this);
+}
 
 std::vector<std::string> Parameters::names() const { return names(estimator); }
 

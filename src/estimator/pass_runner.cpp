@@ -16,7 +16,8 @@ namespace {
 
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-/// Whether no element is NaN or infinite. Zero times the one or the other is NaN, and a sum of zeros is quicker than a test of each.
+/// Whether no element is NaN or infinite. Zero times the one or the other is NaN, and a sum of zeros is quicker than a
+/// test of each.
 template <Scalar T>
 bool is_finite(MatrixView<const T> matrix) {
   T sum = 0;
@@ -80,14 +81,16 @@ void PassRunner<T>::settle() {
 }
 
 template <Scalar T>
-void PassRunner<T>::count(const Block<T>& block, const RowSolver<T>& solver, const PassOptions& options, Index updates) {
+void PassRunner<T>::count(const Block<T>& block, const RowSolver<T>& solver, const PassOptions& options,
+                          Index updates) {
   const auto elements = static_cast<double>(block.elements());
   const bool dense = block.kind() == StorageKind::dense;
   const double product = 2.0 * elements * static_cast<double>(solver.components);
   const double half = static_cast<double>(solver.loss.products()) * product;
-  report_.block_flops +=
-      (options.update_W ? static_cast<double>(updates) * half : 0) + (options.accumulate ? half : 0) + (options.divergence ? product : 0);
-  const double sweeps = dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
+  report_.block_flops += (options.update_W ? static_cast<double>(updates) * half : 0) +
+                         (options.accumulate ? half : 0) + (options.divergence ? product : 0);
+  const double sweeps =
+      dense ? 1 : static_cast<double>(options.update_W) + static_cast<double>(options.accumulate || options.divergence);
   report_.block_bytes += sweeps * elements * static_cast<double>(sizeof(T) + (dense ? 0 : sizeof(std::int32_t)));
 }
 
@@ -114,7 +117,8 @@ void PassRunner<T>::visit(Index batch, std::span<Visit<T>> visits) {
     const Range piece = partition.piece(batch, rank);
     const Index first_row = partition.local_begin(batch, rank);
     const Index first_tile = (piece.begin - partition.batch(batch).begin) / partition.tile_rows();
-    visit.pass->visit_without_X(first_row, first_tile, partition.tile_rows(), visit.W.middle_rows({first_row, first_row + piece.size()}));
+    visit.pass->visit_without_X(first_row, first_tile, partition.tile_rows(),
+                                visit.W.middle_rows({first_row, first_row + piece.size()}));
   }
   if (reading.empty()) return;
   x_.visit(batch, [&](const Block<T>& block) {
@@ -164,20 +168,22 @@ Requests PassRunner<T>::over(Pass<T>& pass, Range batches, const RowsOfW<T>& W, 
 template <Scalar T>
 Requests PassRunner<T>::over(std::span<Visit<T>> visits) {
   const auto updates_W = [](const Visit<T>& visit) { return visit.W.are_updated(); };
-  const std::exception_ptr failure = timed(std::ranges::any_of(visits, updates_W) ? Phase::solve_blocks : Phase::evaluate, [&] {
-    const auto begin_all = [&] {
-      if (pending_) std::rethrow_exception(std::exchange(pending_, nullptr));
-      begin(visits);
-    };
-    if (x_.exchanges())  // no rank may be missing in the visits
-      x_.communicator().agree(begin_all);
-    else
-      begin_all();
-    Range batches = visits.front().batches;
-    for (const Visit<T>& visit : visits) batches = {std::min(batches.begin, visit.batches.begin), std::max(batches.end, visit.batches.end)};
-    for (Index batch = batches.begin; batch < batches.end; ++batch) visit(batch, visits);
-    for (const Visit<T>& visit : visits) visit.pass->end();
-  });
+  const std::exception_ptr failure =
+      timed(std::ranges::any_of(visits, updates_W) ? Phase::solve_blocks : Phase::evaluate, [&] {
+        const auto begin_all = [&] {
+          if (pending_) std::rethrow_exception(std::exchange(pending_, nullptr));
+          begin(visits);
+        };
+        if (x_.exchanges())  // no rank may be missing in the visits
+          x_.communicator().agree(begin_all);
+        else
+          begin_all();
+        Range batches = visits.front().batches;
+        for (const Visit<T>& visit : visits)
+          batches = {std::min(batches.begin, visit.batches.begin), std::max(batches.end, visit.batches.end)};
+        for (Index batch = batches.begin; batch < batches.end; ++batch) visit(batch, visits);
+        for (const Visit<T>& visit : visits) visit.pass->end();
+      });
   const PhaseTimer timer(report_.times, Phase::communicate);
   return sum_over_ranks(visits, failure);
 }
@@ -187,7 +193,8 @@ RunFlags PassRunner<T>::sum(Totals& totals, const RunFlags& flags) {
   const std::span<double> all = totals.all();
   std::vector<double> message(flags.begin(), flags.end());
   message.insert(message.end(), all.begin(), all.end());
-  account(report_.allreduce, message.size() * sizeof(double), [&] { x_.communicator().allreduce_sum(std::span<double>(message)); });
+  account(report_.allreduce, message.size() * sizeof(double),
+          [&] { x_.communicator().allreduce_sum(std::span<double>(message)); });
   RunFlags agreed;
   std::copy_n(message.begin(), agreed.size(), agreed.begin());
   std::copy(message.begin() + agreed.size(), message.end(), all.begin());
@@ -216,7 +223,8 @@ Requests PassRunner<T>::sum_over_ranks(std::span<Visit<T>> visits, std::exceptio
 }
 
 template <Scalar T>
-bool PassRunner<T>::over_blocks(const RowSolver<T>& solver, Range batches, const std::function<Index(const Block<T>&)>& solve,
+bool PassRunner<T>::over_blocks(const RowSolver<T>& solver, Range batches,
+                                const std::function<Index(const Block<T>&)>& solve,
                                 const std::function<bool()>& stop_requested) {
   bool stopped = false;
   const std::exception_ptr failure = timed(Phase::solve_blocks, [&] {
@@ -298,11 +306,13 @@ HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T
 }
 
 template <Scalar T>
-void PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice, std::span<double> sums) {
+void PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice,
+                                 std::span<double> sums) {
   const MatrixView<T> before(slice_before_.reserve(ht_slice.rows * ht_slice.columns), ht_slice.rows, ht_slice.columns);
   std::copy_n(ht_slice.data, ht_slice.rows * ht_slice.columns, before.data);
   const double violation = factor.update(ht_slice, slice(), pass.summed());
-  const bool sound = std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) && is_finite<T>(ht_slice);
+  const bool sound =
+      std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) && is_finite<T>(ht_slice);
   sums[0] = sound ? violation : not_a_number;
   sums[1] = distance_squared<T>(ht_slice, before);
   std::ranges::copy(pass.solver().h.sums_over(ht_slice), sums.begin() + 2);
@@ -316,7 +326,8 @@ double PassRunner<T>::divergence(Pass<T>& pass, MatrixView<const T> W) {
 
 void require_finite(double value, const char* what, const char* unit, Index iteration) {
   if (std::isfinite(value)) return;
-  throw AgreedError(fmt::format("the {} became {} in {} {}: {}", what, std::isnan(value) ? "NaN" : "infinite", unit, iteration, outgrown));
+  throw AgreedError(fmt::format("the {} became {} in {} {}: {}", what, std::isnan(value) ? "NaN" : "infinite", unit,
+                                iteration, outgrown));
 }
 
 template class PassRunner<float>;

@@ -48,13 +48,14 @@ class PassRunner {
  public:
   PassRunner(DataSource<T>& x, const FitControl<T>& control);
 
-  /// Collective. One pass over X for all visits; each one's totals are then those of all ranks. Their numbers are those that each would have alone.
-  /// An error of one rank (reading, memory, a callback) is thrown on every rank.
+  /// Collective. One pass over X for all visits; each one's totals are then those of all ranks. Their numbers are those
+  /// that each would have alone. An error of one rank (reading, memory, a callback) is thrown on every rank.
   Requests over(std::span<Visit<T>> visits);
   Requests over(Pass<T>& pass, Range batches, const RowsOfW<T>& W, const PassOptions& options);
 
-  /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's rows of W. Errors as above.
-  /// False when stop_requested (local, may be empty), asked after each batch, was true on any rank: the rest has not been visited.
+  /// Collective. Calls solve(block) for all blocks of this rank; it returns how many updates it has made of the block's
+  /// rows of W. Errors as above. False when stop_requested (local, may be empty), asked after each batch, was true on
+  /// any rank: the rest has not been visited.
   bool over_blocks(const RowSolver<T>& solver, Range batches, const std::function<Index(const Block<T>&)>& solve,
                    const std::function<bool()>& stop_requested);
 
@@ -70,14 +71,17 @@ class PassRunner {
   /// Collective. D(X, W·H) with the H of the last set_H.
   double divergence(Pass<T>& pass, MatrixView<const T> W);
 
-  /// Runs what may fail on this rank alone between two collective calls, a callback for example; the next pass, or settle(), throws it on all ranks.
+  /// Runs what may fail on this rank alone between two collective calls, a callback for example; the next pass, or
+  /// settle(), throws it on all ranks.
   void guard(const std::function<void()>& work);
   /// Collective. Throws on all ranks what guard() has caught on any since the last pass.
   void settle();
 
   Range all_batches() const { return {0, x_.partition().batches()}; }
   /// Rows of some batches, of all ranks.
-  Index rows_of(Range batches) const { return x_.partition().batch(batches.end - 1).end - x_.partition().batch(batches.begin).begin; }
+  Index rows_of(Range batches) const {
+    return x_.partition().batch(batches.end - 1).end - x_.partition().batch(batches.begin).begin;
+  }
   /// Columns of X whose part of H this rank updates.
   Range slice() const;
 
@@ -107,9 +111,11 @@ class PassRunner {
 };
 
 /// What numbers that are not finite come from, and what to do: for messages.
-inline constexpr const char* outgrown = "the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss";
+inline constexpr const char* outgrown =
+    "the factors have outgrown the number range; scale X, use --dtype float64, or a larger beta_loss";
 
-/// Throws when a number that decides the run is not finite any more. what: "violation", "error", …; `iteration` names where.
+/// Throws when a number that decides the run is not finite any more. what: "violation", "error", …; `iteration` names
+/// where.
 void require_finite(double value, const char* what, const char* unit, Index iteration);
 
 }  // namespace scanmf

@@ -23,12 +23,14 @@ bool is_empty_file(const std::string& name) {
 void require_checkpoint(const CheckpointGeneration& generation) {
   const auto names_data = [](const auto& entry) { return entry.first == "data"; };
   if (std::ranges::any_of(generation.header.state, names_data)) return;
-  throw AgreedError(fmt::format("'{}' is no checkpoint of a run (option '--checkpoint'): name another file", generation.file));
+  throw AgreedError(
+      fmt::format("'{}' is no checkpoint of a run (option '--checkpoint'): name another file", generation.file));
 }
 
 }  // namespace
 
-RunCheckpoint::RunCheckpoint(const Communicator& comm, const JobOptions& options, PhaseTimes& times) : comm_(comm), options_(options), times_(times) {
+RunCheckpoint::RunCheckpoint(const Communicator& comm, const JobOptions& options, PhaseTimes& times)
+    : comm_(comm), options_(options), times_(times) {
   if (!options.checkpoint.file.empty()) checkpoint_.emplace(comm, options.checkpoint.file);
 }
 
@@ -40,7 +42,8 @@ std::optional<CheckpointGeneration> RunCheckpoint::generation(const Checkpoint::
   });
   const Resume resume = options_.checkpoint.resume;
   if (!found && resume == Resume::require)
-    throw AgreedError(fmt::format("there is no checkpoint '{}' to resume from (--resume require)", checkpoint_->file()));
+    throw AgreedError(
+        fmt::format("there is no checkpoint '{}' to resume from (--resume require)", checkpoint_->file()));
   return resume == Resume::never ? std::nullopt : found;
 }
 
@@ -52,7 +55,8 @@ void RunCheckpoint::iteration_done(const Progress& now) {
 
 bool RunCheckpoint::is_due() const {
   if (!comm_.is_root()) return false;  // one clock for all
-  if (options_.checkpoint.every_iterations) return iteration_ + 1 - saved_iteration_ >= *options_.checkpoint.every_iterations;
+  if (options_.checkpoint.every_iterations)
+    return iteration_ + 1 - saved_iteration_ >= *options_.checkpoint.every_iterations;
   return since_save_.seconds() >= options_.checkpoint.every_seconds;
 }
 
@@ -63,7 +67,8 @@ bool RunCheckpoint::is_to_stop() {
   }
   if (!is_on() || !comm_.is_root()) return false;
   const CheckpointOptions& checkpoint = options_.checkpoint;
-  if (checkpoint.seconds_left && checkpoint.since.seconds() + 1.5 * iteration_seconds_ + 2 * save_seconds_ + 1 > *checkpoint.seconds_left) {
+  if (checkpoint.seconds_left &&
+      checkpoint.since.seconds() + 1.5 * iteration_seconds_ + 2 * save_seconds_ + 1 > *checkpoint.seconds_left) {
     reason_ = "the time limit is near";
     return true;
   }
@@ -116,7 +121,8 @@ void RunCheckpoint::save(const std::function<void()>& write) {
 void RunCheckpoint::warn_of_cost() const {
   const double share = due_seconds_ / std::max(1e-9, since_start_.seconds());
   if (comm_.is_root() && share > 0.05)
-    log_warning(fmt::format("checkpoints took {:.0f} % of the time; a longer --checkpoint-every would save it", 100 * share));
+    log_warning(
+        fmt::format("checkpoints took {:.0f} % of the time; a longer --checkpoint-every would save it", 100 * share));
 }
 
 void RunCheckpoint::remove() {
@@ -125,6 +131,8 @@ void RunCheckpoint::remove() {
   checkpoint_->remove();
 }
 
-std::string stop_file(const std::string& checkpoint) { return (std::filesystem::path(checkpoint).parent_path() / "STOP").string(); }
+std::string stop_file(const std::string& checkpoint) {
+  return (std::filesystem::path(checkpoint).parent_path() / "STOP").string();
+}
 
 }  // namespace scanmf

@@ -10,8 +10,9 @@
 
 namespace scanmf {
 
-/// The checkpoint of a fit: when it is due, when the run has to stop (on request, at a time limit, for a file STOP beside the checkpoint), and where
-/// a run goes on. Without a file only requests stop the run: every other function is harmless.
+/// The checkpoint of a fit: when it is due, when the run has to stop (on request, at a time limit, for a file STOP
+/// beside the checkpoint), and where a run goes on. Without a file only requests stop the run: every other function is
+/// harmless.
 class RunCheckpoint {
  public:
   /// Collective. Takes the checkpoint's lock. The options must outlive it.
@@ -20,8 +21,9 @@ class RunCheckpoint {
   bool is_on() const { return checkpoint_.has_value(); }
   std::string file() const { return is_on() ? checkpoint_->file() : ""; }
 
-  /// Collective. The generation to go on from, if there is one and the options allow it. Whatever is in the checkpoint's place must be of this run,
-  /// even when it does not go on from it: it is going to be replaced. Throws AgreedError when it is not, and where one is required without one.
+  /// Collective. The generation to go on from, if there is one and the options allow it. Whatever is in the
+  /// checkpoint's place must be of this run, even when it does not go on from it: it is going to be replaced. Throws
+  /// AgreedError when it is not, and where one is required without one.
   std::optional<CheckpointGeneration> generation(const Checkpoint::Check& is_of_this_run);
 
   /// Lets a fit ask and tell this object.
@@ -32,7 +34,9 @@ class RunCheckpoint {
     control.stop_requested = [this] { return is_to_stop(); };
     if (!is_on()) return;
     control.checkpoint_due = [this] { return is_due(); };
-    control.save = [this, header, arrays](const FittedModel<T>& model) { save([&] { checkpoint_->save(header(model), arrays(model)); }); };
+    control.save = [this, header, arrays](const FittedModel<T>& model) {
+      save([&] { checkpoint_->save(header(model), arrays(model)); });
+    };
   }
 
   /// Collective. Why the run stops, on every rank.

@@ -24,14 +24,17 @@ const Attribute* find(const Attributes& attributes, const std::string& name) {
   return found == attributes.end() ? nullptr : &found->second;
 }
 
-[[noreturn]] void refuse(const std::string& file, const std::string& path, const std::string& expected, const std::string& found) {
-  throw Error(fmt::format("{}: {} does not fit the model: expected {}, found {}; the file is damaged or was changed: fit again", file, path, expected,
-                          found));
+[[noreturn]] void refuse(const std::string& file, const std::string& path, const std::string& expected,
+                         const std::string& found) {
+  throw Error(
+      fmt::format("{}: {} does not fit the model: expected {}, found {}; the file is damaged or was changed: fit again",
+                  file, path, expected, found));
 }
 
 /// The value of a state attribute, if allowed(value).
 template <class Value, class Allowed>
-Value state_value(const std::string& file, const ModelHeader& header, const std::string& name, const char* expected, Allowed&& allowed) {
+Value state_value(const std::string& file, const ModelHeader& header, const std::string& name, const char* expected,
+                  Allowed&& allowed) {
   const Attribute* const stored = find(header.state, name);
   const Value* const value = stored != nullptr ? std::get_if<Value>(stored) : nullptr;
   if (value == nullptr || !allowed(*value))
@@ -40,14 +43,16 @@ Value state_value(const std::string& file, const ModelHeader& header, const std:
 }
 
 Index state_counter(const std::string& file, const ModelHeader& header, const std::string& name) {
-  return state_value<Index>(file, header, name, "a number from 0 to 2^53", [](Index count) { return count >= 0 && count <= Index{1} << 53; });
+  return state_value<Index>(file, header, name, "a number from 0 to 2^53",
+                            [](Index count) { return count >= 0 && count <= Index{1} << 53; });
 }
 
 double state_number(const std::string& file, const ModelHeader& header, const std::string& name) {
   return state_value<double>(file, header, name, "a number", [](double) { return true; });
 }
 
-/// The numbers that every model file has in /state: as they are in a model, whose solver has some of them, or what they begin with.
+/// The numbers that every model file has in /state: as they are in a model, whose solver has some of them, or what they
+/// begin with.
 StateNumbers state_numbers(const StateNumbers& own) {
   StateNumbers numbers{{"first", -1.0},
                        {"last", 0.0},
@@ -72,7 +77,8 @@ StateNumbers stored_numbers(const std::string& file, const ModelHeader& header) 
 }
 
 double forgetting(const std::string& file, const ModelHeader& header) {
-  return state_value<double>(file, header, "rho", "a number from 0 to 1", [](double rho) { return rho >= 0 && rho <= 1; });
+  return state_value<double>(file, header, "rho", "a number from 0 to 1",
+                             [](double rho) { return rho >= 0 && rho <= 1; });
 }
 
 /// Local. Factors and accumulators are finite and not negative.
@@ -83,8 +89,8 @@ void check_elements(const std::string& file, const std::string& path, const Matr
       refuse(file, fmt::format("an element of {}", path), "a finite number, not negative", std::to_string(value));
 }
 
-/// The release of the models' schema since when a parameter is in them; older models have its default. Whoever adds a parameter raises
-/// model_schema_release and names it here.
+/// The release of the models' schema since when a parameter is in them; older models have its default. Whoever adds a
+/// parameter raises model_schema_release and names it here.
 Index first_release(const std::string& name) {
   static const std::vector<std::pair<std::string, Index>> later = {};
   const auto found = std::ranges::find(later, name, &std::pair<std::string, Index>::first);
@@ -93,7 +99,8 @@ Index first_release(const std::string& name) {
 
 /// Whether a stored value is of the type that the parameter has; a whole number stands for a floating-point one, too.
 bool same_type(const Attribute& stored, const Attribute& own) {
-  return stored.index() == own.index() || (std::holds_alternative<Index>(stored) && std::holds_alternative<double>(own));
+  return stored.index() == own.index() ||
+         (std::holds_alternative<Index>(stored) && std::holds_alternative<double>(own));
 }
 
 }  // namespace
@@ -129,7 +136,8 @@ Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed
 
 Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   Parameters parameters;
-  parameters.estimator = header.estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
+  parameters.estimator =
+      header.estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
   for (const std::string& name : parameters.names())
     if (first_release(name) <= header.schema_release && find(header.params, name) == nullptr)
       refuse(file, fmt::format("attribute {} of /params", name), "a value", "none");
@@ -145,7 +153,8 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   if (const std::vector<std::string> mistakes = parameters.validate(); !mistakes.empty())
     throw Error(fmt::format("{}: /params: {}", file, mistakes.front()));
   if (parameters.n_components.value_or(header.n_components) != header.n_components)
-    refuse(file, "attribute n_components of /params", std::to_string(header.n_components), std::to_string(*parameters.n_components));
+    refuse(file, "attribute n_components of /params", std::to_string(header.n_components),
+           std::to_string(*parameters.n_components));
   return parameters;
 }
 
@@ -154,18 +163,23 @@ void check_complete(const std::string& file, const ModelHeader& header, const Sh
   stored_numbers(file, header);
   if (!parameters.random_state) refuse(file, "attribute random_state of /params", "a number", "none");
   if (header.n_samples != shape.rows || header.n_features_in != shape.columns)
-    refuse(file, "the shape of X", fmt::format("{} x {}", shape.rows, shape.columns), fmt::format("{} x {}", header.n_samples, header.n_features_in));
+    refuse(file, "the shape of X", fmt::format("{} x {}", shape.rows, shape.columns),
+           fmt::format("{} x {}", header.n_samples, header.n_features_in));
   const Index steps = header.n_steps.value_or(header.n_iter);
-  const auto recorded = [&] { return header.history.empty() ? Index{0} : static_cast<Index>(header.history.front().second.size()); };
+  const auto recorded = [&] {
+    return header.history.empty() ? Index{0} : static_cast<Index>(header.history.front().second.size());
+  };
   if (recorded() != steps)
-    refuse(file, "/history", fmt::format("{} entries, one a {}", steps, header.n_steps ? "step" : "iteration"), std::to_string(recorded()));
+    refuse(file, "/history", fmt::format("{} entries, one a {}", steps, header.n_steps ? "step" : "iteration"),
+           std::to_string(recorded()));
   if (!header.n_steps) return;
   forgetting(file, header);
   const Index batch_rows = std::min(parameters.batch_size, shape.rows);
   const Index per_pass = shape.rows / batch_rows + (shape.rows % batch_rows != 0 ? 1 : 0);
   const Index passes = steps / per_pass + (steps % per_pass != 0 ? 1 : 0);
   if (header.n_iter != passes)
-    refuse(file, "attribute n_iter", fmt::format("{} ({} steps of {} a pass)", passes, steps, per_pass), std::to_string(header.n_iter));
+    refuse(file, "attribute n_iter", fmt::format("{} ({} steps of {} a pass)", passes, steps, per_pass),
+           std::to_string(header.n_iter));
 }
 
 template <Scalar T>
@@ -204,7 +218,8 @@ ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, 
 }
 
 template <Scalar T>
-FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header, const RowPartition* partition) {
+FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header,
+                                 const RowPartition* partition) {
   FittedModel<T> model;
   comm.agree([&] {
     model.parameters = parameters_from(file, header);
@@ -224,12 +239,14 @@ FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& fi
     const Shape shape{header.n_features_in, header.n_components};
     const Range slice = column_slice(comm, header.n_features_in);
     for (const char* name : {"A", "B"})
-      model.state.arrays.push_back({name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), shape, slice)});
+      model.state.arrays.push_back(
+          {name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), shape, slice)});
   }
   comm.agree([&] {
     check_elements(file, "/H", model.factors.Ht);
     check_elements(file, "/W", model.factors.W);
-    for (const StateArray<T>& array : model.state.arrays) check_elements(file, fmt::format("/state/{}", array.name), array.slice);
+    for (const StateArray<T>& array : model.state.arrays)
+      check_elements(file, fmt::format("/state/{}", array.name), array.slice);
   });
   return model;
 }
@@ -238,7 +255,9 @@ template ModelHeader header_of(const FittedModel<float>&, const ModelContext&);
 template ModelHeader header_of(const FittedModel<double>&, const ModelContext&);
 template ModelArrays<float> arrays_of(const FittedModel<float>&, const Communicator&, const RowPartition*);
 template ModelArrays<double> arrays_of(const FittedModel<double>&, const Communicator&, const RowPartition*);
-template FittedModel<float> read_fitted_model(const Communicator&, const std::string&, const ModelHeader&, const RowPartition*);
-template FittedModel<double> read_fitted_model(const Communicator&, const std::string&, const ModelHeader&, const RowPartition*);
+template FittedModel<float> read_fitted_model(const Communicator&, const std::string&, const ModelHeader&,
+                                              const RowPartition*);
+template FittedModel<double> read_fitted_model(const Communicator&, const std::string&, const ModelHeader&,
+                                               const RowPartition*);
 
 }  // namespace scanmf

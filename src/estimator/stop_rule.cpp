@@ -38,7 +38,8 @@ void ErrorRule::load(const StateNumbers& numbers) {
   last = number_or(numbers, "last", last);
 }
 
-bool CostRule::stops(double cost, double weight, std::optional<double> h_change, double tol, std::optional<Index> max_no_improvement) {
+bool CostRule::stops(double cost, double weight, std::optional<double> h_change, double tol,
+                     std::optional<Index> max_no_improvement) {
   const double a = std::min(1.0, weight);
   smoothed = std::isnan(smoothed) ? cost : smoothed * (1 - a) + cost * a;
   if (tol > 0 && h_change && *h_change <= tol) return true;
@@ -63,6 +64,8 @@ void CostRule::load(const StateNumbers& numbers) {
   without_improvement = number_or(numbers, "without_improvement", without_improvement);
 }
 
-double error_of(double divergence) { return std::sqrt(2 * (std::isnan(divergence) ? divergence : std::max(divergence, 0.0))); }
+double error_of(double divergence) {
+  return std::sqrt(2 * (std::isnan(divergence) ? divergence : std::max(divergence, 0.0)));
+}
 
 }  // namespace scanmf

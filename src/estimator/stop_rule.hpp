@@ -20,8 +20,8 @@ struct ViolationRule {
   void load(const StateNumbers& numbers);
 };
 
-/// Multiplicative updates: progress of the error since the observation before (ten iterations ago), relative to the error of the start. 0/0 compares
-/// false and never stops.
+/// Multiplicative updates: progress of the error since the observation before (ten iterations ago), relative to the
+/// error of the start. 0/0 compares false and never stops.
 struct ErrorRule {
   double first = 0;
   double last = 0;
@@ -39,8 +39,10 @@ struct CostRule {
   double best = std::numeric_limits<double>::infinity();  // lowest smoothed cost
   Index without_improvement = 0;
 
-  /// After a step that is not the first one. weight: b_R/(m + 1). h_change: nullopt when the step is no evidence of how H settles.
-  bool stops(double cost, double weight, std::optional<double> h_change, double tol, std::optional<Index> max_no_improvement);
+  /// After a step that is not the first one. weight: b_R/(m + 1). h_change: nullopt when the step is no evidence of how
+  /// H settles.
+  bool stops(double cost, double weight, std::optional<double> h_change, double tol,
+             std::optional<Index> max_no_improvement);
   void save(StateNumbers& numbers) const;
   void load(const StateNumbers& numbers);
 };

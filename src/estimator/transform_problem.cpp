@@ -18,8 +18,13 @@ T start_from(double mean, Index components) {
 }  // namespace
 
 template <Scalar T>
-TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed)
-    : batches_(0, x.partition().batches()), tol_(parameters.tol), limit_(parameters.max_iter), stream_(seed.stream()), begin_(*stream_) {
+TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters,
+                                      const Seed& seed)
+    : batches_(0, x.partition().batches()),
+      tol_(parameters.tol),
+      limit_(parameters.max_iter),
+      stream_(seed.stream()),
+      begin_(*stream_) {
   const Shape shape = x.shape();
   const Penalties penalties = penalties_for(parameters, shape);
   const Index k = Ht.columns();
@@ -57,7 +62,8 @@ TransformProblem<T>::TransformProblem(Pass<T>& pass, Range batches, double mean,
       pass_(&pass) {}
 
 template <Scalar T>
-bool TransformProblem<T>::observe(StopObservations& seen, const Totals& totals, double divergence, Index updates) const {
+bool TransformProblem<T>::observe(StopObservations& seen, const Totals& totals, double divergence,
+                                  Index updates) const {
   if (const auto* rule = std::get_if<ChangeOfWRule>(&seen.rule)) {
     seen.value = seen.relative = std::sqrt(totals[Total::change_squared]) / std::sqrt(totals[Total::norm_squared]);
     return rule->stops(seen.value, tol_);
@@ -108,30 +114,35 @@ void TransformProblem<T>::leave_orders(Index updates) {
 }
 
 template <Scalar T>
-std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control,
-                                         const PassSteps& steps) {
+std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W,
+                                         const RunControl& control, const PassSteps& steps) {
   Pass<T>& pass = problem.pass();
   const RowPartition& partition = runner.source().partition();
   const int rank = runner.communicator().rank();
   if (steps.done == 0)
-    for (Index i = partition.local_begin(problem.batches().begin, rank); i < partition.local_begin(problem.batches().end, rank); ++i)
+    for (Index i = partition.local_begin(problem.batches().begin, rank);
+         i < partition.local_begin(problem.batches().end, rank); ++i)
       std::fill_n(W.row(i), W.columns, problem.start());
   if (!problem.solver().loss.weights) runner.guard([&] { pass.keep_projections(W.rows); });
   StopObservations seen = problem.nothing_seen();
   const auto observe = [&](Index updates) {
-    if (problem.evaluates()) runner.over(pass, problem.batches(), MatrixView<const T>(W), {.accumulate = false, .divergence = true});
-    return problem.observes() && problem.observe(seen, pass.totals(), problem.evaluates() ? pass.divergence() : 0, updates);
+    if (problem.evaluates())
+      runner.over(pass, problem.batches(), MatrixView<const T>(W), {.accumulate = false, .divergence = true});
+    return problem.observes() &&
+           problem.observe(seen, pass.totals(), problem.evaluates() ? pass.divergence() : 0, updates);
   };
   if (problem.evaluates()) observe(0);
   for (Index updates = steps.done + 1; updates <= problem.limit(); ++updates) {
     const Timer timer;
     problem.set_order();
-    const Requests requests = runner.over(pass, problem.batches(), W, {.accumulate = false, .change = problem.change()});
+    const Requests requests =
+        runner.over(pass, problem.batches(), W, {.accumulate = false, .change = problem.change()});
     if (updates % problem.interval() != 0) continue;
     const bool stop = observe(updates);
     problem.check(seen, updates);
     runner.guard([&] {
-      if (control.on_progress) control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
+      if (control.on_progress)
+        control.on_progress({updates, problem.limit(), timer.seconds(), problem.measure(), seen.relative});
     });
     if (stop) return updates;
     if (steps.after_pass && steps.after_pass(updates, requests)) return std::nullopt;
@@ -146,10 +157,15 @@ template <Scalar T>
 class BlockwiseTransform {
  public:
   BlockwiseTransform(PassRunner<T>& runner, TransformProblem<T>& problem, const std::function<bool()>& stop_requested)
-      : runner_(runner), problem_(problem), solve_(problem.solver()), stop_requested_(stop_requested), seen_(problem.nothing_seen()) {}
+      : runner_(runner),
+        problem_(problem),
+        solve_(problem.solver()),
+        stop_requested_(stop_requested),
+        seen_(problem.nothing_seen()) {}
 
-  /// Collective. The number of updates after which the rule stops. How far to go is not known before all rows have been read: each rank takes twice
-  /// what its first block alone would need. Should that not do, X is read again for more updates. nullopt: asked to stop.
+  /// Collective. The number of updates after which the rule stops. How far to go is not known before all rows have been
+  /// read: each rank takes twice what its first block alone would need. Should that not do, X is read again for more
+  /// updates. nullopt: asked to stop.
   std::optional<Index> find_stop() {
     if (!problem_.can_stop()) return problem_.limit();
     Index updates = problem_.limit();
@@ -242,8 +258,8 @@ class BlockwiseTransform {
 }  // namespace
 
 template <Scalar T>
-std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control,
-                                         const std::function<bool()>& stop_requested) {
+std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write,
+                                         const RunControl& control, const std::function<bool()>& stop_requested) {
   BlockwiseTransform<T> blocks(runner, problem, stop_requested);
   const Timer timer;
   const std::optional<Index> updates = blocks.find_stop();
@@ -259,13 +275,14 @@ std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem
 
 template class TransformProblem<float>;
 template class TransformProblem<double>;
-template std::optional<Index> transform_by_passes(PassRunner<float>&, TransformProblem<float>&, MatrixView<float>, const RunControl&,
-                                                  const PassSteps&);
-template std::optional<Index> transform_by_passes(PassRunner<double>&, TransformProblem<double>&, MatrixView<double>, const RunControl&,
-                                                  const PassSteps&);
-template std::optional<Index> transform_by_blocks(PassRunner<float>&, TransformProblem<float>&, const BlockOfW<float>&, const RunControl&,
-                                                  const std::function<bool()>&);
-template std::optional<Index> transform_by_blocks(PassRunner<double>&, TransformProblem<double>&, const BlockOfW<double>&, const RunControl&,
+template std::optional<Index> transform_by_passes(PassRunner<float>&, TransformProblem<float>&, MatrixView<float>,
+                                                  const RunControl&, const PassSteps&);
+template std::optional<Index> transform_by_passes(PassRunner<double>&, TransformProblem<double>&, MatrixView<double>,
+                                                  const RunControl&, const PassSteps&);
+template std::optional<Index> transform_by_blocks(PassRunner<float>&, TransformProblem<float>&, const BlockOfW<float>&,
+                                                  const RunControl&, const std::function<bool()>&);
+template std::optional<Index> transform_by_blocks(PassRunner<double>&, TransformProblem<double>&,
+                                                  const BlockOfW<double>&, const RunControl&,
                                                   const std::function<bool()>&);
 
 }  // namespace scanmf

@@ -22,14 +22,15 @@ struct StopObservations {
   double relative = std::numeric_limits<double>::quiet_NaN();  // newest, as it is shown
 };
 
-/// Solving for W of some batches with H fixed, as the estimator's transform does it: the updates, where W starts, and the stop rule, which looks at
-/// all rows at once.
+/// Solving for W of some batches with H fixed, as the estimator's transform does it: the updates, where W starts, and
+/// the stop rule, which looks at all rows at once.
 template <Scalar T>
 class TransformProblem {
  public:
   /// Of all rows.
   TransformProblem(const DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const Seed& seed);
-  /// Of some batches while MiniBatchNMF fits (scikit-learn's _solve_W). pass: its solver has its H and penalties. mean: of these rows of X.
+  /// Of some batches while MiniBatchNMF fits (scikit-learn's _solve_W). pass: its solver has its H and penalties. mean:
+  /// of these rows of X.
   TransformProblem(Pass<T>& pass, Range batches, double mean, double tol, Index limit);
 
   Pass<T>& pass() { return *pass_; }
@@ -95,16 +96,16 @@ struct PassSteps {
   std::function<bool(Index updates, const Requests& requests)> after_pass;
 };
 
-/// Collective. All rows of this rank at once, by passes over X that do one update each. W: all local rows. Returns the updates done; nullopt:
-/// stopped.
+/// Collective. All rows of this rank at once, by passes over X that do one update each. W: all local rows. Returns the
+/// updates done; nullopt: stopped.
 template <Scalar T>
-std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W, const RunControl& control,
-                                         const PassSteps& steps = {});
+std::optional<Index> transform_by_passes(PassRunner<T>& runner, TransformProblem<T>& problem, MatrixView<T> W,
+                                         const RunControl& control, const PassSteps& steps = {});
 
-/// Collective. The same W, to the bit, one block after the other: X is read twice, W is handed out as it arises. Returns the updates done; nullopt:
-/// stop_requested, asked after each batch, was true on some rank.
+/// Collective. The same W, to the bit, one block after the other: X is read twice, W is handed out as it arises.
+/// Returns the updates done; nullopt: stop_requested, asked after each batch, was true on some rank.
 template <Scalar T>
-std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write, const RunControl& control,
-                                         const std::function<bool()>& stop_requested = {});
+std::optional<Index> transform_by_blocks(PassRunner<T>& runner, TransformProblem<T>& problem, const BlockOfW<T>& write,
+                                         const RunControl& control, const std::function<bool()>& stop_requested = {});
 
 }  // namespace scanmf

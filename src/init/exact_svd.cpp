@@ -17,7 +17,8 @@ void unpack(const DenseTile<T>& tile, MatrixView<T> rows) {
   const Index padded = padded_columns<T>(tile.columns);
   for (Index j = 0; j < tile.columns; j += strip_columns<T>) {
     const Index width = std::min(strip_columns<T>, padded - j);
-    for (Index i = 0; i < tile.rows; ++i) std::copy_n(tile.packed + j * tile.rows + i * width, std::min(width, tile.columns - j), rows.row(i) + j);
+    for (Index i = 0; i < tile.rows; ++i)
+      std::copy_n(tile.packed + j * tile.rows + i * width, std::min(width, tile.columns - j), rows.row(i) + j);
   }
 }
 
@@ -61,7 +62,8 @@ Matrix<T> transposed_block(DataSource<T>& source, const std::vector<Index>& offs
   Matrix<T> block = tall_block<T>(comm, columns, m);
   for_pieces(partition, [&](int rank, Range piece, Index local_begin) {
     const T* const from = incoming[static_cast<std::size_t>(rank)].data();
-    for (Index j = 0; j < columns; ++j) std::copy_n(from + j * partition.local_rows(rank) + local_begin, piece.size(), block.row(j) + piece.begin);
+    for (Index j = 0; j < columns; ++j)
+      std::copy_n(from + j * partition.local_rows(rank) + local_begin, piece.size(), block.row(j) + piece.begin);
   });
   return block;
 }
@@ -89,7 +91,8 @@ TruncatedSvd<T> wide_svd(DataSource<T>& source, Index k) {
   SmallSvd<T> small = small_svd(comm, tall_qr(comm, block), k);
 
   Matrix<T> V(source.shape().columns, k);
-  multiply<T>(std::as_const(block).view().middle_rows({0, slice.size()}), std::as_const(small.left).view(), V.view().middle_rows(slice));
+  multiply<T>(std::as_const(block).view().middle_rows({0, slice.size()}), std::as_const(small.left).view(),
+              V.view().middle_rows(slice));
   for (Index& offset : offsets) offset *= k;
   comm.allgather(V.span(), offsets);
 
@@ -105,9 +108,12 @@ TruncatedSvd<T> wide_svd(DataSource<T>& source, Index k) {
 template <Scalar T>
 TruncatedSvd<T> exact_svd(DataSource<T>& source, Index k) {
   source.communicator().agree([&] {
-    if (source.kind() != StorageKind::dense) throw Error("--svd exact needs dense X, and X is sparse: use --svd randomized");
+    if (source.kind() != StorageKind::dense)
+      throw Error("--svd exact needs dense X, and X is sparse: use --svd randomized");
     if (!source.in_memory())
-      throw Error("--svd exact needs X in memory, and X is streamed from its file: use --svd randomized, a larger --memory or more ranks");
+      throw Error(
+          "--svd exact needs X in memory, and X is streamed from its file: use --svd randomized, a larger --memory or "
+          "more ranks");
   });
   return source.shape().rows >= source.shape().columns ? tall_svd(source, k) : wide_svd(source, k);
 }

@@ -17,12 +17,13 @@ struct Half {
   double right = 0;  // √(s·σ)/‖half of v‖
 };
 
-/// Differences below this are rounding errors: symmetries of X must not be broken by them, or the result would depend on the number of ranks.
+/// Differences below this are rounding errors: symmetries of X must not be broken by them, or the result would depend
+/// on the number of ranks.
 template <Scalar T>
 constexpr double same_within = 100 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
-/// Signs of the entries of largest magnitude of each u, the first ones in the order of rows where several are as large. Singular vectors have
-/// no sign of their own; turned by these, they decide ties.
+/// Signs of the entries of largest magnitude of each u, the first ones in the order of rows where several are as large.
+/// Singular vectors have no sign of their own; turned by these, they decide ties.
 template <Scalar T>
 std::vector<double> signs_of(const DataSource<T>& source, const Matrix<T>& U) {
   const Communicator& comm = source.communicator();
@@ -30,7 +31,8 @@ std::vector<double> signs_of(const DataSource<T>& source, const Matrix<T>& U) {
   std::vector<double> largest(static_cast<std::size_t>(k), 0);
   for (Index i = 0; i < U.rows(); ++i)
     for (Index c = 0; c < k; ++c)
-      largest[static_cast<std::size_t>(c)] = std::max(largest[static_cast<std::size_t>(c)], std::abs(static_cast<double>(U(i, c))));
+      largest[static_cast<std::size_t>(c)] =
+          std::max(largest[static_cast<std::size_t>(c)], std::abs(static_cast<double>(U(i, c))));
   comm.allreduce_max(std::span<double>(largest));
 
   // The first row of X with an entry so large, times 2, plus 1 where that is negative: the smallest of all ranks wins.
@@ -63,8 +65,8 @@ std::vector<double> squares_of_parts(const Matrix<T>& columns) {
   return squares;
 }
 
-/// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass; in a tie the one without the
-/// entry that signs_of() looks at, which is the negative one.
+/// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass; in a tie the one
+/// without the entry that signs_of() looks at, which is the negative one.
 template <Scalar T>
 std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
   const std::vector<double> signs = signs_of(source, svd.U);
@@ -97,7 +99,8 @@ void split(Matrix<T>& vectors, const std::vector<Half>& halves, double Half::*sc
   Team().for_each(vectors.rows(), [&](Index i) {
     for (std::size_t c = 0; c < halves.size(); ++c) {
       T& value = vectors(i, static_cast<Index>(c));
-      const double part = c == 0 ? std::abs(static_cast<double>(value)) : std::max(0.0, halves[c].sign * static_cast<double>(value));
+      const double part =
+          c == 0 ? std::abs(static_cast<double>(value)) : std::max(0.0, halves[c].sign * static_cast<double>(value));
       value = static_cast<T>(halves[c].*scale * part);
       if (value < smallest) value = 0;
     }
@@ -126,8 +129,8 @@ void fill_zeros_by_counter(const DataSource<T>& source, const Normals& normals, 
   });
 }
 
-/// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for those of H (k × n) in its
-/// order.
+/// nndsvdar: every zero becomes |mean(X)·normal/100|. One stream for the zeros of W in the order of X's rows, then for
+/// those of H (k × n) in its order.
 template <Scalar T>
 void fill_zeros_randomly(const DataSource<T>& source, const Seed& seed, T mean, Factors<T>& factors) {
   const Communicator& comm = source.communicator();
@@ -160,7 +163,8 @@ void fill_zeros_randomly(const DataSource<T>& source, const Seed& seed, T mean, 
 }  // namespace
 
 template <Scalar T>
-Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, const Seed& seed, NndsvdVariant variant, bool exact, bool counter) {
+Factors<T> nndsvd_factors(DataSource<T>& source, Index n_components, const Seed& seed, NndsvdVariant variant,
+                          bool exact, bool counter) {
   const Normals normals{seed, counter};
   TruncatedSvd<T> svd = exact ? exact_svd(source, n_components) : randomized_svd(source, n_components, normals);
   const std::vector<Half> halves = choose_halves(source, svd);

@@ -6,7 +6,10 @@ namespace scanmf {
 
 template <Scalar T>
 Passes<T>::Passes(DataSource<T>& source, Index width)
-    : source_(source), width_(width), right_(source.kind(), source.shape().columns, width), work_(static_cast<std::size_t>(team_.size())) {
+    : source_(source),
+      width_(width),
+      right_(source.kind(), source.shape().columns, width),
+      work_(static_cast<std::size_t>(team_.size())) {
   source_.communicator().agree([&] {
     for (std::size_t thread = 0; thread < work_.size(); ++thread) {
       sums_.emplace_back(source_.kind(), source_.shape().columns, width_);
@@ -19,8 +22,9 @@ template <Scalar T>
 template <class VisitTile>
 void Passes<T>::pass(VisitTile&& visit_tile) {
   const auto visit_block = [&](const Block<T>& block) {
-    for_each_tile(team_, block,
-                  [&](int thread, Index row, const TileView<T>& tile) { visit_tile(tile, block.local_row + row, static_cast<std::size_t>(thread)); });
+    for_each_tile(team_, block, [&](int thread, Index row, const TileView<T>& tile) {
+      visit_tile(tile, block.local_row + row, static_cast<std::size_t>(thread));
+    });
   };
   source_.communicator().agree([&] {
     for (Index batch = 0; batch < source_.partition().batches(); ++batch) source_.visit(batch, visit_block);

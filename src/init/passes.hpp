@@ -8,8 +8,8 @@
 
 namespace scanmf {
 
-/// Products of X with matrices of `width` columns, each in one pass over X. Right factors (n × width) are replicated, left ones (blocks) have this
-/// rank's rows of X in the order of the partition, and may have more rows than that.
+/// Products of X with matrices of `width` columns, each in one pass over X. Right factors (n × width) are replicated,
+/// left ones (blocks) have this rank's rows of X in the order of the partition, and may have more rows than that.
 ///
 /// Tile j of a batch belongs to thread j mod T, so the same P and T give the same bits.
 template <Scalar T>

@@ -56,10 +56,12 @@ Matrix<T> sketch_of_columns(const DataSource<T>& source, Index drawn, Index widt
 
 /// The sketch m × width of Xᵀ, m < n: this rank's rows, at the beginning of `block`.
 template <Scalar T>
-void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, const Normals& normals, Matrix<T>& block) {
+void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, const Normals& normals,
+                         Matrix<T>& block) {
   if (normals.counter)
-    return for_own_rows(source.partition(), source.communicator().rank(),
-                        [&](Index row, Index local_row) { draw_row_by_counter(normals, row, drawn, width, block.row(local_row)); });
+    return for_own_rows(source.partition(), source.communicator().rank(), [&](Index row, Index local_row) {
+      draw_row_by_counter(normals, row, drawn, width, block.row(local_row));
+    });
   const auto random = normals.seed.stream();
   draw_own_rows(*random, source.partition(), source.communicator().rank(), drawn,
                 [&](Index row) { draw_row(*random, drawn, width, block.row(row)); });
@@ -75,11 +77,12 @@ Matrix<T> rotated(const Matrix<T>& basis, Index rows, const Matrix<T>& vectors) 
 
 }  // namespace
 
-// A is X, or Xᵀ where m < n. scikit-learn alternates Q ← basis of A·Q, Q ← basis of Aᵀ·Q. Every basis of the same space serves, so only one factor in
-// two is orthonormalised: XᵀX·Q needs one pass over X where X·Q and Xᵀ·(basis of X·Q) need two, and no factorisation of tall matrices. Nothing is
-// lost: once columns of Q are ordered by singular value (an unpivoted QR does that), those of X·Q are as long as their singular value,
-// and so are the rounding errors that they bring into Xᵀ·(X·Q). One iteration takes the two steps: the first where the sketch is Q, because
-// that is not ordered, the last where m < n, because nothing after it lessens its errors.
+// A is X, or Xᵀ where m < n. scikit-learn alternates Q ← basis of A·Q, Q ← basis of Aᵀ·Q. Every basis of the same space
+// serves, so only one factor in two is orthonormalised: XᵀX·Q needs one pass over X where X·Q and Xᵀ·(basis of X·Q)
+// need two, and no factorisation of tall matrices. Nothing is lost: once columns of Q are ordered by singular value (an
+// unpivoted QR does that), those of X·Q are as long as their singular value, and so are the rounding errors that they
+// bring into Xᵀ·(X·Q). One iteration takes the two steps: the first where the sketch is Q, because that is not ordered,
+// the last where m < n, because nothing after it lessens its errors.
 template <Scalar T>
 TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, const Normals& normals) {
   const Communicator& comm = source.communicator();

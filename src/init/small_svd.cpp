@@ -15,7 +15,8 @@ SmallSvd<T> small_svd(const Communicator& comm, const Matrix<T>& b, Index k) {
     Matrix<double> in_double(b.rows(), b.columns());
     std::copy(b.span().begin(), b.span().end(), in_double.span().begin());
     const SquareSvd full = svd(in_double);
-    const double rounding = std::numeric_limits<T>::epsilon() * static_cast<double>(std::min<Index>(b.rows(), k + 10)) * full.s[0];
+    const double rounding =
+        std::numeric_limits<T>::epsilon() * static_cast<double>(std::min<Index>(b.rows(), k + 10)) * full.s[0];
     for (Index c = 0; c < k; ++c) {
       result.s[static_cast<std::size_t>(c)] = full.s[c] > rounding ? full.s[c] : 0;
       for (Index i = 0; i < b.rows(); ++i) {

@@ -37,11 +37,13 @@ Matrix<T> qr_by_pieces(const Communicator& comm, Matrix<T>& block, Index pieces,
   Matrix<T> stack(pieces * columns, columns);
   const Team team;
   team.for_each(pieces, [&](Index p) {
-    qr(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+    qr(block.view().middle_rows(piece_of(block.rows(), pieces, p)),
+       stack.view().middle_rows({p * columns, (p + 1) * columns}));
   });
   Matrix<T> r = tall_qr(comm, stack, method);
   team.for_each(pieces, [&](Index p) {
-    multiply_in_place<T>(block.view().middle_rows(piece_of(block.rows(), pieces, p)), stack.view().middle_rows({p * columns, (p + 1) * columns}));
+    multiply_in_place<T>(block.view().middle_rows(piece_of(block.rows(), pieces, p)),
+                         stack.view().middle_rows({p * columns, (p + 1) * columns}));
   });
   return r;
 }
@@ -79,7 +81,8 @@ Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method) {
 
   Matrix<T> r(block.columns(), block.columns());
   if (method == QrMethod::automatic)
-    method = distributed_qr_fits(block.rows(), block.columns(), comm.size(), sizeof(T)) ? QrMethod::scalapack : QrMethod::tree;
+    method = distributed_qr_fits(block.rows(), block.columns(), comm.size(), sizeof(T)) ? QrMethod::scalapack
+                                                                                        : QrMethod::tree;
   if (method == QrMethod::scalapack)
     distributed_qr(comm.get(), block.view(), r.view());
   else

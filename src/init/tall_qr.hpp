@@ -5,8 +5,8 @@
 
 namespace scanmf {
 
-/// Collective. This rank's block of a tall matrix whose rows are shared out over the ranks: `local_rows` rows that matter, then zero rows up to
-/// the length that all ranks' blocks have. All zero at first.
+/// Collective. This rank's block of a tall matrix whose rows are shared out over the ranks: `local_rows` rows that
+/// matter, then zero rows up to the length that all ranks' blocks have. All zero at first.
 template <Scalar T>
 Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns);
 
@@ -17,14 +17,14 @@ enum class QrMethod {
   tree,  // each rank by itself, then the R factors of all of them
 };
 
-/// Collective. QR of a tall matrix given by tall_block(): `block` becomes Q, R (columns × columns, replicated) is returned.
-/// Where R is singular, columns of Q beyond its rank are arbitrary. Long and narrow blocks are cut into pieces that fit the cache first, which
-/// threads share (Demmel, Grigori, Hoemmen & Langou 2012).
+/// Collective. QR of a tall matrix given by tall_block(): `block` becomes Q, R (columns × columns, replicated) is
+/// returned. Where R is singular, columns of Q beyond its rank are arbitrary. Long and narrow blocks are cut into
+/// pieces that fit the cache first, which threads share (Demmel, Grigori, Hoemmen & Langou 2012).
 template <Scalar T>
 Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method = QrMethod::automatic);
 
-/// Collective. QR of the sum over all ranks of `terms` (n × columns, not summed yet): Q replaces it, replicated, and R (replicated) is returned.
-/// Every rank factors a slice of the rows. n >= columns.
+/// Collective. QR of the sum over all ranks of `terms` (n × columns, not summed yet): Q replaces it, replicated, and R
+/// (replicated) is returned. Every rank factors a slice of the rows. n >= columns.
 template <Scalar T>
 Matrix<T> sum_and_qr(const Communicator& comm, Matrix<T>& terms);
 

@@ -39,7 +39,8 @@ constexpr std::array<std::uint32_t, 64> powers_of_two_bytes() {
 Index first_difference(const PosixFile& file, const ChecksumFooter& footer, Range range) {
   std::vector<std::uint32_t> stored(static_cast<std::size_t>(range.size()));
   const auto covered = static_cast<Index>(footer.covered);
-  file.read(covered + range.begin * static_cast<Index>(sizeof(std::uint32_t)), std::as_writable_bytes(std::span(stored)));
+  file.read(covered + range.begin * static_cast<Index>(sizeof(std::uint32_t)),
+            std::as_writable_bytes(std::span(stored)));
   std::vector<std::byte> block(static_cast<std::size_t>(std::min(checksum_block, covered)));
   for (Index b = range.begin; b < range.end; ++b) {
     const Index begin = b * checksum_block;
@@ -60,9 +61,12 @@ std::string read_footer(const std::string& path, ChecksumFooter& footer, bool& p
   ChecksumFooter expected;
   expected.covered = footer.covered;
   present = std::ranges::equal(footer.magic, expected.magic);
-  if (footer != expected) return "it does not end with its checksums: it is truncated, was changed by another program, or is no file of scanmf";
+  if (footer != expected)
+    return "it does not end with its checksums: it is truncated, was changed by another program, or is no file of "
+           "scanmf";
   const auto largest = static_cast<std::uint64_t>(size);
-  if (footer.covered > largest || static_cast<Index>(footer.covered) + checksum_bytes(static_cast<Index>(footer.covered)) != size)
+  if (footer.covered > largest ||
+      static_cast<Index>(footer.covered) + checksum_bytes(static_cast<Index>(footer.covered)) != size)
     return fmt::format("its length of {} bytes does not fit its checksums", size);
   return {};
 }
@@ -130,8 +134,9 @@ std::vector<std::uint32_t> BlockChecksums::combine(const Communicator& comm, con
       const Index length = std::min(checksum_block, covered_ - b * checksum_block);
       const Index bytes = written[static_cast<std::size_t>(b - mine.begin)];
       if (bytes != length)
-        throw Error(fmt::format("{} is not complete: {} of the {} bytes from byte {} on were written; each row must be given once", name, bytes,
-                                length, b * checksum_block));
+        throw Error(fmt::format(
+            "{} is not complete: {} of the {} bytes from byte {} on were written; each row must be given once", name,
+            bytes, length, b * checksum_block));
     }
   });
   return crc;
@@ -172,6 +177,8 @@ Seal check_seal(const Communicator& comm, const std::string& file) {
   return {present, fmt::format("bytes {} to {} do not match their checksum", begin, end)};
 }
 
-std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file) { return check_seal(comm, file).damage; }
+std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file) {
+  return check_seal(comm, file).damage;
+}
 
 }  // namespace scanmf::io

@@ -17,7 +17,8 @@ namespace scanmf::io {
 ///     0             covered                                          end of the file
 ///     | HDF5 file   | one CRC-32 a block of the covered bytes | footer |
 ///
-/// They follow the HDF5 file, where HDF5 ignores them: every byte is covered, and checking needs no HDF5, which may crash on a damaged file.
+/// They follow the HDF5 file, where HDF5 ignores them: every byte is covered, and checking needs no HDF5, which may
+/// crash on a damaged file.
 constexpr Index checksum_block = Index{1} << 20;
 
 /// Number of blocks of `covered` bytes.
@@ -34,14 +35,16 @@ struct ChecksumFooter {
 
 /// Bytes that checksums and footer add to a file.
 constexpr Index checksum_bytes(Index covered) {
-  return checksum_blocks(covered) * static_cast<Index>(sizeof(std::uint32_t)) + static_cast<Index>(sizeof(ChecksumFooter));
+  return checksum_blocks(covered) * static_cast<Index>(sizeof(std::uint32_t)) +
+         static_cast<Index>(sizeof(ChecksumFooter));
 }
 
 /// CRC-32 (IEEE 802.3) of a sequence of bytes.
 std::uint32_t crc32(std::span<const std::byte> bytes);
 
 /// The share that a part with checksum `crc` has in the checksum of the whole when `bytes_after` more bytes follow it:
-/// the exclusive or of the shares of all parts is the checksum of the whole. So parts are summed in any order, by any rank.
+/// the exclusive or of the shares of all parts is the checksum of the whole. So parts are summed in any order, by any
+/// rank.
 std::uint32_t crc32_share(std::uint32_t crc, Index bytes_after);
 
 /// The shares of the bytes that one rank writes in the checksums of a file's blocks.
@@ -52,8 +55,9 @@ class BlockChecksums {
   /// Local. `bytes` are written at `offset`.
   void add(Index offset, std::span<const std::byte> bytes);
 
-  /// Collective. The checksums of the blocks that fall to this rank: rank r has blocks slice_offsets(blocks, ranks)[r] … [r + 1].
-  /// Throws AgreedError when some bytes of the file were written by nobody or twice; `name` is the file's in it.
+  /// Collective. The checksums of the blocks that fall to this rank: rank r has blocks slice_offsets(blocks, ranks)[r]
+  /// … [r + 1]. Throws AgreedError when some bytes of the file were written by nobody or twice; `name` is the file's in
+  /// it.
   std::vector<std::uint32_t> combine(const Communicator& comm, const std::string& name);
 
  private:

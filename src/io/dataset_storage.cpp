@@ -49,7 +49,8 @@ Index size_of_file(const std::string& name) {
 /// Bytes of all elements; what cannot be counted has not been opened as a Dataset.
 Index declared_bytes(const Dataset& dataset) { return dataset.rows() * dataset.row_elements() * dataset.type().bytes; }
 
-/// External raw files, each with the bytes that it must have. HDF5 looks for relative names from where the program runs, or from a prefix.
+/// External raw files, each with the bytes that it must have. HDF5 looks for relative names from where the program
+/// runs, or from a prefix.
 std::vector<RawFile> raw_files(const Dataset& dataset) {
   const PropertyHandle properties = properties_of(dataset);
   const char* const prefix = std::getenv("HDF5_EXTFILE_PREFIX");
@@ -59,8 +60,8 @@ std::vector<RawFile> raw_files(const Dataset& dataset) {
     std::array<char, 4096> name{};
     off_t offset = 0;
     hsize_t bytes = 0;
-    check(H5Pget_external(properties.get(), static_cast<unsigned>(i), name.size() - 1, name.data(), &offset, &bytes), "read the layout of",
-          dataset.place());
+    check(H5Pget_external(properties.get(), static_cast<unsigned>(i), name.size() - 1, name.data(), &offset, &bytes),
+          "read the layout of", dataset.place());
     const Index share = bytes == H5F_UNLIMITED || bytes > static_cast<hsize_t>(left) ? left : static_cast<Index>(bytes);
     std::string file = name.data();
     if (prefix != nullptr && !fs::path(file).is_absolute()) {
@@ -83,7 +84,8 @@ std::string text_of(ssize_t (*get)(hid_t, std::size_t, char*, std::size_t), hid_
   return text;
 }
 
-/// Where HDF5 finds the file of a source: a prefix from the environment, beside the file that names it, where the program runs.
+/// Where HDF5 finds the file of a source: a prefix from the environment, beside the file that names it, where the
+/// program runs.
 std::string found_source(const std::string& name, const std::string& holder) {
   if (name == ".") return holder;
   const fs::path path(name);
@@ -101,8 +103,8 @@ std::vector<Source> sources_of(const Dataset& dataset) {
   check(H5Pget_virtual_count(properties.get(), &count), "read the layout of", dataset.place());
   std::vector<Source> sources;
   for (std::size_t i = 0; i < count; ++i)
-    sources.push_back(
-        {found_source(text_of(H5Pget_virtual_filename, properties.get(), i), holder), text_of(H5Pget_virtual_dsetname, properties.get(), i)});
+    sources.push_back({found_source(text_of(H5Pget_virtual_filename, properties.get(), i), holder),
+                       text_of(H5Pget_virtual_dsetname, properties.get(), i)});
   return sources;
 }
 
@@ -139,7 +141,8 @@ bool mapped_everywhere(const Dataset& dataset) {
   return H5Sget_select_npoints(all.get()) == H5Sget_simple_extent_npoints(all.get());
 }
 
-/// The extent of a virtual dataset ends at the last source; where one in between is missing, at the first that is: then there are gaps.
+/// The extent of a virtual dataset ends at the last source; where one in between is missing, at the first that is: then
+/// there are gaps.
 bool has_gaps(const Dataset& dataset) {
   const PropertyHandle access(H5Pcreate(H5P_DATASET_ACCESS));
   H5Pset_virtual_view(access.get(), H5D_VDS_FIRST_MISSING);
@@ -155,9 +158,12 @@ std::optional<std::string> hindrance(const Dataset& dataset, int depth);
 /// A source must be there, and be at least as large as what is taken from it.
 std::optional<std::string> source_hindrance(const Dataset& dataset, const Source& source, std::size_t i, int depth) {
   const auto missing = [&](const std::string& what) {
-    return fmt::format("{} is a virtual dataset of other files, and {}: elements from there would be zeros; put it back", dataset.place(), what);
+    return fmt::format(
+        "{} is a virtual dataset of other files, and {}: elements from there would be zeros; put it back",
+        dataset.place(), what);
   };
-  if (source.file.find('%') != std::string::npos || source.path.find('%') != std::string::npos) return std::nullopt;  // a series: has_gaps()
+  if (source.file.find('%') != std::string::npos || source.path.find('%') != std::string::npos)
+    return std::nullopt;  // a series: has_gaps()
   if (!exists(source.file)) return missing(fmt::format("the file {} is missing", source.file));
   try {
     const File file = File::open(source.file);
@@ -184,13 +190,16 @@ std::optional<std::string> source_hindrance(const Dataset& dataset, const Source
 }
 
 std::optional<std::string> virtual_hindrance(const Dataset& dataset, int depth) {
-  if (depth > deepest_source) return fmt::format("{} is a virtual dataset of virtual datasets without end", dataset.place());
+  if (depth > deepest_source)
+    return fmt::format("{} is a virtual dataset of virtual datasets without end", dataset.place());
   const std::vector<Source> sources = sources_of(dataset);
   for (std::size_t i = 0; i < sources.size(); ++i)
     if (auto reason = source_hindrance(dataset, sources[i], i, depth)) return reason;
   if (!mapped_everywhere(dataset) || has_gaps(dataset))
-    return fmt::format("{} is a virtual dataset with elements that no file is mapped to, which would be zeros; store it as a plain dataset",
-                       dataset.place());
+    return fmt::format(
+        "{} is a virtual dataset with elements that no file is mapped to, which would be zeros; store it as a plain "
+        "dataset",
+        dataset.place());
   return std::nullopt;
 }
 
@@ -199,13 +208,17 @@ std::optional<std::string> external_hindrance(const Dataset& dataset) {
   for (const RawFile& file : raw_files(dataset)) {
     const Index size = size_of_file(file.name);
     const auto end = checked_sum({file.offset, file.bytes});
-    if (size < 0) return fmt::format("{} has its elements in the file {}, which is missing; put it back", dataset.place(), file.name);
+    if (size < 0)
+      return fmt::format("{} has its elements in the file {}, which is missing; put it back", dataset.place(),
+                         file.name);
     if (!end || size < *end)
-      return fmt::format("{} has its elements in the file {}, which is cut short: {} bytes, where {} are needed", dataset.place(), file.name, size,
-                         file.offset + file.bytes);
+      return fmt::format("{} has its elements in the file {}, which is cut short: {} bytes, where {} are needed",
+                         dataset.place(), file.name, size, file.offset + file.bytes);
     left -= file.bytes;
   }
-  if (left > 0) return fmt::format("{} has its elements in other files, which {} bytes of it belong to none of", dataset.place(), left);
+  if (left > 0)
+    return fmt::format("{} has its elements in other files, which {} bytes of it belong to none of", dataset.place(),
+                       left);
   return std::nullopt;
 }
 
@@ -213,7 +226,8 @@ std::optional<std::string> hindrance(const Dataset& dataset, int depth) {
   for (const Filter& filter : dataset.filters())
     if (H5Zfilter_avail(filter.id) <= 0)
       return fmt::format(
-          "{} is compressed with {}, which this HDF5 library cannot read; write it with gzip instead, or name the folder of the filter's plugin in "
+          "{} is compressed with {}, which this HDF5 library cannot read; write it with gzip instead, or name the "
+          "folder of the filter's plugin in "
           "HDF5_PLUGIN_PATH",
           dataset.place(), filter.name.empty() ? fmt::format("filter {}", filter.id) : filter.name);
   if (is_virtual(dataset)) return virtual_hindrance(dataset, depth);
@@ -223,8 +237,8 @@ std::optional<std::string> hindrance(const Dataset& dataset, int depth) {
   const std::string holder = file_holding(dataset);
   const auto end = checked_sum({*offset, declared_bytes(dataset)});
   if (!end || size_of_file(holder) < *end)
-    return fmt::format("{} declares {} bytes of elements, more than its file has: {} is {} bytes long", dataset.place(), declared_bytes(dataset),
-                       holder, size_of_file(holder));
+    return fmt::format("{} declares {} bytes of elements, more than its file has: {} is {} bytes long", dataset.place(),
+                       declared_bytes(dataset), holder, size_of_file(holder));
   return std::nullopt;
 }
 
@@ -264,7 +278,8 @@ bool never_written(const Dataset& dataset) {
   H5D_fill_value_t fill = H5D_FILL_VALUE_DEFAULT;
   H5Pfill_value_defined(properties.get(), &fill);
   const bool elsewhere = is_virtual(dataset) || H5Pget_external_count(properties.get()) > 0;
-  return !elsewhere && declared_bytes(dataset) > small_bytes && fill != H5D_FILL_VALUE_USER_DEFINED && H5Dget_storage_size(dataset.id()) == 0;
+  return !elsewhere && declared_bytes(dataset) > small_bytes && fill != H5D_FILL_VALUE_USER_DEFINED &&
+         H5Dget_storage_size(dataset.id()) == 0;
 }
 
 }  // namespace scanmf::hdf5

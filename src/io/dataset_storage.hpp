@@ -11,15 +11,18 @@ namespace scanmf::hdf5 {
 /// The file in which a dataset lies: not the one that was opened, where an external link leads to another.
 std::string file_holding(const Dataset& dataset);
 
-/// All files in which elements of a dataset lie: the one that holds it, external raw files, those behind a virtual dataset.
+/// All files in which elements of a dataset lie: the one that holds it, external raw files, those behind a virtual
+/// dataset.
 std::vector<std::string> files_of(const Dataset& dataset);
 
-/// One line, with the dataset's place, on what keeps its elements from being read as their writer meant them, and what to do; nullopt: nothing.
-/// HDF5 itself gives fill values (zeros) for most of it: a filter that the library lacks; a source of a virtual dataset that is missing, or elements
-/// that none is mapped to; external raw files that are missing or cut short; a file that ends before a contiguous dataset does.
+/// One line, with the dataset's place, on what keeps its elements from being read as their writer meant them, and what
+/// to do; nullopt: nothing. HDF5 itself gives fill values (zeros) for most of it: a filter that the library lacks; a
+/// source of a virtual dataset that is missing, or elements that none is mapped to; external raw files that are missing
+/// or cut short; a file that ends before a contiguous dataset does.
 std::optional<std::string> what_hinders_reading(const Dataset& dataset);
 
-/// True when not one element was ever written, although more than 64 MiB of them are declared, and nobody chose the value that they would all have.
+/// True when not one element was ever written, although more than 64 MiB of them are declared, and nobody chose the
+/// value that they would all have.
 bool never_written(const Dataset& dataset);
 
 }  // namespace scanmf::hdf5

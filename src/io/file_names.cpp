@@ -95,13 +95,16 @@ bool process_runs(Index pid) {
   std::ifstream file(fmt::format("/proc/{}/stat", pid));
   const std::string status(std::istreambuf_iterator<char>(file), {});
   const std::size_t after_name = status.rfind(')');
-  return after_name == std::string::npos || after_name + 2 >= status.size() || (status[after_name + 2] != 'Z' && status[after_name + 2] != 'X');
+  return after_name == std::string::npos || after_name + 2 >= status.size() ||
+         (status[after_name + 2] != 'Z' && status[after_name + 2] != 'X');
 }
 
 std::string temporary_name(const std::string& target) {
   std::random_device random;
   const auto number = static_cast<std::uint64_t>(random()) << 32U | random();
-  return (fs::path(folder_of(target)) / fmt::format("{}{}-{}-{:016x}", temporary_beginning(target), short_host_name(), ::getpid(), number)).string();
+  return (fs::path(folder_of(target)) /
+          fmt::format("{}{}-{}-{:016x}", temporary_beginning(target), short_host_name(), ::getpid(), number))
+      .string();
 }
 
 void remove_stale_temporaries(const std::string& target, bool all_hosts) {

@@ -48,12 +48,14 @@ void check_readable(const std::string& name) {
   if (descriptor < 0) throw Error(fmt::format("cannot open {}: {}", name, std::strerror(errno)));
   const bool known = ::fstat(descriptor, &status) == 0;
   ::close(descriptor);
-  if (known && S_ISDIR(status.st_mode)) throw Error(fmt::format("cannot open {}: it is a directory, not an HDF5 file", name));
+  if (known && S_ISDIR(status.st_mode))
+    throw Error(fmt::format("cannot open {}: it is a directory, not an HDF5 file", name));
   if (known && status.st_size == 0) throw Error(fmt::format("{} is not an HDF5 file: it is empty", name));
 }
 
 herr_t append_name(hid_t group, const char* name, const H5L_info_t*, void* names) {
-  if (H5Oexists_by_name(group, name, H5P_DEFAULT) > 0) static_cast<std::vector<std::string>*>(names)->emplace_back(name);
+  if (H5Oexists_by_name(group, name, H5P_DEFAULT) > 0)
+    static_cast<std::vector<std::string>*>(names)->emplace_back(name);
   return 0;
 }
 
@@ -72,14 +74,16 @@ PropertyHandle making_groups() {
 
 DatasetHandle new_dataset(const File& file, const std::string& path, const std::vector<Index>& dimensions, hid_t type) {
   const std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
-  const SpaceHandle space(check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr), "create", file.place(path)));
+  const SpaceHandle space(
+      check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr), "create", file.place(path)));
   const PropertyHandle links = making_groups();
   const PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
   H5Pset_layout(properties.get(), H5D_CONTIGUOUS);
   H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY);
   H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER);
   return DatasetHandle(
-      check(H5Dcreate2(file.id(), path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT), "create", file.place(path)));
+      check(H5Dcreate2(file.id(), path.c_str(), type, space.get(), links.get(), properties.get(), H5P_DEFAULT),
+            "create", file.place(path)));
 }
 
 }  // namespace
@@ -102,7 +106,8 @@ std::string last_reason() {
 
 void fail(const std::string& action, const std::string& place) {
   const std::string reason = last_reason();
-  throw Error(reason.empty() ? fmt::format("cannot {} {}", action, place) : fmt::format("cannot {} {}: {}", action, place, reason));
+  throw Error(reason.empty() ? fmt::format("cannot {} {}", action, place)
+                             : fmt::format("cannot {} {}: {}", action, place, reason));
 }
 
 File File::open(const std::string& name, Access access) {
@@ -163,7 +168,8 @@ void File::create_group(const std::string& path) {
   const Lock lock;
   if (is_group(path)) return;
   const PropertyHandle links = making_groups();
-  const GroupHandle group(check(H5Gcreate2(id(), path.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create group", place(path)));
+  const GroupHandle group(
+      check(H5Gcreate2(id(), path.c_str(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create group", place(path)));
 }
 
 template <class T>
@@ -201,8 +207,10 @@ void Dataset::check_stored() const {
   const Index stored = stored_bytes();
   const bool fits = !unknown && stored <= file_bytes && file_offset().value_or(0) <= file_bytes - stored;
   if (fits && stated && (chunk_.empty() ? *stated <= stored : *stated / deflate_limit <= stored)) return;
-  throw Error(fmt::format("{}: {} of {} are stated, but the file holds {} bytes of them: it is truncated, was not written to its end, or is damaged",
-                          place(), fmt::join(dimensions_, " x "), type_.name, stored));
+  throw Error(
+      fmt::format("{}: {} of {} are stated, but the file holds {} bytes of them: it is truncated, was not written to "
+                  "its end, or is damaged",
+                  place(), fmt::join(dimensions_, " x "), type_.name, stored));
 }
 
 void File::close() {

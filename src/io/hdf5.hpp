@@ -15,9 +15,10 @@
 #include "io/raw_type.hpp"
 #include "scanmf/core/types.hpp"
 
-/// A thin layer over the HDF5 C API: identifiers that close themselves, and one throwing function a call. Files are opened with the plain driver,
-/// independently on each rank; nothing here is collective. HDF5 is not thread-safe: every function holds Lock, so threads may call them at any time.
-/// Every function throws Error with the file and the object in the message.
+/// A thin layer over the HDF5 C API: identifiers that close themselves, and one throwing function a call. Files are
+/// opened with the plain driver, independently on each rank; nothing here is collective. HDF5 is not thread-safe: every
+/// function holds Lock, so threads may call them at any time. Every function throws Error with the file and the object
+/// in the message.
 namespace scanmf::hdf5 {
 
 /// Held while a thread is inside the HDF5 library; one thread may hold it several times.
@@ -83,7 +84,9 @@ struct ElementType {
   bool variable_length = false;  // strings
   /// For people: "float32", "uint8", "int64 (big-endian)", "bool", "string", …
   std::string name;
-  bool is_number() const { return kind == ElementClass::floating || kind == ElementClass::integer || kind == ElementClass::boolean; }
+  bool is_number() const {
+    return kind == ElementClass::floating || kind == ElementClass::integer || kind == ElementClass::boolean;
+  }
 };
 
 using io::RawType;
@@ -172,7 +175,8 @@ using AttributeValue = std::variant<bool, Index, double, std::string>;
 
 class File {
  public:
-  /// Opens an existing file. File locks are neither taken nor obeyed: a reader must not fail because somebody else has the file open.
+  /// Opens an existing file. File locks are neither taken nor obeyed: a reader must not fail because somebody else has
+  /// the file open.
   static File open(const std::string& name, Access access = Access::read);
   /// Creates a file; an existing one is replaced.
   static File create(const std::string& name);
@@ -204,7 +208,8 @@ class File {
   std::vector<std::string> read_strings(const std::string& path) const;
   /// One string member of a 1-D compound dataset.
   std::vector<std::string> read_strings_member(const std::string& path, const std::string& member) const;
-  void write_strings(const std::string& path, const std::vector<std::string>& values, StringStorage storage = StringStorage::variable);
+  void write_strings(const std::string& path, const std::vector<std::string>& values,
+                     StringStorage storage = StringStorage::variable);
 
   bool has_attribute(const std::string& object, const std::string& attribute) const;
   /// Names of an object's attributes, ascending.
@@ -214,7 +219,8 @@ class File {
   /// The same, nullopt also when it is of another type.
   std::optional<std::string> read_string_attribute(const std::string& object, const std::string& attribute) const;
   /// Elements of a numeric attribute; nullopt when it does not exist or does not hold numbers.
-  std::optional<std::vector<Index>> read_integers_attribute(const std::string& object, const std::string& attribute) const;
+  std::optional<std::vector<Index>> read_integers_attribute(const std::string& object,
+                                                            const std::string& attribute) const;
   /// An existing attribute is replaced. Strings are UTF-8, by default of variable length.
   void write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value,
                        StringStorage storage = StringStorage::variable);

@@ -34,14 +34,17 @@ OpenAttribute open_attribute(const File& file, const std::string& object, const 
 constexpr Index most_elements = 65536;        // of an attribute: lists of columns are the longest that are in use
 constexpr Index most_bytes = Index{1} << 20;  // of one element
 
-/// Elements of an attribute, 0 for an empty one (H5S_NULL). Throws Error when there are more, or larger ones, than an attribute has.
+/// Elements of an attribute, 0 for an empty one (H5S_NULL). Throws Error when there are more, or larger ones, than an
+/// attribute has.
 Index element_count(const AttributeHandle& attribute, const std::string& place) {
   const SpaceHandle space(check(H5Aget_space(attribute.get()), "read the shape of", place));
   const TypeHandle type(check(H5Aget_type(attribute.get()), "read the type of", place));
   const auto count = static_cast<Index>(check(H5Sget_simple_extent_npoints(space.get()), "read the shape of", place));
-  const auto bytes = static_cast<Index>(std::min<std::size_t>(H5Tget_size(type.get()), std::numeric_limits<Index>::max()));
+  const auto bytes =
+      static_cast<Index>(std::min<std::size_t>(H5Tget_size(type.get()), std::numeric_limits<Index>::max()));
   if (count <= most_elements && bytes <= most_bytes) return count;
-  throw Error(fmt::format("{} says that it has {} elements of {} bytes: no attribute does, the file is damaged", place, count, bytes));
+  throw Error(fmt::format("{} says that it has {} elements of {} bytes: no attribute does, the file is damaged", place,
+                          count, bytes));
 }
 
 template <class T>
@@ -81,11 +84,14 @@ TypeHandle boolean_type() {
   return type;
 }
 
-void write_new(const File& file, const std::string& object, const std::string& attribute, hid_t type, const SpaceHandle& space, const void* value) {
+void write_new(const File& file, const std::string& object, const std::string& attribute, hid_t type,
+               const SpaceHandle& space, const void* value) {
   const std::string place = place_of(file, object, attribute);
-  if (file.has_attribute(object, attribute)) check(H5Adelete_by_name(file.id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "replace", place);
-  const AttributeHandle handle(check(
-      H5Acreate_by_name(file.id(), object.c_str(), attribute.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), "create", place));
+  if (file.has_attribute(object, attribute))
+    check(H5Adelete_by_name(file.id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "replace", place);
+  const AttributeHandle handle(check(H5Acreate_by_name(file.id(), object.c_str(), attribute.c_str(), type, space.get(),
+                                                       H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT),
+                                     "create", place));
   check(H5Awrite(handle.get(), type, value), "write", place);
 }
 
@@ -95,17 +101,20 @@ bool File::has_attribute(const std::string& object, const std::string& attribute
   const Lock lock;
   const CrashNote note(place_of(*this, object, attribute));
   if (!exists(object)) return false;
-  return check(H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "list the attributes of", place(object)) > 0;
+  return check(H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "list the attributes of",
+               place(object)) > 0;
 }
 
 std::vector<std::string> File::attribute_names(const std::string& object) const {
   const Lock lock;
   const CrashNote note(place(object));
-  // Looking for what is not there decodes every attribute, as listing them does, and survives one that cannot be decoded; listing does not.
+  // Looking for what is not there decodes every attribute, as listing them does, and survives one that cannot be
+  // decoded; listing does not.
   constexpr const char* nobody = "\x01";
   check(H5Aexists_by_name(id(), object.c_str(), nobody, H5P_DEFAULT), "list the attributes of", place(object));
   std::vector<std::string> names;
-  check(H5Aiterate_by_name(id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_attribute_name, &names, H5P_DEFAULT),
+  check(H5Aiterate_by_name(id(), object.c_str(), H5_INDEX_NAME, H5_ITER_INC, nullptr, append_attribute_name, &names,
+                           H5P_DEFAULT),
         "list the attributes of", place(object));
   return names;
 }
@@ -139,7 +148,8 @@ std::optional<std::string> File::read_string_attribute(const std::string& object
   return std::get<std::string>(*value);
 }
 
-std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object, const std::string& attribute) const {
+std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object,
+                                                                const std::string& attribute) const {
   const Lock lock;
   const std::string place = place_of(*this, object, attribute);
   const CrashNote note(place);
@@ -151,7 +161,8 @@ std::optional<std::vector<Index>> File::read_integers_attribute(const std::strin
   return read_numbers<Index>(handle, place);
 }
 
-void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value, StringStorage storage) {
+void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value,
+                           StringStorage storage) {
   const Lock lock;
   const SpaceHandle scalar(H5Screate(H5S_SCALAR));
   if (const auto* flag = std::get_if<bool>(&value)) {
@@ -170,7 +181,8 @@ void File::write_attribute(const std::string& object, const std::string& attribu
   }
 }
 
-void File::write_integers_attribute(const std::string& object, const std::string& attribute, std::span<const Index> values) {
+void File::write_integers_attribute(const std::string& object, const std::string& attribute,
+                                    std::span<const Index> values) {
   const Lock lock;
   const hsize_t count = values.size();
   const SpaceHandle space(H5Screate_simple(1, &count, nullptr));

@@ -14,15 +14,18 @@
 namespace scanmf::hdf5 {
 namespace {
 
-constexpr Index call_bytes = Index{1} << 30;          // of one H5Dread: below the 2 GiB where drivers fail
-constexpr Index chunk_cache_bytes = Index{64} << 20;  // the most memory spent on keeping chunks that the next piece needs again
+constexpr Index call_bytes = Index{1} << 30;  // of one H5Dread: below the 2 GiB where drivers fail
+constexpr Index chunk_cache_bytes = Index{64}
+                                    << 20;  // the most memory spent on keeping chunks that the next piece needs again
 
 /// Bytes of so many elements; throws where a file states more than can be counted.
 Index checked_bytes(const std::vector<Index>& lengths, Index element_bytes, const std::string& place) {
   std::optional<Index> bytes = std::max<Index>(1, element_bytes);
   for (const Index length : lengths)
     if (bytes && length != 0) bytes = checked_product({*bytes, length});
-  if (!bytes) throw Error(fmt::format("{} declares a shape of ({}), which is more than any file can hold", place, fmt::join(lengths, ", ")));
+  if (!bytes)
+    throw Error(fmt::format("{} declares a shape of ({}), which is more than any file can hold", place,
+                            fmt::join(lengths, ", ")));
   return *bytes;
 }
 
@@ -40,11 +43,13 @@ std::vector<Filter> filters_of(hid_t properties) {
     std::array<char, 256> name{};
     std::size_t count = parameters.size();
     unsigned flags = 0;
-    const auto filter = H5Pget_filter2(properties, i, &flags, &count, parameters.data(), name.size(), name.data(), nullptr);
+    const auto filter =
+        H5Pget_filter2(properties, i, &flags, &count, parameters.data(), name.size(), name.data(), nullptr);
     if (filter < 0) continue;
-    filters.push_back({filter,
-                       filter == H5Z_FILTER_DEFLATE ? "gzip" : name.data(),
-                       {parameters.begin(), parameters.begin() + static_cast<std::ptrdiff_t>(std::min(count, parameters.size()))}});
+    filters.push_back(
+        {filter,
+         filter == H5Z_FILTER_DEFLATE ? "gzip" : name.data(),
+         {parameters.begin(), parameters.begin() + static_cast<std::ptrdiff_t>(std::min(count, parameters.size()))}});
   }
   return filters;
 }
@@ -89,14 +94,16 @@ void in_pieces(const Dataset& dataset, Range rows, Index element_bytes, F&& tran
     if (!count.empty()) {
       start[0] = static_cast<hsize_t>(begin);
       count[0] = static_cast<hsize_t>(length);
-      check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr), "select rows of", dataset.place());
+      check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr),
+            "select rows of", dataset.place());
     }
     transfer(memory.get(), file.get(), begin);
   }
 }
 
 std::string rows_place(const Dataset& dataset, Range rows) {
-  return fmt::format("{} {} to {} of {}", dataset.dimensions().size() == 1 ? "elements" : "rows", rows.begin, rows.end - 1, dataset.place());
+  return fmt::format("{} {} to {} of {}", dataset.dimensions().size() == 1 ? "elements" : "rows", rows.begin,
+                     rows.end - 1, dataset.place());
 }
 
 /// Bytes that a chunk may take in the file: filters add little to what they cannot make smaller.
@@ -114,7 +121,8 @@ Index largest_chunk(const Dataset& dataset) {
   for (const Filter& filter : dataset.filters())
     if (H5Zfilter_avail(filter.id) <= 0)
       throw Error(
-          fmt::format("{} is compressed with {}, which this HDF5 library cannot read; write it with gzip instead", dataset.place(), filter.name));
+          fmt::format("{} is compressed with {}, which this HDF5 library cannot read; write it with gzip instead",
+                      dataset.place(), filter.name));
   throw Error(fmt::format("cannot read {}: {}", rows_place(dataset, rows), reason));
 }
 
@@ -190,7 +198,8 @@ Dataset::Dataset(DatasetHandle handle, std::string file, std::string path)
   contiguous_ = layout == H5D_CONTIGUOUS && H5Pget_external_count(properties.get()) == 0;
   if (layout != H5D_CHUNKED) return;
   std::vector<hsize_t> lengths(dimensions_.size());
-  check(H5Pget_chunk(properties.get(), static_cast<int>(lengths.size()), lengths.data()), "read the layout of", place());
+  check(H5Pget_chunk(properties.get(), static_cast<int>(lengths.size()), lengths.data()), "read the layout of",
+        place());
   chunk_.assign(lengths.begin(), lengths.end());
   filters_ = filters_of(properties.get());
   unsigned options = 0;
@@ -205,12 +214,14 @@ Dataset File::dataset(const std::string& path) const {
   DatasetHandle handle(check(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), "open", place(path)));
   Dataset plain(std::move(handle), name_, path);
   if (plain.chunk().empty()) return plain;
-  // A piece of rows ends within chunks that the next piece begins with: a cache that holds one row of chunks spares reading them twice.
+  // A piece of rows ends within chunks that the next piece begins with: a cache that holds one row of chunks spares
+  // reading them twice.
   std::vector<Index> covered = plain.chunk();
   for (std::size_t d = 1; d < covered.size(); ++d) covered[d] *= (plain.dimensions()[d] - 1) / covered[d] + 1;
   const Index bytes = checked_bytes(covered, plain.type().bytes, plain.place());
   const PropertyHandle properties(H5Pcreate(H5P_DATASET_ACCESS));
-  H5Pset_chunk_cache(properties.get(), 12421, static_cast<std::size_t>(std::clamp<Index>(bytes, 1 << 20, chunk_cache_bytes)), 1.0);
+  H5Pset_chunk_cache(properties.get(), 12421,
+                     static_cast<std::size_t>(std::clamp<Index>(bytes, 1 << 20, chunk_cache_bytes)), 1.0);
   DatasetHandle cached(check(H5Dopen2(id(), path.c_str(), properties.get()), "open", place(path)));
   return Dataset(std::move(cached), name_, path);
 }
@@ -232,7 +243,8 @@ std::optional<Index> Dataset::file_offset() const {
   const Lock lock;
   if (!contiguous_) return std::nullopt;
   const haddr_t offset = H5Dget_offset(id());
-  // Space that is not allocated yet has no place; in a file with a user block the library adds that block's length to "no place".
+  // Space that is not allocated yet has no place; in a file with a user block the library adds that block's length to
+  // "no place".
   if (offset == HADDR_UNDEF || H5Dget_storage_size(id()) == 0) return std::nullopt;
   return static_cast<Index>(offset);
 }
@@ -244,8 +256,8 @@ std::optional<RawType> Dataset::raw_type() const {
   const H5T_class_t kind = H5Tget_class(type.get());
   const std::size_t bytes = H5Tget_size(type.get());
   const H5T_order_t order = H5Tget_order(type.get());
-  const bool whole =
-      H5Tget_offset(type.get()) == 0 && H5Tget_precision(type.get()) == 8 * bytes && (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
+  const bool whole = H5Tget_offset(type.get()) == 0 && H5Tget_precision(type.get()) == 8 * bytes &&
+                     (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8);
   if (!whole || (order != H5T_ORDER_LE && order != H5T_ORDER_BE)) return std::nullopt;
   RawType raw;
   raw.bytes = static_cast<Index>(bytes);
@@ -259,7 +271,8 @@ std::optional<RawType> Dataset::raw_type() const {
   H5Tget_fields(type.get(), &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
   const std::size_t ieee_bits = bytes == 2 ? 5 : bytes == 4 ? 8 : 11;
   const bool ieee = sign == 8 * bytes - 1 && exponent_bits == ieee_bits && mantissa == 0 && mantissa_bits == exponent &&
-                    exponent + exponent_bits == sign && H5Tget_ebias(type.get()) == (std::size_t{1} << (ieee_bits - 1)) - 1 &&
+                    exponent + exponent_bits == sign &&
+                    H5Tget_ebias(type.get()) == (std::size_t{1} << (ieee_bits - 1)) - 1 &&
                     H5Tget_norm(type.get()) == H5T_NORM_IMPLIED;
   if (!ieee) return std::nullopt;
   return raw;
@@ -276,8 +289,9 @@ void Dataset::read_chunk(const std::vector<Index>& chunk_number, RawChunk& to) c
     to.size = static_cast<Index>(size);
     if (size == 0) return;
     if (to.size > largest_chunk(*this))
-      throw Error(fmt::format("cannot read {}: its chunk says that it has {} bytes, which is more than its elements; the file is damaged",
-                              rows_place(*this, rows), to.size));
+      throw Error(fmt::format(
+          "cannot read {}: its chunk says that it has {} bytes, which is more than its elements; the file is damaged",
+          rows_place(*this, rows), to.size));
     if (to.bytes.size() < size) to.bytes.resize(size);
     if (H5Dread_chunk(id(), H5P_DEFAULT, start.data(), &to.skipped_filters, to.bytes.data()) >= 0) return;
   }
@@ -296,7 +310,8 @@ void Dataset::read_rows(Range rows, T* to) const {
   const CrashNote note(place());
   const Index elements = row_elements();
   in_pieces(*this, rows, sizeof(T), [&](hid_t memory, hid_t file, Index begin) {
-    if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0) refuse_read(*this, rows);
+    if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0)
+      refuse_read(*this, rows);
   });
 }
 

@@ -53,7 +53,8 @@ std::string read_text(const File& file, const std::string& path) {
   const TypeHandle type(check(H5Dget_type(dataset.id()), "read the type of", dataset.place()));
   if (H5Tis_variable_str(type.get()) > 0) {
     char* text = nullptr;
-    check(H5Dread(dataset.id(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(&text)), "read", dataset.place());
+    check(H5Dread(dataset.id(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(&text)), "read",
+          dataset.place());
     const std::string copy = text == nullptr ? "" : text;
     H5free_memory(text);
     return copy;

@@ -23,7 +23,8 @@ void in_pieces(const Dataset& dataset, Index element_bytes, Read&& read) {
     const auto count = static_cast<hsize_t>(std::min(step, dataset.rows() - begin));
     const SpaceHandle memory(H5Screate_simple(1, &count, nullptr));
     const SpaceHandle file(check(H5Dget_space(dataset.id()), "read the shape of", dataset.place()));
-    check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, &start, nullptr, &count, nullptr), "select elements of", dataset.place());
+    check(H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, &start, nullptr, &count, nullptr), "select elements of",
+          dataset.place());
     read(memory.get(), file.get(), static_cast<std::size_t>(count));
   }
 }
@@ -95,7 +96,8 @@ std::vector<std::string> File::read_strings(const std::string& path) const {
   const CrashNote note(place(path));
   const Dataset strings = dataset(path);
   check_list(strings);
-  if (strings.type().kind != ElementClass::string) throw Error(fmt::format("{} holds {}, not strings", strings.place(), strings.type().name));
+  if (strings.type().kind != ElementClass::string)
+    throw Error(fmt::format("{} holds {}, not strings", strings.place(), strings.type().name));
   if (strings.type().variable_length)
     if (std::optional<std::vector<std::string>> texts = read_heap_strings(*this, strings)) return std::move(*texts);
   const TypeHandle type(check(H5Dget_type(strings.id()), "read the type of", strings.place()));
@@ -111,7 +113,8 @@ std::vector<std::string> File::read_strings_member(const std::string& path, cons
   const int number = table.type().kind == ElementClass::compound ? H5Tget_member_index(type.get(), member.c_str()) : -1;
   if (number < 0) throw Error(fmt::format("{} has no member {}", table.place(), member));
   const TypeHandle member_type(H5Tget_member_type(type.get(), static_cast<unsigned>(number)));
-  if (H5Tget_class(member_type.get()) != H5T_STRING) throw Error(fmt::format("member {} of {} is not a string", member, table.place()));
+  if (H5Tget_class(member_type.get()) != H5T_STRING)
+    throw Error(fmt::format("member {} of {} is not a string", member, table.place()));
   return read_strings_as(table, member_type.get(), [&](hid_t text) {
     TypeHandle compound(H5Tcreate(H5T_COMPOUND, H5Tget_size(text)));
     H5Tinsert(compound.get(), member.c_str(), 0, text);
@@ -129,7 +132,8 @@ void File::write_strings(const std::string& path, const std::vector<std::string>
   const PropertyHandle links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
   const DatasetHandle dataset(
-      check(H5Dcreate2(id(), path.c_str(), type.get(), space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create", place(path)));
+      check(H5Dcreate2(id(), path.c_str(), type.get(), space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT), "create",
+            place(path)));
   if (values.empty()) return;
   if (storage == StringStorage::variable) {
     std::vector<const char*> pointers;

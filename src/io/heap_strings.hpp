@@ -15,12 +15,13 @@
 
 namespace scanmf::hdf5 {
 
-/// Strings of variable length as they lie in the file, found without HDF5's own code for them, which crashes or never ends on a damaged file. Every
-/// length and address is checked against the file.
+/// Strings of variable length as they lie in the file, found without HDF5's own code for them, which crashes or never
+/// ends on a damaged file. Every length and address is checked against the file.
 ///
 ///     element      | length 4 | address of a collection 8 | number of an object 4 |                     in the dataset
 ///     collection   | "GCOL" | version 1, 0 0 0 | bytes of all of it 8 | object | object | …             anywhere
-///     object       | number 2 | references 2 | 0 0 0 0 | bytes 8 | the string, padded to 8 |            number 0: free up to the end
+///     object       | number 2 | references 2 | 0 0 0 0 | bytes 8 | the string, padded to 8 |
+///                  number 0: free up to the end
 class HeapStrings {
  public:
   static constexpr Index element_bytes = 16;
@@ -52,7 +53,8 @@ class HeapStrings {
   Index text_bytes_ = 0;  // of all strings so far
 };
 
-/// Local. All strings of a 1-D dataset of strings of variable length; nullopt where its elements lie in a way that only the library can read.
+/// Local. All strings of a 1-D dataset of strings of variable length; nullopt where its elements lie in a way that only
+/// the library can read.
 std::optional<std::vector<std::string>> read_heap_strings(const File& file, const Dataset& dataset);
 
 }  // namespace scanmf::hdf5

@@ -7,9 +7,11 @@ namespace scanmf::io {
 namespace {
 
 Extent create_dataset(hdf5::File& file, const DatasetLayout& layout) {
-  const hdf5::Dataset dataset = layout.type == StoredType::text ? file.create_text_dataset(layout.path, layout.dimensions.at(0), layout.text_bytes)
-                                : layout.type == StoredType::float32 ? file.create_dataset<float>(layout.path, layout.dimensions)
-                                                                     : file.create_dataset<double>(layout.path, layout.dimensions);
+  const hdf5::Dataset dataset = layout.type == StoredType::text
+                                    ? file.create_text_dataset(layout.path, layout.dimensions.at(0), layout.text_bytes)
+                                : layout.type == StoredType::float32
+                                    ? file.create_dataset<float>(layout.path, layout.dimensions)
+                                    : file.create_dataset<double>(layout.path, layout.dimensions);
   return {dataset.file_offset().value_or(0), layout.bytes()};
 }
 
@@ -25,7 +27,9 @@ void write_dataframe_attributes(hdf5::File& file, const std::string& group) {
 
 }  // namespace
 
-Index DatasetLayout::bytes() const { return std::accumulate(dimensions.begin(), dimensions.end(), element_bytes(), std::multiplies<>()); }
+Index DatasetLayout::bytes() const {
+  return std::accumulate(dimensions.begin(), dimensions.end(), element_bytes(), std::multiplies<>());
+}
 
 std::vector<Extent> create_layout(const std::string& path, const FileLayout& layout) {
   hdf5::File file = hdf5::File::create(path);
@@ -36,7 +40,8 @@ std::vector<Extent> create_layout(const std::string& path, const FileLayout& lay
     if (group.dataframe) write_dataframe_attributes(file, group.path);
   }
   for (const AttributesLayout& object : layout.attributes)
-    for (const auto& [name, value] : object.values) file.write_attribute(object.object, name, value, hdf5::StringStorage::fixed);
+    for (const auto& [name, value] : object.values)
+      file.write_attribute(object.object, name, value, hdf5::StringStorage::fixed);
   file.close();
   return extents;
 }

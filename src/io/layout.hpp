@@ -27,7 +27,8 @@ struct GroupLayout {
   bool dataframe = false;  // described as AnnData does: a table whose only column is the index, dataset _index
 };
 
-/// Their strings have fixed lengths (HDF5's code for others does not survive a damaged file), at most 64 KiB together with name and type.
+/// Their strings have fixed lengths (HDF5's code for others does not survive a damaged file), at most 64 KiB together
+/// with name and type.
 struct AttributesLayout {
   std::string object;  // a group or dataset; "/" is the file itself
   std::vector<std::pair<std::string, hdf5::AttributeValue>> values;
@@ -47,8 +48,9 @@ struct Extent {
   Index end() const { return offset + bytes; }
 };
 
-/// Local. Makes an HDF5 file at `path` in which every dataset is contiguous and has its place, which is not written to: with a file that can have
-/// holes it takes no more room than the attributes. Returns the places in the order of layout.datasets.
+/// Local. Makes an HDF5 file at `path` in which every dataset is contiguous and has its place, which is not written to:
+/// with a file that can have holes it takes no more room than the attributes. Returns the places in the order of
+/// layout.datasets.
 std::vector<Extent> create_layout(const std::string& path, const FileLayout& layout);
 
 }  // namespace scanmf::io

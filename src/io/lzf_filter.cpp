@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::size_t largest_chunk = 0xFFFFFFFF;  // of HDF5
 
-/// HDF5's filter function. parameters: the filter's revision, lzf's version, bytes of a chunk (0 or missing: not known).
-std::size_t apply(unsigned flags, std::size_t count, const unsigned* parameters, std::size_t size, std::size_t* room, void** buffer) {
+/// HDF5's filter function. parameters: the filter's revision, lzf's version, bytes of a chunk (0 or missing: not
+/// known).
+std::size_t apply(unsigned flags, std::size_t count, const unsigned* parameters, std::size_t size, std::size_t* room,
+                  void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
   const bool known = count >= 3 && parameters[2] != 0;
   for (std::size_t bytes = known ? parameters[2] : 4 * size; bytes <= largest_chunk; bytes *= 2) {

@@ -40,8 +40,13 @@ Index size_of(NumberType type) {
   return static_cast<Index>(H5Tget_size(type_id(type)));
 }
 
-NumberDataset::NumberDataset(File& file, const std::string& path, NumberType type, const std::vector<Index>& dimensions, const NumberLayout& layout)
-    : place_(file.place(path)), type_(type), dimensions_(dimensions), growing_(layout.growing), rows_(layout.growing ? 0 : dimensions.at(0)) {
+NumberDataset::NumberDataset(File& file, const std::string& path, NumberType type, const std::vector<Index>& dimensions,
+                             const NumberLayout& layout)
+    : place_(file.place(path)),
+      type_(type),
+      dimensions_(dimensions),
+      growing_(layout.growing),
+      rows_(layout.growing ? 0 : dimensions.at(0)) {
   const Lock lock;
   std::vector<hsize_t> lengths(dimensions.begin(), dimensions.end());
   std::vector<hsize_t> limits = lengths;
@@ -49,7 +54,8 @@ NumberDataset::NumberDataset(File& file, const std::string& path, NumberType typ
     lengths[0] = 0;
     limits[0] = H5S_UNLIMITED;
   }
-  const SpaceHandle space(check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), limits.data()), "create", place_));
+  const SpaceHandle space(
+      check(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), limits.data()), "create", place_));
   const PropertyHandle links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
   const PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
@@ -62,7 +68,8 @@ NumberDataset::NumberDataset(File& file, const std::string& path, NumberType typ
       check(H5Pset_deflate(properties.get(), static_cast<unsigned>(layout.gzip)), "compress", place_);
     }
   }
-  handle_ = DatasetHandle(H5Dcreate2(file.id(), path.c_str(), type_id(type), space.get(), links.get(), properties.get(), H5P_DEFAULT));
+  handle_ = DatasetHandle(
+      H5Dcreate2(file.id(), path.c_str(), type_id(type), space.get(), links.get(), properties.get(), H5P_DEFAULT));
   check(handle_.get(), "create", place_);
 }
 
@@ -92,7 +99,8 @@ void NumberDataset::write_part(const std::vector<Index>& first, const std::vecto
   const std::vector<hsize_t> lengths(count.begin(), count.end());
   const SpaceHandle memory(H5Screate_simple(static_cast<int>(lengths.size()), lengths.data(), nullptr));
   const SpaceHandle target(H5Dget_space(handle_.get()));
-  check(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, begin.data(), nullptr, lengths.data(), nullptr), "select a part of", place_);
+  check(H5Sselect_hyperslab(target.get(), H5S_SELECT_SET, begin.data(), nullptr, lengths.data(), nullptr),
+        "select a part of", place_);
   check(H5Dwrite(handle_.get(), type_id(type_), memory.get(), target.get(), H5P_DEFAULT, elements), "write", place_);
 }
 

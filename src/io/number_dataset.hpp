@@ -12,7 +12,8 @@ namespace scanmf::hdf5 {
 /// A dataset of numbers of any type that is written row by row (a row: everything behind the first dimension).
 class NumberDataset {
  public:
-  NumberDataset(File& file, const std::string& path, NumberType type, const std::vector<Index>& dimensions, const NumberLayout& layout = {});
+  NumberDataset(File& file, const std::string& path, NumberType type, const std::vector<Index>& dimensions,
+                const NumberLayout& layout = {});
 
   /// Rows [first, first + rows) from elements of the dataset's own type. A growing dataset is extended to hold them.
   void write_rows(Index first, Index rows, const void* elements);

@@ -22,7 +22,8 @@ constexpr Index copy_bytes = Index{4} << 20;  // a piece of copying: stays in ca
 /// Bytes that a file of this process may have.
 Index size_limit() {
   rlimit limit{};
-  const bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < static_cast<rlim_t>(std::numeric_limits<Index>::max());
+  const bool limited =
+      getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < static_cast<rlim_t>(std::numeric_limits<Index>::max());
   return limited ? static_cast<Index>(limit.rlim_cur) : std::numeric_limits<Index>::max();
 }
 
@@ -33,7 +34,8 @@ void check_size_limit(const std::string& name, const FileLayout& layout) {
   if (bytes > size_limit()) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name, bytes), EFBIG);
 }
 
-/// A file for the layout, in memory where the system has such a folder: it takes little room, because the datasets are holes.
+/// A file for the layout, in memory where the system has such a folder: it takes little room, because the datasets are
+/// holes.
 class ScratchFile {
  public:
   ScratchFile() {
@@ -73,11 +75,12 @@ class ScratchFile {
 };
 
 void rename_file(const std::string& from, const std::string& to, const std::string& name) {
-  if (::rename(from.c_str(), to.c_str()) != 0) throw_system_error(fmt::format("{} cannot be replaced by the new file", name), errno);
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    throw_system_error(fmt::format("{} cannot be replaced by the new file", name), errno);
 }
 
-/// Makes the target the previous generation too (or instead, where there are no hard links): at each moment one of both names is a whole file.
-/// True when the target's own name is free now.
+/// Makes the target the previous generation too (or instead, where there are no hard links): at each moment one of both
+/// names is a whole file. True when the target's own name is free now.
 bool keep_previous(const std::string& target, const std::string& name) {
   const std::string previous = previous_name(target);
   const std::string second_name = temporary_name(previous);
@@ -96,7 +99,8 @@ bool keep_previous(const std::string& target, const std::string& name) {
 
 OutputFile::OutputFile(const Communicator& comm, const std::string& target, const FileLayout& layout, Previous previous)
     : comm_(comm), name_(target), previous_(previous) {
-  std::signal(SIGXFSZ, SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
+  std::signal(SIGXFSZ,
+              SIG_IGN);  // writing past the limit of the file size then fails with EFBIG instead of killing the process
   try {
     comm_.agree([&] {
       if (comm_.is_root()) lay_out(layout);
@@ -152,7 +156,8 @@ void OutputFile::copy_layout(const PosixFile& image) {
   Index position = 0;
   for (const Extent& extent : taken) {
     while (position < extent.offset) {
-      const auto bytes = std::span(piece).first(static_cast<std::size_t>(std::min(copy_bytes, extent.offset - position)));
+      const auto bytes =
+          std::span(piece).first(static_cast<std::size_t>(std::min(copy_bytes, extent.offset - position)));
       const Index stored = std::clamp<Index>(size - position, 0, static_cast<Index>(bytes.size()));
       std::fill(bytes.begin(), bytes.end(), std::byte{0});
       image.read(position, bytes.first(static_cast<std::size_t>(stored)));
@@ -172,8 +177,8 @@ const PosixFile& OutputFile::file() {
 void OutputFile::write(std::size_t dataset, Index first, std::span<const std::byte> bytes) {
   const Extent& extent = extents_[dataset];
   if (first < 0 || first + static_cast<Index>(bytes.size()) > extent.bytes)
-    throw Error(
-        fmt::format("{}: bytes {} to {} are outside of a dataset of {} bytes", name_, first, first + static_cast<Index>(bytes.size()), extent.bytes));
+    throw Error(fmt::format("{}: bytes {} to {} are outside of a dataset of {} bytes", name_, first,
+                            first + static_cast<Index>(bytes.size()), extent.bytes));
   while (!bytes.empty()) {
     const auto piece = bytes.first(std::min(bytes.size(), static_cast<std::size_t>(copy_bytes)));
     checksums_.add(extent.offset + first, piece);

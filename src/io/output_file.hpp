@@ -23,18 +23,21 @@ enum class Previous { replaced, kept };
 ///                 (attributes, datasets' places)  to a temporary beside the target           fsync of the folder
 ///     all ranks                                                            write their bytes, checksums, fsync
 ///
-/// No MPI-IO: its failures (a full disk) end in hangs and crashes. HDF5 never touches the target's disk either: each failure there is one of our own
-/// calls, whose reason becomes one message on every rank. The temporary is named after host and process, and a random number; it is removed when
-/// commit() was not reached.
+/// No MPI-IO: its failures (a full disk) end in hangs and crashes. HDF5 never touches the target's disk either: each
+/// failure there is one of our own calls, whose reason becomes one message on every rank. The temporary is named after
+/// host and process, and a random number; it is removed when commit() was not reached.
 class OutputFile {
  public:
-  /// Collective. `layout` is the same on every rank. Previous::kept: an existing target becomes target + ".prev". Throws AgreedError.
-  OutputFile(const Communicator& comm, const std::string& target, const FileLayout& layout, Previous previous = Previous::replaced);
+  /// Collective. `layout` is the same on every rank. Previous::kept: an existing target becomes target + ".prev".
+  /// Throws AgreedError.
+  OutputFile(const Communicator& comm, const std::string& target, const FileLayout& layout,
+             Previous previous = Previous::replaced);
   ~OutputFile();
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
 
-  /// Local. Bytes of dataset number `dataset` of the layout from its byte `first` on. Every byte must be written exactly once, by any rank.
+  /// Local. Bytes of dataset number `dataset` of the layout from its byte `first` on. Every byte must be written
+  /// exactly once, by any rank.
   void write(std::size_t dataset, Index first, std::span<const std::byte> bytes);
 
   /// Collective. The file appears under its name. Throws AgreedError; the target then is what it was.

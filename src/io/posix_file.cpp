@@ -25,7 +25,8 @@ const char* advice(int error_number) {
     case EDQUOT:
       return "; make room there or write to another place";
     case EFBIG:
-      return "; the limit of the file size (ulimit -f) or of the file system is lower: raise it or write to another place";
+      return "; the limit of the file size (ulimit -f) or of the file system is lower: raise it or write to another "
+             "place";
     case EACCES:
     case EPERM:
     case EROFS:
@@ -66,7 +67,8 @@ void throw_system_error(const std::string& what, int error_number) {
   throw Error(fmt::format("{}: {}{}", what, std::strerror(error_number), advice(error_number)));
 }
 
-PosixFile::PosixFile(PosixFile&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)) {}
+PosixFile::PosixFile(PosixFile&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), name_(std::move(other.name_)) {}
 
 PosixFile& PosixFile::operator=(PosixFile&& other) noexcept {
   std::swap(descriptor_, other.descriptor_);
@@ -84,7 +86,8 @@ PosixFile PosixFile::open_for_reading(const std::string& path) {
   PosixFile file(descriptor, path);
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_system_error(fmt::format("{} cannot be examined", path), errno);
-  if (const char* const kind = special_kind(status.st_mode)) throw Error(fmt::format("{} cannot be read: it is {}, not a file", path, kind));
+  if (const char* const kind = special_kind(status.st_mode))
+    throw Error(fmt::format("{} cannot be read: it is {}, not a file", path, kind));
   return file;
 }
 
@@ -121,7 +124,8 @@ void PosixFile::write(Index offset, std::span<const std::byte> bytes) const {
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(descriptor_, bytes.data(), std::min(bytes.size(), transfer_limit), offset);
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) throw_system_error(fmt::format("{} cannot be written at byte {}", name_, offset), count == 0 ? ENOSPC : errno);
+    if (count <= 0)
+      throw_system_error(fmt::format("{} cannot be written at byte {}", name_, offset), count == 0 ? ENOSPC : errno);
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;
   }
@@ -139,13 +143,15 @@ void PosixFile::reserve(Index bytes) const {
 
 void PosixFile::reserve_room(Index bytes) const {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && static_cast<rlim_t>(bytes) > limit.rlim_cur)
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      static_cast<rlim_t>(bytes) > limit.rlim_cur)
     throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), EFBIG);
   int result = 0;
   do {
     result = ::fallocate(descriptor_, FALLOC_FL_KEEP_SIZE, 0, bytes);
   } while (result != 0 && errno == EINTR);
-  if (result != 0 && errno != EOPNOTSUPP && errno != ENOSYS) throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
+  if (result != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+    throw_system_error(fmt::format("{} cannot be written ({} bytes)", name_, bytes), errno);
 }
 
 void PosixFile::truncate(Index bytes) const {
@@ -159,19 +165,22 @@ void PosixFile::copy_permissions(const std::string& path) const {
 }
 
 void PosixFile::sync() const {
-  if (::fsync(descriptor_) != 0 && errno != EINVAL) throw_system_error(fmt::format("{} cannot be written to disk", name_), errno);
+  if (::fsync(descriptor_) != 0 && errno != EINVAL)
+    throw_system_error(fmt::format("{} cannot be written to disk", name_), errno);
 }
 
 void refuse_special_file(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0 || S_ISDIR(status.st_mode)) return;
-  if (const char* const kind = special_kind(status.st_mode)) throw Error(fmt::format("{} cannot be used: it is {}, not a file", path, kind));
+  if (const char* const kind = special_kind(status.st_mode))
+    throw Error(fmt::format("{} cannot be used: it is {}, not a file", path, kind));
 }
 
 std::string read_small_file(const std::string& path, Index most) {
   const PosixFile file = PosixFile::open_for_reading(path);
   const Index bytes = file.size();
-  if (bytes > most) throw Error(fmt::format("{} has {} bytes, more than {}: it is not what is expected there", path, bytes, most));
+  if (bytes > most)
+    throw Error(fmt::format("{} has {} bytes, more than {}: it is not what is expected there", path, bytes, most));
   std::string contents(static_cast<std::size_t>(bytes), '\0');
   file.read(0, std::as_writable_bytes(std::span(contents)));
   return contents;

@@ -21,11 +21,13 @@ namespace {
 
 std::string damaged_name(const std::string& file) { return file + ".damaged"; }
 
-/// What tells the file of this name from others, links not followed; empty when there is nothing. The number alone is used again for the next file.
+/// What tells the file of this name from others, links not followed; empty when there is nothing. The number alone is
+/// used again for the next file.
 std::string identity(const std::string& name) {
   struct stat status {};
   if (::lstat(name.c_str(), &status) != 0) return {};
-  return fmt::format("{}:{}:{}:{}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec, status.st_mtim.tv_nsec);
+  return fmt::format("{}:{}:{}:{}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec);
 }
 
 /// True for what can be seen to have been a model: nothing at all is left of it, or its beginning.
@@ -53,7 +55,8 @@ bool same(const Attribute& a, const Attribute& b) {
 }
 
 const Attribute* find(const Attributes& attributes, const std::string& name) {
-  const auto found = std::find_if(attributes.begin(), attributes.end(), [&](const auto& attribute) { return attribute.first == name; });
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const auto& attribute) { return attribute.first == name; });
   return found == attributes.end() ? nullptr : &found->second;
 }
 
@@ -71,7 +74,9 @@ Checkpoint::Checkpoint(const Communicator& comm, const std::string& file) : comm
 
 Checkpoint::~Checkpoint() = default;
 
-std::vector<std::string> Checkpoint::files_beside(const std::string& file) { return {io::previous_name(file), damaged_name(file)}; }
+std::vector<std::string> Checkpoint::files_beside(const std::string& file) {
+  return {io::previous_name(file), damaged_name(file)};
+}
 
 template <Scalar T>
 void Checkpoint::save(const ModelHeader& header, const ModelArrays<T>& arrays) {
@@ -102,9 +107,13 @@ std::optional<CheckpointGeneration> Checkpoint::load(const Check& check) {
   comm_.agree([&] {
     if (damage.empty()) return;
     if (whole.empty())
-      throw Error(fmt::format("no generation of the checkpoint can be used: {}; name another file, or remove {} if it may go, to start anew",
-                              fmt::join(damage, "; "), damage.size() == 1 ? "it" : "both"));
-    if (newest_is_whole) throw Error(fmt::format("{}; move it away if it is needed, remove it, or name another checkpoint", damage.front()));
+      throw Error(
+          fmt::format("no generation of the checkpoint can be used: {}; name another file, or remove {} if it may go, "
+                      "to start anew",
+                      fmt::join(damage, "; "), damage.size() == 1 ? "it" : "both"));
+    if (newest_is_whole)
+      throw Error(
+          fmt::format("{}; move it away if it is needed, remove it, or name another checkpoint", damage.front()));
   });
   if (comm_.is_root())
     for (const CheckpointGeneration& generation : whole) ours_.insert(identity(generation.file));
@@ -112,18 +121,22 @@ std::optional<CheckpointGeneration> Checkpoint::load(const Check& check) {
   if (!newest_is_whole && !damage.empty()) {
     // Or the next save would put the damaged generation in the place of the good one.
     comm_.agree([&] {
-      if (comm_.is_root()) set_aside(file_, fmt::format("checkpoint {}; the generation before it is used", damage.front()));
+      if (comm_.is_root())
+        set_aside(file_, fmt::format("checkpoint {}; the generation before it is used", damage.front()));
     });
   }
   return whole.front();
 }
 
-/// Collective. Why a file in the place of a generation is none; nullopt when it is one. Throws AgreedError for what is no file.
+/// Collective. Why a file in the place of a generation is none; nullopt when it is one. Throws AgreedError for what is
+/// no file.
 std::optional<std::string> Checkpoint::damage_of(const std::string& generation) {
   comm_.agree([&] {
     std::error_code error;
     if (comm_.is_root() && !std::filesystem::is_regular_file(std::filesystem::symlink_status(generation, error)))
-      throw Error(fmt::format("{} is in the place of a checkpoint and no regular file: move it away or name another checkpoint", generation));
+      throw Error(
+          fmt::format("{} is in the place of a checkpoint and no regular file: move it away or name another checkpoint",
+                      generation));
   });
   return find_damage(comm_, generation);
 }
@@ -132,7 +145,8 @@ std::optional<std::string> Checkpoint::damage_of(const std::string& generation) 
 void Checkpoint::set_aside(const std::string& name, const std::string& why) {
   std::string aside = damaged_name(file_);
   for (int number = 1; !identity(aside).empty(); ++number) aside = fmt::format("{}-{}", damaged_name(file_), number);
-  if (::rename(name.c_str(), aside.c_str()) != 0) io::throw_system_error(fmt::format("{} cannot be renamed to {}", name, aside), errno);
+  if (::rename(name.c_str(), aside.c_str()) != 0)
+    io::throw_system_error(fmt::format("{} cannot be renamed to {}", name, aside), errno);
   set_aside_.push_back(aside);
   log_warning(fmt::format("{}; kept as {}", why, aside));
 }
@@ -163,24 +177,31 @@ void Checkpoint::remove() {
   });
 }
 
-std::vector<std::string> differences(const Attributes& stored, const Attributes& current, std::span<const std::string> may_change) {
-  const auto counts = [&](const std::string& name) { return std::find(may_change.begin(), may_change.end(), name) == may_change.end(); };
+std::vector<std::string> differences(const Attributes& stored, const Attributes& current,
+                                     std::span<const std::string> may_change) {
+  const auto counts = [&](const std::string& name) {
+    return std::find(may_change.begin(), may_change.end(), name) == may_change.end();
+  };
   std::vector<std::string> found;
   for (const auto& [name, value] : current) {
     const Attribute* const before = find(stored, name);
     if (!counts(name) || (before != nullptr && same(*before, value))) continue;
-    found.push_back(fmt::format("{} is {} there and {} now", name, before == nullptr ? "not given" : text_of(*before), text_of(value)));
+    found.push_back(fmt::format("{} is {} there and {} now", name, before == nullptr ? "not given" : text_of(*before),
+                                text_of(value)));
   }
   for (const auto& [name, value] : stored)
-    if (counts(name) && find(current, name) == nullptr) found.push_back(fmt::format("{} is {} there and not given now", name, text_of(value)));
+    if (counts(name) && find(current, name) == nullptr)
+      found.push_back(fmt::format("{} is {} there and not given now", name, text_of(value)));
   return found;
 }
 
-void require_same(const std::string& file, const Attributes& stored, const Attributes& current, std::span<const std::string> may_change) {
+void require_same(const std::string& file, const Attributes& stored, const Attributes& current,
+                  std::span<const std::string> may_change) {
   const std::vector<std::string> found = differences(stored, current, may_change);
   if (found.empty()) return;
   throw Error(
-      fmt::format("checkpoint {} belongs to other data or parameters: {}; give the same again, name another checkpoint, or remove it "
+      fmt::format("checkpoint {} belongs to other data or parameters: {}; give the same again, name another "
+                  "checkpoint, or remove it "
                   "to start anew",
                   file, fmt::join(found, "; ")));
 }

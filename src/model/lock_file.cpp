@@ -51,7 +51,8 @@ std::string start_of(Index pid) {
   return boot.substr(0, boot.find('\n')) + "/" + field;
 }
 
-/// Text of a lock; nullopt when there is none. Throws Error, at once, for what is no lock of this program: it is not ours to read or to remove.
+/// Text of a lock; nullopt when there is none. Throws Error, at once, for what is no lock of this program: it is not
+/// ours to read or to remove.
 std::optional<std::string> lock_text(const std::string& path) {
   constexpr std::size_t most = 4096;
   const auto refuse = [&](const char* what) {
@@ -77,10 +78,12 @@ std::optional<std::string> lock_text(const std::string& path) {
 
 std::string name_of(const LockHolder& holder) {
   if (holder.host.empty()) return "a job that has not yet written its name";
-  return fmt::format("process {} on {}{}", holder.pid, holder.host, holder.job.empty() ? "" : fmt::format(", job {}", holder.job));
+  return fmt::format("process {} on {}{}", holder.pid, holder.host,
+                     holder.job.empty() ? "" : fmt::format(", job {}", holder.job));
 }
 
-/// Seconds since `path` was refreshed, by the clock that also dated `now` (that of the file server); nullopt when it is gone.
+/// Seconds since `path` was refreshed, by the clock that also dated `now` (that of the file server); nullopt when it is
+/// gone.
 std::optional<double> age_of(const std::string& path, const std::string& now) {
   struct stat then_status {};
   struct stat now_status {};
@@ -92,14 +95,16 @@ std::optional<double> age_of(const std::string& path, const std::string& now) {
 std::string reason_to_take_over(const LockHolder& holder, double age) {
   const LockHolder me = LockHolder::current();
   const auto patience = static_cast<double>(LockFile::patience.count());
-  if (holder.host.empty()) return age > patience ? fmt::format("it was left empty {:.0f} s ago", age) : "";  // killed before it was written
+  if (holder.host.empty())
+    return age > patience ? fmt::format("it was left empty {:.0f} s ago", age) : "";  // killed before it was written
   if (holder.host == me.host) {
     const bool runs = io::process_runs(holder.pid) && (holder.start.empty() || start_of(holder.pid) == holder.start);
     return runs ? "" : fmt::format("process {} of this host does not run any more", holder.pid);
   }
   if (!holder.job.empty() && holder.job == me.job && holder.restart != me.restart)
     return fmt::format("job {} was restarted on this host", holder.job);
-  if (age > patience) return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
+  if (age > patience)
+    return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
   return {};
 }
 
@@ -110,7 +115,9 @@ LockHolder LockHolder::current() {
           environment({"SLURM_RESTART_COUNT"})};
 }
 
-std::string LockHolder::text() const { return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\n", host, pid, start, job, restart); }
+std::string LockHolder::text() const {
+  return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\n", host, pid, start, job, restart);
+}
 
 LockHolder LockHolder::parse(const std::string& text) {
   LockHolder holder;
@@ -188,14 +195,16 @@ void LockFile::acquire(const std::string& candidate) {
     const std::string why = reason_to_take_over(holder, *age);
     if (why.empty())
       throw Error(
-          fmt::format("{} is in use by {} (last sign of life {:.0f} s ago): wait until it ends or name another file; if it is gone, remove {}",
+          fmt::format("{} is in use by {} (last sign of life {:.0f} s ago): wait until it ends or name another file; "
+                      "if it is gone, remove {}",
                       subject_, name_of(holder), std::max(0.0, *age), path_));
     take_over(*seen, why);
   }
   throw Error(fmt::format("{} cannot be locked: several jobs want it; name another file", subject_));
 }
 
-/// Removes an abandoned lock. Between looking at it and renaming it another job may have put its own in place: that one is put back.
+/// Removes an abandoned lock. Between looking at it and renaming it another job may have put its own in place: that one
+/// is put back.
 void LockFile::take_over(const std::string& seen, const std::string& why) {
   const std::string aside = io::temporary_name(path_);
   if (::rename(path_.c_str(), aside.c_str()) != 0) return;
@@ -223,8 +232,11 @@ void LockFile::check_still_mine() const {
   const std::optional<std::string> now = lock_text(path_);
   const LockHolder holder = LockHolder::parse(now.value_or(""));
   throw Error(
-      now ? fmt::format("{} was taken over by process {} on {}: this job is stopped so that the two do not mix", subject_, holder.pid, holder.host)
-          : fmt::format("{} has lost its lock {}: it was removed; this job is stopped so that no other job mixes with it", subject_, path_));
+      now ? fmt::format("{} was taken over by process {} on {}: this job is stopped so that the two do not mix",
+                        subject_, holder.pid, holder.host)
+          : fmt::format(
+                "{} has lost its lock {}: it was removed; this job is stopped so that no other job mixes with it",
+                subject_, path_));
 }
 
 }  // namespace scanmf

@@ -28,8 +28,9 @@ struct LockHolder {
 /// Local. The name of the lock of `file`: FILE.lock, symbolic links followed. Throws Error for what is not a file.
 std::string lock_name(const std::string& file);
 
-/// A file whose existence means that a job uses something, on whatever host of a shared file system. It holds the job's host, process and number;
-/// a thread refreshes its time while the job lives, so that other hosts can tell a running job from one whose node is gone.
+/// A file whose existence means that a job uses something, on whatever host of a shared file system. It holds the job's
+/// host, process and number; a thread refreshes its time while the job lives, so that other hosts can tell a running
+/// job from one whose node is gone.
 class LockFile {
  public:
   static constexpr std::chrono::seconds refresh_interval{20};
@@ -46,7 +47,8 @@ class LockFile {
   /// Throws Error when another job has taken the lock over (this one was stopped for too long).
   void check_still_mine() const;
 
-  /// Gives the lock back before the end of its life, from a handler of a signal that ends this process: makes no calls that it may not make.
+  /// Gives the lock back before the end of its life, from a handler of a signal that ends this process: makes no calls
+  /// that it may not make.
   void release() const noexcept;
 
  private:

@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::size_t matrix_dataset = 0;  // in the layout; the names follow
 
-io::FileLayout lay_out(const std::string& dataset, const Shape& shape, io::StoredType type, const std::vector<std::string>& row_names,
-                       const std::vector<std::string>& column_names, const Attributes& attributes) {
+io::FileLayout lay_out(const std::string& dataset, const Shape& shape, io::StoredType type,
+                       const std::vector<std::string>& row_names, const std::vector<std::string>& column_names,
+                       const Attributes& attributes) {
   io::FileLayout layout;
   layout.datasets.push_back({dataset, {shape.rows, shape.columns}, type});
   for (const auto& [group, names] : {std::pair("/obs", &row_names), std::pair("/var", &column_names)}) {
@@ -31,8 +32,9 @@ struct MatrixWriter<T>::State {
 };
 
 template <Scalar T>
-MatrixWriter<T>::MatrixWriter(const Communicator& comm, const std::string& target, const std::string& dataset, const Shape& shape,
-                              const std::vector<std::string>& row_names, const std::vector<std::string>& column_names, const Attributes& attributes) {
+MatrixWriter<T>::MatrixWriter(const Communicator& comm, const std::string& target, const std::string& dataset,
+                              const Shape& shape, const std::vector<std::string>& row_names,
+                              const std::vector<std::string>& column_names, const Attributes& attributes) {
   const io::FileLayout layout = lay_out(dataset, shape, stored_type<T>, row_names, column_names, attributes);
   state_ = std::unique_ptr<State>(new State{shape, io::OutputFile(comm, target, layout)});
   comm.agree([&] {
@@ -52,7 +54,8 @@ MatrixWriter<T>::~MatrixWriter() = default;
 template <Scalar T>
 void MatrixWriter<T>::write_rows(Index first_row, MatrixView<const T> rows) {
   if (rows.rows > 0 && rows.columns != state_->shape.columns)
-    throw Error(fmt::format("rows of {} elements were given for a matrix of {} columns", rows.columns, state_->shape.columns));
+    throw Error(
+        fmt::format("rows of {} elements were given for a matrix of {} columns", rows.columns, state_->shape.columns));
   scanmf::write_rows<T>(state_->file, matrix_dataset, first_row, rows);
 }
 

@@ -22,7 +22,8 @@ constexpr Index largest_counter = Index{1} << 53;
 
 /// The schema of model files. Plain arithmetic on what a file says:
 ///
-///     n_components k, n_features_in n, n_samples m    1 … 2⁵³       n_iter, n_steps    0 … 2⁵³; n_steps: mini-batch models, and only they
+///     n_components k, n_features_in n, n_samples m    1 … 2⁵³       n_iter, n_steps    0 … 2⁵³; n_steps: of
+///                                                                                       mini-batch models alone
 ///     /H              k × n, float32 or float64: `dtype`             reconstruction_err ≥ 0, or NaN
 ///     /W              m × k, as /H                                   converged          bool
 ///     /feature_names  n strings      /obs_names  m strings

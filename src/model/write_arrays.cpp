@@ -18,7 +18,9 @@ io::DatasetLayout names_layout(const std::string& path, const std::vector<std::s
 template <Scalar T>
 void write_rows(io::OutputFile& file, std::size_t dataset, Index first_row, MatrixView<const T> rows) {
   const Index row_bytes = rows.columns * static_cast<Index>(sizeof(T));
-  const auto elements = [](const T* begin, Index count) { return std::as_bytes(std::span(begin, static_cast<std::size_t>(count))); };
+  const auto elements = [](const T* begin, Index count) {
+    return std::as_bytes(std::span(begin, static_cast<std::size_t>(count)));
+  };
   if (rows.rows <= 0 || row_bytes == 0) return;
   if (rows.stride == rows.columns) {
     file.write(dataset, first_row * row_bytes, elements(rows.data, rows.rows * rows.columns));

@@ -39,7 +39,8 @@ Attributes root_attributes(const ModelHeader& header, DataType type) {
   return attributes;
 }
 
-/// A text that is too long for an attribute (the command line, when options list thousands of things) is cut, and says so.
+/// A text that is too long for an attribute (the command line, when options list thousands of things) is cut, and says
+/// so.
 Attributes cut_to_fit(Attributes attributes) {
   constexpr std::size_t most_bytes = 32768;
   for (auto& [name, value] : attributes)
@@ -53,13 +54,17 @@ ModelLayout lay_out(const ModelHeader& header, const ModelArrays<T>& arrays) {
   ModelLayout layout;
   const Shape shape{arrays.Ht->columns(), arrays.Ht->rows()};
   layout.H = layout.add({"/H", {shape.rows, shape.columns}, stored_type<T>});
-  if (arrays.W != nullptr) layout.W = layout.add({"/W", {arrays.partition->rows(), arrays.W->columns()}, stored_type<T>});
+  if (arrays.W != nullptr)
+    layout.W = layout.add({"/W", {arrays.partition->rows(), arrays.W->columns()}, stored_type<T>});
   layout.state = layout.file.datasets.size();
-  for (const ArraySlice<T>& slice : arrays.state) layout.add({slice.path, {slice.total_rows, slice.values.columns}, stored_type<T>});
-  if (!header.feature_names.empty()) layout.feature_names = layout.add(names_layout("/feature_names", header.feature_names));
+  for (const ArraySlice<T>& slice : arrays.state)
+    layout.add({slice.path, {slice.total_rows, slice.values.columns}, stored_type<T>});
+  if (!header.feature_names.empty())
+    layout.feature_names = layout.add(names_layout("/feature_names", header.feature_names));
   if (!header.obs_names.empty()) layout.obs_names = layout.add(names_layout("/obs_names", header.obs_names));
   layout.history = layout.file.datasets.size();
-  for (const auto& [name, values] : header.history) layout.add({"/history/" + name, {static_cast<Index>(values.size())}, io::StoredType::float64});
+  for (const auto& [name, values] : header.history)
+    layout.add({"/history/" + name, {static_cast<Index>(values.size())}, io::StoredType::float64});
   for (const char* group : {"/params", "/history", "/state", "/provenance"}) layout.file.groups.push_back({group});
   layout.file.attributes = {{"/", root_attributes(header, data_type_of<T>)},
                             {"/params", header.params},
@@ -68,7 +73,8 @@ ModelLayout lay_out(const ModelHeader& header, const ModelArrays<T>& arrays) {
   return layout;
 }
 
-/// Local. This rank's share of H (k × n) from Ht (n × k): whole column blocks, transposed one by one while they are in cache.
+/// Local. This rank's share of H (k × n) from Ht (n × k): whole column blocks, transposed one by one while they are in
+/// cache.
 template <Scalar T>
 void write_H(const Communicator& comm, io::OutputFile& file, std::size_t dataset, const Matrix<T>& Ht) {
   constexpr Index block_columns = 8192;
@@ -87,17 +93,21 @@ void write_H(const Communicator& comm, io::OutputFile& file, std::size_t dataset
       continue;
     }
     for (Index c = 0; c < k; ++c)
-      file.write(dataset, (c * n + begin) * static_cast<Index>(sizeof(T)), std::as_bytes(std::span(H.row(c), static_cast<std::size_t>(columns))));
+      file.write(dataset, (c * n + begin) * static_cast<Index>(sizeof(T)),
+                 std::as_bytes(std::span(H.row(c), static_cast<std::size_t>(columns))));
   }
 }
 
-/// Local. This rank's rows of W at their places: runs of rows that follow each other both in memory and in the file are written in one go.
+/// Local. This rank's rows of W at their places: runs of rows that follow each other both in memory and in the file are
+/// written in one go.
 template <Scalar T>
-void write_W(const Communicator& comm, io::OutputFile& file, std::size_t dataset, const Matrix<T>& W, const RowPartition& partition) {
+void write_W(const Communicator& comm, io::OutputFile& file, std::size_t dataset, const Matrix<T>& W,
+             const RowPartition& partition) {
   Range run;
   Index run_local = 0;
   const auto flush = [&] {
-    if (!run.empty()) write_rows<T>(file, dataset, run.begin, W.view().middle_rows({run_local, run_local + run.size()}));
+    if (!run.empty())
+      write_rows<T>(file, dataset, run.begin, W.view().middle_rows({run_local, run_local + run.size()}));
   };
   for (Index b = 0; b < partition.batches(); ++b) {
     const Range piece = partition.piece(b, comm.rank());
@@ -120,25 +130,29 @@ void write_small_arrays(io::OutputFile& file, const ModelLayout& layout, const M
   };
   names(layout.feature_names, header.feature_names);
   names(layout.obs_names, header.obs_names);
-  for (std::size_t i = 0; i < header.history.size(); ++i) file.write(layout.history + i, 0, std::as_bytes(std::span(header.history[i].second)));
+  for (std::size_t i = 0; i < header.history.size(); ++i)
+    file.write(layout.history + i, 0, std::as_bytes(std::span(header.history[i].second)));
 }
 
 }  // namespace
 
 template <Scalar T>
-void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header, const ModelArrays<T>& arrays, bool keep_previous) {
+void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header,
+                 const ModelArrays<T>& arrays, bool keep_previous) {
   const ModelLayout layout = lay_out(header, arrays);
   io::OutputFile file(comm, target, layout.file, keep_previous ? io::Previous::kept : io::Previous::replaced);
   comm.agree([&] {
     write_H(comm, file, layout.H, *arrays.Ht);
     if (layout.W) write_W(comm, file, *layout.W, *arrays.W, *arrays.partition);
-    for (std::size_t i = 0; i < arrays.state.size(); ++i) write_rows(file, layout.state + i, arrays.state[i].rows.begin, arrays.state[i].values);
+    for (std::size_t i = 0; i < arrays.state.size(); ++i)
+      write_rows(file, layout.state + i, arrays.state[i].rows.begin, arrays.state[i].values);
     if (comm.is_root()) write_small_arrays(file, layout, header);
   });
   file.commit();
 }
 
 template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<float>&, bool);
-template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<double>&, bool);
+template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<double>&,
+                          bool);
 
 }  // namespace scanmf

@@ -89,18 +89,23 @@ void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> o
   if (static_cast<Index>(all.size()) <= message_limit_) {
     std::vector<int> counts;
     for (int r = 0; r < size_; ++r)
-      counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
+      counts.push_back(
+          static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
     // MPI places the result at the beginning of the buffer of an in-place call; it belongs at the slice's own place.
     std::vector<T> slice(static_cast<std::size_t>(counts[static_cast<std::size_t>(rank_)]));
-    check(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_), "MPI_Reduce_scatter");
+    check(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_),
+          "MPI_Reduce_scatter");
     std::copy(slice.begin(), slice.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
     return;
   }
   for (int r = 0; r < size_; ++r) {  // one rank's slice at a time: any length
     T* const begin = all.data() + offsets[static_cast<std::size_t>(r)];
-    in_pieces(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)], message_limit_, [&](Index at, int length) {
-      check(MPI_Reduce(r == rank_ ? MPI_IN_PLACE : begin + at, begin + at, length, mpi_type<T>(), MPI_SUM, r, comm_), "MPI_Reduce");
-    });
+    in_pieces(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)], message_limit_,
+              [&](Index at, int length) {
+                check(MPI_Reduce(r == rank_ ? MPI_IN_PLACE : begin + at, begin + at, length, mpi_type<T>(), MPI_SUM, r,
+                                 comm_),
+                      "MPI_Reduce");
+              });
   }
 }
 
@@ -115,7 +120,9 @@ void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) c
       counts.push_back(static_cast<int>(offsets[r + 1] - offsets[r]));
       places.push_back(static_cast<int>(offsets[r]));
     }
-    check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), mpi_type<T>(), comm_), "MPI_Allgatherv");
+    check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), mpi_type<T>(),
+                         comm_),
+          "MPI_Allgatherv");
     return;
   }
   // Displacements are ints, so longer arrays go slice by slice, a window of each at a time.
@@ -123,7 +130,8 @@ void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) c
     for (int r = 0; r < size_; ++r) {
       const Index begin = offsets[static_cast<std::size_t>(r)] + at;
       const Index length = std::min<Index>(window, offsets[static_cast<std::size_t>(r) + 1] - begin);
-      if (length > 0) check(MPI_Bcast(all.data() + begin, static_cast<int>(length), mpi_type<T>(), r, comm_), "MPI_Bcast");
+      if (length > 0)
+        check(MPI_Bcast(all.data() + begin, static_cast<int>(length), mpi_type<T>(), r, comm_), "MPI_Bcast");
     }
   });
 }
@@ -132,8 +140,9 @@ template <class T>
 void Communicator::broadcast(std::span<T> values, int root) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
-  in_pieces(static_cast<Index>(values.size()), message_limit_,
-            [&](Index begin, int length) { check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast"); });
+  in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
+    check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast");
+  });
 }
 
 std::string Communicator::broadcast(std::string text, int root) const {
@@ -192,13 +201,15 @@ void Communicator::exchange(std::span<const Message<const T>> outgoing, std::spa
   const Account account(*this, bytes);
   std::vector<MPI_Request> requests;
   for (const auto& [rank, values] : incoming)
-    in_pieces(static_cast<Index>(values.size()), message_limit_, [&, from = rank, to = values.data()](Index at, int length) {
-      check(MPI_Irecv(to + at, length, mpi_type<T>(), from, 0, comm_, &requests.emplace_back()), "MPI_Irecv");
-    });
+    in_pieces(static_cast<Index>(values.size()), message_limit_,
+              [&, from = rank, to = values.data()](Index at, int length) {
+                check(MPI_Irecv(to + at, length, mpi_type<T>(), from, 0, comm_, &requests.emplace_back()), "MPI_Irecv");
+              });
   for (const auto& [rank, values] : outgoing)
-    in_pieces(static_cast<Index>(values.size()), message_limit_, [&, to = rank, from = values.data()](Index at, int length) {
-      check(MPI_Isend(from + at, length, mpi_type<T>(), to, 0, comm_, &requests.emplace_back()), "MPI_Isend");
-    });
+    in_pieces(static_cast<Index>(values.size()), message_limit_,
+              [&, to = rank, from = values.data()](Index at, int length) {
+                check(MPI_Isend(from + at, length, mpi_type<T>(), to, 0, comm_, &requests.emplace_back()), "MPI_Isend");
+              });
   check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 

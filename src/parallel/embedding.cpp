@@ -29,7 +29,9 @@ EmbeddedMpi::~EmbeddedMpi() {
   if (owns_ && finalised == 0) MPI_Finalize();
 }
 
-ThreadScope::ThreadScope(int threads) : openmp_(Team().size()), blas_(openblas_get_num_threads()) { set_threads(threads); }
+ThreadScope::ThreadScope(int threads) : openmp_(Team().size()), blas_(openblas_get_num_threads()) {
+  set_threads(threads);
+}
 
 ThreadScope::~ThreadScope() {
   use_threads(openmp_);

@@ -25,8 +25,8 @@ extern "C" char* openblas_get_config();
 namespace scanmf {
 namespace {
 
-/// Collectives take and return arrays of the size of a statistic in every iteration. Handing them back to the system each time costs more than the
-/// collective itself: every page has to be fetched and cleared anew.
+/// Collectives take and return arrays of the size of a statistic in every iteration. Handing them back to the system
+/// each time costs more than the collective itself: every page has to be fetched and cleared anew.
 void keep_freed_memory() {
 #if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_THRESHOLD)  // the GNU C library has them
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -48,7 +48,10 @@ MpiEnvironment::MpiEnvironment(int& argc, char**& argv) {
     owns_ = true;
   }
   if (granted >= MPI_THREAD_FUNNELED) return;
-  std::fputs("scanmf: error: MPI was initialised for programs without threads: initialise it with MPI_Init_thread and MPI_THREAD_FUNNELED\n", stderr);
+  std::fputs(
+      "scanmf: error: MPI was initialised for programs without threads: initialise it with MPI_Init_thread and "
+      "MPI_THREAD_FUNNELED\n",
+      stderr);
   abort(1);
 }
 
@@ -83,7 +86,8 @@ std::optional<Index> system_memory() {
   std::ifstream stream("/proc/meminfo");
   for (std::string line; std::getline(stream, line);) {
     long long kibibytes = 0;
-    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kibibytes) == 1) return static_cast<Index>(kibibytes) * 1024;
+    if (std::sscanf(line.c_str(), "MemAvailable: %lld kB", &kibibytes) == 1)
+      return static_cast<Index>(kibibytes) * 1024;
   }
   return std::nullopt;
 }
@@ -95,7 +99,8 @@ std::vector<std::string> control_groups() {
   for (std::string line; std::getline(stream, line);) {
     if (line.rfind("0::", 0) != 0) continue;
     std::filesystem::path group = line.substr(3);
-    for (; !group.empty() && group != group.parent_path(); group = group.parent_path()) folders.push_back("/sys/fs/cgroup" + group.string());
+    for (; !group.empty() && group != group.parent_path(); group = group.parent_path())
+      folders.push_back("/sys/fs/cgroup" + group.string());
     folders.emplace_back("/sys/fs/cgroup");  // in a container its own group
   }
   return folders;
@@ -191,7 +196,8 @@ NodeLoad busiest_node(const Communicator& comm, int threads) {
   const std::vector<Index> all_cores = comm.allgather<Index>(std::max(1, CPU_COUNT(&all)));
   NodeLoad busiest{0, 1};
   for (std::size_t rank = 0; rank < all_cores.size(); ++rank)
-    if (all_threads[rank] * busiest.cores > busiest.threads * all_cores[rank]) busiest = {all_threads[rank], all_cores[rank]};
+    if (all_threads[rank] * busiest.cores > busiest.threads * all_cores[rank])
+      busiest = {all_threads[rank], all_cores[rank]};
   return busiest;
 }
 
@@ -200,8 +206,9 @@ Index most_threads() { return 4 * std::max<Index>(1, ::sysconf(_SC_NPROCESSORS_O
 Index threads_of_environment() {
   const char* const text = std::getenv("OMP_NUM_THREADS");  // "8", or "8,2" for nested regions
   if (text == nullptr) return 0;
-  const long long threads = std::strtoll(text, nullptr, 10);  // what is too large for the type becomes its largest number
-  return threads > 0 ? threads : Team().size();               // OpenMP ignores what is no number
+  const long long threads =
+      std::strtoll(text, nullptr, 10);           // what is too large for the type becomes its largest number
+  return threads > 0 ? threads : Team().size();  // OpenMP ignores what is no number
 }
 
 void limit_threads() {

@@ -15,7 +15,9 @@ struct Told {
 };
 
 // Open MPI; MPICH, Intel MPI, MVAPICH (hydra); srun.
-constexpr Told launchers[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"}, {"PMI_SIZE", "PMI_RANK"}, {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
+constexpr Told launchers[] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                              {"PMI_SIZE", "PMI_RANK"},
+                              {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID"}};
 
 int number_in_environment(const char* name) {
   const char* const text = std::getenv(name);

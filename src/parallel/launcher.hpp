@@ -4,9 +4,9 @@ namespace scanmf {
 
 class Communicator;
 
-/// How many processes a launcher of another MPI (or srun without --mpi) has started beside this one, this one included, that do not know of one
-/// another: each is alone and does all the work. Told by what mpirun, mpiexec and srun leave in the environment. 0 when all is well, and in all of
-/// the processes but the first.
+/// How many processes a launcher of another MPI (or srun without --mpi) has started beside this one, this one included,
+/// that do not know of one another: each is alone and does all the work. Told by what mpirun, mpiexec and srun leave in
+/// the environment. 0 when all is well, and in all of the processes but the first.
 int strangers(const Communicator& comm);
 
 }  // namespace scanmf

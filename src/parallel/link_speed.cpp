@@ -10,7 +10,8 @@ namespace scanmf {
 namespace {
 
 /// Seconds of one message of `out.size()` bytes around the ring: the best of several series, of the slowest rank.
-double ring_seconds(const Communicator& comm, const std::vector<char>& out, std::vector<char>& in, int series, int messages) {
+double ring_seconds(const Communicator& comm, const std::vector<char>& out, std::vector<char>& in, int series,
+                    int messages) {
   const int next = (comm.rank() + 1) % comm.size();
   const int before = (comm.rank() + comm.size() - 1) % comm.size();
   const auto length = static_cast<int>(out.size());
@@ -19,7 +20,8 @@ double ring_seconds(const Communicator& comm, const std::vector<char>& out, std:
     comm.barrier();
     const Timer timer;
     for (int i = 0; i < messages; ++i)
-      MPI_Sendrecv(out.data(), length, MPI_CHAR, next, 0, in.data(), length, MPI_CHAR, before, 0, comm.get(), MPI_STATUS_IGNORE);
+      MPI_Sendrecv(out.data(), length, MPI_CHAR, next, 0, in.data(), length, MPI_CHAR, before, 0, comm.get(),
+                   MPI_STATUS_IGNORE);
     best = std::min(best, comm.max(timer.seconds()) / messages);
   }
   return best;

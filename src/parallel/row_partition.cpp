@@ -6,7 +6,8 @@
 namespace scanmf {
 namespace {
 
-/// Cuts tiles of the given cumulative weights (tiles + 1 values, ascending) into `ranks` consecutive shares as equal as tiles allow.
+/// Cuts tiles of the given cumulative weights (tiles + 1 values, ascending) into `ranks` consecutive shares as equal as
+/// tiles allow.
 void cut_evenly(std::span<const Index> cumulative, int ranks, Index* cuts) {
   const Index tiles = static_cast<Index>(cumulative.size()) - 1;
   const Index total = cumulative[static_cast<std::size_t>(tiles)] - cumulative[0];
@@ -23,14 +24,16 @@ void cut_evenly(std::span<const Index> cumulative, int ranks, Index* cuts) {
 
 }  // namespace
 
-RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ranks, std::span<const Index> tile_weights)
+RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ranks,
+                           std::span<const Index> tile_weights)
     : rows_(rows),
       batch_rows_(batch_rows),
       tile_rows_(tile_rows),
       batches_((rows + batch_rows - 1) / batch_rows),
       ranks_(ranks),
       weighted_(!tile_weights.empty()) {
-  const Index first = weighted_ ? 0 : std::max<Index>(0, batches_ - 2);  // without weights, all full batches are cut alike
+  const Index first =
+      weighted_ ? 0 : std::max<Index>(0, batches_ - 2);  // without weights, all full batches are cut alike
   const auto stride = static_cast<std::size_t>(ranks_) + 1;
   tile_cuts_.resize(static_cast<std::size_t>(batches_ - first) * stride);
   std::size_t tiles_before = 0;
@@ -41,7 +44,8 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ra
       const Index rows_of_tile = std::min(tile_rows_, batch(b).size() - static_cast<Index>(t) * tile_rows_);
       cumulative[t + 1] = cumulative[t] + (weighted_ ? tile_weights[tiles_before + t] : rows_of_tile);
     }
-    if (cumulative.back() == 0) std::iota(cumulative.begin(), cumulative.end(), Index{0});  // nothing to balance: tiles count alike
+    if (cumulative.back() == 0)
+      std::iota(cumulative.begin(), cumulative.end(), Index{0});  // nothing to balance: tiles count alike
     cut_evenly(cumulative, ranks_, &tile_cuts_[static_cast<std::size_t>(b - first) * stride]);
     tiles_before += static_cast<std::size_t>(tiles);
   }
@@ -49,7 +53,8 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ra
   local_begins_.resize(static_cast<std::size_t>((counted + 1) * ranks_), 0);
   for (Index b = 0; b < counted; ++b)
     for (int r = 0; r < ranks_; ++r)
-      local_begins_[static_cast<std::size_t>((b + 1) * ranks_ + r)] = local_begins_[static_cast<std::size_t>(b * ranks_ + r)] + piece(b, r).size();
+      local_begins_[static_cast<std::size_t>((b + 1) * ranks_ + r)] =
+          local_begins_[static_cast<std::size_t>(b * ranks_ + r)] + piece(b, r).size();
 }
 
 Index RowPartition::cuts_of(Index batch) const {
@@ -57,7 +62,9 @@ Index RowPartition::cuts_of(Index batch) const {
   return batch > 0 && batch + 1 == batches_ ? 1 : 0;
 }
 
-Range RowPartition::batch(Index batch) const { return {batch * batch_rows_, std::min(rows_, (batch + 1) * batch_rows_)}; }
+Range RowPartition::batch(Index batch) const {
+  return {batch * batch_rows_, std::min(rows_, (batch + 1) * batch_rows_)};
+}
 
 Range RowPartition::piece(Index batch_number, int rank) const {
   const Range all = batch(batch_number);

@@ -28,7 +28,9 @@ struct Opened {
   std::vector<std::string> feature_names;
 
   /// Collective.
-  Matrix<T> given(const Communicator& comm, const Matrix<T>& W) const { return given_from_owned(comm, W, source->partition(), given_rows); }
+  Matrix<T> given(const Communicator& comm, const Matrix<T>& W) const {
+    return given_from_owned(comm, W, source->partition(), given_rows);
+  }
 };
 
 /// What X is, before it is read.
@@ -45,10 +47,13 @@ Description describe(const Communicator& comm, const Input& x, const char* estim
 }
 
 /// The bytes of X that a rank may hold.
-MemoryLimit memory_limit(Index memory) { return {memory == Task::automatic, memory > 0 ? std::optional<Index>(memory) : std::nullopt}; }
+MemoryLimit memory_limit(Index memory) {
+  return {memory == Task::automatic, memory > 0 ? std::optional<Index>(memory) : std::nullopt};
+}
 
 template <Scalar T>
-Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task, MatrixUse use) {
+Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,
+               MatrixUse use) {
   Opened<T> opened;
   if (description.file) {
     const auto [rows, columns] = description.file->shape;
@@ -93,7 +98,8 @@ std::optional<Factors<T>> custom_start(const Communicator& comm, const Opened<T>
 template <Scalar T>
 void require_columns(const DataSource<T>& x, Index expected, Estimator estimator) {
   if (x.shape().columns != expected)
-    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape().columns, class_name(estimator), expected));
+    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape().columns,
+                            class_name(estimator), expected));
 }
 
 /// What is the same for fit and partial_fit: the state of the run that the caller keeps.
@@ -132,7 +138,8 @@ py::dict fit_as(Session& session, const Input& x, const Description& description
 }
 
 template <Scalar T>
-py::dict partial_fit_as(Session& session, const Input& x, const Description& description, const Task& task, const py::object& state) {
+py::dict partial_fit_as(Session& session, const Input& x, const Description& description, const Task& task,
+                        const py::object& state) {
   const Communicator& comm = session.comm();
   Opened<T> opened;
   {
@@ -163,7 +170,8 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
 }
 
 template <Scalar T>
-py::tuple transform_as(Session& session, const Input& x, const Description& description, const Task& task, const py::array& H) {
+py::tuple transform_as(Session& session, const Input& x, const Description& description, const Task& task,
+                       const py::array& H) {
   const Communicator& comm = session.comm();
   const auto components = H.cast<Array<T>>();
   const Matrix<T> Ht = transposed(view_of(components));
@@ -196,7 +204,8 @@ py::dict fit(Session& session, const Input& x, const Task& task) {
 py::dict partial_fit(Session& session, const Input& x, const Task& task, const py::object& state) {
   const Description description = describe(session.comm(), x, class_name(Estimator::minibatch_nmf));
   DataType type = description.type;
-  if (!state.is_none()) type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
+  if (!state.is_none())
+    type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
   return with_scalar(type, [&]<Scalar T>() { return partial_fit_as<T>(session, x, description, task, state); });
 }
 
@@ -206,8 +215,9 @@ py::tuple transform(Session& session, const Input& x, const Task& task, const py
   return with_scalar(type, [&]<Scalar T>() { return transform_as<T>(session, x, description, task, H); });
 }
 
-void save(Session& session, const std::string& file, const Parameters& parameters, const py::object& seed, const py::dict& state, const py::object& W,
-          const std::vector<std::string>& feature_names, const Texts& provenance) {
+void save(Session& session, const std::string& file, const Parameters& parameters, const py::object& seed,
+          const py::dict& state, const py::object& W, const std::vector<std::string>& feature_names,
+          const Texts& provenance) {
   const Communicator& comm = session.comm();
   const DataType type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
   with_scalar(type, [&]<Scalar T>() {
@@ -222,7 +232,8 @@ void save(Session& session, const std::string& file, const Parameters& parameter
     const py::gil_scoped_release release;
     std::optional<RowPartition> partition;
     if (comm.max(given.columns) > 0) {
-      partition.emplace(comm.sum(given.rows), comm.sum(given.rows), tile_rows_for(StorageKind::dense, comm.sum(given.rows)), comm.size());
+      partition.emplace(comm.sum(given.rows), comm.sum(given.rows),
+                        tile_rows_for(StorageKind::dense, comm.sum(given.rows)), comm.size());
       model.factors.W = owned_from_given(comm, given, *partition);
     }
     write_model(comm, file, header_of(model, context), arrays_of(model, comm, partition ? &*partition : nullptr));

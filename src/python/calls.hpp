@@ -26,7 +26,8 @@ struct Task {
 
 /// Collective, all of them. They throw KeyboardInterrupt, or what `progress` threw, when the run was stopped.
 
-/// A fit: the model's state (to_dictionary) with W, the rows of X that this rank has given (of a file: an equal share of them, rows [first_row, …)).
+/// A fit: the model's state (to_dictionary) with W, the rows of X that this rank has given (of a file: an equal share
+/// of them, rows [first_row, …)).
 pybind11::dict fit(Session& session, const Input& x, const Task& task);
 
 /// One mini-batch step; state: of the model that goes on, or None.
@@ -36,8 +37,9 @@ pybind11::dict partial_fit(Session& session, const Input& x, const Task& task, c
 pybind11::tuple transform(Session& session, const Input& x, const Task& task, const pybind11::array& H);
 
 /// Writes a model file. W: this rank's rows, or None. names: of features; of rows.
-void save(Session& session, const std::string& file, const Parameters& parameters, const pybind11::object& seed, const pybind11::dict& state,
-          const pybind11::object& W, const std::vector<std::string>& feature_names, const Texts& provenance);
+void save(Session& session, const std::string& file, const Parameters& parameters, const pybind11::object& seed,
+          const pybind11::dict& state, const pybind11::object& W, const std::vector<std::string>& feature_names,
+          const Texts& provenance);
 
 /// A model file as state, with "estimator", "params" (name, value) and "feature_names".
 pybind11::dict load(Session& session, const std::string& file);

@@ -16,11 +16,13 @@ ElementType type_of(const py::dtype& type) {
       {py::dtype::of<float>(), ElementType::float32},        {py::dtype::of<double>(), ElementType::float64}};
   for (const auto& [dtype, element] : known)
     if (type.equal(dtype)) return element;
-  throw py::type_error("elements of type " + py::str(static_cast<py::handle>(type)).cast<std::string>() + " must be converted first");
+  throw py::type_error("elements of type " + py::str(static_cast<py::handle>(type)).cast<std::string>() +
+                       " must be converted first");
 }
 
 DenseRows dense_rows(const py::array& x) {
-  if (x.ndim() != 2) throw py::value_error("Expected 2D array, got an array of " + std::to_string(x.ndim()) + " dimensions instead");
+  if (x.ndim() != 2)
+    throw py::value_error("Expected 2D array, got an array of " + std::to_string(x.ndim()) + " dimensions instead");
   return {x.data(), type_of(x.dtype()), x.shape(0), x.shape(1), x.strides(0), x.strides(1)};
 }
 

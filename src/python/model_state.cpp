@@ -62,8 +62,8 @@ Origin origin_of(const py::object& seed) {
   if (words.size() != MersenneTwister::words) throw py::value_error("random_state is not a generator of type MT19937");
   std::copy_n(words.data(), key.size(), key.begin());
   const MersenneTwister engine(key, state[1].cast<int>());
-  const auto generator =
-      state[2].cast<bool>() ? std::make_shared<LegacyRandom>(engine, state[3].cast<double>()) : std::make_shared<LegacyRandom>(engine, std::nullopt);
+  const auto generator = state[2].cast<bool>() ? std::make_shared<LegacyRandom>(engine, state[3].cast<double>())
+                                               : std::make_shared<LegacyRandom>(engine, std::nullopt);
   return {Seed(generator), generator};
 }
 
@@ -72,8 +72,8 @@ py::object state_of(const Origin& origin) {
   const auto& stream = origin.generator;
   const auto& key = stream->engine().key();
   const std::optional<double> spare = stream->spare();
-  return py::make_tuple(py::array_t<std::uint32_t>(static_cast<py::ssize_t>(key.size()), key.data()), stream->engine().position(), spare ? 1 : 0,
-                        spare.value_or(0.0));
+  return py::make_tuple(py::array_t<std::uint32_t>(static_cast<py::ssize_t>(key.size()), key.data()),
+                        stream->engine().position(), spare ? 1 : 0, spare.value_or(0.0));
 }
 
 template <Scalar T>
@@ -90,7 +90,8 @@ py::dict to_dictionary(const Communicator& comm, const FittedModel<T>& model) {
     history[py::str(name)] = py::array_t<double>(static_cast<py::ssize_t>(values.size()), values.data());
   state["history"] = history;
   py::dict numbers;
-  for (const auto& [name, value] : model.state.numbers) std::visit([&, key = py::str(name)](const auto& number) { numbers[key] = number; }, value);
+  for (const auto& [name, value] : model.state.numbers)
+    std::visit([&, key = py::str(name)](const auto& number) { numbers[key] = number; }, value);
   state["stop"] = numbers;
   if (model.n_steps) {
     const Index n = model.factors.Ht.rows();

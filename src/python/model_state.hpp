@@ -29,7 +29,8 @@ Origin origin_of(const pybind11::object& seed);
 /// The state that the generator is in now; None when there is none.
 pybind11::object state_of(const Origin& origin);
 
-/// Collective. What a fitted model has, as a dictionary of numbers and numpy arrays; all of it replicated: H, the accumulators (k × n), history, ….
+/// Collective. What a fitted model has, as a dictionary of numbers and numpy arrays; all of it replicated: H, the
+/// accumulators (k × n), history, ….
 template <Scalar T>
 pybind11::dict to_dictionary(const Communicator& comm, const FittedModel<T>& model);
 

@@ -17,11 +17,12 @@
 
 namespace scanmf::python {
 
-/// What one call from Python computes in: a communicator of its own, threads, the log, progress and interrupts. One at a time in a process.
+/// What one call from Python computes in: a communicator of its own, threads, the log, progress and interrupts. One at
+/// a time in a process.
 class Session {
  public:
-  /// Collective over the communicator. comm: an mpi4py communicator, or None for this process alone, which initialises MPI when nobody has.
-  /// threads: 0 = automatic.
+  /// Collective over the communicator. comm: an mpi4py communicator, or None for this process alone, which initialises
+  /// MPI when nobody has. threads: 0 = automatic.
   Session(const pybind11::object& comm, int threads);
   ~Session();
   Session(const Session&) = delete;
@@ -33,9 +34,11 @@ class Session {
   /// Collective. Throws on every rank when some rank says what went wrong there.
   void agree(const std::string& mistake) const;
 
-  /// Progress goes to `progress` (or None), which is called with the interpreter's lock; what it throws, and Ctrl-C, asks the run to stop.
+  /// Progress goes to `progress` (or None), which is called with the interpreter's lock; what it throws, and Ctrl-C,
+  /// asks the run to stop.
   RunControl control(const pybind11::object& progress);
-  /// Collective. Throws, on every rank when anything asked some rank to stop: what that was, or KeyboardInterrupt where it was on another rank.
+  /// Collective. Throws, on every rank when anything asked some rank to stop: what that was, or KeyboardInterrupt where
+  /// it was on another rank.
   void throw_if_stopped(bool stopped);
 
   /// Gives back communicator and threads; returns (level, text) of the messages that the log has had on rank 0.

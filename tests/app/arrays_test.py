@@ -26,7 +26,8 @@ class Arrays(ProgramTest):
     def setUp(self):
         super().setUp()
         random = np.random.RandomState(3)
-        self.x = random.randint(0, 60, (ROWS, COLUMNS)) * (random.rand(ROWS, COLUMNS) < 0.6) + 1.0 * (np.arange(COLUMNS) == 0)
+        self.x = random.randint(0, 60,
+                                (ROWS, COLUMNS)) * (random.rand(ROWS, COLUMNS) < 0.6) + 1.0 * (np.arange(COLUMNS) == 0)
         self.write("plain.h5", X=self.x)
         with h5py.File(self.path("csr.h5"), "w") as file:
             sparse_group(file.create_group("X"), self.x)
@@ -65,10 +66,10 @@ class Arrays(ProgramTest):
 
     def test_fortran_order_is_transposed_in_memory(self):
         np.save(self.path("x.npy"), np.asfortranarray(self.x))
-        self.expect_same("x.npy", ways=((),))
+        self.expect_same("x.npy", ways=((), ))
         minibatch = ["--estimator", "minibatch-nmf", "--batch-size", "70"]
         self.expected["batches"] = self.factors("plain.h5", *minibatch)
-        self.expect_same("x.npy", "batches", ways=(minibatch,))
+        self.expect_same("x.npy", "batches", ways=(minibatch, ))
         result = self.fail_with(1, "cannot be streamed", "fit", "x.npy", *FIT, *STREAMED, "-o", "n.h5")
         self.assertIn("scanmf convert x.npy -o OUT.h5", result.errors[0])
 
@@ -77,7 +78,8 @@ class Arrays(ProgramTest):
         with open(self.path("x.npy"), "r+b") as file:
             file.truncate(os.path.getsize(self.path("x.npy")) - 8)
         self.refused("x.npy", "cut short")
-        for shape in ("(4611686018427387904, 4611686018427387904)", "(4611686018427387904, 2)", "(-3, 2)", "(1000000000, 1000000)"):
+        for shape in ("(4611686018427387904, 4611686018427387904)", "(4611686018427387904, 2)", "(-3, 2)",
+                      "(1000000000, 1000000)"):
             header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
             with open(self.path("x.npy"), "wb") as file:
                 file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64))
@@ -145,11 +147,12 @@ class Arrays(ProgramTest):
                 file.create_dataset("X", data=self.x, compression="lzf", shuffle=shuffle, chunks=(32, 5))
                 for table, count in (("obs", ROWS), ("var", COLUMNS)):
                     names = [f"{table}{i}" for i in range(count)]
-                    file.create_group(table).create_dataset("_index", data=names, dtype=h5py.string_dtype(), compression="lzf", chunks=(7,))
+                    file.create_group(table).create_dataset("_index", data=names, dtype=h5py.string_dtype(),
+                                                            compression="lzf", chunks=(7, ))
             self.expect_same("x.h5")
             self.assertEqual(self.read("m.h5", "feature_names")[3], b"var3")
             with h5py.File(self.path("x.h5"), "w") as file:
-                sparse_group(file.create_group("X"), self.x, compression="lzf", shuffle=shuffle, chunks=(64,))
+                sparse_group(file.create_group("X"), self.x, compression="lzf", shuffle=shuffle, chunks=(64, ))
             self.expect_same("x.h5", "csr.h5")
         with h5py.File(self.path("x.h5"), "w") as file:  # a filter that is undone by HDF5 alone comes behind
             file.create_dataset("X", data=self.x, compression="lzf", fletcher32=True, chunks=(32, 5))

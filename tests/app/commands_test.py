@@ -37,19 +37,24 @@ class Models(ProgramTest):
         return self.succeed("fit", "x.h5", "-k", "3", "--random-state", "1", "-o", "m.h5", *options)
 
     def test_model_file(self):
-        self.fit("--alpha-w", "0.001", "--beta-loss", "kullback-leibler", "--solver=mu", "--max-iter", "20", "--tol", "1e-14")
+        self.fit("--alpha-w", "0.001", "--beta-loss", "kullback-leibler", "--solver=mu", "--max-iter", "20", "--tol",
+                 "1e-14")
         with h5py.File(self.path("m.h5"), "r") as model:
             root = attributes(model)
-            self.assertEqual((root["format"], root["format_version"], root["estimator"], root["dtype"]), ("scanmf-model", 1, "nmf", "float64"))
-            self.assertEqual((root["n_components"], root["n_features_in"], root["n_samples"], root["n_iter"]), (3, 7, 40, 20))
+            self.assertEqual((root["format"], root["format_version"], root["estimator"], root["dtype"]),
+                             ("scanmf-model", 1, "nmf", "float64"))
+            self.assertEqual((root["n_components"], root["n_features_in"], root["n_samples"], root["n_iter"]),
+                             (3, 7, 40, 20))
             self.assertFalse(root["converged"])
             W, H = model["W"][()], model["H"][()]
             y = W @ H
             error = np.sqrt(2 * np.sum(self.x * np.log(self.x / y) - self.x + y))
             self.assertAlmostEqual(root["reconstruction_err"] / error, 1, 10)
             params = attributes(model["params"])
-            self.assertEqual((params["alpha_W"], params["alpha_H"], params["beta_loss"], params["init"]), (0.001, "same", "kullback-leibler", "none"))
-            self.assertEqual((params["n_components"], params["max_iter"], params["random_state"], params["tol"]), (3, 20, 1, 1e-14))
+            self.assertEqual((params["alpha_W"], params["alpha_H"], params["beta_loss"], params["init"]),
+                             (0.001, "same", "kullback-leibler", "none"))
+            self.assertEqual((params["n_components"], params["max_iter"], params["random_state"], params["tol"]),
+                             (3, 20, 1, 1e-14))
             self.assertEqual(params["random_generator"], "numpy")
             self.assertFalse(params["shuffle"])
             self.assertEqual(strings(model["feature_names"][()]), [f"gene{i}" for i in range(7)])
@@ -67,7 +72,8 @@ class Models(ProgramTest):
 
             def keep(path, item):
                 if not path.startswith("provenance") and path != "history/seconds":
-                    found[path] = (dict(item.attrs), item[()].tobytes() if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" else None)
+                    found[path] = (dict(item.attrs), item[()].tobytes()
+                                   if isinstance(item, h5py.Dataset) and item.dtype.kind == "f" else None)
 
             with h5py.File(self.path(name), "r") as model:
                 model.visititems(keep)
@@ -76,7 +82,8 @@ class Models(ProgramTest):
 
     def test_transform(self):
         self.fit("--tol", "1e-8", "--max-iter", "1000")
-        self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "-k", "3", "--random-state", "none", "--init", "none", "--tol", "1e-12")
+        self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "-k", "3", "--random-state", "none",
+                     "--init", "none", "--tol", "1e-12")
         W, H = self.read("w.h5", "W"), self.read("m.h5", "H")
         gradient = (W @ H - self.x) @ H.T  # a solution of non-negative least squares
         self.assertLess(np.abs(np.where(W > 0, gradient, np.minimum(gradient, 0))).max(), 1e-6)
@@ -90,21 +97,27 @@ class Models(ProgramTest):
 
     def test_transform_takes_parameters_from_the_model(self):
         self.fit("--max-iter", "5", "--tol", "0", "--alpha-w", "0.01")
-        self.fail_with(2, "alpha_W = 0.02 differs from the model's 0.01", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--alpha-w", "0.02")
-        self.fail_with(2, "'batch_size' is a parameter of MiniBatchNMF", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--batch-size", "2")
-        self.fail_with(2, "which is of nmf", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--estimator", "minibatch-nmf")
+        self.fail_with(2, "alpha_W = 0.02 differs from the model's 0.01", "transform", "x.h5", "--model", "m.h5", "-o",
+                       "w.h5", "--alpha-w", "0.02")
+        self.fail_with(2, "'batch_size' is a parameter of MiniBatchNMF", "transform", "x.h5", "--model", "m.h5", "-o",
+                       "w.h5", "--batch-size", "2")
+        self.fail_with(2, "which is of nmf", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--estimator",
+                       "minibatch-nmf")
         self.fail_with(2, "Got 0 instead.", "transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--max-iter", "0")
         self.fail_with(1, "would replace option '--model'", "transform", "x.h5", "--model", "m.h5", "-o", "m.h5")
 
     def test_features_must_be_those_of_the_model(self):
         self.fit("--max-iter", "2", "--tol", "0")
         self.write_named("other.h5", self.x, ["gene0", "gene2", "gene1", "gene3", "gene4", "gene5", "gene6"])
-        result = self.fail_with(1, "feature names should match", "transform", "other.h5", "--model", "m.h5", "-o", "w.h5")
+        result = self.fail_with(1, "feature names should match", "transform", "other.h5", "--model", "m.h5", "-o",
+                                "w.h5")
         self.assertIn("column 1 of X is 'gene2', in the model it is 'gene1'", result.errors[0])
         self.write("narrow.h5", X=self.x[:, :3])
-        self.fail_with(1, "X has 3 features, but NMF is expecting 7 features as input.", "transform", "narrow.h5", "--model", "m.h5", "-o", "w.h5")
+        self.fail_with(1, "X has 3 features, but NMF is expecting 7 features as input.", "transform", "narrow.h5",
+                       "--model", "m.h5", "-o", "w.h5")
         self.write("wide.h5", W=positive_matrix(4, 5))
-        self.fail_with(1, "has 5 columns, but the model has 3 components", "inverse-transform", "wide.h5", "--model", "m.h5", "-o", "back.h5")
+        self.fail_with(1, "has 5 columns, but the model has 3 components", "inverse-transform", "wide.h5", "--model",
+                       "m.h5", "-o", "back.h5")
 
     def test_any_file_with_H_is_a_model(self):
         H = positive_matrix(2, 7, 3)
@@ -112,13 +125,17 @@ class Models(ProgramTest):
         self.write("exact.h5", X=positive_matrix(9, 2, 4) @ H)
         self.succeed("transform", "exact.h5", "--model", "h.h5", "-o", "w.h5", "--tol", "1e-12", "--max-iter", "5000")
         self.assertLess(np.abs(self.read("w.h5", "W") - positive_matrix(9, 2, 4)).max(), 1e-6)
-        self.fail_with(2, "n_components = 3 differs", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5", "-k", "3")
-        self.fail_with(2, "does not handle beta_loss = 1", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5", "--beta-loss", "1")
+        self.fail_with(2, "n_components = 3 differs", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5", "-k",
+                       "3")
+        self.fail_with(2, "does not handle beta_loss = 1", "transform", "exact.h5", "--model", "h.h5", "-o", "v.h5",
+                       "--beta-loss", "1")
         self.write("negative.h5", H=-H)
-        self.fail_with(1, "Negative values in data passed to NMF (input H)", "transform", "exact.h5", "--model", "negative.h5", "-o", "v.h5")
+        self.fail_with(1, "Negative values in data passed to NMF (input H)", "transform", "exact.h5", "--model",
+                       "negative.h5", "-o", "v.h5")
         self.write("zero.h5", H=0 * H)
         result = self.succeed("transform", "exact.h5", "--model", "zero.h5", "-o", "z.h5")
-        self.assertTrue(any("Array passed to NMF (input H) is full of zeros." in warning for warning in result.warnings))
+        self.assertTrue(any("Array passed to NMF (input H) is full of zeros." in warning
+                            for warning in result.warnings))
         self.assertFalse(self.read("z.h5", "W").any())
 
     def test_partial_fit(self):
@@ -133,8 +150,10 @@ class Models(ProgramTest):
                 self.assertEqual(attributes(model)["estimator"], "minibatch-nmf")
         before = self.read("m.h5", "H")
         self.fail_with(1, "Negative values in data passed to", "partial-fit", "neg.h5", *common)
-        self.fail_with(1, "X has 3 features, but MiniBatchNMF is expecting 7 features", "partial-fit", "narrow.h5", *common)
-        self.fail_with(2, "differs from the model's", "partial-fit", "x.h5", "--model", "m.h5", "--forget-factor", "0.1")
+        self.fail_with(1, "X has 3 features, but MiniBatchNMF is expecting 7 features", "partial-fit", "narrow.h5",
+                       *common)
+        self.fail_with(2, "differs from the model's", "partial-fit", "x.h5", "--model", "m.h5", "--forget-factor",
+                       "0.1")
         self.fail_with(2, "belongs to the estimator nmf", "partial-fit", "x.h5", *common, "--solver", "mu")
         self.assertEqual(before.tobytes(), self.read("m.h5", "H").tobytes())
 
@@ -149,7 +168,8 @@ class Models(ProgramTest):
         ended = subprocess.Popen(["true"])
         ended.wait()
         self.write_lock(ended.pid)
-        self.assertEqual(len([warning for warning in self.succeed(*learn).warnings if "model m.h5: lock taken over" in warning]), 1)
+        self.assertEqual(
+            len([warning for warning in self.succeed(*learn).warnings if "model m.h5: lock taken over" in warning]), 1)
         self.assertEqual(sorted(os.listdir(self.folder)), ["m.h5", "x.h5"])
 
     def test_partial_fits_at_the_same_time(self):
@@ -173,11 +193,13 @@ class Models(ProgramTest):
             with h5py.File(self.path("m.h5"), "r") as model:
                 self.assertEqual(attributes(model["params"])["random_generator"], kept)
             self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--random-generator", generator)
-        self.fail_with(2, "random_generator = numpy differs", "transform", "x.h5", "--model", "m.h5", "-o", "v.h5", "--random-generator", "numpy")
+        self.fail_with(2, "random_generator = numpy differs", "transform", "x.h5", "--model", "m.h5", "-o", "v.h5",
+                       "--random-generator", "numpy")
 
     def test_history_goes_on_where_a_run_stopped(self):
         """Asked to stop after its first iteration and started again, a run has the history of one that was never stopped."""
-        for estimator in (["--solver", "cd"], ["--solver", "mu"], ["--estimator", "minibatch-nmf", "--batch-size", "10", "--max-no-improvement", "none"]):
+        for estimator in (["--solver", "cd"], ["--solver", "mu"],
+                          ["--estimator", "minibatch-nmf", "--batch-size", "10", "--max-no-improvement", "none"]):
             with self.subTest(estimator=estimator):
                 fit = ["fit", "x.h5", "-k", "3", "--random-state", "0", "--tol", "0", "--max-iter", "12", *estimator]
                 self.succeed(*fit, "-o", "whole.h5")
@@ -195,7 +217,8 @@ class Models(ProgramTest):
     def test_inspect(self):
         self.fit("--max-iter", "8", "--tol", "0")
         model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
-        self.assertEqual((model["kind"], model["n_components"], model["params"]["solver"], model["n_iter"]), ("model", 3, "cd", 8))
+        self.assertEqual((model["kind"], model["n_components"], model["params"]["solver"], model["n_iter"]),
+                         ("model", 3, "cd", 8))
         H = self.read("m.h5", "H")
         for component, row in zip(model["top_features"], H):
             order = [feature["feature"] for feature in component]
@@ -213,8 +236,10 @@ class Models(ProgramTest):
         cores = len(os.sched_getaffinity(0))
         for policy, expected in (("active", True), ("passive", False)):
             with mock.patch.dict(os.environ, {"OMP_WAIT_POLICY": policy, "GOMP_SPINCOUNT": "0"}):
-                warnings = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0, "--threads", cores + 1).warnings
-            self.assertEqual([f"threads share {cores} cores of a node" in warning for warning in warnings], [True] * expected, warnings)
+                warnings = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0, "--threads",
+                                        cores + 1).warnings
+            self.assertEqual([f"threads share {cores} cores of a node" in warning for warning in warnings],
+                             [True] * expected, warnings)
         with mock.patch.dict(os.environ):
             for variable in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
                 os.environ.pop(variable, None)
@@ -228,8 +253,10 @@ class Models(ProgramTest):
         return events[starts[-1]:]  # of the last run: each one is added at the end
 
     def test_every_command_that_takes_a_log_writes_one(self):
-        commands = {"fit": ["--estimator", "minibatch-nmf", "--max-iter", "1", "--tol", "0", "-o", "f.h5"], "partial-fit": ["--model", "p.h5"],
-                    "transform": ["--model", "f.h5", "-o", "w.h5"]}
+        commands = {
+            "fit": ["--estimator", "minibatch-nmf", "--max-iter", "1", "--tol", "0", "-o", "f.h5"],
+            "partial-fit": ["--model", "p.h5"], "transform": ["--model", "f.h5", "-o", "w.h5"]
+        }
         for command in ["fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate"]:
             self.assertEqual("--log-json" in self.succeed(command, "--help").stdout, command in commands)
         for command, options in commands.items():
@@ -244,10 +271,12 @@ class Models(ProgramTest):
 
     def test_log_of_partial_fit(self):
         for step in [1, 2]:
-            result = self.succeed("partial-fit", "x.h5", "--model", "p.h5", "-k", "2", "--random-state", "5", "--log-json", "log.json")
+            result = self.succeed("partial-fit", "x.h5", "--model", "p.h5", "-k", "2", "--random-state", "5",
+                                  "--log-json", "log.json")
             start, iteration, end = self.events()
             self.assertEqual((start["event"], iteration["event"], end["event"]), ("start", "iteration", "end"))
-            self.assertEqual((start["random_state"], iteration["iteration"], end["n_steps"], end["n_samples"]), (5, step, step, 40 * step))
+            self.assertEqual((start["random_state"], iteration["iteration"], end["n_steps"], end["n_samples"]),
+                             (5, step, step, 40 * step))
             self.assertTrue(iteration["cost"] > 0 and iteration["iteration_seconds"] > 0)
             self.assertIn(f"scanmf: iteration {step}/{step}  cost ", result.stderr)
 
@@ -273,7 +302,6 @@ class Models(ProgramTest):
 
 class Skewed(ProgramTest):
     """A few rows hold most of the non-zeros, others none."""
-
     def setUp(self):
         super().setUp()
         random = np.random.RandomState(3)
@@ -291,8 +319,8 @@ class Skewed(ProgramTest):
 
     def test_ranks_get_equal_shares_of_the_non_zeros(self):
         for memory in ["none", "60K"]:  # in memory and streamed
-            result = self.succeed("fit", "x.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter", "30", "--tol", "0", "--memory",
-                                  memory, "--log-json", "log.json", "-o", "m.h5")
+            result = self.succeed("fit", "x.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter",
+                                  "30", "--tol", "0", "--memory", memory, "--log-json", "log.json", "-o", "m.h5")
             with open(self.path("log.json"), encoding="utf-8") as file:
                 elements = json.loads(file.readlines()[-1])["report"]["elements"]
             self.assertAlmostEqual(elements["mean"] * max(RANKS, 1), (self.x > 0).sum(), 6)
@@ -300,8 +328,8 @@ class Skewed(ProgramTest):
             self.assertLess(elements["most"] - elements["mean"], heaviest_tile)
             self.assertLess(elements["mean"] - elements["least"], heaviest_tile)
             self.assertRegex(result.stdout, r"non-zeros .* of a rank, the most \d+\.\d % above the mean")
-            self.succeed("fit", "dense.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter", "30", "--tol", "0", "-o", "d.h5",
-                         ranks=0)
+            self.succeed("fit", "dense.h5", "-k", "4", "--init", "random", "--random-state", "0", "--max-iter", "30",
+                         "--tol", "0", "-o", "d.h5", ranks=0)
             W, H = self.read("m.h5", "W"), self.read("m.h5", "H")
             self.assertLess(np.abs(H - self.read("d.h5", "H")).max(), 1e-10 * H.max())
             self.assertLess(np.abs(W - self.read("d.h5", "W")).max(), 1e-10 * W.max())
@@ -374,10 +402,12 @@ class Conversions(ProgramTest):
         with self.convert("x.mtx") as file:
             self.assertEqual(file["X"][()].tolist(), [[1, 3], [2, 4]])
         os.remove(self.path("out.h5"))
-        for contents, phrase in [("%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 3\n", "entries are missing"),
-                                 ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 3 3\n", "line 3: '3' is no column from 1 to 2"),
-                                 ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 x\n", "line 3: 'x' is no number"),
-                                 ("%%MatrixMarket matrix coordinate complex general\n2 2 1\n1 1 1 1\n", "field 'complex'")]:
+        for contents, phrase in [
+            ("%%MatrixMarket matrix coordinate real general\n2 2 2\n1 1 3\n", "entries are missing"),
+            ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 3 3\n", "line 3: '3' is no column from 1 to 2"),
+            ("%%MatrixMarket matrix coordinate real general\n2 2 1\n1 1 x\n", "line 3: 'x' is no number"),
+            ("%%MatrixMarket matrix coordinate complex general\n2 2 1\n1 1 1 1\n", "field 'complex'")
+        ]:
             self.text("bad.mtx", contents)
             self.fail_with(1, phrase, "convert", "bad.mtx", "-o", "out.h5")
 
@@ -422,7 +452,8 @@ class Generated(ProgramTest):
         self.assertLess(np.abs(noise).max(), np.sqrt(3) * 0.02 * 0.6 * 1.001)
         self.assertGreater(noise.std(), 0.5 * 0.02 * 0.6)
         self.assertTrue((W.sum(1) > 0).all() and (H.sum(0) > 0).all())
-        self.succeed("generate", "-o", "z.h5", *size, "--noise", "0.02", "--dtype", "float64", "--chunk-rows", "64", "--gzip", "4")
+        self.succeed("generate", "-o", "z.h5", *size, "--noise", "0.02", "--dtype", "float64", "--chunk-rows", "64",
+                     "--gzip", "4")
         self.assertEqual(self.read("z.h5", "X").tobytes(), X.tobytes())
         self.succeed("fit", "g.h5", "-k", "3", "-o", "m.h5", "--tol", "1e-6", "--max-iter", "1000")
         found = self.read("m.h5", "H")
@@ -430,8 +461,8 @@ class Generated(ProgramTest):
         self.assertTrue((cosines.max(0) > 0.98).all(), cosines)
 
     def test_topics(self):
-        self.succeed("generate", "-o", "t.h5", "--kind", "topics", "--n-samples", "2000", "--n-features", "300", "-k", "4", "--density", "0.1",
-                     "--random-state", "1")
+        self.succeed("generate", "-o", "t.h5", "--kind", "topics", "--n-samples", "2000", "--n-features", "300", "-k",
+                     "4", "--density", "0.1", "--random-state", "1")
         with h5py.File(self.path("t.h5"), "r") as file:
             x, mean = file["X"], file["truth/W"][()] @ file["truth/H"][()]
             self.assertEqual(list(x.attrs["shape"]), [2000, 300])

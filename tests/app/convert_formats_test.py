@@ -67,18 +67,24 @@ class Numpy(Conversion):
                     np.testing.assert_array_equal(self.convert("x.npz", "--transpose")[0], x.astype(dtype).T)
 
     def test_sparse_that_does_not_fit_together(self):
-        good = {"format": np.array(b"csr"), "shape": np.array([2, 3]), "data": np.ones(2), "indices": np.array([0, 2]), "indptr": np.array([0, 1, 2])}
-        for name, value in [("indptr", [0, 2, 1]), ("indptr", [0, 1]), ("indptr", [1, 1, 2]), ("indices", [0, 3]), ("indices", [-1, 0]),
-                            ("shape", [2**61, 3]), ("shape", [-1, 3]), ("data", [1.0]), ("format", b"lil"), ("indices", [0.0, 1.0])]:
+        good = {
+            "format": np.array(b"csr"), "shape": np.array([2, 3]), "data": np.ones(2), "indices": np.array([0, 2]),
+            "indptr": np.array([0, 1, 2])
+        }
+        for name, value in [("indptr", [0, 2, 1]), ("indptr", [0, 1]), ("indptr", [1, 1, 2]), ("indices", [0, 3]),
+                            ("indices", [-1, 0]), ("shape", [2**61, 3]), ("shape", [-1, 3]), ("data", [1.0]),
+                            ("format", b"lil"), ("indices", [0.0, 1.0])]:
             with self.subTest(name=name, value=value):
                 np.savez(self.path("x.npz"), **{**good, name: np.array(value)})
                 self.refuse("x.npz", "x.npz")
 
     def test_what_is_refused(self):
-        for name, value in [("Python objects", np.array([["a", 1]], dtype=object)), ("strings", np.array([["a"]])), ("complex", np.ones((2, 2)) + 1j),
-                            ("dates", np.array([["2020-01-01"]], dtype="M8[D]")), ("structured", np.zeros(3, dtype=[("a", "f8")])),
-                            ("got 1D array", np.ones(3)), ("got 3D array", np.ones((2, 2, 2))), ("0 sample", np.ones((0, 2))),
-                            ("0 feature", np.ones((2, 0))), ("--allow-missing", np.array([[1, np.nan]])), ("infinite", np.array([[1, np.inf]]))]:
+        for name, value in [("Python objects", np.array([["a", 1]], dtype=object)), ("strings", np.array([["a"]])),
+                            ("complex", np.ones((2, 2)) + 1j), ("dates", np.array([["2020-01-01"]], dtype="M8[D]")),
+                            ("structured", np.zeros(3, dtype=[("a", "f8")])), ("got 1D array", np.ones(3)),
+                            ("got 3D array", np.ones((2, 2, 2))), ("0 sample", np.ones((0, 2))),
+                            ("0 feature", np.ones((2, 0))), ("--allow-missing", np.array([[1, np.nan]])),
+                            ("infinite", np.array([[1, np.inf]]))]:
             with self.subTest(name):
                 np.save(self.path("x.npy"), value, allow_pickle=True)
                 self.refuse(name, "x.npy")
@@ -91,13 +97,18 @@ class Numpy(Conversion):
         return "big.npy"
 
     def test_headers_that_lie(self):
-        for shape in ["(4611686018427387904, 4)", "(4611686018427387904, 4611686018427387904)", "(1099511627776, 2)", "(3, 2)", "(-1, 2)", "(2,"]:
+        for shape in [
+                "(4611686018427387904, 4)", "(4611686018427387904, 4611686018427387904)", "(1099511627776, 2)",
+                "(3, 2)", "(-1, 2)", "(2,"
+        ]:
             text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}"
             self.write_bytes("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + bytes(32))
             with self.subTest(shape):
                 self.refuse("x.npy", "x.npy")
         for lengths in [(2**31, 2**31, 2**31), (2**31, 2**30), (5, 5), (2**32 - 1, 2**32 - 1, 2**32 - 1, 16)]:
-            self.write_bytes("images", struct.pack(">HBB", 0, 8, len(lengths)) + b"".join(struct.pack(">I", n) for n in lengths) + bytes(10))
+            self.write_bytes(
+                "images",
+                struct.pack(">HBB", 0, 8, len(lengths)) + b"".join(struct.pack(">I", n) for n in lengths) + bytes(10))
             with self.subTest(lengths):
                 self.refuse("cut short", "images")
 
@@ -133,21 +144,27 @@ class MatrixMarket(Conversion):
 
     def test_integers_stay_exact(self):
         big = [2**53 + 1, 2**63 - 1]
-        for banner, lines in [("coordinate integer", f"1 2 2\n1 1 {big[0]}\n1 2 {big[1]}"), ("array integer", f"1 2\n{big[0]}\n{big[1]}")]:
+        for banner, lines in [("coordinate integer", f"1 2 2\n1 1 {big[0]}\n1 2 {big[1]}"),
+                              ("array integer", f"1 2\n{big[0]}\n{big[1]}")]:
             x = self.convert(self.market(f"%%MatrixMarket matrix {banner} general\n{lines}\n"))[0]
             self.assertEqual((x.dtype, x.tolist()), (np.int64, [big]))
-        x = self.convert(self.market(f"%%MatrixMarket matrix coordinate unsigned-integer general\n1 1 1\n1 1 {2**64 - 1}\n"))[0]
+        x = self.convert(
+            self.market(f"%%MatrixMarket matrix coordinate unsigned-integer general\n1 1 1\n1 1 {2**64 - 1}\n"))[0]
         self.assertEqual((x.dtype, x.tolist()), (np.uint64, [[2**64 - 1]]))
 
     def test_byte_order_mark_and_ends_of_lines(self):
-        for text in ["\ufeff%%MatrixMarket matrix coordinate real general\n1 2 1\n1 2 3\n",
-                     "%%MatrixMarket matrix coordinate real general\r\n% x\r\n\r\n1\t2\t1\r\n1\t2\t3\r\n\r\n"]:
+        for text in [
+                "\ufeff%%MatrixMarket matrix coordinate real general\n1 2 1\n1 2 3\n",
+                "%%MatrixMarket matrix coordinate real general\r\n% x\r\n\r\n1\t2\t1\r\n1\t2\t3\r\n\r\n"
+        ]:
             np.testing.assert_array_equal(self.convert(self.market(text))[0], [[0, 3]])
 
     def test_symmetric_and_duplicates(self):
         real = "%%MatrixMarket matrix coordinate real "
-        for text in [real + "symmetric\n2 2 2\n1 1 3\n2 1 4\n", real + "symmetric\n2 2 2\n1 1 3\n1 2 4\n",
-                     "%%MatrixMarket matrix array real symmetric\n2 2\n3\n4\n0\n"]:
+        for text in [
+                real + "symmetric\n2 2 2\n1 1 3\n2 1 4\n", real + "symmetric\n2 2 2\n1 1 3\n1 2 4\n",
+                "%%MatrixMarket matrix array real symmetric\n2 2\n3\n4\n0\n"
+        ]:
             np.testing.assert_array_equal(self.convert(self.market(text))[0], [[3, 4], [4, 0]])
         self.refuse("both sides", self.market(real + "symmetric\n2 2 2\n1 2 3\n2 1 4\n"))
         result = self.succeed("convert", self.market(real + "general\n1 2 3\n1 2 3\n1 1 1\n1 2 4\n"), "-o", "out.h5")
@@ -155,25 +172,33 @@ class MatrixMarket(Conversion):
         np.testing.assert_array_equal(self.convert("x.mtx")[0], [[1, 7]])
 
     def test_what_is_refused(self):
-        real, integer, dense = ("%%MatrixMarket matrix " + kind for kind in ["coordinate real general\n", "coordinate integer general\n",
-                                                                             "array real general\n"])
+        real, integer, dense = (
+            "%%MatrixMarket matrix " + kind
+            for kind in ["coordinate real general\n", "coordinate integer general\n", "array real general\n"])
         huge = 2**62
-        for text, phrase in [
-                (real + "2 2 1\n1 1 3\n2 2 4\n", "line 4: there are more entries than the 1"), (dense + "2 1\n1\n2\n3\n", "more entries than the 2"),
-                (real + "2 2 2\n1 1 3\n", "entries are missing"), (dense + "2 2\n1\n2\n3\n", "entries are missing"),
-                (real + "2 2 1\n0 1 3\n", "'0' is no row"), (real + "2 2 1\n1 1 1e400\n", "line 3: '1e400' is too large"),
-                (real + "2 2 1\n1 1 inf\n", "not finite"), (real + "2 2 1\n1 1 nan\n", "NaN"), (real + "2 2 1\n1 1\n", "expected 3 numbers"),
-                (integer + f"2 2 1\n1 1 {2**63}\n", "too large for 64 bits"), (integer + "2 2 1\n1 1 1.5\n", "'1.5' is no integer"),
-                (integer + f"1 1 2\n1 1 {2**62}\n1 1 {2**62}\n", "the sum is too large"),
-                ("%%MatrixMarket matrix coordinate real skew-symmetric\n2 2 1\n2 1 3\n", "skew-symmetric"),
-                ("%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 3 0\n", "complex"),
-                (real + f"{huge} {huge} 1\n1 1 1\n", "x.mtx"), (real + f"{huge} 2 1\n1 1 1\n", "memory"), (real + f"2 2 {huge}\n1 1 1\n", "entries are missing"),
-                (dense + f"{huge} {huge}\n1\n", "entries are missing"), (dense + "2147483648 2147483648\n1\n", "entries are missing"),
-                (real + f"2 2 {2**70}\n1 1 1\n", "no number of entries"), (real + "0 2 0\n", "0 sample"), ("%%MatrixMarket vector\n", "expected")]:
+        for text, phrase in [(real + "2 2 1\n1 1 3\n2 2 4\n", "line 4: there are more entries than the 1"),
+                             (dense + "2 1\n1\n2\n3\n", "more entries than the 2"),
+                             (real + "2 2 2\n1 1 3\n", "entries are missing"),
+                             (dense + "2 2\n1\n2\n3\n", "entries are missing"),
+                             (real + "2 2 1\n0 1 3\n", "'0' is no row"),
+                             (real + "2 2 1\n1 1 1e400\n", "line 3: '1e400' is too large"),
+                             (real + "2 2 1\n1 1 inf\n", "not finite"), (real + "2 2 1\n1 1 nan\n", "NaN"),
+                             (real + "2 2 1\n1 1\n", "expected 3 numbers"),
+                             (integer + f"2 2 1\n1 1 {2**63}\n", "too large for 64 bits"),
+                             (integer + "2 2 1\n1 1 1.5\n", "'1.5' is no integer"),
+                             (integer + f"1 1 2\n1 1 {2**62}\n1 1 {2**62}\n", "the sum is too large"),
+                             ("%%MatrixMarket matrix coordinate real skew-symmetric\n2 2 1\n2 1 3\n", "skew-symmetric"),
+                             ("%%MatrixMarket matrix coordinate complex hermitian\n2 2 1\n2 1 3 0\n", "complex"),
+                             (real + f"{huge} {huge} 1\n1 1 1\n", "x.mtx"), (real + f"{huge} 2 1\n1 1 1\n", "memory"),
+                             (real + f"2 2 {huge}\n1 1 1\n", "entries are missing"),
+                             (dense + f"{huge} {huge}\n1\n", "entries are missing"),
+                             (dense + "2147483648 2147483648\n1\n", "entries are missing"),
+                             (real + f"2 2 {2**70}\n1 1 1\n", "no number of entries"), (real + "0 2 0\n", "0 sample"),
+                             ("%%MatrixMarket vector\n", "expected")]:
             with self.subTest(text):
                 self.refuse(phrase, self.market(text))
 
-    def tenx(self, folder, types=("Gene Expression",) * 4 + ("Antibody Capture",), features="features.tsv"):
+    def tenx(self, folder, types=("Gene Expression", ) * 4 + ("Antibody Capture", ), features="features.tsv"):
         x = matrix(5, 7)  # features x cells
         os.mkdir(self.path(folder))
         with gzip.open(self.path(f"{folder}/matrix.mtx.gz"), "wb") as file:
@@ -225,7 +250,8 @@ class Hdf5(Conversion):
         with open(self.path("n.txt"), "w", encoding="utf-8") as file:
             file.write("".join(f"f{i}\n" for i in range(70)))
         now, rows, columns = self.convert("x.h5", "--feature-names-from", "n.txt", "--dtype", "float32")
-        self.assertEqual((rows, columns, now.dtype), ([f"r{i}" for i in range(300)], [f"f{i}" for i in range(70)], np.float32))
+        self.assertEqual((rows, columns, now.dtype),
+                         ([f"r{i}" for i in range(300)], [f"f{i}" for i in range(70)], np.float32))
 
     def test_sparse(self):
         x = matrix(60, 40)
@@ -251,7 +277,8 @@ class Hdf5(Conversion):
     def test_inputs(self):
         os.mkfifo(self.path("pipe.csv"))
         self.refuse("not a file", "pipe.csv")
-        for name, contents, phrase in [("x.xz", b"\xfd7zXZ\x00", "xz -d"), ("x.parquet", b"PAR1", "Parquet"), ("x.bin", bytes(range(256)), "unknown"),
+        for name, contents, phrase in [("x.xz", b"\xfd7zXZ\x00", "xz -d"), ("x.parquet", b"PAR1", "Parquet"),
+                                       ("x.bin", bytes(range(256)), "unknown"),
                                        ("x.rds", gzip.compress(b"X\n\0\0\0\3"), "write.csv")]:
             self.write_bytes(name, contents)
             self.refuse(phrase, name)

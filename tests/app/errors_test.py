@@ -13,8 +13,10 @@ ESTIMATORS = {"NMF": "nmf", "MiniBatchNMF": "minibatch-nmf"}
 
 # Outcomes that differ on purpose: NaN in custom factors and negative values are refused everywhere, the element type of new data need not be that of the
 # model, and 'auto' is a number of components.
-DECIDED_OTHERWISE = {"custom, NaN in W", "transform of negative X", "transform of float32 X after float64 fit", "n_components='auto'",
-                     "transform before fit"}
+DECIDED_OTHERWISE = {
+    "custom, NaN in W", "transform of negative X", "transform of float32 X after float64 fit", "n_components='auto'",
+    "transform before fit"
+}
 
 
 def option_text(value):
@@ -40,7 +42,7 @@ def key_phrase(case):
         return message[:message.index(" must be ") + len(" must be ")], message[message.index(" Got ") + 1:]
     for cut in [" (shape=", ": ", " for dtype"]:
         message = message.split(cut)[0] if "beta_loss" not in message else message
-    return (message.rstrip(":"),)
+    return (message.rstrip(":"), )
 
 
 class GoldenErrors(ProgramTest):
@@ -48,24 +50,33 @@ class GoldenErrors(ProgramTest):
         super().setUp()
         x = positive_matrix()
         changed = lambda value: np.where(np.arange(24).reshape(6, 4) == 9, value, x)
-        matrices = {"X": x, "neg": changed(-1.0), "nan": changed(np.nan), "inf": changed(np.inf), "zero": changed(0.0), "narrow": x[:, :3].copy(),
-                    "empty_rows": x[:0], "empty_cols": x[:, :0], "one_dim": x[0], "f32": x.astype("f4")}
+        matrices = {
+            "X": x, "neg": changed(-1.0), "nan": changed(np.nan), "inf": changed(np.inf), "zero": changed(0.0),
+            "narrow": x[:, :3].copy(), "empty_rows": x[:0], "empty_cols": x[:, :0], "one_dim": x[0],
+            "f32": x.astype("f4")
+        }
         for name, matrix in matrices.items():
             self.write(name + ".h5", X=matrix)
         W, H = positive_matrix(6, 2, 1), positive_matrix(2, 4, 2)
         nan = W.copy()
         nan[3, 1] = np.nan
-        self.factors = {"custom without W": {"H": H}, "custom without H": {"W": W}, "custom, W of wrong shape": {"W": W[:5], "H": H},
-                        "custom, H of wrong shape": {"W": W, "H": H[:, :3]}, "custom, negative H": {"W": W, "H": -H},
-                        "custom, negative W": {"W": -W, "H": H}, "custom, H all zero": {"W": W, "H": 0 * H}, "custom, W all zero": {"W": 0 * W, "H": H},
-                        "custom, H float32 for float64 X": {"W": W, "H": H.astype("f4")}, "custom, NaN in W": {"W": nan, "H": H},
-                        "n_components=None with custom 2-row H": {"W": W, "H": H}, "W/H given without init='custom'": {"W": W, "H": H}}
+        self.factors = {
+            "custom without W": {"H": H}, "custom without H": {"W": W},
+            "custom, W of wrong shape": {"W": W[:5], "H": H}, "custom, H of wrong shape": {"W": W, "H": H[:, :3]},
+            "custom, negative H": {"W": W, "H": -H}, "custom, negative W": {"W": -W, "H": H},
+            "custom, H all zero": {"W": W, "H": 0 * H}, "custom, W all zero": {"W": 0 * W, "H": H},
+            "custom, H float32 for float64 X": {"W": W, "H": H.astype("f4")}, "custom, NaN in W": {"W": nan, "H": H},
+            "n_components=None with custom 2-row H": {"W": W,
+                                                      "H": H}, "W/H given without init='custom'": {"W": W, "H": H}
+        }
 
     def check(self, result, case):
         if case["outcome"] == "accepted":
             self.assertEqual(result.status, 0, result.stderr)
             return
-        self.assertEqual(result.status, 2 if case["outcome"] == "InvalidParameterError" or "solver 'cd'" in case["message"] else 1, result.stderr)
+        self.assertEqual(result.status,
+                         2 if case["outcome"] == "InvalidParameterError" or "solver 'cd'" in case["message"] else 1,
+                         result.stderr)
         self.assertEqual(len(result.errors), 1, result.stderr)
         if case["what"] in ("custom without W", "custom without H"):
             return  # the message names the missing dataset
@@ -110,7 +121,8 @@ class GoldenErrors(ProgramTest):
             custom = ["--estimator", name, "--init", "custom", "--init-file", "init.h5", "-k", "2", "-o", "m.h5"]
             self.fail_with(1, "NaN", "fit", "X.h5", *custom)
             self.succeed("fit", "X.h5", "-k", "2", "--max-iter", "3", "-o", "m.h5", "--estimator", name)
-            self.fail_with(1, f"Negative values in data passed to {estimator} (input X)", "transform", "neg.h5", "--model", "m.h5", "-o", "w.h5")
+            self.fail_with(1, f"Negative values in data passed to {estimator} (input X)", "transform", "neg.h5",
+                           "--model", "m.h5", "-o", "w.h5")
             self.succeed("transform", "f32.h5", "--model", "m.h5", "-o", "w.h5")
             self.assertEqual(self.read("w.h5", "W").dtype, np.float64)
             os.remove(self.path("m.h5"))
@@ -121,15 +133,20 @@ class GoldenErrors(ProgramTest):
 
 class MalformedFiles(ProgramTest):
     def test_edge_files(self):
-        phrases = {"bad_csr_nan.h5ad": "Input X contains NaN.", "bad_csr_negative.h5ad": "Negative values in data passed to NMF (input X)",
-                   "bad_dense_3d.h5": "Expected 2D array", "bad_dense_inf.h5ad": "Input X contains infinity",
-                   "bad_dense_negative.h5ad": "Negative values in data passed to NMF (input X)", "bad_not_hdf5.h5ad": "is not an HDF5 file"}
+        phrases = {
+            "bad_csr_nan.h5ad": "Input X contains NaN.",
+            "bad_csr_negative.h5ad": "Negative values in data passed to NMF (input X)",
+            "bad_dense_3d.h5": "Expected 2D array", "bad_dense_inf.h5ad": "Input X contains infinity",
+            "bad_dense_negative.h5ad": "Negative values in data passed to NMF (input X)",
+            "bad_not_hdf5.h5ad": "is not an HDF5 file"
+        }
         folder = os.path.join(DATA, "edge")
         bad = sorted(name for name in os.listdir(folder) if name.startswith("bad_"))
         self.assertGreaterEqual(len(bad), 12)
         for name in bad:
             with self.subTest(file=name):
-                result = self.fail_with(1, phrases.get(name, name), "fit", os.path.join(folder, name), "-k", "2", "-o", "m.h5")
+                result = self.fail_with(1, phrases.get(name, name), "fit", os.path.join(folder, name), "-k", "2", "-o",
+                                        "m.h5")
                 self.assertIn(name, result.errors[0])
 
     def test_unusual_but_valid_files(self):
@@ -138,7 +155,8 @@ class MalformedFiles(ProgramTest):
             if name.startswith("bad_"):
                 continue
             with self.subTest(file=name):
-                self.succeed("fit", os.path.join(folder, name), "-k", "1", "--max-iter", "2", "--tol", "0", "-o", "m.h5")
+                self.succeed("fit", os.path.join(folder, name), "-k", "1", "--max-iter", "2", "--tol", "0", "-o",
+                             "m.h5")
                 os.remove(self.path("m.h5"))
 
     def test_where_the_matrix_is(self):

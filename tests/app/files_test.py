@@ -55,49 +55,50 @@ class Collisions(FilesTest):
         os.symlink(".", self.path("here"))
         fit = ["fit", "X.h5", *FIT]
         custom = ["fit", "X.h5", "-k", "2", "--init", "custom", "--init-file", "f.h5", "-o", "o.h5"]
-        cases = [
-            ([*fit, "-o", "X.h5"], "'--output'", "the input"),
-            ([*fit, "-o", "link"], "'--output'", "the input"),
-            ([*fit, "-o", "hard"], "'--output'", "the input"),
-            ([*fit, "-o", "here/here/X.h5"], "'--output'", "the input"),
-            ([*fit, "-o", os.path.join(self.folder, "X.h5")], "'--output'", "the input"),
-            (["fit", "X.h5:/X", *FIT, "-o", "X.h5"], "'--output'", "the input"),
-            ([*fit, "-o", "o.h5", "--checkpoint", "o.h5"], "'--output'", "'--checkpoint'"),
-            ([*fit, "-o", "dangling", "--checkpoint", "new.h5"], "'--output'", "'--checkpoint'"),
-            ([*fit, "-o", "here/o.h5", "--checkpoint", "o.h5"], "'--output'", "'--checkpoint'"),
-            ([*fit, "-o", "k.ck.prev", "--checkpoint", "k.ck"], "'--output'", "another generation of option '--checkpoint'"),
-            ([*fit, "-o", "k.ck.lock", "--checkpoint", "k.ck"], "'--output'", "the lock of option '--checkpoint'"),
-            ([*fit, "-o", "k.ck.damaged", "--checkpoint", "k.ck"], "'--output'", "'--checkpoint'"),
-            ([*fit, "-o", "STOP", "--checkpoint", "k.ck"], "'--output'", "asks a run to stop"),
-            ([*fit, "-o", "o.h5", "--checkpoint", "X.h5"], "'--checkpoint'", "the input"),
-            ([*fit, "-o", "o.h5", "--checkpoint", "link"], "'--checkpoint'", "the input"),
-            ([*fit, "-o", "o.h5", "--log-json", "X.h5"], "'--log-json'", "the input"),
-            ([*fit, "-o", "o.h5", "--log-json", "o.h5"], "'--log-json'", "'--output'"),
-            ([*fit, "-o", "o.h5", "--log-json", "c.conf", "--config", "c.conf"], "'--log-json'", "'--config'"),
-            ([*fit, "-o", "c.conf", "--config", "c.conf"], "'--output'", "'--config'"),
-            ([*custom, "--checkpoint", "f.h5"], "'--checkpoint'", "'--init-file'"),
-            ([*custom, "--log-json", "f.h5"], "'--log-json'", "'--init-file'"),
-            ([*custom[:-1], "f.h5"], "'--output'", "'--init-file'"),
-            (["partial-fit", "X.h5", "--model", "X.h5", "-k", "2"], "'--model'", "the input"),
-            (["partial-fit", "X.h5", "--model", "p.h5", "-k", "2", "--log-json", "p.h5.lock"], "'--log-json'", "the lock of option '--model'"),
-            (["transform", "X.h5", "--model", "m.h5", "-o", "m.h5"], "'--output'", "'--model'"),
-            (["transform", "X.h5", "--model", "m.h5", "-o", "hard"], "'--output'", "the input"),
-            (["inverse-transform", "m.h5", "--model", "m.h5", "-o", "m.h5"], "'--output'", "'--model'"),
-            (["convert", "X.h5", "-o", "hard"], "'--output'", "the input"),
-            (["convert", "a.idx", "m.h5", "-o", "m.h5"], "'--output'", "the input"),
-            (["generate", "-o", "c.conf", "--config", "c.conf"], "'--output'", "'--config'"),
-        ]
+        cases = [([*fit, "-o", "X.h5"], "'--output'", "the input"), ([*fit, "-o", "link"], "'--output'", "the input"),
+                 ([*fit, "-o", "hard"], "'--output'", "the input"),
+                 ([*fit, "-o", "here/here/X.h5"], "'--output'", "the input"),
+                 ([*fit, "-o", os.path.join(self.folder, "X.h5")], "'--output'", "the input"),
+                 (["fit", "X.h5:/X", *FIT, "-o", "X.h5"], "'--output'", "the input"),
+                 ([*fit, "-o", "o.h5", "--checkpoint", "o.h5"], "'--output'", "'--checkpoint'"),
+                 ([*fit, "-o", "dangling", "--checkpoint", "new.h5"], "'--output'", "'--checkpoint'"),
+                 ([*fit, "-o", "here/o.h5", "--checkpoint", "o.h5"], "'--output'", "'--checkpoint'"),
+                 ([*fit, "-o", "k.ck.prev", "--checkpoint",
+                   "k.ck"], "'--output'", "another generation of option '--checkpoint'"),
+                 ([*fit, "-o", "k.ck.lock", "--checkpoint", "k.ck"], "'--output'", "the lock of option '--checkpoint'"),
+                 ([*fit, "-o", "k.ck.damaged", "--checkpoint", "k.ck"], "'--output'", "'--checkpoint'"),
+                 ([*fit, "-o", "STOP", "--checkpoint", "k.ck"], "'--output'", "asks a run to stop"),
+                 ([*fit, "-o", "o.h5", "--checkpoint", "X.h5"], "'--checkpoint'", "the input"),
+                 ([*fit, "-o", "o.h5", "--checkpoint", "link"], "'--checkpoint'", "the input"),
+                 ([*fit, "-o", "o.h5", "--log-json", "X.h5"], "'--log-json'", "the input"),
+                 ([*fit, "-o", "o.h5", "--log-json", "o.h5"], "'--log-json'", "'--output'"),
+                 ([*fit, "-o", "o.h5", "--log-json", "c.conf", "--config", "c.conf"], "'--log-json'", "'--config'"),
+                 ([*fit, "-o", "c.conf", "--config", "c.conf"], "'--output'", "'--config'"),
+                 ([*custom, "--checkpoint", "f.h5"], "'--checkpoint'", "'--init-file'"),
+                 ([*custom, "--log-json", "f.h5"], "'--log-json'", "'--init-file'"),
+                 ([*custom[:-1], "f.h5"], "'--output'", "'--init-file'"),
+                 (["partial-fit", "X.h5", "--model", "X.h5", "-k", "2"], "'--model'", "the input"),
+                 (["partial-fit", "X.h5", "--model", "p.h5", "-k", "2", "--log-json",
+                   "p.h5.lock"], "'--log-json'", "the lock of option '--model'"),
+                 (["transform", "X.h5", "--model", "m.h5", "-o", "m.h5"], "'--output'", "'--model'"),
+                 (["transform", "X.h5", "--model", "m.h5", "-o", "hard"], "'--output'", "the input"),
+                 (["inverse-transform", "m.h5", "--model", "m.h5", "-o", "m.h5"], "'--output'", "'--model'"),
+                 (["convert", "X.h5", "-o", "hard"], "'--output'", "the input"),
+                 (["convert", "a.idx", "m.h5", "-o", "m.h5"], "'--output'", "the input"),
+                 (["generate", "-o", "c.conf", "--config", "c.conf"], "'--output'", "'--config'"), ]
         for arguments, first, second in cases:
             with self.subTest(arguments=arguments):
                 self.refuse(*arguments, phrases=(first, second, "they are one file"))
 
     def test_an_input_that_is_called_stop_stays(self):
         os.rename(self.path("X.h5"), self.path("STOP"))
-        self.refuse("fit", "STOP", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", phrases=("the file that asks a run to stop", "the input"))
+        self.refuse("fit", "STOP", *FIT, "-o", "m.h5", "--checkpoint", "k.ck",
+                    phrases=("the file that asks a run to stop", "the input"))
 
     def test_reading_one_file_twice_is_no_collision(self):
         self.write("both.h5", X=positive_matrix(12), W=positive_matrix(12, 2), H=positive_matrix(2))
-        self.succeed("fit", "both.h5:/X", "-k", "2", "--init", "custom", "--init-file", "both.h5", "--max-iter", "2", "--tol", "0", "-o", "m.h5")
+        self.succeed("fit", "both.h5:/X", "-k", "2", "--init", "custom", "--init-file", "both.h5", "--max-iter", "2",
+                     "--tol", "0", "-o", "m.h5")
         self.succeed("inverse-transform", "m.h5", "--model", "m.h5", "-o", "back.h5")
 
 
@@ -110,7 +111,8 @@ class Checkpoints(FilesTest):
 
     def test_only_a_checkpoint_of_this_run_is_replaced(self):
         self.model(name="nmf.h5")
-        self.model("--checkpoint", "k.ck", name="after.h5")  # made by a run with a checkpoint: still no checkpoint itself
+        self.model("--checkpoint", "k.ck",
+                   name="after.h5")  # made by a run with a checkpoint: still no checkpoint itself
         self.succeed("partial-fit", "X.h5", "--model", "p.h5", "-k", "2", "--random-state", "0")
         self.succeed("transform", "X.h5", "--model", "nmf.h5", "-o", "w.h5")
         with open(self.path("text"), "w") as file:
@@ -124,15 +126,18 @@ class Checkpoints(FilesTest):
                         continue  # the same code
                     with self.subTest(place=place, name=name, resume=resume):
                         os.rename(self.path(name), self.path(place))
-                        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", "--resume", resume, phrases=("k.ck",))
+                        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", "--resume", resume,
+                                    phrases=("k.ck", ))
                         os.rename(self.path(place), self.path(name))
 
     def test_a_checkpoint_of_another_run(self):
         self.checkpoint()
         for resume in ("auto", "never"):
-            self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", "--alpha-w", "0.5", "--resume", resume, phrases=("alpha_W",))
+            self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", "--alpha-w", "0.5", "--resume",
+                        resume, phrases=("alpha_W", ))
         os.rename(self.path("k.ck"), self.path("j.ck.prev"))
-        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "j.ck", "--alpha-w", "0.5", "--resume", "never", phrases=("alpha_W",))
+        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "j.ck", "--alpha-w", "0.5", "--resume", "never",
+                    phrases=("alpha_W", ))
 
     def test_a_checkpoint_of_this_run_goes_at_the_end(self):
         for resume in ("auto", "never"):
@@ -144,19 +149,22 @@ class Checkpoints(FilesTest):
     def test_what_is_no_lock(self):
         before = ["fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck"]
         learn = ["partial-fit", "X.h5", "--model", "k.ck", "-k", "2"]
-        makers = [lambda path: os.mkfifo(path), lambda path: os.mkdir(path), lambda path: os.symlink("/dev/zero", path),
-                  lambda path: os.symlink("X.h5", path), lambda path: open(path, "w").write("mine\n") and None]
+        makers = [
+            lambda path: os.mkfifo(path), lambda path: os.mkdir(path), lambda path: os.symlink("/dev/zero", path),
+            lambda path: os.symlink("X.h5", path), lambda path: open(path, "w").write("mine\n") and None
+        ]
         for make in makers:
             path = self.path("k.ck.lock")
             make(path)
-            self.refuse(*before, phrases=("k.ck.lock",))
-            self.refuse(*learn, phrases=("k.ck.lock",))
+            self.refuse(*before, phrases=("k.ck.lock", ))
+            self.refuse(*learn, phrases=("k.ck.lock", ))
             os.rmdir(path) if os.path.isdir(path) else os.remove(path)
 
     def test_a_lock_is_printed_without_its_control_characters(self):
         with open(self.path("k.ck.lock"), "w") as file:
             file.write("host=\x1b[2Jnode\npid=17\nstart=\njob=4\x07\nrestart=\n")
-        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", phrases=("process 17 on \\x1b[2Jnode, job 4\\x07",))
+        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck",
+                    phrases=("process 17 on \\x1b[2Jnode, job 4\\x07", ))
 
     def test_two_fits_with_one_output(self):
         """The model is that of one of them, whole."""
@@ -174,23 +182,31 @@ class SpecialFiles(FilesTest):
         os.mkfifo(self.path("fifo"))
         os.symlink("fifo", self.path("link"))
         for special in ("fifo", "link", "/dev/null", "/dev/zero"):
-            for arguments in (["fit", special, *FIT, "-o", "o.h5"], ["inspect", special], ["transform", "X.h5", "--model", special, "-o", "o.h5"],
-                              ["partial-fit", "X.h5", "--model", special, "-k", "2"], ["fit", "X.h5", *FIT, "-o", special],
-                              ["fit", "X.h5", "-k", "2", "--init", "custom", "--init-file", special, "-o", "o.h5"],
-                              ["fit", "X.h5", *FIT, "-o", "o.h5", "--config", special], ["fit", "X.h5", *FIT, "-o", "o.h5", "--log-json", special],
-                              ["fit", "X.h5", *FIT, "-o", "o.h5", "--checkpoint", special], ["transform", "X.h5", "--model", "m.h5", "-o", special],
-                              ["inverse-transform", "m.h5", "--model", "m.h5", "-o", special], ["convert", special, "-o", "o.h5"],
-                              ["convert", "X.h5", "-o", special], ["generate", "-o", special]):
+            for arguments in (["fit", special, *FIT, "-o",
+                               "o.h5"], ["inspect",
+                                         special], ["transform", "X.h5", "--model", special, "-o",
+                                                    "o.h5"], ["partial-fit", "X.h5", "--model", special, "-k",
+                                                              "2"], ["fit", "X.h5", *FIT, "-o", special],
+                              ["fit", "X.h5", "-k", "2", "--init", "custom", "--init-file", special, "-o",
+                               "o.h5"], ["fit", "X.h5", *FIT, "-o", "o.h5", "--config",
+                                         special], ["fit", "X.h5", *FIT, "-o", "o.h5", "--log-json", special],
+                              ["fit", "X.h5", *FIT, "-o", "o.h5", "--checkpoint",
+                               special], ["transform", "X.h5", "--model", "m.h5", "-o",
+                                          special], ["inverse-transform", "m.h5", "--model", "m.h5", "-o",
+                                                     special], ["convert", special, "-o",
+                                                                "o.h5"], ["convert", "X.h5", "-o",
+                                                                          special], ["generate", "-o", special]):
                 if RANKS > 1 and special != "fifo":
                     continue
                 with self.subTest(arguments=arguments):
-                    self.refuse(*arguments, phrases=("a FIFO" if special in ("fifo", "link") else "a device",))
+                    self.refuse(*arguments, phrases=("a FIFO" if special in ("fifo", "link") else "a device", ))
 
     def test_log_is_added_to_and_nothing_else_is(self):
         for name, text in (("text", "precious\n"), ("json", '{"mine": 1}\n'), ("short", "{")):
             with open(self.path(name), "w") as file:
                 file.write(text)
-            self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--log-json", name, phrases=("is no log of this program", "--log-json"))
+            self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--log-json", name,
+                        phrases=("is no log of this program", "--log-json"))
         open(self.path("log"), "w").close()
         for _ in range(2):
             self.succeed("fit", "X.h5", *FIT, "-o", "m.h5", "--log-json", "log")
@@ -207,8 +223,9 @@ class SpecialFiles(FilesTest):
             self.succeed("fit", "X.h5", *FIT, "-o", "o" * length)
             os.remove(self.path("o" * length))
         for command in (["fit", "X.h5", *FIT], ["generate"], ["convert", "X.h5"]):
-            self.refuse(*command, "-o", "o" * 256, phrases=("File name too long",))
-        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "c" * 253, phrases=("File name too long", "'--checkpoint'"))
+            self.refuse(*command, "-o", "o" * 256, phrases=("File name too long", ))
+        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "c" * 253,
+                    phrases=("File name too long", "'--checkpoint'"))
 
     def test_planted_links_are_not_followed(self):
         """At the names that temporaries had when they could be known."""
@@ -231,7 +248,8 @@ class Streams(FilesTest):
         """Status of a command whose standard streams the shell changes."""
         ranks = [*MPIRUN, str(RANKS)] if RANKS > 0 else []
         line = " ".join([*ranks, PROGRAM, command])
-        return subprocess.run(["bash", "-c", line], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+        return subprocess.run(["bash", "-c", line], cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, timeout=60)
 
     def test_results_are_not_lost_for_messages(self):
         self.model(name="reference.h5")
@@ -258,9 +276,11 @@ class Streams(FilesTest):
             result = self.succeed("fit", "X.h5", *FIT, "-o", "m.h5", timeout=20)
         finally:
             os.environ["OMP_NUM_THREADS"] = "1"
-        self.assertTrue(any("99999999999 threads are more than four" in warning for warning in result.warnings), result.stderr)
+        self.assertTrue(any("99999999999 threads are more than four" in warning for warning in result.warnings),
+                        result.stderr)
         result = self.succeed("fit", "X.h5", *FIT, "-o", "m.h5", "--threads", "100000", timeout=20)
-        self.assertTrue(any("100000 threads are more than four" in warning for warning in result.warnings), result.stderr)
+        self.assertTrue(any("100000 threads are more than four" in warning for warning in result.warnings),
+                        result.stderr)
 
 
 @unittest.skipIf(RANKS > 1, "one process is enough: the same calls write on each rank")
@@ -269,7 +289,8 @@ class FullDisk(FilesTest):
         """A run whose files may not become longer: writing fails in the middle, as on a full disk. Under mpirun, whose own files need more."""
         wrapper = ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "limited"]
         command = [*MPIRUN, "1", *wrapper, PROGRAM, *map(str, arguments)]
-        return subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+        return subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=60)
 
     def test_in_the_middle_of_a_write(self):
         self.succeed("generate", "-o", "big.h5", "--n-samples", 2000, "--n-features", 50, "--random-state", 0)
@@ -304,7 +325,8 @@ class FullDisk(FilesTest):
 
     def test_a_log_is_given_up_and_the_model_is_not(self):
         self.succeed("fit", "X.h5", *FIT, "-o", "reference.h5")
-        result = self.limited(100, "fit", "X.h5", "-k", 2, "--init", "random", "--random-state", 0, "--max-iter", 1000, "--tol", 0, "-o", "m.h5", "--log-json", "log")
+        result = self.limited(100, "fit", "X.h5", "-k", 2, "--init", "random", "--random-state", 0, "--max-iter", 1000,
+                              "--tol", 0, "-o", "m.h5", "--log-json", "log")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("writing 'log' failed, it is not continued", result.stderr)
         self.assertEqual(self.read("m.h5", "H").shape, (2, 4))

@@ -37,7 +37,6 @@ def write_frame(file, name, index, key="_index", as_attribute=True):
 
 class Formats(ProgramTest):
     """The same matrix with the same names in every format."""
-
     def setUp(self):
         super().setUp()
         random = np.random.RandomState(0)
@@ -69,7 +68,8 @@ class Formats(ProgramTest):
         for kind in ["dense", "csr", "csc", "h5sparse", "10x"]:
             with self.subTest(kind):
                 x = self.write_format("x.h5", kind)
-                self.succeed("fit", x, "-k", "3", "--init", "random", "--random-state", "0", "--max-iter", "20", "--tol", "0", "-o", "m.h5")
+                self.succeed("fit", x, "-k", "3", "--init", "random", "--random-state", "0", "--max-iter", "20",
+                             "--tol", "0", "-o", "m.h5")
                 self.assertEqual(strings(self.read("m.h5", "feature_names")), GENES)
                 self.assertEqual(strings(self.read("m.h5", "obs_names")), CELLS)
                 factors[kind] = self.read("m.h5", "W"), self.read("m.h5", "H")
@@ -81,7 +81,8 @@ class Formats(ProgramTest):
                 self.assertEqual(strings(self.read("back.h5", "var/_index")), GENES)
                 self.assertEqual(strings(self.read("back.h5", "obs/_index")), CELLS)
                 top = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)["top_features"]
-                self.assertEqual([component[0]["name"] for component in top], [GENES[j] for j in factors[kind][1].argmax(1)])
+                self.assertEqual([component[0]["name"] for component in top],
+                                 [GENES[j] for j in factors[kind][1].argmax(1)])
                 self.assertEqual(json.loads(self.succeed("inspect", x, "--json").stdout)["feature_names"]["count"], 8)
         for W, H in factors.values():  # of all formats
             self.assertLess(np.abs(W - factors["dense"][0]).max(), 1e-11 * W.max())
@@ -93,8 +94,8 @@ class Formats(ProgramTest):
         for kind in ["dense", "csr", "csc", "h5sparse", "10x"]:
             with self.subTest(kind):
                 self.write_format("other.h5", kind, genes=swapped)
-                result = self.fail_with(1, "The feature names should match those that were passed during fit", "transform", "other.h5", "--model",
-                                        "m.h5", "-o", "w.h5")
+                result = self.fail_with(1, "The feature names should match those that were passed during fit",
+                                        "transform", "other.h5", "--model", "m.h5", "-o", "w.h5")
                 self.assertIn("column 0 of X is 'gene 1', in the model it is 'gene 0'", result.errors[0])
         self.write_format("other.h5", "dense", cells=CELLS[::-1])  # rows may have any names
         self.succeed("transform", "other.h5", "--model", "m.h5", "-o", "w.h5")
@@ -103,10 +104,13 @@ class Formats(ProgramTest):
     def test_names_on_one_side_alone_lead_to_a_warning(self):
         self.write("plain.h5", X=self.x)
         named = self.write_format("x.h5", "dense")
-        for fitted, transformed, phrase in [(named, "plain.h5", "X does not have valid feature names, but NMF was fitted with feature names"),
-                                            ("plain.h5", named, "X has feature names, but NMF was fitted without feature names")]:
+        for fitted, transformed, phrase in [
+            (named, "plain.h5", "X does not have valid feature names, but NMF was fitted with feature names"),
+            ("plain.h5", named, "X has feature names, but NMF was fitted without feature names")
+        ]:
             self.succeed("fit", fitted, "-k", "2", "--max-iter", "2", "--tol", "0", "-o", "m.h5")
-            warnings = self.succeed("transform", transformed, "--model", "m.h5", "-o", "w.h5", "--tol", "0", "--max-iter", "2").warnings
+            warnings = self.succeed("transform", transformed, "--model", "m.h5", "-o", "w.h5", "--tol", "0",
+                                    "--max-iter", "2").warnings
             self.assertEqual([w for w in warnings if "feature names" in w], [phrase])
 
 
@@ -116,19 +120,21 @@ class Initialisation(ProgramTest):
         self.write("x.h5", X=positive_matrix(40, 12))
 
     def fit(self, *options, name="m.h5", **where):
-        result = self.succeed("fit", "x.h5", "-k", "3", "--random-state", "4", "--max-iter", "3", "--tol", "0", "-o", name, *options, **where)
+        result = self.succeed("fit", "x.h5", "-k", "3", "--random-state", "4", "--max-iter", "3", "--tol", "0", "-o",
+                              name, *options, **where)
         return result, self.read(name, "H")
 
     def test_exact_decomposition(self):
         exact, of_sketch = self.fit("--svd", "exact")[1], self.fit()[1]  # k + 10 >= 12: the sketch spans everything
         self.assertLess(np.abs(exact - of_sketch).max(), 1e-10)
-        self.fail_with(1, "--svd exact needs X in memory, and X is streamed from its file", "fit", "x.h5", "-k", "3", "--svd", "exact", "--memory",
-                       "500", "-o", "s.h5")
+        self.fail_with(1, "--svd exact needs X in memory, and X is streamed from its file", "fit", "x.h5", "-k", "3",
+                       "--svd", "exact", "--memory", "500", "-o", "s.h5")
         with h5py.File(self.path("sparse.h5"), "w") as file:
             group = file.create_group("X")
             group.attrs["encoding-type"], group.attrs["shape"] = "csr_matrix", (40, 12)
             write_arrays(group, compressed(positive_matrix(40, 12), True))
-        self.fail_with(1, "--svd exact needs dense X, and X is sparse", "fit", "sparse.h5", "-k", "3", "--svd", "exact", "-o", "s.h5")
+        self.fail_with(1, "--svd exact needs dense X, and X is sparse", "fit", "sparse.h5", "-k", "3", "--svd", "exact",
+                       "-o", "s.h5")
 
     def test_generator(self):
         for init in ["random", "nndsvd", "nndsvda", "nndsvdar"]:
@@ -143,8 +149,8 @@ class Initialisation(ProgramTest):
         found = []
         for ranks in [None, 0]:
             where = {} if ranks is None else {"ranks": ranks}
-            self.succeed("fit", "wide.h5", "-k", "1", "--random-state", "4", "--random-generator", "counter", "--max-iter", "3", "--tol", "0", "-o",
-                         "w.h5", **where)
+            self.succeed("fit", "wide.h5", "-k", "1", "--random-state", "4", "--random-generator", "counter",
+                         "--max-iter", "3", "--tol", "0", "-o", "w.h5", **where)
             found.append(self.read("w.h5", "H"))
         self.assertLess(np.abs(found[0] - found[1]).max(), 1e-11)
 
@@ -153,9 +159,10 @@ class Initialisation(ProgramTest):
         self.write("wide.h5", X=positive_matrix(6, n).astype("f4"))
         W, H = positive_matrix(6, 2).astype("f4"), positive_matrix(2, n).astype("f4")
         custom = ["--init", "custom", "--init-file", "init.h5"]
-        for learn in (["fit", "wide.h5", "--max-iter", "2", "--tol", "0", "--checkpoint", "state.h5", "-o", "m.h5"],
-                      ["partial-fit", "wide.h5", "--model", "p.h5"]):
-            for factors, phrase in (({"W": W}, "init.h5 has no dataset /H"), ({"W": W, "H": H[0]}, "Expected 2D array, got 1D array instead: init.h5:/H"),
+        for learn in (["fit", "wide.h5", "--max-iter", "2", "--tol", "0", "--checkpoint", "state.h5", "-o",
+                       "m.h5"], ["partial-fit", "wide.h5", "--model", "p.h5"]):
+            for factors, phrase in (({"W": W}, "init.h5 has no dataset /H"),
+                                    ({"W": W, "H": H[0]}, "Expected 2D array, got 1D array instead: init.h5:/H"),
                                     ({"W": W, "H": H.T}, f"(input H). Expected ({n}, {n}), but got ({n}, 2)")):
                 self.write("init.h5", **factors)
                 self.fail_with(1, phrase, *learn, *custom)

@@ -16,8 +16,8 @@ class Large(ProgramTest):
         self.assertGreater(ROWS * COLUMNS, 2**31)
         with h5py.File(self.path("x.h5"), "w") as file:
             file.create_dataset("X", (ROWS, COLUMNS), "f4", chunks=(512, COLUMNS), fillvalue=1.5)
-        self.succeed("fit", "x.h5", "-k", "1", "--init", "random", "--random-state", "0", "--max-iter", "1", "--tol", "0", "--memory", "100M",
-                     "--log-json", "log.json", "-o", "m.h5", timeout=800)
+        self.succeed("fit", "x.h5", "-k", "1", "--init", "random", "--random-state", "0", "--max-iter", "1", "--tol",
+                     "0", "--memory", "100M", "--log-json", "log.json", "-o", "m.h5", timeout=800)
         with open(self.path("log.json"), encoding="utf-8") as file:
             end = json.loads(file.readlines()[-1])
         self.assertAlmostEqual(end["report"]["elements"]["mean"] * max(RANKS, 1), ROWS * COLUMNS, delta=1)

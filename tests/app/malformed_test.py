@@ -13,9 +13,10 @@ from program import ProgramTest, positive_matrix
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
 import mutations
 
-os.environ.setdefault("OMPI_MCA_ess_singleton_isolated", "1")  # alone, Open MPI starts a daemon otherwise: half of the time of a short command
+os.environ.setdefault("OMPI_MCA_ess_singleton_isolated",
+                      "1")  # alone, Open MPI starts a daemon otherwise: half of the time of a short command
 MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
-LARGEST = 2 ** 63 - 1
+LARGEST = 2**63 - 1
 
 
 class Malformed(ProgramTest):
@@ -58,27 +59,36 @@ class Malformed(ProgramTest):
     def test_models(self):
         self.succeed(*self.fit())
         H = self.read("m.h5", "H")
-        self.refused("m.h5", ["transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--quiet"], [
-            ("expected 3 x 12", {"H": H[:2]}), ("expected 3 x 12", {"H": H[0]}), ("elements of float64", {"H": H.astype("f4")}),
-            ("a number from 1", {"attr__n_components": 0, "H": H[:0]}),
-            ("expected 40 x 3", {"W": np.ones((40, 4))}), ("expected 40 x 3", {"W": np.ones((39, 3))}),
-            ("n_samples does not fit", {"attr__n_samples": -1}), ("n_iter does not fit", {"attr__n_iter": LARGEST}),
-            ("as in the other lists", {"history__violation": np.ones(4)}), ("at most", {"history__violation": np.ones(99)}),
-            ("has no attribute n_iter of the right type", {"attr__n_iter": "5"}), ("has no attribute converged", {"attr__converged": 1}),
-            ("has no attribute dtype", {"attr__dtype": None}), ("attribute solver of /params", {"params__solver": None}),
-            ("attribute alpha_W of /params", {"params__alpha_W": "0.5"}), ("'tol' parameter", {"params__tol": -1.0}),
-            ("/params", {"params__max_iter": np.array([5, 6])}), ("attribute n_components of /params", {"params__n_components": 4}),
-            ("/params", {"params__random_state": "none"})])
+        self.refused("m.h5", ["transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--quiet"],
+                     [("expected 3 x 12", {"H": H[:2]}), ("expected 3 x 12", {"H": H[0]}),
+                      ("elements of float64", {"H": H.astype("f4")}),
+                      ("a number from 1", {"attr__n_components": 0, "H": H[:0]}),
+                      ("expected 40 x 3", {"W": np.ones((40, 4))}), ("expected 40 x 3", {"W": np.ones((39, 3))}),
+                      ("n_samples does not fit", {"attr__n_samples": -1}),
+                      ("n_iter does not fit", {"attr__n_iter": LARGEST}),
+                      ("as in the other lists", {"history__violation": np.ones(4)}),
+                      ("at most", {"history__violation": np.ones(99)}),
+                      ("has no attribute n_iter of the right type", {"attr__n_iter": "5"}),
+                      ("has no attribute converged", {"attr__converged": 1}),
+                      ("has no attribute dtype", {"attr__dtype": None}),
+                      ("attribute solver of /params", {"params__solver": None}),
+                      ("attribute alpha_W of /params", {"params__alpha_W": "0.5"}),
+                      ("'tol' parameter", {"params__tol": -1.0}), ("/params", {"params__max_iter": np.array([5, 6])}),
+                      ("attribute n_components of /params", {"params__n_components": 4}),
+                      ("/params", {"params__random_state": "none"})])
 
     def test_mini_batch_models(self):
         self.succeed(*self.fit(*MINI_BATCH, "--save-w", "false"))
         A = self.read("m.h5", "state/A")
-        self.refused("m.h5", ["partial-fit", "x.h5", "--model", "m.h5", "--quiet"], [
-            ("found 0 x 3", {"state__A": A[:0]}), ("expected 12 x 3", {"state__B": A[:, :2].copy()}), ("no dataset /state/B", {"state__B": None}),
-            ("not negative", {"state__A": -A}), ("not negative", {"state__B": A * np.nan}), ("a matrix", {"state__A": A[0]}),
-            ("n_steps does not fit", {"attr__n_steps": LARGEST}), ("n_steps does not fit", {"attr__n_steps": -1}),
-            ("attribute rho of /state", {"state__rho": 1.5}), ("attribute rho of /state", {"state__rho": None}),
-            ("attribute W_updates of /state", {"state__W_updates": -2 ** 62}), ("attribute without_improvement", {"state__without_improvement": 0.5})])
+        self.refused("m.h5", ["partial-fit", "x.h5", "--model", "m.h5", "--quiet"],
+                     [("found 0 x 3", {"state__A": A[:0]}), ("expected 12 x 3", {"state__B": A[:, :2].copy()}),
+                      ("no dataset /state/B", {"state__B": None}), ("not negative", {"state__A": -A}),
+                      ("not negative", {"state__B": A * np.nan}), ("a matrix", {"state__A": A[0]}),
+                      ("n_steps does not fit", {"attr__n_steps": LARGEST}),
+                      ("n_steps does not fit", {"attr__n_steps": -1}), ("attribute rho of /state", {"state__rho": 1.5}),
+                      ("attribute rho of /state", {"state__rho": None}),
+                      ("attribute W_updates of /state", {"state__W_updates": -2**62}),
+                      ("attribute without_improvement", {"state__without_improvement": 0.5})])
 
     def stopped(self, *options):
         with open(self.path("STOP"), "w", encoding="ascii"):
@@ -94,8 +104,9 @@ class Malformed(ProgramTest):
         with open(self.path("ck.h5"), "rb") as file:
             good = file.read()
         W, H = self.read("ck.h5", "W"), self.read("ck.h5", "H")
-        for phrase, change in [("expected 3 x 12", {"H": H[:2]}), ("expected 40 x 3", {"W": np.ones((40, 5))}), ("not negative", {"W": -W}),
-                               ("/history", {"attr__n_iter": 2 ** 40}), ("attribute first of /state", {"state__first": None}),
+        for phrase, change in [("expected 3 x 12", {"H": H[:2]}), ("expected 40 x 3", {"W": np.ones((40, 5))}),
+                               ("not negative", {"W": -W}), ("/history", {"attr__n_iter": 2**40}),
+                               ("attribute first of /state", {"state__first": None}),
                                ("belongs to other data", {"params__random_state": "0"})]:
             with open(self.path("ck.h5"), "wb") as file:
                 file.write(good)
@@ -110,7 +121,8 @@ class Malformed(ProgramTest):
         words = self.stopped(*MINI_BATCH)
         with open(self.path("ck.h5"), "rb") as file:
             good = file.read()
-        for phrase, change in [("/history", {"attr__n_steps": 2 ** 50}), ("/history", {"attr__n_steps": 0}), ("n_iter does not fit", {"attr__n_iter": 4}),
+        for phrase, change in [("/history", {"attr__n_steps": 2**50}), ("/history", {"attr__n_steps": 0}),
+                               ("n_iter does not fit", {"attr__n_iter": 4}),
                                ("attribute W_updates", {"state__W_updates": -LARGEST})]:
             with open(self.path("ck.h5"), "wb") as file:
                 file.write(good)
@@ -144,8 +156,10 @@ class Malformed(ProgramTest):
             good = file.read()
         heap = struct.unpack_from("<Q", good, at + 4)[0]
         self.assertEqual(good[heap:heap + 4], b"GCOL")
-        for position, value in [(at, struct.unpack_from("<I", good, at)[0] + 2 ** 32), (at + 4, len(good)), (at + 4, 2 ** 63), (at + 4, 8), (at + 12, 999), (heap, 0), (heap + 8, 2 ** 40),
-                                (heap + 8, 0), (heap + 24, 2 ** 62), (heap + 24, 2 ** 64 - 1), (heap + 16, 0)]:
+        for position, value in [(at, struct.unpack_from("<I", good, at)[0] + 2**32),
+                                (at + 4, len(good)), (at + 4, 2**63), (at + 4, 8), (at + 12, 999), (heap, 0),
+                                (heap + 8, 2**40), (heap + 8, 0), (heap + 24, 2**62), (heap + 24, 2**64 - 1),
+                                (heap + 16, 0)]:
             spoiled = bytearray(good)
             spoiled[position:position + 8] = struct.pack("<Q", value)
             with open(self.path("f.h5"), "wb") as file:
@@ -154,7 +168,7 @@ class Malformed(ProgramTest):
                 self.fail_with(1, "the file is damaged", "inspect", "f.h5")
 
     def test_strings_of_huge_length(self):
-        for shape, size in [((12,), 2 ** 31 - 1), ((2 ** 40,), 8)]:
+        for shape, size in [((12, ), 2**31 - 1), ((2**40, ), 8)]:
             with h5py.File(self.path("f.h5"), "w") as file:
                 file["H"] = self.x[:3]
                 kind = h5py.h5t.C_S1.copy()

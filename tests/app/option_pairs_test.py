@@ -12,15 +12,23 @@ import numpy as np
 from program import ProgramTest, positive_matrix
 
 # Values that make sense with the small files below; others are taken from the help: the last word that stands for itself, a small number.
-VALUES = {"beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "decimal": ".", "density": "0.5", "dtype": "float64",
-          "estimator": "nmf", "feature-names-from": "features.txt", "feature-type": "Gene", "format": "npy", "gzip": "1", "init": "random", "init-file": "f.h5", "log-json": "log", "max-time": "1h", "memory": "1G", "model": "p.h5",
-          "na": "NA", "row-names-from": "rows.txt", "output": "o.h5", "resume": "never", "solver": "cd", "svd": "randomized", "threads": "1"}
+VALUES = {
+    "beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "decimal": ".",
+    "density": "0.5", "dtype": "float64", "estimator": "nmf", "feature-names-from": "features.txt",
+    "feature-type": "Gene", "format": "npy", "gzip": "1", "init": "random", "init-file": "f.h5", "log-json": "log",
+    "max-time": "1h", "memory": "1G", "model": "p.h5", "na": "NA", "row-names-from": "rows.txt", "output": "o.h5",
+    "resume": "never", "solver": "cd", "svd": "randomized", "threads": "1"
+}
 # What an option needs beside itself.
 NEEDS = {"checkpoint-every": "checkpoint", "max-time": "checkpoint"}
-BASES = {"fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]], "partial-fit": [["X.h5"]], "transform": [["X.h5"]],
-         "inverse-transform": [["f.h5"]], "inspect": [["X.h5"]], "convert": [["X.npy"]], "generate": [[]]}
-REQUIRED = {"partial-fit": ["model"], "transform": ["model", "output"], "inverse-transform": ["model", "output"], "convert": ["output"],
-            "generate": ["output"]}
+BASES = {
+    "fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]], "partial-fit": [["X.h5"]], "transform": [["X.h5"]],
+    "inverse-transform": [["f.h5"]], "inspect": [["X.h5"]], "convert": [["X.npy"]], "generate": [[]]
+}
+REQUIRED = {
+    "partial-fit": ["model"], "transform": ["model", "output"], "inverse-transform": ["model", "output"],
+    "convert": ["output"], "generate": ["output"]
+}
 
 
 class OptionPairs(ProgramTest):
@@ -38,7 +46,8 @@ class OptionPairs(ProgramTest):
     def options(self, command):
         """Words of each option of a command."""
         found = {}
-        for name, values in re.findall(r"^ +(?:-\w, )?--([\w-]+)(?: (\S+))?", self.succeed(command, "--help").stdout, re.MULTILINE):
+        for name, values in re.findall(r"^ +(?:-\w, )?--([\w-]+)(?: (\S+))?",
+                                       self.succeed(command, "--help").stdout, re.MULTILINE):
             choices = [value for value in (values or "").split("|") if value]
             words = [choice for choice in choices if choice.islower()]
             numbers = [choice for choice in choices if choice in ("N", "NUMBER")]
@@ -52,7 +61,8 @@ class OptionPairs(ProgramTest):
 
     def accepts(self, command, base, names):
         """Whether the command takes these options; a refusal must be a proper one that names one of them."""
-        names = list(dict.fromkeys([*names, *(NEEDS[name] for name in names if name in NEEDS), *REQUIRED.get(command, [])]))
+        names = list(
+            dict.fromkeys([*names, *(NEEDS[name] for name in names if name in NEEDS), *REQUIRED.get(command, [])]))
         given = {word[2:] for word in base if word.startswith("--")}
         words = [word for name in names if name not in given for word in self.table[name]]
         for name in ("p.h5", "k.ck", "log"):
@@ -76,13 +86,13 @@ class OptionPairs(ProgramTest):
         if not first or not second or self.accepts(command, base, [*first, *second]) or len(first) == len(second) == 1:
             return
         larger, other = (first, second) if len(first) >= len(second) else (second, first)
-        for half in (larger[: len(larger) // 2], larger[len(larger) // 2:]):
+        for half in (larger[:len(larger) // 2], larger[len(larger) // 2:]):
             self.cross(command, base, half, other)
 
     def all_pairs(self, command, base, names):
         if len(names) < 2 or self.accepts(command, base, names):
             return
-        halves = names[: len(names) // 2], names[len(names) // 2:]
+        halves = names[:len(names) // 2], names[len(names) // 2:]
         self.cross(command, base, *halves)
         for half in halves:
             self.all_pairs(command, base, half)

@@ -41,7 +41,9 @@ class ProgramTest(unittest.TestCase):
         command = [PROGRAM, *map(str, arguments)]
         if ranks > 0:
             command = [*MPIRUN, str(ranks), *command]
-        return Result(subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout))
+        return Result(
+            subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                           timeout=timeout))
 
     def succeed(self, *arguments, **options):
         result = self.run_program(*arguments, **options)

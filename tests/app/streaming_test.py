@@ -31,7 +31,8 @@ class Same(ProgramTest):
     def arrays(self, name):
         found = {}
         with h5py.File(self.path(name), "r") as file:
-            file.visititems(lambda key, item: found.update({key: item[()]}) if isinstance(item, h5py.Dataset) and key != "history/seconds" else None)
+            file.visititems(lambda key, item: found.update({key: item[()]})
+                            if isinstance(item, h5py.Dataset) and key != "history/seconds" else None)
         return found
 
     def assert_same(self, name, other):
@@ -56,8 +57,9 @@ class Same(ProgramTest):
             file.create_dataset("X", data=x.astype(">f4"), chunks=(70, 5), compression="gzip", shuffle=True)
         self.write_csr("s.h5", sparse_matrix(500, 30))
         for name in ("x.h5", "s.h5"):
-            for options in (["--max-iter", "5"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--tol", "1e-3"],
-                            ["--estimator", "minibatch-nmf", "--batch-size", "60", "--max-iter", "2"]):
+            for options in (["--max-iter",
+                             "5"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--tol",
+                                    "1e-3"], ["--estimator", "minibatch-nmf", "--batch-size", "60", "--max-iter", "2"]):
                 with self.subTest(file=name, options=options):
                     self.assert_streams_the_same(name, "-k", "3", *options)
 
@@ -66,7 +68,8 @@ class Same(ProgramTest):
         for name, (rows, columns) in shapes.items():
             self.write(f"{name}.h5", X=positive_matrix(rows, columns))
             with self.subTest(shape=(rows, columns)):
-                self.assert_streams_the_same(f"{name}.h5", "-k", "2", "--init", "random", "--max-iter", "3", "--tol", "0")
+                self.assert_streams_the_same(f"{name}.h5", "-k", "2", "--init", "random", "--max-iter", "3", "--tol",
+                                             "0")
 
     def test_odd_batches(self):
         x = positive_matrix(40, 6)
@@ -78,7 +81,8 @@ class Same(ProgramTest):
         for name in ("x.h5", "s.h5"):
             for size, k in ((1, 2), (7, 9), (1000, 2)):
                 with self.subTest(file=name, batch=size, k=k):
-                    self.assert_streams_the_same(name, "-k", str(k), "--estimator", "minibatch-nmf", "--batch-size", str(size), "--init", "random", "--max-iter", "2")
+                    self.assert_streams_the_same(name, "-k", str(k), "--estimator", "minibatch-nmf", "--batch-size",
+                                                 str(size), "--init", "random", "--max-iter", "2")
 
     def test_all_zero(self):
         self.write("z.h5", X=np.zeros((30, 5)))
@@ -88,7 +92,8 @@ class Same(ProgramTest):
         self.write("x.h5", X=positive_matrix(300, 9))
         for memory, model in (("none", "a.h5"), ("1", "b.h5")):
             for _ in range(2):
-                self.succeed("partial-fit", "x.h5", "-k", "3", "--random-state", "1", "--init", "random", "--memory", memory, "--model", model)
+                self.succeed("partial-fit", "x.h5", "-k", "3", "--random-state", "1", "--init", "random", "--memory",
+                             memory, "--model", model)
         self.assert_same("a.h5", "b.h5")
         self.succeed("transform", "x.h5", "--model", "a.h5", "--memory", "1", "-o", "w.h5")
         with h5py.File(self.path("w.h5"), "r+") as file:  # chunks that pieces cut
@@ -98,17 +103,20 @@ class Same(ProgramTest):
         self.succeed("inverse-transform", "w.h5", "--model", "a.h5", "-o", "y.h5")
         np.testing.assert_allclose(self.read("y.h5", "X"), w @ self.read("a.h5", "H"), rtol=1e-12)
 
-
     def test_rows_that_are_exchanged(self):
         """Chunks that hold more rows than a rank has of a batch: one rank inflates each and sends the others their rows."""
         with h5py.File(self.path("x.h5"), "w") as file:
             file.create_dataset("X", data=positive_matrix(4000, 25), chunks=(130, 10), compression="gzip")
-        options = ["-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--estimator", "minibatch-nmf", "--batch-size", "64"]
+        options = [
+            "-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--estimator", "minibatch-nmf",
+            "--batch-size", "64"
+        ]
         for fresh in ("true", "false"):
             with self.subTest(fresh=fresh):
                 some = [*options, "--fresh-restarts", fresh, "--max-no-improvement", "none"]
                 self.succeed("fit", "x.h5", *some, "--max-iter", "4", "--memory", "none", "-o", "a.h5")
-                result = self.succeed("fit", "x.h5", *some, "--max-iter", "4", "--memory", "200000", "--log-json", "log.jsonl", "-o", "b.h5")
+                result = self.succeed("fit", "x.h5", *some, "--max-iter", "4", "--memory", "200000", "--log-json",
+                                      "log.jsonl", "-o", "b.h5")
                 self.assertNotIn("inflated by", result.stderr)
                 self.assert_same("a.h5", "b.h5")
                 with open(self.path("log.jsonl")) as file:
@@ -135,7 +143,8 @@ class Refused(ProgramTest):
         x[2500, 3] = np.nan
         self.write("bad.h5", X=x)
         self.fail_with(1, "Input X contains NaN. (row 2500, column 3 of bad.h5:/X", "fit", "bad.h5", "-k", "2", *TINY)
-        self.fail_with(1, "Input X contains NaN. (row 2500, column 3 of bad.h5:/X", "transform", "bad.h5", "--model", "model.h5", "-o", "w.h5", *TINY)
+        self.fail_with(1, "Input X contains NaN. (row 2500, column 3 of bad.h5:/X", "transform", "bad.h5", "--model",
+                       "model.h5", "-o", "w.h5", *TINY)
         with open(self.path("model.h5"), "rb") as file:
             self.assertEqual(file.read(), before)
 
@@ -151,16 +160,20 @@ class Refused(ProgramTest):
         with h5py.File(self.path("csr.h5"), "r") as a, h5py.File(self.path("groups.h5"), "r") as b:
             for key in ("data", "indices", "indptr"):
                 np.testing.assert_array_equal(a["X"][key][()], b["X"][key][()])
-        self.fail_with(2, "--memory must be auto, none or a size", "convert", "csc.h5", "-o", "no.h5", "--memory", "much")
-        self.succeed("fit", "csc.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random", "-o", "a.h5")
-        self.succeed("fit", "csr.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random", "--memory", "1", "-o", "b.h5")
+        self.fail_with(2, "--memory must be auto, none or a size", "convert", "csc.h5", "-o", "no.h5", "--memory",
+                       "much")
+        self.succeed("fit", "csc.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random", "-o",
+                     "a.h5")
+        self.succeed("fit", "csr.h5", "-k", "2", "--max-iter", "3", "--random-state", "0", "--init", "random",
+                     "--memory", "1", "-o", "b.h5")
         np.testing.assert_allclose(self.read("a.h5", "H"), self.read("b.h5", "H"), rtol=1e-10)
 
     def test_factors_that_cannot_fit(self):
         with h5py.File(self.path("huge.h5"), "w") as file:  # never written: a file of a few kilobytes
             file.create_dataset("X", (40_000_000, 1_000_000), "f4", chunks=(1, 1_000_000))
         started = time.monotonic()
-        result = self.fail_with(1, "the factors and statistics of 100000 components need", "fit", "huge.h5", "-k", "100000")
+        result = self.fail_with(1, "the factors and statistics of 100000 components need", "fit", "huge.h5", "-k",
+                                "100000")
         self.assertRegex(result.errors[0], r"need [0-9.e+]+ GB on a rank, [0-9.e+]+ GB are free there")
         self.assertLess(time.monotonic() - started, 30)
 
@@ -168,7 +181,10 @@ class Refused(ProgramTest):
 class Damaged(ProgramTest):
     """The file changes while it is being streamed."""
 
-    OPTIONS = ["-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--checkpoint", "c.h5", "--checkpoint-every", "1", "--memory", "20000"]
+    OPTIONS = [
+        "-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--checkpoint", "c.h5",
+        "--checkpoint-every", "1", "--memory", "20000"
+    ]
 
     def setUp(self):
         super().setUp()
@@ -185,7 +201,8 @@ class Damaged(ProgramTest):
         command = [PROGRAM, "fit", "x.h5", "--max-iter", "100000", "--log-json", "log.jsonl", *self.OPTIONS]
         if RANKS > 0:
             command = [*MPIRUN, str(RANKS), *command]
-        process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self.iterations() < 3:
             time.sleep(0.02)
@@ -258,8 +275,11 @@ class DamagedWhileExchanged(Damaged):
     """The same where one rank reads for the others."""
 
     BATCH = 160
-    OPTIONS = ["-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--checkpoint", "c.h5", "--checkpoint-every", "1", "--memory", "200000",
-               "--estimator", "minibatch-nmf", "--batch-size", str(BATCH), "--max-no-improvement", "none", "--fresh-restarts", "false"]
+    OPTIONS = [
+        "-k", "3", "--random-state", "1", "--init", "random", "--tol", "0", "--checkpoint", "c.h5",
+        "--checkpoint-every", "1", "--memory", "200000", "--estimator", "minibatch-nmf", "--batch-size",
+        str(BATCH), "--max-no-improvement", "none", "--fresh-restarts", "false"
+    ]
 
     def iterations(self):
         return super().iterations() // -(-4000 // self.BATCH)
@@ -267,7 +287,6 @@ class DamagedWhileExchanged(Damaged):
 
 class Memory(ProgramTest):
     """The highest resident memory of a rank, of a file that is several times --memory."""
-
     def peak(self, *arguments):
         self.succeed(*arguments, "--log-json", "log.jsonl", "--threads", "2", timeout=120)
         with open(self.path("log.jsonl")) as file:
@@ -276,17 +295,21 @@ class Memory(ProgramTest):
         return peak / 2**20
 
     def test_stays_below_the_cap(self):
-        self.succeed("generate", "--n-samples", "60000", "--n-features", "1000", "-k", "5", "--random-state", "1", "-o", "x.h5")  # 240 MB
+        self.succeed("generate", "--n-samples", "60000", "--n-features", "1000", "-k", "5", "--random-state", "1", "-o",
+                     "x.h5")  # 240 MB
         self.write("tiny.h5", X=positive_matrix(50, 1000).astype(np.float32))
         empty = self.peak("fit", "tiny.h5", "-k", "5", "--max-iter", "2", "--tol", "0", "-o", "t.h5")
         cap = 24
         factors = 2 * 60000 * 5 * 4 / 2**20 + 8 * 1000 * 15 * 4 / 2**20  # W and its like; H and statistics (nndsvda: of 15 columns)
-        for options in (["--init", "nndsvda"], ["--init", "random"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "random"],
-                        ["--estimator", "minibatch-nmf", "--init", "random", "--batch-size", "4096"]):
+        for options in (["--init", "nndsvda"], ["--init", "random"],
+                        ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
+                         "random"], ["--estimator", "minibatch-nmf", "--init", "random", "--batch-size", "4096"]):
             with self.subTest(options=options):
-                peak = self.peak("fit", "x.h5", "-k", "5", "--memory", f"{cap}M", "--max-iter", "2", "--tol", "0", "-o", "m.h5", *options)
+                peak = self.peak("fit", "x.h5", "-k", "5", "--memory", f"{cap}M", "--max-iter", "2", "--tol", "0", "-o",
+                                 "m.h5", *options)
                 self.assertLess(peak, empty + cap + factors + 16)  # 16: what one thread reads and inflates at a time
-        peak = self.peak("transform", "x.h5", "--model", "m.h5", "--memory", f"{cap}M", "--transform-max-iter", "30", "-o", "w.h5")
+        peak = self.peak("transform", "x.h5", "--model", "m.h5", "--memory", f"{cap}M", "--transform-max-iter", "30",
+                         "-o", "w.h5")
         self.assertLess(peak, empty + cap + 16)
 
 

@@ -40,14 +40,18 @@ class Usage(ProgramTest):
         self.assertEqual(len(self.mistakes("transform", "X")), 2)  # no model and no output
 
     def test_unknown_options(self):
-        self.assertEqual(self.mistake("fit", "X", "--maxiter", "3"), "unknown option '--maxiter', the nearest one is '--max-iter'")
-        self.assertEqual(self.mistake("fit", "X", "--alpha_W=0.1"), "unknown option '--alpha_W', the nearest one is '--alpha-w'")
+        self.assertEqual(self.mistake("fit", "X", "--maxiter", "3"),
+                         "unknown option '--maxiter', the nearest one is '--max-iter'")
+        self.assertEqual(self.mistake("fit", "X", "--alpha_W=0.1"),
+                         "unknown option '--alpha_W', the nearest one is '--alpha-w'")
         self.assertIn("unknown option '-x'", self.mistake("fit", "X", "-x"))
         self.assertIn("not one of 'inspect'", self.mistake("inspect", "X", "--tol", "1"))
 
     def test_options_of_the_other_estimator(self):
-        self.assertIn("'--batch-size' belongs to the estimator minibatch-nmf", self.mistake("fit", "X", "--batch-size", "3"))
-        self.assertIn("'--solver' belongs to the estimator nmf", self.mistake("fit", "X", "--estimator", "minibatch-nmf", "--solver", "mu"))
+        self.assertIn("'--batch-size' belongs to the estimator minibatch-nmf",
+                      self.mistake("fit", "X", "--batch-size", "3"))
+        self.assertIn("'--solver' belongs to the estimator nmf",
+                      self.mistake("fit", "X", "--estimator", "minibatch-nmf", "--solver", "mu"))
 
     def test_values(self):
         self.assertIn("option '--tol' is given twice", self.mistake("fit", "X", "--tol", "1", "--tol=2"))
@@ -61,12 +65,14 @@ class Usage(ProgramTest):
         self.assertIn("needs option '--init-file FILE'", self.mistake("fit", "X", "--init", "custom"))
 
     def test_all_mistakes_at_once(self):
-        errors = self.mistakes("fit", "X", "--tool", "--tol", "-1", "-k", "0", "--max-iter", "2.5", "--beta-loss", "1", "--batch-size", "2")
+        errors = self.mistakes("fit", "X", "--tool", "--tol", "-1", "-k", "0", "--max-iter", "2.5", "--beta-loss", "1",
+                               "--batch-size", "2")
         self.assertEqual(len(errors), 6, errors)
 
     def test_flags_take_true_and_false_only(self):
         self.write("X.h5", X=positive_matrix())
-        for flag in [["--shuffle", "X.h5"], ["X.h5", "--shuffle"], ["--shuffle", "true", "X.h5"], ["--shuffle=true", "X.h5"]]:
+        for flag in [["--shuffle", "X.h5"], ["X.h5", "--shuffle"], ["--shuffle", "true", "X.h5"],
+                     ["--shuffle=true", "X.h5"]]:
             self.succeed("fit", *flag, "-o", "m.h5", "--quiet", "--tol=0", "--max-iter", "2", "-v", "0")
             self.assertTrue(self.shuffle())
         self.succeed("fit", "--shuffle", "false", "X.h5", "-o", "m.h5", "--tol=0", "--max-iter", "2")
@@ -90,11 +96,15 @@ class Usage(ProgramTest):
         self.assertIn("cannot read the configuration file", self.mistake("fit", "X", "--config", "none.conf"))
 
     def test_all_mistakes_of_one_command_at_once(self):
-        errors = self.mistakes("fit", "X", "-k", "0", "--memory", "lots", "--checkpoint-every", "soon", "--max-time", "8x", "--resume", "require")
-        for phrase in ("'n_components'", "--memory must be", "--checkpoint-every must be", "--max-time must be", "--resume require needs --checkpoint"):
+        errors = self.mistakes("fit", "X", "-k", "0", "--memory", "lots", "--checkpoint-every", "soon", "--max-time",
+                               "8x", "--resume", "require")
+        for phrase in ("'n_components'", "--memory must be", "--checkpoint-every must be", "--max-time must be",
+                       "--resume require needs --checkpoint"):
             self.assertEqual(sum(phrase in error for error in errors), 1, errors)
-        errors = self.mistakes("generate", "-o", "x", "--noise", "-1", "--density", "much", "--gzip", "10", "--kind", "topics", "-k", "0")
-        for phrase in ("--noise must be", "--density must be", "--gzip must be", "'--gzip' belongs to --kind dense", "'n_components'"):
+        errors = self.mistakes("generate", "-o", "x", "--noise", "-1", "--density", "much", "--gzip", "10", "--kind",
+                               "topics", "-k", "0")
+        for phrase in ("--noise must be", "--density must be", "--gzip must be", "'--gzip' belongs to --kind dense",
+                       "'n_components'"):
             self.assertEqual(sum(phrase in error for error in errors), 1, errors)
 
     def test_errors_name_the_option(self):
@@ -104,7 +114,8 @@ class Usage(ProgramTest):
     def test_times(self):
         self.write("X.h5", X=positive_matrix())
         for time in ("8min", "90s", "0:30", "2h", "1d", "1-12", "1:00:00"):
-            self.succeed("fit", "X.h5", "-k", "1", "--max-iter", "2", "--checkpoint", "c", "--max-time", time, "--checkpoint-every", time, "-o", "m.h5")
+            self.succeed("fit", "X.h5", "-k", "1", "--max-iter", "2", "--checkpoint", "c", "--max-time", time,
+                         "--checkpoint-every", time, "-o", "m.h5")
         self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "m.h5"])
 
     def test_config_grammar(self):
@@ -120,7 +131,8 @@ class Usage(ProgramTest):
         self.config("tol =\n= 3\n")
         self.assertEqual(len(self.mistakes("fit", "X", "--config", "c.conf")), 2)
         self.config("n-components = 2\n")
-        self.assertIn("option '--config' is given twice", self.mistake("fit", "X", "--config", "c.conf", "--config=c.conf"))
+        self.assertIn("option '--config' is given twice",
+                      self.mistake("fit", "X", "--config", "c.conf", "--config=c.conf"))
 
     def test_command_line_wins_over_config(self):
         self.write("X.h5", X=positive_matrix())

@@ -33,7 +33,8 @@ class Writers(ProgramTest):
         return h5py.File(self.path(name), "w")
 
     def factors(self, *arguments):
-        result = self.succeed("fit", *arguments, "-k", "2", "--init", "random", "--random-state", "0", "--max-iter", "15", "--tol", "0", "-o", "m.h5")
+        result = self.succeed("fit", *arguments, "-k", "2", "--init", "random", "--random-state", "0", "--max-iter",
+                              "15", "--tol", "0", "-o", "m.h5")
         return result, self.read("m.h5", "W"), self.read("m.h5", "H")
 
     def assert_reads(self, x, *arguments, logged=None, warned=None):
@@ -52,7 +53,8 @@ class Writers(ProgramTest):
 
     def names(self):
         with h5py.File(self.path("m.h5"), "r") as model:
-            return [[v.decode() for v in model[name][()]] if name in model else None for name in ("obs_names", "feature_names")]
+            return [[v.decode() for v in model[name][()]] if name in model else None
+                    for name in ("obs_names", "feature_names")]
 
     # MATLAB, Octave
 
@@ -81,7 +83,8 @@ class Writers(ProgramTest):
         self.assert_reads(self.x.T, "x.h5", "--transpose", "false")
 
     def test_matlab_what_is_no_matrix(self):
-        for kind, attributes in [("char", {"MATLAB_int_decode": 2}), ("cell", {}), ("string", {"MATLAB_object_decode": 3})]:
+        for kind, attributes in [("char", {"MATLAB_int_decode": 2}), ("cell", {}),
+                                 ("string", {"MATLAB_object_decode": 3})]:
             with self.subTest(kind):
                 self.matlab(np.ones((12, 7), "u2"), kind, **attributes)
                 self.fail_with(1, "is a MATLAB", "fit", "x.h5", "-k", "2")
@@ -104,7 +107,9 @@ class Writers(ProgramTest):
         self.octave("int32 matrix", self.x.T.astype("i4"))
         self.assert_reads(self.x, "x.h5")
         data, rows, bounds = compressed(self.x.T)
-        self.octave("sparse matrix", {"nr": 12, "nc": 7, "nz": len(data), "data": data[:, None], "ridx": rows[:, None], "cidx": bounds[:, None]})
+        self.octave(
+            "sparse matrix",
+            {"nr": 12, "nc": 7, "nz": len(data), "data": data[:, None], "ridx": rows[:, None], "cidx": bounds[:, None]})
         self.assert_reads(self.x, "x.h5")
         for kind in ["string", "complex matrix", "diagonal matrix"]:
             self.octave(kind, self.x.T)
@@ -151,7 +156,8 @@ class Writers(ProgramTest):
         self.cells(barcodes=False, mark="rhdf5")
         self.assert_reads(self.x, "x.h5")
         self.cells(barcodes=False)
-        self.fail_with(1, "--transpose false takes them for the rows (12 x 7), --transpose true for the columns", "fit", "x.h5", "-k", "2")
+        self.fail_with(1, "--transpose false takes them for the rows (12 x 7), --transpose true for the columns", "fit",
+                       "x.h5", "-k", "2")
         self.assert_reads(self.x, "x.h5", "--transpose", "false")
         self.assert_reads(self.x.T, "x.h5", "--transpose")
         self.cells(group="assays/RNA/counts", barcodes=False, mark="dims")
@@ -160,13 +166,16 @@ class Writers(ProgramTest):
     def test_feature_types(self):
         types = ["Gene Expression"] * 3 + ["Antibody Capture"] * 2 + ["Gene Expression"] * 2
         self.cells(types=types)
-        self.assert_reads(self.x, "x.h5", warned="features of several types, and X has them all: Antibody Capture, Gene Expression")
+        self.assert_reads(self.x, "x.h5",
+                          warned="features of several types, and X has them all: Antibody Capture, Gene Expression")
         self.assert_reads(self.x[:, [0, 1, 2, 5, 6]], "x.h5", "--feature-type", "Gene Expression")
         self.assertEqual(self.names()[1], ["g0", "g1", "g2", "g5", "g6"])
-        self.fail_with(1, "no features of type 'CRISPR' (option '--feature-type'): there are Antibody Capture, Gene Expression", "fit", "x.h5", "-k",
-                       "2", "--feature-type", "CRISPR")
+        self.fail_with(
+            1, "no features of type 'CRISPR' (option '--feature-type'): there are Antibody Capture, Gene Expression",
+            "fit", "x.h5", "-k", "2", "--feature-type", "CRISPR")
         self.write("plain.h5", X=self.x)
-        self.fail_with(1, "it does not say of what types", "fit", "plain.h5", "-k", "2", "--feature-type", "Gene Expression")
+        self.fail_with(1, "it does not say of what types", "fit", "plain.h5", "-k", "2", "--feature-type",
+                       "Gene Expression")
 
     def test_list_of_molecules(self):
         with self.file() as file:
@@ -196,8 +205,8 @@ class Writers(ProgramTest):
         self.x[4, 2] = 9.96921e36
         for memory in ["none", "300"]:
             self.packed("f4", _FillValue=np.array([9.96921e36], "f4"))
-            self.fail_with(1, "Input X contains missing values (its _FillValue or missing_value) (row 4, column 2", "fit", "x.h5", "-k", "2",
-                           "--memory", memory)
+            self.fail_with(1, "Input X contains missing values (its _FillValue or missing_value) (row 4, column 2",
+                           "fit", "x.h5", "-k", "2", "--memory", memory)
 
     def test_pandas(self):
         with self.file() as file:
@@ -210,7 +219,8 @@ class Writers(ProgramTest):
         for kind in ["frame_table", "series"]:
             with h5py.File(self.path("x.h5"), "a") as file:
                 file["df"].attrs["pandas_type"] = np.bytes_(kind)
-            self.fail_with(1, f"is a pandas object in the form '{kind}'; write the numbers as one frame", "fit", "x.h5", "-k", "2")
+            self.fail_with(1, f"is a pandas object in the form '{kind}'; write the numbers as one frame", "fit", "x.h5",
+                           "-k", "2")
 
     def test_r(self):
         with self.file() as file:
@@ -272,17 +282,20 @@ class Writers(ProgramTest):
         self.assert_reads(self.x, "x.h5")
 
     def test_names_in_latin1(self):
-        self.with_names(lambda group, names: group.create_dataset("_index", data=np.array([b"\xe9" + n.encode() for n in names])))
+        self.with_names(
+            lambda group, names: group.create_dataset("_index", data=np.array([b"\xe9" + n.encode() for n in names])))
         self.assert_reads(self.x, "x.h5", "--log-json", "log.json", warned="are not UTF-8 and are read as Latin-1")
         self.assertEqual(self.names()[1], ["é" + name for name in GENES])
-        self.assertEqual(json.loads(self.succeed("inspect", "x.h5", "--json").stdout)["feature_names"]["first"][0], "ég0")
+        self.assertEqual(
+            json.loads(self.succeed("inspect", "x.h5", "--json").stdout)["feature_names"]["first"][0], "ég0")
 
     # Structure
 
     def test_several_names_of_one_object(self):
         with self.file() as file:
             file["data/m"] = self.x
-            file["data/up"], file["alias"], file["data/self"] = h5py.SoftLink("/"), h5py.SoftLink("/data/m"), file["data"]
+            file["data/up"], file["alias"], file["data/self"] = h5py.SoftLink("/"), h5py.SoftLink(
+                "/data/m"), file["data"]
         self.assert_reads(self.x, "x.h5")
         self.assert_reads(self.x, "x.h5://data//m/")
         self.assert_reads(self.x, "x.h5:data/m")
@@ -318,7 +331,8 @@ class Writers(ProgramTest):
             file["a"], file["b"], file["text"] = self.x, self.x[:, :3] + 0.5, "no matrix"
         self.fail_with(1, "several matrices and no /X; name one as x.h5:PATH: /a, /b", "fit", "x.h5", "-k", "2")
         listed = json.loads(self.succeed("inspect", "x.h5", "--json").stdout)["matrices"]
-        self.assertEqual([(m["path"], m["shape"], m["integers"]) for m in listed], [("/a", [12, 7], True), ("/b", [12, 3], False)])
+        self.assertEqual([(m["path"], m["shape"], m["integers"]) for m in listed], [("/a", [12, 7], True),
+                                                                                    ("/b", [12, 3], False)])
         self.assertIn("/b", self.succeed("inspect", "x.h5").stdout)
 
     def test_many_groups(self):
@@ -326,7 +340,8 @@ class Writers(ProgramTest):
             for i in range(20000):
                 file.create_group(f"g{i}")
             file["m"] = self.x
-        self.fail_with(1, "more than can be looked through; name the matrix as x.h5:PATH", "fit", "x.h5", "-k", "2", timeout=20)
+        self.fail_with(1, "more than can be looked through; name the matrix as x.h5:PATH", "fit", "x.h5", "-k", "2",
+                       timeout=20)
         self.assert_reads(self.x, "x.h5:/m")
 
     def test_other_kinds_of_files(self):
@@ -349,7 +364,8 @@ class Writers(ProgramTest):
 
     def test_sizes_that_are_lies(self):
         for by_rows, shape, phrase in [("csr_matrix", [2**62, 7], "rows need"), ("csc_matrix", [2**62, 7], "states"),
-                                       ("csr_matrix", [12, 2**62], "sparse matrices may have up to"), ("csr_matrix", [-1, 7], "not two sizes")]:
+                                       ("csr_matrix", [12, 2**62], "sparse matrices may have up to"),
+                                       ("csr_matrix", [-1, 7], "not two sizes")]:
             with self.subTest(f"{by_rows} {shape}"):
                 data, indices, bounds = compressed(self.x if by_rows == "csr_matrix" else self.x.T)
                 with self.file() as file:

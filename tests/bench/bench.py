@@ -31,10 +31,15 @@ import numpy as np
 # name: rows, columns, share of non-zeros, [(components, solver, beta)]
 FROBENIUS = [("cd", 2.0), ("mu", 2.0)]
 CASES = {
-    "dense-20000x2000": (20000, 2000, 1.0, [(k, *s) for k in (10, 16, 50) for s in FROBENIUS] + [(10, "mu", 1.0), (50, "mu", 1.0), (10, "mu", 0.0), (10, "mu", 1.5)]),
-    "dense-8000x8000": (8000, 8000, 1.0, [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0), (10, "mu", 0.0)]),
-    "sparse-200000x20000": (200000, 20000, 0.005, [(k, s, b) for k in (10, 50) for s, b in (("cd", 2.0), ("mu", 2.0), ("mu", 1.0))]),
-    "sparse-5000x40000": (5000, 40000, 0.165, [(20, "cd", 2.0), (20, "mu", 1.0)]),
+    "dense-20000x2000": (20000, 2000, 1.0, [(k, *s) for k in (10, 16, 50) for s in FROBENIUS] + [(10, "mu", 1.0),
+                                                                                                 (50, "mu", 1.0),
+                                                                                                 (10, "mu", 0.0),
+                                                                                                 (10, "mu", 1.5)]),
+    "dense-8000x8000": (8000, 8000, 1.0, [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0),
+                                                                          (10, "mu", 0.0)]),
+    "sparse-200000x20000": (200000, 20000, 0.005, [
+        (k, s, b) for k in (10, 50) for s, b in (("cd", 2.0), ("mu", 2.0), ("mu", 1.0))
+    ]), "sparse-5000x40000": (5000, 40000, 0.165, [(20, "cd", 2.0), (20, "mu", 1.0)]),
 }
 BETA_NAMES = {2.0: "frobenius", 1.0: "kullback-leibler", 0.0: "itakura-saito"}
 
@@ -46,13 +51,16 @@ def make_data(path, rows, columns, density, dtype):
         if density == 1.0:
             x = f.create_dataset("X", (rows, columns), dtype)
             for begin in range(0, rows, 4096):
-                x[begin:begin + 4096] = generator.random((min(4096, rows - begin), columns), dtype=np.float32) + np.float32(0.01)
+                x[begin:begin + 4096] = generator.random(
+                    (min(4096, rows - begin), columns), dtype=np.float32) + np.float32(0.01)
         else:
             count = int(columns * density)
             g = f.create_group("X")
-            g.attrs["encoding-type"], g.attrs["encoding-version"], g.attrs["shape"] = "csr_matrix", "0.1.0", np.array([rows, columns])
+            g.attrs["encoding-type"], g.attrs["encoding-version"], g.attrs["shape"] = "csr_matrix", "0.1.0", np.array(
+                [rows, columns])
             g["indptr"] = np.arange(0, (rows + 1) * count, count, dtype=np.int64)
-            indices, data = g.create_dataset("indices", (rows * count,), np.int32), g.create_dataset("data", (rows * count,), dtype)
+            indices, data = g.create_dataset("indices", (rows * count, ),
+                                             np.int32), g.create_dataset("data", (rows * count, ), dtype)
             for begin in range(0, rows, 2048):
                 n = min(2048, rows - begin)
                 # one column of each of `count` equal intervals: ascending, all different, spread over all columns
@@ -69,16 +77,24 @@ def read_data(path):
             return f["X"][()]
         import scipy.sparse
         g = f["X"]
-        return scipy.sparse.csr_matrix((g["data"][()], g["indices"][()], g["indptr"][()]), shape=tuple(g.attrs["shape"]))
+        return scipy.sparse.csr_matrix((g["data"][()], g["indices"][()], g["indptr"][()]),
+                                       shape=tuple(g.attrs["shape"]))
 
 
 def run_scanmf(a, path, k, solver, beta):
     """Seconds of each iteration, the end record of the log, and the model's path."""
     model, log = os.path.join(a.folder, "model.h5"), os.path.join(a.folder, "log.jsonl")
     binding = ["--map-by", f"slot:PE={a.threads}", "--bind-to", "core"] if a.threads > 1 else ["--bind-to", "core"]
-    command = ["mpirun", "-n", str(a.ranks), *binding, a.program, "fit", path, "-k", str(k), "--init", "random", "--random-state", "1", "--solver", solver,
-               "--beta-loss", str(beta), "--tol", "0", "--max-iter", str(a.iterations), "--threads", str(a.threads), "-o", model, "--log-json", log, "--quiet"]
-    subprocess.run(command, check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
+    command = [
+        "mpirun", "-n",
+        str(a.ranks), *binding, a.program, "fit", path, "-k",
+        str(k), "--init", "random", "--random-state", "1", "--solver", solver, "--beta-loss",
+        str(beta), "--tol", "0", "--max-iter",
+        str(a.iterations), "--threads",
+        str(a.threads), "-o", model, "--log-json", log, "--quiet"
+    ]
+    subprocess.run(command, check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1",
+                                                 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
     with h5py.File(model) as f:
         seconds = f["history/seconds"][()]
     with open(log) as f:
@@ -90,8 +106,11 @@ def run_program(a, command, *arguments):
     """The end record of the program's log and the seconds of all iterations."""
     log = os.path.join(a.folder, "log.jsonl")
     binding = ["--map-by", f"slot:PE={a.threads}", "--bind-to", "core"] if a.threads > 1 else ["--bind-to", "core"]
-    subprocess.run(["mpirun", "-n", str(a.ranks), *binding, a.program, command, *map(str, arguments), "--threads", str(a.threads), "--log-json", log, "--quiet"],
-                   check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
+    subprocess.run([
+        "mpirun", "-n",
+        str(a.ranks), *binding, a.program, command, *map(str, arguments), "--threads",
+        str(a.threads), "--log-json", log, "--quiet"
+    ], check=True, env=dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1"))
     with open(log) as f:
         records = [json.loads(line) for line in f]
     records = records[max(i for i, r in enumerate(records) if r["event"] == "start"):]  # runs are added at the end
@@ -109,7 +128,7 @@ def residual_difference(path, model, beta):
         x = x.toarray() if hasattr(x, "toarray") else x
         x = x.astype(float)
         if beta == 2:
-            total += ((x - y) ** 2).sum() / 2
+            total += ((x - y)**2).sum() / 2
         elif beta == 1:
             total += np.where(x > 0, x * np.log(np.where(x > 0, x, 1) / y), 0).sum() - x.sum() + y.sum()
         elif beta == 0:
@@ -134,7 +153,8 @@ def run_sklearn(a, path, k, solver, beta):
         best = np.inf
         for _ in range(a.sklearn_repeats):
             start = time.perf_counter()
-            NMF(k, init="custom", solver=solver, beta_loss=beta, tol=0, max_iter=iterations).fit_transform(X, W=W.copy(), H=H.copy())
+            NMF(k, init="custom", solver=solver, beta_loss=beta, tol=0,
+                max_iter=iterations).fit_transform(X, W=W.copy(), H=H.copy())
             best = min(best, time.perf_counter() - start)
         return best
 
@@ -146,8 +166,10 @@ def generated(a, name, gigabytes, *options):
     path = os.path.join(a.folder, name)
     if not os.path.exists(path):
         rows = int(gigabytes * 1e9 / (4 * 2000))
-        subprocess.run([a.program, "generate", "--n-samples", str(rows), "--n-features", "2000", "-k", "16", "--random-state", "1", "-o", path, "--quiet", *options],
-                       check=True)
+        subprocess.run([
+            a.program, "generate", "--n-samples",
+            str(rows), "--n-features", "2000", "-k", "16", "--random-state", "1", "-o", path, "--quiet", *options
+        ], check=True)
     return path
 
 
@@ -171,18 +193,21 @@ def dd_rate(path):
 
 def streamed_fit(a, path, memory, k=16):
     model = os.path.join(a.folder, "model.h5")
-    end, seconds = run_program(a, "fit", path, "-k", k, "--init", "random", "--random-state", 1, "--random-generator", "counter", "--tol", 0,
-                               "--max-iter", a.iterations, "--memory", memory, "--save-w", "false", "-o", model)
+    end, seconds = run_program(a, "fit", path, "-k", k, "--init", "random", "--random-state", 1, "--random-generator",
+                               "counter", "--tol", 0, "--max-iter", a.iterations, "--memory", memory, "--save-w",
+                               "false", "-o", model)
     with h5py.File(model) as f:
         return end["report"], seconds, f["H"][()]
 
 
 def streaming(a):
-    print("file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
-          flush=True)
+    print(
+        "file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
+        flush=True)
     wrong = False
     for name, size, source, options in (("large", a.gigabytes, "disk", []), ("small", a.small_gigabytes, "cache", []),
-                                        ("gzip", a.small_gigabytes / 2, "cache", ["--chunk-rows", "128", "--gzip", "1"])):
+                                        ("gzip", a.small_gigabytes / 2, "cache", ["--chunk-rows", "128", "--gzip",
+                                                                                  "1"])):
         if a.file and name not in a.file:
             continue
         path = generated(a, f"stream-{name}-{size:g}.h5", size, *options)
@@ -205,8 +230,10 @@ def streaming(a):
             _, in_memory_seconds, other_H = streamed_fit(a, path, "none")
             in_memory = min(in_memory_seconds)
             wrong |= not np.array_equal(H, other_H)
-        print(f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},{best * 1e3:.0f},{in_memory * 1e3:.0f},"
-              f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},{a.memory if source == 'disk' else '200M'}", flush=True)
+        print(
+            f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},{best * 1e3:.0f},{in_memory * 1e3:.0f},"
+            f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},{a.memory if source == 'disk' else '200M'}",
+            flush=True)
     return 1 if wrong else 0
 
 
@@ -222,13 +249,15 @@ def sklearn_minibatch(a, path, beta, passes):
     X = read_data(path)
     with threadpool_limits(a.ranks * a.threads):
         start = time.perf_counter()
-        MiniBatchNMF(16, init="random", random_state=1, batch_size=1024, beta_loss=beta, tol=0, max_iter=passes, max_no_improvement=None).fit(X)
+        MiniBatchNMF(16, init="random", random_state=1, batch_size=1024, beta_loss=beta, tol=0, max_iter=passes,
+                     max_no_improvement=None).fit(X)
         return time.perf_counter() - start
 
 
 def minibatch(a):
-    print("case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference",
-          flush=True)
+    print(
+        "case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference",
+        flush=True)
     wrong = False
     for name, passes in MINIBATCH.items():
         if name not in a.case:
@@ -242,8 +271,10 @@ def minibatch(a):
             seconds = {"none": [], "20M": [], "sklearn": []}
             for repeat in range(a.repeats):  # side by side
                 for memory in ("none", "20M"):
-                    end, _ = run_program(a, "fit", path, "-k", 16, "--estimator", "minibatch-nmf", "--batch-size", 1024, "--beta-loss", beta, "--init", "random",
-                                         "--random-state", 1, "--tol", 0, "--max-no-improvement", "none", "--max-iter", passes, "--memory", memory, "-o", model)
+                    end, _ = run_program(a, "fit", path, "-k", 16, "--estimator", "minibatch-nmf", "--batch-size", 1024,
+                                         "--beta-loss", beta, "--init", "random", "--random-state", 1, "--tol", 0,
+                                         "--max-no-improvement", "none", "--max-iter", passes, "--memory", memory, "-o",
+                                         model)
                     seconds[memory].append(end["run_seconds"])
                 if a.sklearn and repeat < a.sklearn_repeats:
                     with multiprocessing.get_context("spawn").Pool(1) as process:
@@ -251,9 +282,10 @@ def minibatch(a):
             difference = residual_difference(path, model, beta)
             wrong |= not difference < 1e-3
             streamed, other = seconds["20M"], seconds["sklearn"] or [float("nan")]
-            print(f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},{min(streamed):.2f},{min(seconds['none']):.2f},"
-                  f"{min(other):.2f},{min(other) / min(streamed):.1f},{statistics.median(other) / statistics.median(streamed):.1f},"
-                  f"{end['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
+            print(
+                f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},{min(streamed):.2f},{min(seconds['none']):.2f},"
+                f"{min(other):.2f},{min(other) / min(streamed):.1f},{statistics.median(other) / statistics.median(streamed):.1f},"
+                f"{end['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
     return 1 if wrong else 0
 
 
@@ -269,7 +301,8 @@ def main():
     p.add_argument("--components", type=int, nargs="*", help="only these numbers of components")
     p.add_argument("--sklearn", action="store_true", help="time scikit-learn as well (python3-sklearn)")
     p.add_argument("--gigabytes", type=float, default=10, help="streaming: of the file that is read from the disk")
-    p.add_argument("--small-gigabytes", type=float, default=3, help="streaming: of the file that is read from the page cache")
+    p.add_argument("--small-gigabytes", type=float, default=3,
+                   help="streaming: of the file that is read from the page cache")
     p.add_argument("--memory", default="2G", help="streaming from the disk: --memory of the program")
     p.add_argument("--file", nargs="*", choices=["large", "small", "gzip"], help="streaming: only these")
     p.add_argument("--repeats", type=int, default=3, help="runs of the program, the fastest counts")
@@ -280,7 +313,9 @@ def main():
     if a.what != "iterations":
         return streaming(a) if a.what == "streaming" else minibatch(a)
     wrong = False
-    print("case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,residual_difference,sklearn_ms,ratio", flush=True)
+    print(
+        "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,residual_difference,sklearn_ms,ratio",
+        flush=True)
     for name in a.case:
         rows, columns, density, fits = CASES[name]
         for dtype in a.dtype:
@@ -291,15 +326,19 @@ def main():
                 if a.components and k not in a.components:
                     continue
                 runs = [run_scanmf(a, path, k, solver, beta) for _ in range(a.repeats)]
-                best, median = min(seconds.min() for seconds, _, _ in runs) * 1e3, statistics.median(np.concatenate([seconds for seconds, _, _ in runs])) * 1e3
+                best, median = min(seconds.min() for seconds, _, _ in runs) * 1e3, statistics.median(
+                    np.concatenate([seconds for seconds, _, _ in runs])) * 1e3
                 ideals = [end["report"].get("ideal_seconds_per_iteration", float("nan")) * 1e3 for _, end, _ in runs]
-                fraction = statistics.median(ideal / (seconds.min() * 1e3) for ideal, (seconds, _, _) in zip(ideals, runs))
+                fraction = statistics.median(ideal / (seconds.min() * 1e3)
+                                             for ideal, (seconds, _, _) in zip(ideals, runs))
                 report, model = runs[-1][1]["report"], runs[-1][2]
                 difference = residual_difference(path, model, beta)
                 wrong |= difference is not None and not difference < (1e-3 if dtype == "float32" else 1e-9)
                 other = run_sklearn(a, path, k, solver, beta) * 1e3 if a.sklearn else float("nan")
-                print(f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
-                      f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},{other:.0f},{other / best:.2f}", flush=True)
+                print(
+                    f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
+                    f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},{other:.0f},{other / best:.2f}",
+                    flush=True)
     return 1 if wrong else 0
 
 

@@ -29,16 +29,24 @@ def run(command, **options):
 def make_data(a):
     path = os.path.join(a.folder, f"checkpoint-{a.rows}x{a.columns}.h5")
     if not os.path.exists(path):
-        run([a.program, "generate", "-o", path, "--n-samples", str(a.rows), "--n-features", str(a.columns), "-k", "5", "--random-state", "1", "--quiet"])
+        run([
+            a.program, "generate", "-o", path, "--n-samples",
+            str(a.rows), "--n-features",
+            str(a.columns), "-k", "5", "--random-state", "1", "--quiet"
+        ])
     return path
 
 
 def save_times(a, x, folder):
     """Seconds of each save of one run, and bytes of a checkpoint."""
     state = os.path.join(folder, "state.h5")
-    fit = run(["mpirun", "-n", str(a.ranks), "--bind-to", "core", a.program, "fit", x, "-k", str(a.components), "--init", "random", "--random-state", "1",
-               "--tol", "0", "--max-iter", str(NOT_COUNTED + a.saves), "--threads", "1", "--save-w", "false", "-o", os.path.join(folder, "model.h5"), "--checkpoint", state,
-               "--checkpoint-every", "1", "--verbose", "1"])
+    fit = run([
+        "mpirun", "-n",
+        str(a.ranks), "--bind-to", "core", a.program, "fit", x, "-k",
+        str(a.components), "--init", "random", "--random-state", "1", "--tol", "0", "--max-iter",
+        str(NOT_COUNTED + a.saves), "--threads", "1", "--save-w", "false", "-o",
+        os.path.join(folder, "model.h5"), "--checkpoint", state, "--checkpoint-every", "1", "--verbose", "1"
+    ])
     times = [float(seconds) for seconds in re.findall(r"checkpoint after iteration \d+ in ([\d.]+) s, ", fit.stderr)]
     sizes = {int(size) for size in re.findall(r"checkpoint after iteration \d+ in [\d.]+ s, (\d+) bytes", fit.stderr)}
     assert len(times) == NOT_COUNTED + a.saves, fit.stderr
@@ -51,8 +59,10 @@ def dd_times(size, folder, count):
     for _ in range(NOT_COUNTED + count):
         begin = time.perf_counter()
         with open("/dev/zero", "rb") as zeros:
-            subprocess.run(["dd", f"of={folder}/plain.part", "bs=4M", f"count={size}", "iflag=count_bytes,fullblock", "conv=fsync", "status=none"], check=True,
-                           stdin=zeros)
+            subprocess.run([
+                "dd", f"of={folder}/plain.part", "bs=4M", f"count={size}", "iflag=count_bytes,fullblock", "conv=fsync",
+                "status=none"
+            ], check=True, stdin=zeros)
         os.rename(f"{folder}/plain.part", f"{folder}/plain")
         times.append(time.perf_counter() - begin)
     return times[NOT_COUNTED:]
@@ -78,9 +88,12 @@ def main():
             saves += times
             plain += dd_times(size, folder, a.saves)
     best, median, plain_best, plain_median = min(saves), statistics.median(saves), min(plain), statistics.median(plain)
-    print("ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,dd_gb_per_s_median,overhead_percent_at_15min")
-    print(f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},{size / plain_best * 1e-9:.2f},"
-          f"{size / plain_median * 1e-9:.2f},{100 * median / (DEFAULT_INTERVAL + median):.3f}")
+    print(
+        "ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,dd_gb_per_s_median,overhead_percent_at_15min"
+    )
+    print(
+        f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},{size / plain_best * 1e-9:.2f},"
+        f"{size / plain_median * 1e-9:.2f},{100 * median / (DEFAULT_INTERVAL + median):.3f}")
     return 0
 
 

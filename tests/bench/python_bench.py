@@ -14,12 +14,12 @@ import sys
 import tempfile
 
 CASES = {
-    "dense k=10 float32": dict(rows=20000, columns=2000, dtype="f4", k=10),
-    "dense k=10 float64": dict(rows=20000, columns=2000, dtype="f8", k=10),
-    "dense k=50 float32": dict(rows=20000, columns=2000, dtype="f4", k=50),
-    "dense k=50 float64": dict(rows=20000, columns=2000, dtype="f8", k=50),
-    "images, nndsvda": dict(rows=70000, columns=784, dtype="f4", k=20, init=None),
-    "CSR cd": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20),
+    "dense k=10 float32": dict(rows=20000, columns=2000, dtype="f4",
+                               k=10), "dense k=10 float64": dict(rows=20000, columns=2000, dtype="f8", k=10),
+    "dense k=50 float32": dict(rows=20000, columns=2000, dtype="f4",
+                               k=50), "dense k=50 float64": dict(rows=20000, columns=2000, dtype="f8", k=50),
+    "images, nndsvda": dict(rows=70000, columns=784, dtype="f4", k=20,
+                            init=None), "CSR cd": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20),
     "CSR Kullback-Leibler": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20, solver="mu",
                                  beta_loss="kullback-leibler"),
     "mini-batches": dict(rows=100000, columns=1000, dtype="f4", k=20, minibatch=True),
@@ -36,7 +36,9 @@ def matrix(case, scale):
         return random.random((rows, columns), dtype="f4" if dtype == "f4" else "f8")
     of_a_row = case["stored"] // case["rows"]
     indices = np.sort(random.integers(0, columns, (rows, of_a_row), dtype="i4"), axis=1).ravel()
-    return sp.csr_matrix((random.random(rows * of_a_row, dtype=dtype), indices, np.arange(0, rows * of_a_row + 1, of_a_row)), (rows, columns))
+    return sp.csr_matrix(
+        (random.random(rows * of_a_row, dtype=dtype), indices, np.arange(0, rows * of_a_row + 1, of_a_row)),
+        (rows, columns))
 
 
 def estimator(module, case, iterations):
@@ -65,16 +67,22 @@ def measure(which, name, scale, iterations):
         start = time.perf_counter()
         model = estimator(module, case, count).fit(X)
         seconds.append(time.perf_counter() - start)
-    result = {"iteration": (seconds[1] - seconds[0]) / (iterations - few), "start": seconds[0], "error": float(model.reconstruction_err_),
-              "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before) / size}
+    result = {
+        "iteration": (seconds[1] - seconds[0]) / (iterations - few), "start": seconds[0],
+        "error": float(model.reconstruction_err_),
+        "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before) / size
+    }
     if which == "scanmf":
         result["recorded"] = float(sorted(model.history_["seconds"])[len(model.history_["seconds"]) // 2])
     print(json.dumps(result))
 
 
 def in_its_own_process(which, name, arguments):
-    done = subprocess.run([sys.executable, __file__, "--measure", which, "--only", name, "--scale", str(arguments.scale), "--iterations",
-                           str(arguments.iterations)], capture_output=True, text=True)
+    done = subprocess.run([
+        sys.executable, __file__, "--measure", which, "--only", name, "--scale",
+        str(arguments.scale), "--iterations",
+        str(arguments.iterations)
+    ], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(done.stderr)
     return json.loads(done.stdout.splitlines()[-1])
@@ -90,9 +98,14 @@ def of_the_command_line(name, arguments):
     with tempfile.TemporaryDirectory() as folder:
         X = matrix(case, arguments.scale)
         anndata.AnnData(X, dtype=X.dtype).write_h5ad(os.path.join(folder, "x.h5ad"))
-        command = [arguments.program, "fit", os.path.join(folder, "x.h5ad"), "-k", str(case["k"]), "--init", str(case.get("init", "random")).lower(),
-                   "--max-iter", str(arguments.iterations), "--tol", "0", "--random-state", "0", "--save-w", "false", "--quiet", "-o",
-                   os.path.join(folder, "m.h5")]
+        command = [
+            arguments.program, "fit",
+            os.path.join(folder, "x.h5ad"), "-k",
+            str(case["k"]), "--init",
+            str(case.get("init", "random")).lower(), "--max-iter",
+            str(arguments.iterations), "--tol", "0", "--random-state", "0", "--save-w", "false", "--quiet", "-o",
+            os.path.join(folder, "m.h5")
+        ]
         if case.get("minibatch"):
             command += ["--estimator", "minibatch-nmf", "--max-no-improvement", "none"]
         else:
@@ -112,7 +125,9 @@ def main():
     arguments = parser.parse_args()
     if arguments.measure:
         return measure(arguments.measure, arguments.only, arguments.scale, arguments.iterations)
-    print("| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | of scikit-learn | command line: ratio |")
+    print(
+        "| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | of scikit-learn | command line: ratio |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     for name in CASES:
         if arguments.only and arguments.only not in name:
@@ -120,8 +135,10 @@ def main():
         theirs = in_its_own_process("sklearn", name, arguments)
         ours = in_its_own_process("scanmf", name, arguments)
         line = "-" if not arguments.program else f"{ours['recorded'] / of_the_command_line(name, arguments):.2f}"
-        print(f"| {name} | {theirs['iteration']:.3f} | {ours['iteration']:.3f} | {theirs['iteration'] / ours['iteration']:.1f} | "
-              f"{theirs['start'] / ours['start']:.1f} | {ours['memory']:.2f} X | {theirs['memory']:.2f} X | {line} |", flush=True)
+        print(
+            f"| {name} | {theirs['iteration']:.3f} | {ours['iteration']:.3f} | {theirs['iteration'] / ours['iteration']:.1f} | "
+            f"{theirs['start'] / ours['start']:.1f} | {ours['memory']:.2f} X | {theirs['memory']:.2f} X | {line} |",
+            flush=True)
         if abs(theirs["error"] / ours["error"] - 1) > 0.01:
             print(f"errors differ: {theirs['error']} {ours['error']}", file=sys.stderr)
 

@@ -1,10 +1,11 @@
-// The ranks' talk during a fit, with the program's own Communicator and RowPartition, under a simulator: computing is replaced by simulated time.
+// The ranks' talk during a fit, with the program's own Communicator and RowPartition, under a simulator: computing is
+// replaced by simulated time.
 //
 //     scaling_model ROWS COLUMNS COMPONENTS ITERATIONS SECONDS_A_ROW SECONDS_A_COLUMN SECONDS_REPLICATED
 //
-// SECONDS_A_ROW: visiting a row of X; SECONDS_A_COLUMN: updating a column of H; SECONDS_REPLICATED: what every rank does for itself in each
-// iteration. Prints simulated seconds of an iteration: all, small all-reduces, reduce-scatter, all-gather (of rank 0). scaling_model.py builds and
-// runs it.
+// SECONDS_A_ROW: visiting a row of X; SECONDS_A_COLUMN: updating a column of H; SECONDS_REPLICATED: what every rank
+// does for itself in each iteration. Prints simulated seconds of an iteration: all, small all-reduces, reduce-scatter,
+// all-gather (of rank 0). scaling_model.py builds and runs it.
 #include <smpi/smpi.h>
 
 #include <array>
@@ -81,7 +82,8 @@ int main(int argc, char** argv) {
     }
     seconds[0] = comm.max(seconds[0]);
     if (comm.is_root())
-      std::printf("%.9f %.9f %.9f %.9f\n", seconds[0] / iterations, seconds[1] / iterations, seconds[2] / iterations, seconds[3] / iterations);
+      std::printf("%.9f %.9f %.9f %.9f\n", seconds[0] / iterations, seconds[1] / iterations, seconds[2] / iterations,
+                  seconds[3] / iterations);
     SMPI_SHARED_FREE(memory);
   }
   MPI_Finalize();

@@ -34,7 +34,6 @@ OPEN_MPI = ["--cfg=smpi/coll-selector:ompi"]
 
 class Model:
     """Seconds of an iteration: n × k statistic of N bytes, P ranks of c cores."""
-
     def __init__(self, a):
         self.n, self.k = a.columns, a.components
         flops = 4 * (a.sparse or a.columns) * a.components
@@ -67,7 +66,8 @@ def write_cluster(folder, ranks):
 
 def build(folder):
     program = os.path.join(folder, "scaling_model")
-    subprocess.run(["smpicxx", "-O2", "-std=c++20", "-Iinclude", "-Isrc", *SOURCES, "-o", program], cwd=PROJECT, check=True)
+    subprocess.run(["smpicxx", "-O2", "-std=c++20", "-Iinclude", "-Isrc", *SOURCES, "-o", program], cwd=PROJECT,
+                   check=True)
     return program
 
 
@@ -75,9 +75,13 @@ def simulate(program, folder, a, model, rows, ranks, algorithms):
     """Seconds of an iteration."""
     write_cluster(folder, ranks)
     # Latencies and bandwidths as they stand in the cluster's description, no globals to keep apart, no time of this machine.
-    command = ["smpirun", "-no-privatize", "-np", str(ranks), "-platform", "cluster.xml", "-hostfile", "hosts.txt", "--cfg=smpi/host-speed:1Gf",
-               "--cfg=smpi/simulate-computation:no", "--cfg=smpi/lat-factor:0:1", "--cfg=smpi/bw-factor:0:1", "--log=root.thres:warning", *algorithms, program,
-               *map(str, (rows, a.columns, a.components, 1, model.row, model.column, model.replicated))]
+    command = [
+        "smpirun", "-no-privatize", "-np",
+        str(ranks), "-platform", "cluster.xml", "-hostfile", "hosts.txt", "--cfg=smpi/host-speed:1Gf",
+        "--cfg=smpi/simulate-computation:no", "--cfg=smpi/lat-factor:0:1", "--cfg=smpi/bw-factor:0:1",
+        "--log=root.thres:warning", *algorithms, program,
+        *map(str, (rows, a.columns, a.components, 1, model.row, model.column, model.replicated))
+    ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(done.stderr)
@@ -95,16 +99,22 @@ def main():
     p.add_argument("--formula-only", action="store_true", help="no simulation")
     a = p.parse_args()
     model = Model(a)
-    print("| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n|---|---|---|---|---|---|---|---|---|")
+    print(
+        "| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n|---|---|---|---|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory(prefix="scanmf-model-") as folder:
         program = None if a.formula_only else build(folder)
         for kind in ("strong", "weak"):
             for ranks in a.ranks:
                 rows = a.rows if kind == "strong" else a.rows // max(a.ranks) * ranks
                 seconds = [model.iteration(rows, ranks)]
-                seconds += [simulate(program, folder, a, model, rows, ranks, algorithms) for algorithms in (RING, OPEN_MPI)] if program else []
-                alone = model.iteration(rows if kind == "strong" else rows / ranks, 1) / (ranks if kind == "strong" else 1)
-                cells = [f"{1e3 * s:.2f}" for s in seconds] + [""] * (3 - len(seconds)) + [f"{100 * alone / s:.1f} %" for s in seconds]
+                seconds += [
+                    simulate(program, folder, a, model, rows, ranks, algorithms) for algorithms in (RING, OPEN_MPI)
+                ] if program else []
+                alone = model.iteration(rows if kind == "strong" else rows / ranks,
+                                        1) / (ranks if kind == "strong" else 1)
+                cells = [f"{1e3 * s:.2f}"
+                         for s in seconds] + [""] * (3 - len(seconds)) + [f"{100 * alone / s:.1f} %" for s in seconds]
                 print(f"| {kind} | {ranks} | {rows} | " + " | ".join(cells) + " |", flush=True)
     return 0
 

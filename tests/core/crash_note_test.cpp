@@ -21,7 +21,8 @@ void crash(int signal) {
 
 TEST(CrashNote, TheLastLineNamesTheInnermostObject) {
   for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT})
-    EXPECT_EXIT(crash(signal), ::testing::KilledBySignal(signal), "scanmf: error: crashed while reading a.h5:/var/_index: .*\n$");
+    EXPECT_EXIT(crash(signal), ::testing::KilledBySignal(signal),
+                "scanmf: error: crashed while reading a.h5:/var/_index: .*\n$");
 }
 
 TEST(CrashNote, IsOneLine) {

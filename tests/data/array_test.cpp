@@ -1,4 +1,5 @@
-// Matrices that lie in their files otherwise than X: transposed, with other columns; and files that change while they are read.
+// Matrices that lie in their files otherwise than X: transposed, with other columns; and files that change while they
+// are read.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -55,7 +56,8 @@ TEST(Transposed, DenseGoesToTheOwnersOfRows) {
     EXPECT_EQ(description.shape, (Shape{rows, columns}));
     for (const Index batch_rows : {Index{0}, Index{100}})
       for (const Index piece_bytes : {Index{1}, Index{4000}, Index{1} << 26}) {
-        const auto source = load_matrix<double>(comm, description, {.batch_rows = batch_rows, .piece_bytes = piece_bytes});
+        const auto source =
+            load_matrix<double>(comm, description, {.batch_rows = batch_rows, .piece_bytes = piece_bytes});
         EXPECT_EQ(gather(*source), x) << i << ", " << batch_rows << ", " << piece_bytes;
       }
     std::vector<double> part(static_cast<std::size_t>(20 * columns));
@@ -112,7 +114,8 @@ TEST(Selection, KeepsSomeColumnsInMemoryAndStreamed) {
     description.columns_in_file = columns;
     for (const Index batch_rows : {Index{0}, Index{130}}) {
       EXPECT_EQ(gather(*load_matrix<double>(comm, description, {.batch_rows = batch_rows})), expected);
-      const auto streamed = open_source<double>(comm, description, {.batch_rows = batch_rows, .memory = 30000 / comm.size()});
+      const auto streamed =
+          open_source<double>(comm, description, {.batch_rows = batch_rows, .memory = 30000 / comm.size()});
       EXPECT_FALSE(streamed->in_memory());
       EXPECT_EQ(gather(*streamed), expected);
     }

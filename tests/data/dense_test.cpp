@@ -24,12 +24,15 @@ using test::write_sample;
 const std::string edge = std::string(SCANMF_TEST_DATA) + "/edge/";
 
 template <class T>
-std::unique_ptr<DataSource<T>> load(const Communicator& comm, const std::string& input, const LoadOptions& options = {}) {
+std::unique_ptr<DataSource<T>> load(const Communicator& comm, const std::string& input,
+                                    const LoadOptions& options = {}) {
   return load_matrix<T>(comm, describe_matrix(comm, input, options.estimator), options);
 }
 
 /// All elements through plain HDF5.
-std::vector<double> plainly(const std::string& file, const std::string& path = "/X") { return File::open(file).dataset(path).read_all<double>(); }
+std::vector<double> plainly(const std::string& file, const std::string& path = "/X") {
+  return File::open(file).dataset(path).read_all<double>();
+}
 
 void expect_summary(const DataSummary& summary, const std::vector<double>& x) {
   EXPECT_NEAR(summary.sum, std::accumulate(x.begin(), x.end(), 0.0), 1e-12 * std::abs(summary.sum));
@@ -39,9 +42,9 @@ void expect_summary(const DataSummary& summary, const std::vector<double>& x) {
 
 TEST(Dense, EdgeFilesLoadAsTheyAre) {
   const Communicator comm;
-  for (const char* name :
-       {"ok_dense_1col.h5ad", "ok_dense_1row.h5ad", "ok_dense_column_chunks_gzip.h5", "ok_dense_f32_bigendian.h5", "ok_dense_f32_noname.h5ad",
-        "ok_dense_f64.h5ad", "ok_dense_plain_no_attrs.h5", "ok_dense_u8.h5ad", "ok_dense_zero_row_col.h5ad"}) {
+  for (const char* name : {"ok_dense_1col.h5ad", "ok_dense_1row.h5ad", "ok_dense_column_chunks_gzip.h5",
+                           "ok_dense_f32_bigendian.h5", "ok_dense_f32_noname.h5ad", "ok_dense_f64.h5ad",
+                           "ok_dense_plain_no_attrs.h5", "ok_dense_u8.h5ad", "ok_dense_zero_row_col.h5ad"}) {
     const std::string file = edge + name;
     const std::vector<double> expected = plainly(file);
     EXPECT_EQ(gather(*load<double>(comm, file)), expected) << name;
@@ -49,7 +52,8 @@ TEST(Dense, EdgeFilesLoadAsTheyAre) {
     if (std::string(name).find("f64") == std::string::npos) EXPECT_EQ(gather(*single), expected) << name;
     expect_summary(load<double>(comm, file)->summary(), expected);
   }
-  EXPECT_EQ(gather(*load<double>(comm, edge + "ok_dense_other_name.h5")), plainly(edge + "ok_dense_other_name.h5", "/Y"));
+  EXPECT_EQ(gather(*load<double>(comm, edge + "ok_dense_other_name.h5")),
+            plainly(edge + "ok_dense_other_name.h5", "/Y"));
 }
 
 TEST(Dense, Descriptions) {
@@ -164,7 +168,8 @@ TEST(Dense, PaddingIsZero) {
   source->visit(0, [&](const Block<float>& block) {
     const auto& dense = std::get<DenseBlock<float>>(block.matrix);
     for (Index i = 0; i < dense.rows; ++i)
-      for (Index j = 25; j < padded_columns<float>(25); ++j) EXPECT_EQ(dense.tile(i / dense.tile_rows).packed[i % dense.tile_rows * 32 + j], 0.0F);
+      for (Index j = 25; j < padded_columns<float>(25); ++j)
+        EXPECT_EQ(dense.tile(i / dense.tile_rows).packed[i % dense.tile_rows * 32 + j], 0.0F);
   });
 }
 
@@ -177,17 +182,21 @@ TEST(Dense, SourceFromRowsEqualsTheFile) {
     cuts[1] = 0;
     return cuts;
   }();
-  const Range own = {offsets[static_cast<std::size_t>(comm.rank())], offsets[static_cast<std::size_t>(comm.rank()) + 1]};
+  const Range own = {offsets[static_cast<std::size_t>(comm.rank())],
+                     offsets[static_cast<std::size_t>(comm.rank()) + 1]};
   for (const Index batch_rows : {0, 50}) {
     const LoadOptions options{.batch_rows = batch_rows, .piece_bytes = batch_rows == 0 ? 10000 : 500};
-    const auto source = source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * 9, own.size(), 9), options);
+    const auto source =
+        source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * 9, own.size(), 9), options);
     EXPECT_EQ(source->partition().tile_rows(), tile_rows_for(StorageKind::dense, batch_rows == 0 ? 211 : 50));
     EXPECT_EQ(gather(*source), x);
     expect_summary(source->summary(), x);
   }
   std::vector<double> bad = x;
   bad[9 * 200 + 4] = -1;
-  EXPECT_EQ(message_of([&] { source_from_rows<double>(comm, MatrixView<const double>(bad.data() + own.begin * 9, own.size(), 9)); }),
+  EXPECT_EQ(message_of([&] {
+              source_from_rows<double>(comm, MatrixView<const double>(bad.data() + own.begin * 9, own.size(), 9));
+            }),
             "Negative values in data passed to NMF (input X) (row 200, column 4, counted from 0)");
 }
 
@@ -195,27 +204,33 @@ TEST(Dense, FirstBadValueIsNamed) {
   const Communicator comm;
   const TemporaryFolder folder;
   const std::string file = folder.file("bad.h5");
-  const auto message = [&](const std::vector<std::pair<Index, double>>& changes, const LoadOptions& options = {}, bool single = false) {
+  const auto message = [&](const std::vector<std::pair<Index, double>>& changes, const LoadOptions& options = {},
+                           bool single = false) {
     std::vector<double> x = sample_values(100, 50);
     for (const auto& [place, value] : changes) x[static_cast<std::size_t>(place)] = value;
     folder.on_root([&] {
       File created = File::create(file);
       write_sample(created, "/X", {100, 50}, x);
     });
-    const std::string text = message_of([&] { single ? void(load<float>(comm, file, options)) : void(load<double>(comm, file, options)); });
+    const std::string text =
+        message_of([&] { single ? void(load<float>(comm, file, options)) : void(load<double>(comm, file, options)); });
     comm.barrier();
     return text;
   };
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
-  EXPECT_EQ(message({{50 * 12 + 3, nan}}), "Input X contains NaN. (row 12, column 3 of " + file + ":/X, counted from 0)");
+  EXPECT_EQ(message({{50 * 12 + 3, nan}}),
+            "Input X contains NaN. (row 12, column 3 of " + file + ":/X, counted from 0)");
   EXPECT_EQ(message({{50 * 99 + 49, infinity}}),
-            "Input X contains infinity or a value too large for dtype('float64'). (row 99, column 49 of " + file + ":/X, counted from 0)");
+            "Input X contains infinity or a value too large for dtype('float64'). (row 99, column 49 of " + file +
+                ":/X, counted from 0)");
   EXPECT_EQ(message({{50 * 98, -infinity}, {50 * 99, nan}}).substr(0, 25), "Input X contains infinity");
   EXPECT_EQ(message({{0, 1e300}}, {}, true),
-            "Input X contains infinity or a value too large for dtype('float32'). (row 0, column 0 of " + file + ":/X, counted from 0)");
-  EXPECT_EQ(message({{50 * 80 + 1, -1}, {50 * 80 + 2, nan}, {50 * 90, -2}}, {.estimator = "MiniBatchNMF"}),
-            "Negative values in data passed to MiniBatchNMF (input X) (row 80, column 1 of " + file + ":/X, counted from 0)");
+            "Input X contains infinity or a value too large for dtype('float32'). (row 0, column 0 of " + file +
+                ":/X, counted from 0)");
+  EXPECT_EQ(
+      message({{50 * 80 + 1, -1}, {50 * 80 + 2, nan}, {50 * 90, -2}}, {.estimator = "MiniBatchNMF"}),
+      "Negative values in data passed to MiniBatchNMF (input X) (row 80, column 1 of " + file + ":/X, counted from 0)");
   // With batches a rank's rows are not one range: the first offender of all ranks still wins.
   EXPECT_NE(message({{50 * 33, -1}, {50 * 2, nan}}, {.batch_rows = 32}).find("(row 2, column 0"), std::string::npos);
   EXPECT_EQ(message({{7, -1}}, {.check_sign = false}), "no error");
@@ -238,8 +253,10 @@ TEST(Dense, BadFilesAreRefused) {
     File::create(folder.file("empty.h5"));
   });
   const auto message = [&](const std::string& input) { return message_of([&] { load<double>(comm, input); }); };
-  EXPECT_EQ(message(edge + "bad_dense_3d.h5"), "Expected 2D array, got 3D array instead: " + edge + "bad_dense_3d.h5:/X has shape (3, 4, 5)");
-  EXPECT_EQ(message(folder.file("line.h5") + ":/v"), "Expected 2D array, got 1D array instead: " + folder.file("line.h5") + ":/v has shape (4)");
+  EXPECT_EQ(message(edge + "bad_dense_3d.h5"),
+            "Expected 2D array, got 3D array instead: " + edge + "bad_dense_3d.h5:/X has shape (3, 4, 5)");
+  EXPECT_EQ(message(folder.file("line.h5") + ":/v"),
+            "Expected 2D array, got 1D array instead: " + folder.file("line.h5") + ":/v has shape (4)");
   EXPECT_EQ(message(folder.file("line.h5") + ":/scalar"),
             "Expected 2D array, got scalar array instead: " + folder.file("line.h5") + ":/scalar has shape ()");
   EXPECT_EQ(message(folder.file("line.h5") + ":/none").substr(0, 83),
@@ -248,14 +265,19 @@ TEST(Dense, BadFilesAreRefused) {
             "Found array with 0 feature(s) (shape=(4, 0)) while a minimum of 1 is required by NMF");
   EXPECT_EQ(message(edge + "bad_dense_strings.h5"), edge + "bad_dense_strings.h5:/X holds string, not numbers");
   EXPECT_EQ(message(edge + "bad_not_hdf5.h5ad"), edge + "bad_not_hdf5.h5ad is not an HDF5 file");
-  EXPECT_NE(message(edge + "bad_dense_inf.h5ad").find("Input X contains infinity or a value too large for dtype('float64'). (row "),
+  EXPECT_NE(message(edge + "bad_dense_inf.h5ad")
+                .find("Input X contains infinity or a value too large for dtype('float64'). (row "),
             std::string::npos);
-  EXPECT_NE(message(edge + "bad_dense_negative.h5ad").find("Negative values in data passed to NMF (input X) (row "), std::string::npos);
-  EXPECT_EQ(message(folder.file("absent.h5")), "cannot open " + folder.file("absent.h5") + ": No such file or directory");
+  EXPECT_NE(message(edge + "bad_dense_negative.h5ad").find("Negative values in data passed to NMF (input X) (row "),
+            std::string::npos);
+  EXPECT_EQ(message(folder.file("absent.h5")),
+            "cannot open " + folder.file("absent.h5") + ": No such file or directory");
   EXPECT_EQ(message(edge), "cannot open " + edge + ": it is a directory, not an HDF5 file");
-  EXPECT_EQ(message(folder.file("many.h5")),
-            folder.file("many.h5") + " holds several matrices and no /X; name one as " + folder.file("many.h5") + ":PATH: /B, /group/A");
-  EXPECT_EQ(message(folder.file("many.h5") + ":/C"), folder.file("many.h5") + " has no /C; there is /B, /group/A, /line");
+  EXPECT_EQ(message(folder.file("many.h5")), folder.file("many.h5") +
+                                                 " holds several matrices and no /X; name one as " +
+                                                 folder.file("many.h5") + ":PATH: /B, /group/A");
+  EXPECT_EQ(message(folder.file("many.h5") + ":/C"),
+            folder.file("many.h5") + " has no /C; there is /B, /group/A, /line");
   EXPECT_EQ(message(folder.file("many.h5") + ":/group/A/"), "no error");
   EXPECT_NE(message(folder.file("many.h5") + ":/group").find("is a group, but no sparse matrix"), std::string::npos);
   EXPECT_NE(message(folder.file("empty.h5")).find("holds no matrix"), std::string::npos);
@@ -291,7 +313,8 @@ TEST(Dense, OtherReaders) {
     const Range piece = partition.piece(b, comm.rank());
     for (Index i = piece.begin; i < piece.end; ++i)
       for (Index j = 0; j < 4; ++j)
-        EXPECT_EQ(static_cast<double>(rows(partition.local_begin(b, comm.rank()) + i - piece.begin, j)), x[static_cast<std::size_t>(i * 4 + j)]);
+        EXPECT_EQ(static_cast<double>(rows(partition.local_begin(b, comm.rank()) + i - piece.begin, j)),
+                  x[static_cast<std::size_t>(i * 4 + j)]);
   }
   const auto info = dataset_info(comm, folder.file("x.h5"), "/H");
   ASSERT_TRUE(info.has_value());

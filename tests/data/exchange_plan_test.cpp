@@ -30,7 +30,8 @@ void check_readers(const ExchangePlan& plan, Index positions, Index height) {
     EXPECT_EQ(plan.reader_of(chunk, height), expected) << "chunk " << chunk << " of " << height;
   }
   bool cut = false;
-  for (std::size_t p = 1; p < owner.size(); ++p) cut = cut || (owner[p] != owner[p - 1] && static_cast<Index>(p) % height != 0);
+  for (std::size_t p = 1; p < owner.size(); ++p)
+    cut = cut || (owner[p] != owner[p - 1] && static_cast<Index>(p) % height != 0);
   if (cut) EXPECT_TRUE(plan.cuts(height)) << height;
   if (plan.cuts(height)) EXPECT_GT(height, 1);
 }
@@ -63,7 +64,8 @@ void check(const ExchangePlan& plan, Index positions, Index height) {
       for (auto next = plan.next_read(step, reader, height, 0); !next.positions.empty();
            next = plan.next_read(step, reader, height, next.positions.end)) {
         const Range own = plan.positions(step, reader);
-        const Index own_part = std::max<Index>(0, std::min(own.end, next.positions.end) - std::max(own.begin, next.positions.begin));
+        const Index own_part =
+            std::max<Index>(0, std::min(own.end, next.positions.end) - std::max(own.begin, next.positions.begin));
         EXPECT_EQ(next.place, sent_before);
         EXPECT_EQ(next.positions.begin / height, (next.positions.end - 1) / height);
         seen += next.positions.size();

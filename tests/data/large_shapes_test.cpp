@@ -1,5 +1,5 @@
-// Matrices of 2³¹ and more elements and non-zeros, without the memory: addresses that are reserved but hold nothing except in the places that are
-// used, and files whose chunks were never written.
+// Matrices of 2³¹ and more elements and non-zeros, without the memory: addresses that are reserved but hold nothing
+// except in the places that are used, and files whose chunks were never written.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -41,7 +41,8 @@ class ReservedArray {
   void* memory_;
 };
 
-/// Under a limit of addresses (ulimit -v, vm.overcommit_memory=2) such arrays cannot be had; nothing else is a reason to skip.
+/// Under a limit of addresses (ulimit -v, vm.overcommit_memory=2) such arrays cannot be had; nothing else is a reason
+/// to skip.
 constexpr const char* no_addresses = "this system does not reserve so many addresses";
 
 /// rows × columns small numbers.
@@ -104,14 +105,16 @@ TYPED_TEST(LargeShapes, SparseTilesBeyond31Bits) {
   ASSERT_LT(end, stored);
 
   const CsrTile<T> near = CsrBlock<T>{rows, columns, rows, bounds.data(), column.data(), value.data()}.tile(0);
-  const CsrTile<T> far = CsrBlock<T>{rows, columns, rows, far_bounds.data(), far_column.data(), far_value.data()}.tile(0);
+  const CsrTile<T> far =
+      CsrBlock<T>{rows, columns, rows, far_bounds.data(), far_column.data(), far_value.data()}.tile(0);
   const Matrix<T> ht = sample_rows<T>(columns, k, 2);
   const Matrix<T> w = sample_rows<T>(rows, k, 3);
   RightFactor<T> h(StorageKind::csr, columns, k, true);
   h.assign(ht.view());
   const auto results = [&](const CsrTile<T>& x) {
     Workspace<T> work;
-    std::vector<double> all = {divergence_sum<T>(x, w.view(), h, loss_of(2).terms, work), divergence_sum<T>(x, w.view(), h, loss_of(1).terms, work),
+    std::vector<double> all = {divergence_sum<T>(x, w.view(), h, loss_of(2).terms, work),
+                               divergence_sum<T>(x, w.view(), h, loss_of(1).terms, work),
                                divergence_sum<T>(x, w.view(), h, loss_of(0.5).terms, work)};
     Matrix<T> p(rows, k), d(rows, k, T{0});
     const auto keep = [&all](const Matrix<T>& m) { all.insert(all.end(), m.span().begin(), m.span().end()); };
@@ -166,7 +169,8 @@ TYPED_TEST(LargeShapes, RowsOfWBeyond31Bits) {
   EXPECT_TRUE(std::equal(small.data(), small.data() + block_rows * k, memory.data() + (rows - block_rows) * k));
 }
 
-/// A matrix of 2²⁰ rows of 2,050 elements each, all of value 1.5 in column 3: chunks that were never written hold the fill value.
+/// A matrix of 2²⁰ rows of 2,050 elements each, all of value 1.5 in column 3: chunks that were never written hold the
+/// fill value.
 void write_unwritten_csr(const std::string& name, Index rows, Index row_elements) {
   hdf5::File file = hdf5::File::create(name);
   std::vector<double> bounds;
@@ -179,7 +183,8 @@ void write_unwritten_csr(const std::string& name, Index rows, Index row_elements
     const hdf5::PropertyHandle properties(H5Pcreate(H5P_DATASET_CREATE));
     H5Pset_chunk(properties.get(), 1, &chunk);
     H5Pset_fill_value(properties.get(), H5T_NATIVE_DOUBLE, &fill);
-    const hdf5::DatasetHandle dataset(H5Dcreate2(file.id(), path, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT));
+    const hdf5::DatasetHandle dataset(
+        H5Dcreate2(file.id(), path, type, space.get(), H5P_DEFAULT, properties.get(), H5P_DEFAULT));
   };
   unwritten("/X/data", H5T_IEEE_F32LE, 1.5);
   unwritten("/X/indices", H5T_STD_I32LE, 3);

@@ -32,7 +32,8 @@ TEST(CscToCsr, IsTheSameMatrixForAnyMemory) {
   const MatrixDescription csc = describe_matrix(comm, SCANMF_TEST_DATA "/edge/csc.h5ad", "NMF");
   ASSERT_EQ(csc.format, FileFormat::csc);
   const std::vector<double> expected = contents_of(*load_matrix<double>(comm, csc));
-  const std::string target = std::filesystem::temp_directory_path() / ("scanmf_csc_to_csr_" + std::to_string(::getpid()) + ".h5");
+  const std::string target =
+      std::filesystem::temp_directory_path() / ("scanmf_csc_to_csr_" + std::to_string(::getpid()) + ".h5");
   for (const Index memory : {Index{1}, Index{500}, Index{1} << 20}) {
     data::MatrixFileWriter out(target);
     data::write_as_csr<double>(csc, {.memory = memory}, out);
@@ -47,7 +48,8 @@ TEST(CscToCsr, IsTheSameMatrixForAnyMemory) {
 }
 
 TEST(MatrixFileWriter, LeavesNothingWithoutCommit) {
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("scanmf_writer_" + std::to_string(::getpid()));
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("scanmf_writer_" + std::to_string(::getpid()));
   std::filesystem::create_directory(folder);
   {
     data::MatrixFileWriter out(folder / "x.h5");
@@ -63,7 +65,8 @@ TEST(MatrixFileWriter, RefusesWhatTheDiskCannotHold) {
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
   const rlimit small{rlim_t{8} << 20, limit.rlim_max};
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
-  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("scanmf_full_" + std::to_string(::getpid()));
+  const std::filesystem::path folder =
+      std::filesystem::temp_directory_path() / ("scanmf_full_" + std::to_string(::getpid()));
   std::filesystem::create_directory(folder);
   std::string reason;
   try {

@@ -49,17 +49,21 @@ void try_layouts(const Communicator& comm, ElementType type, const std::vector<d
   const auto element = static_cast<Index>(sizeof(E));
   const Index rows = std::max<Index>(own.size(), 1);
   for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.batch_rows = 50, .piece_bytes = 900}}) {
-    const auto plain = source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * n, own.size(), n), options);
-    for (const auto& [row_step, column_step] : {std::pair<Index, Index>{n, 1}, {2 * n, 2}, {1, rows}, {-n, 1}, {-1, -rows}}) {
+    const auto plain =
+        source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * n, own.size(), n), options);
+    for (const auto& [row_step, column_step] :
+         {std::pair<Index, Index>{n, 1}, {2 * n, 2}, {1, rows}, {-n, 1}, {-1, -rows}}) {
       std::vector<E> memory(static_cast<std::size_t>(2 * rows * n + 1));
       E* first = memory.data();
       if (row_step < 0) first += (rows - 1) * -row_step;
       if (column_step < 0) first += (n - 1) * -column_step;
       for (Index i = 0; i < own.size(); ++i)
-        for (Index j = 0; j < n; ++j) first[i * row_step + j * column_step] = static_cast<E>(x[static_cast<std::size_t>((own.begin + i) * n + j)]);
+        for (Index j = 0; j < n; ++j)
+          first[i * row_step + j * column_step] = static_cast<E>(x[static_cast<std::size_t>((own.begin + i) * n + j)]);
       const DenseRows given{first, type, own.size(), n, row_step * element, column_step * element};
       const auto source = source_from_rows<double>(comm, given, options);
-      expect_same_blocks(*plain, *source, "steps of " + std::to_string(row_step) + " and " + std::to_string(column_step));
+      expect_same_blocks(*plain, *source,
+                         "steps of " + std::to_string(row_step) + " and " + std::to_string(column_step));
     }
   }
 }
@@ -100,8 +104,15 @@ struct Sparse {
     values.push_back(value);
   }
   SparseRows view(bool by_columns) const {
-    return {by_columns,     rows,         n, static_cast<Index>(values.size()), ElementType::float64, ElementType::int64, values.data(),
-            indices.data(), bounds.data()};
+    return {by_columns,
+            rows,
+            n,
+            static_cast<Index>(values.size()),
+            ElementType::float64,
+            ElementType::int64,
+            values.data(),
+            indices.data(),
+            bounds.data()};
   }
 };
 
@@ -140,12 +151,14 @@ TEST(RowsInMemory, MistakesAreEverybodys) {
   Sparse csr(x, own, false);
   const bool last = comm.rank() == comm.size() - 1;
   if (last) csr.indices[3] = n;
-  EXPECT_NE(message_of([&] { source_from_rows<double>(comm, csr.view(false)); }).find("index out of range"), std::string::npos);
+  EXPECT_NE(message_of([&] { source_from_rows<double>(comm, csr.view(false)); }).find("index out of range"),
+            std::string::npos);
   if (last) csr.indices[3] = 0;
   if (last) csr.bounds[1] = csr.bounds[2] + 1;
   EXPECT_NE(message_of([&] { source_from_rows<double>(comm, csr.view(false)); }).find("indptr"), std::string::npos);
   DenseRows none{x.data(), ElementType::float64, 0, n, n * 8, 8};
-  EXPECT_NE(message_of([&] { source_from_rows<double>(comm, none); }).find("Found array with 0 sample(s)"), std::string::npos);
+  EXPECT_NE(message_of([&] { source_from_rows<double>(comm, none); }).find("Found array with 0 sample(s)"),
+            std::string::npos);
 }
 
 }  // namespace

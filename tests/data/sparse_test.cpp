@@ -24,7 +24,8 @@ using test::write_sample;
 const std::string edge = std::string(SCANMF_TEST_DATA) + "/edge/";
 
 template <class T>
-std::unique_ptr<DataSource<T>> load(const Communicator& comm, const std::string& input, const LoadOptions& options = {}) {
+std::unique_ptr<DataSource<T>> load(const Communicator& comm, const std::string& input,
+                                    const LoadOptions& options = {}) {
   return load_matrix<T>(comm, describe_matrix(comm, input, options.estimator), options);
 }
 
@@ -37,7 +38,8 @@ struct Triple {
 std::vector<double> meaning(const Triple& arrays, Index rows, Index columns, bool by_rows) {
   std::vector<double> x(static_cast<std::size_t>(rows * columns), 0);
   for (std::size_t slice = 0; slice + 1 < arrays.indptr.size(); ++slice)
-    for (auto p = static_cast<std::size_t>(arrays.indptr[slice]); p < static_cast<std::size_t>(arrays.indptr[slice + 1]); ++p) {
+    for (auto p = static_cast<std::size_t>(arrays.indptr[slice]);
+         p < static_cast<std::size_t>(arrays.indptr[slice + 1]); ++p) {
       const Index row = by_rows ? static_cast<Index>(slice) : static_cast<Index>(arrays.indices[p]);
       const Index column = by_rows ? static_cast<Index>(arrays.indices[p]) : static_cast<Index>(slice);
       x[static_cast<std::size_t>(row * columns + column)] += arrays.data[p];
@@ -72,14 +74,15 @@ struct IndexTypes {
   hid_t indptr = H5T_STD_I32LE;
 };
 
-void write_arrays(File& file, const std::string& group, const Triple& arrays, const test::SampleLayout& data = {}, const IndexTypes& types = {}) {
+void write_arrays(File& file, const std::string& group, const Triple& arrays, const test::SampleLayout& data = {},
+                  const IndexTypes& types = {}) {
   write_sample(file, group + "/data", {arrays.data.size()}, arrays.data, data);
   write_sample(file, group + "/indices", {arrays.indices.size()}, arrays.indices, {.type = types.indices});
   write_sample(file, group + "/indptr", {arrays.indptr.size()}, arrays.indptr, {.type = types.indptr});
 }
 
-void write_anndata(const std::string& name, const Triple& arrays, const std::vector<Index>& shape, const std::string& encoding,
-                   const IndexTypes& types = {}) {
+void write_anndata(const std::string& name, const Triple& arrays, const std::vector<Index>& shape,
+                   const std::string& encoding, const IndexTypes& types = {}) {
   File file = File::create(name);
   write_arrays(file, "/X", arrays, {}, types);
   file.write_attribute("/X", "encoding-type", encoding);
@@ -118,7 +121,9 @@ TEST(Sparse, DenseEnoughIsHeldDenseWhereItFits) {
   const double stored = static_cast<double>(std::count_if(x.begin(), x.end(), [](double v) { return v > 0; }));
   for (const bool by_rows : {true, false}) {
     const std::string file = folder.file(by_rows ? "csr.h5" : "csc.h5");
-    folder.on_root([&] { write_anndata(file, compress(x, rows, columns, by_rows), {rows, columns}, by_rows ? "csr_matrix" : "csc_matrix"); });
+    folder.on_root([&] {
+      write_anndata(file, compress(x, rows, columns, by_rows), {rows, columns}, by_rows ? "csr_matrix" : "csc_matrix");
+    });
     const MatrixDescription description = describe_matrix(comm, file, "NMF");
     for (const Index batch_rows : {0, 256}) {
       LoadOptions options{.batch_rows = batch_rows, .piece_bytes = 100000};
@@ -140,11 +145,12 @@ TEST(Sparse, DenseEnoughIsHeldDenseWhereItFits) {
 
 TEST(Sparse, EdgeFilesLoadAsTheyAre) {
   const Communicator comm;
-  for (const char* name :
-       {"ok_csr_all_zero.h5ad", "ok_csr_empty_rows_last_col.h5ad", "ok_csr_explicit_zeros.h5ad", "ok_csr_f32_i32.h5ad", "ok_csr_f64_i64.h5ad",
-        "ok_csr_i32_indices_i64_indptr.h5ad", "ok_csr_int32_counts_gzip.h5ad", "ok_csr_unsorted.h5ad", "csc.h5ad"}) {
+  for (const char* name : {"ok_csr_all_zero.h5ad", "ok_csr_empty_rows_last_col.h5ad", "ok_csr_explicit_zeros.h5ad",
+                           "ok_csr_f32_i32.h5ad", "ok_csr_f64_i64.h5ad", "ok_csr_i32_indices_i64_indptr.h5ad",
+                           "ok_csr_int32_counts_gzip.h5ad", "ok_csr_unsorted.h5ad", "csc.h5ad"}) {
     const std::vector<double> expected = meaning(read_arrays(edge + name), 40, 25, std::string(name) != "csc.h5ad");
-    for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.batch_rows = 7}, LoadOptions{.piece_bytes = 100}, LoadOptions{.piece_bytes = 1}}) {
+    for (const LoadOptions& options : {LoadOptions{}, LoadOptions{.batch_rows = 7}, LoadOptions{.piece_bytes = 100},
+                                       LoadOptions{.piece_bytes = 1}}) {
       const auto source = load<double>(comm, edge + name, options);
       EXPECT_EQ(source->kind(), StorageKind::csr);
       EXPECT_EQ(gather(*source), expected) << name;
@@ -169,7 +175,8 @@ TEST(Sparse, CscAndCsrGiveTheSame) {
     EXPECT_EQ(gather(*csr), x);
     EXPECT_EQ(gather(*csc), x);
     expect_settled(*csc, x);
-    for (int rank = 0; rank < comm.size(); ++rank) EXPECT_EQ(csr->partition().local_rows(rank), csc->partition().local_rows(rank));
+    for (int rank = 0; rank < comm.size(); ++rank)
+      EXPECT_EQ(csr->partition().local_rows(rank), csc->partition().local_rows(rank));
     EXPECT_EQ(csr->bytes(), csc->bytes());
   }
 }
@@ -181,7 +188,8 @@ TEST(Sparse, IndexTypes) {
   for (const hid_t type : {H5T_STD_I64LE, H5T_STD_U32LE, H5T_STD_U64BE, H5T_STD_I16LE})
     for (const bool by_rows : {true, false}) {
       folder.on_root([&] {
-        write_anndata(folder.file("t.h5"), compress(x, 20, 30, by_rows), {20, 30}, by_rows ? "csr_matrix" : "csc_matrix", {type, type});
+        write_anndata(folder.file("t.h5"), compress(x, 20, 30, by_rows), {20, 30},
+                      by_rows ? "csr_matrix" : "csc_matrix", {type, type});
       });
       EXPECT_EQ(gather(*load<double>(comm, folder.file("t.h5"))), x);
       comm.barrier();
@@ -247,7 +255,9 @@ TEST(Sparse, NamesOfTheTablesAround) {
     file.write_strings("/raw/var/_index", {"p", "q", "r", "s"});
   });
   using Names = std::vector<std::string>;
-  const auto describe = [&](const std::string& path) { return describe_matrix(comm, folder.file("n.h5") + ":" + path, "NMF"); };
+  const auto describe = [&](const std::string& path) {
+    return describe_matrix(comm, folder.file("n.h5") + ":" + path, "NMF");
+  };
   EXPECT_EQ(describe("/X").feature_names, (Names{"x", "y", "z"}));
   EXPECT_EQ(describe("/X").row_names, (Names{"a", "b"}));
   EXPECT_EQ(describe("/layers/counts").feature_names, (Names{"x", "y", "z"}));
@@ -277,24 +287,30 @@ TEST(Sparse, BadFilesAreRefused) {
   const Communicator comm;
   const auto message = [&](const std::string& name) { return message_of([&] { load<double>(comm, edge + name); }); };
   const auto place = [](const std::string& name) { return edge + name + ":/X"; };
-  EXPECT_EQ(message("bad_csr_data_short.h5ad"), place("bad_csr_data_short.h5ad") + "/data has 197 elements, " + place("bad_csr_data_short.h5ad") +
+  EXPECT_EQ(message("bad_csr_data_short.h5ad"), place("bad_csr_data_short.h5ad") + "/data has 197 elements, " +
+                                                    place("bad_csr_data_short.h5ad") +
                                                     "/indices has 200: they must be equal");
-  EXPECT_EQ(message("bad_csr_indptr_short.h5ad"), place("bad_csr_indptr_short.h5ad") + "/indptr has 40 elements; 40 rows need 41");
-  EXPECT_EQ(message("bad_csr_no_shape.h5ad"), place("bad_csr_no_shape.h5ad") + " has no attribute shape (two integers: rows, columns)");
+  EXPECT_EQ(message("bad_csr_indptr_short.h5ad"),
+            place("bad_csr_indptr_short.h5ad") + "/indptr has 40 elements; 40 rows need 41");
+  EXPECT_EQ(message("bad_csr_no_shape.h5ad"),
+            place("bad_csr_no_shape.h5ad") + " has no attribute shape (two integers: rows, columns)");
   EXPECT_NE(message("bad_csr_index_out_of_range.h5ad").find("/X/indices is wrong: element "), std::string::npos)
       << message("bad_csr_index_out_of_range.h5ad");
   EXPECT_NE(message("bad_csr_index_out_of_range.h5ad").find("but there are 25"), std::string::npos);
-  EXPECT_NE(message("bad_csr_indptr_not_monotone.h5ad").find("/X/indptr is wrong: it decreases from "), std::string::npos)
+  EXPECT_NE(message("bad_csr_indptr_not_monotone.h5ad").find("/X/indptr is wrong: it decreases from "),
+            std::string::npos)
       << message("bad_csr_indptr_not_monotone.h5ad");
   EXPECT_NE(message("bad_csr_nan.h5ad").find("Input X contains NaN. (row "), std::string::npos);
-  EXPECT_NE(message("bad_csr_negative.h5ad").find("Negative values in data passed to NMF (input X) (row "), std::string::npos);
+  EXPECT_NE(message("bad_csr_negative.h5ad").find("Negative values in data passed to NMF (input X) (row "),
+            std::string::npos);
 }
 
 TEST(Sparse, PlacesOfMistakes) {
   const Communicator comm;
   const TemporaryFolder folder;
   const std::string file = folder.file("m.h5");
-  const auto message = [&](Triple arrays, const std::string& encoding, const LoadOptions& options = {}, std::vector<Index> shape = {3, 3}) {
+  const auto message = [&](Triple arrays, const std::string& encoding, const LoadOptions& options = {},
+                           std::vector<Index> shape = {3, 3}) {
     folder.on_root([&] { write_anndata(file, arrays, shape, encoding, {H5T_STD_I64LE, H5T_STD_I64LE}); });
     const std::string text = message_of([&] { load<float>(comm, file, options); });
     comm.barrier();
@@ -307,10 +323,13 @@ TEST(Sparse, PlacesOfMistakes) {
             file + ":/X/indices is wrong: element 3, in row 2, names column 1099511627776, but there are 3");
   EXPECT_EQ(message({{1, 2, 3, 4}, {0, -1, 2, 1}, {0, 1, 2, 4}}, "csc_matrix"),
             file + ":/X/indices is wrong: element 1, in column 1, names row -1, but there are 3");
-  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 7, 1, 2}}, "csr_matrix"), file + ":/X/indptr is wrong: element 1 is 7, outside 0 … 2");
-  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 2, 1, 2}}, "csc_matrix"), file + ":/X/indptr is wrong: it decreases from 2 to 1 at column 1");
+  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 7, 1, 2}}, "csr_matrix"),
+            file + ":/X/indptr is wrong: element 1 is 7, outside 0 … 2");
+  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 2, 1, 2}}, "csc_matrix"),
+            file + ":/X/indptr is wrong: it decreases from 2 to 1 at column 1");
   EXPECT_EQ(message({{1, 2}, {0, 1}, {1, 1, 1, 2}}, "csr_matrix"), file + ":/X/indptr must begin with 0, not 1");
-  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 1, 1, 1}}, "csr_matrix"), file + ":/X/indptr must end with 2, the number of stored elements, not 1");
+  EXPECT_EQ(message({{1, 2}, {0, 1}, {0, 1, 1, 1}}, "csr_matrix"),
+            file + ":/X/indptr must end with 2, the number of stored elements, not 1");
   // The first offender in row-major order, wherever it lies in the file.
   EXPECT_EQ(message({{1, nan, -1, 2}, {2, 1, 0, 0}, {0, 2, 3, 4}}, "csc_matrix"),
             "Negative values in data passed to NMF (input X) (row 0, column 1 of " + file + ":/X, counted from 0)");

@@ -7,7 +7,9 @@ namespace scanmf::data {
 namespace {
 
 /// Tiles of 100 rows and 10 kB; 25,000 rows a batch.
-DenseStreamPlan plan() { return {.tile_rows = 100, .tile_bytes = 10000, .longest_piece = 25000, .threads = 2, .unit_rows = 10}; }
+DenseStreamPlan plan() {
+  return {.tile_rows = 100, .tile_bytes = 10000, .longest_piece = 25000, .threads = 2, .unit_rows = 10};
+}
 
 TEST(DenseStreamPlan, BlocksAreWholeTilesThatFitTheLimitThePieceAndTheCache) {
   EXPECT_EQ(plan().block_rows_within(1), 100);  // one tile in any case

@@ -38,7 +38,8 @@ TEST(Streamed, DenseLayoutsEqualMemoryToTheBit) {
   const Communicator comm;
   const TemporaryFolder folder;
   const hdf5::TypeHandle half = test::half_type();
-  const std::vector<hid_t> types = {H5T_IEEE_F32LE, H5T_IEEE_F64BE, half.get(), H5T_STD_U8LE, H5T_STD_I16BE, H5T_STD_I64LE};
+  const std::vector<hid_t> types = {H5T_IEEE_F32LE, H5T_IEEE_F64BE, half.get(),
+                                    H5T_STD_U8LE,   H5T_STD_I16BE,  H5T_STD_I64LE};
   const std::vector<SampleLayout> layouts = {{},
                                              {.chunk = {16, 70}},
                                              {.chunk = {50, 33}, .gzip = 3, .shuffle = true},
@@ -74,7 +75,8 @@ TEST(Streamed, ChunksAcrossBlocksAndBatches) {
   const TemporaryFolder folder;
   folder.on_root([&] {
     File file = File::create(folder.file("c.h5"));
-    for (const auto& [name, chunk] : std::vector<std::pair<std::string, std::vector<hsize_t>>>{{"/a", {50, 33}}, {"/b", {90, 70}}, {"/c", {700, 3}}})
+    for (const auto& [name, chunk] : std::vector<std::pair<std::string, std::vector<hsize_t>>>{
+             {"/a", {50, 33}}, {"/b", {90, 70}}, {"/c", {700, 3}}})
       write_sample(file, name, {700, 70}, sample_values(700, 70), {.type = H5T_IEEE_F32LE, .chunk = chunk, .gzip = 1});
   });
   for (const char* name : {"/a", "/b", "/c"})  // with room to keep the first one's and the second one's chunks
@@ -96,7 +98,9 @@ TEST(Streamed, ElementsThatWereNeverWritten) {
   for (const Index memory : {10, 5000}) {
     expect_same_sources<double>(comm, folder.file("n.h5") + ":/some", {}, memory);
     expect_same_sources<double>(comm, folder.file("n.h5") + ":/plain", {}, memory);
-    EXPECT_EQ(gather(*open_source<double>(comm, describe_matrix(comm, folder.file("n.h5:/some"), "NMF"), {.memory = memory})), x);
+    EXPECT_EQ(
+        gather(*open_source<double>(comm, describe_matrix(comm, folder.file("n.h5:/some"), "NMF"), {.memory = memory})),
+        x);
   }
 }
 
@@ -107,10 +111,12 @@ TEST(Streamed, RoundingIsThatOfMemory) {
   for (int i = 0; i < 3000; ++i) x.push_back(1.0 / (i + 3) + i * 1e8);
   folder.on_root([&] {
     File file = File::create(folder.file("r.h5"));
-    for (const auto& [name, type] : std::vector<std::pair<std::string, hid_t>>{{"/f", H5T_IEEE_F64BE}, {"/i", H5T_STD_I64BE}, {"/u", H5T_STD_U64LE}})
+    for (const auto& [name, type] : std::vector<std::pair<std::string, hid_t>>{
+             {"/f", H5T_IEEE_F64BE}, {"/i", H5T_STD_I64BE}, {"/u", H5T_STD_U64LE}})
       write_sample(file, name, {300, 10}, x, {.type = type});
   });
-  for (const char* name : {"/f", "/i", "/u"}) expect_same_sources<float>(comm, folder.file("r.h5") + ":" + name, {}, 1000);
+  for (const char* name : {"/f", "/i", "/u"})
+    expect_same_sources<float>(comm, folder.file("r.h5") + ":" + name, {}, 1000);
   // What is handed out is the nearest float.
   const MatrixDescription description = describe_matrix(comm, folder.file("r.h5") + ":/f", "NMF");
   const std::vector<double> got = gather(*open_source<float>(comm, description, {.memory = 1000}));
@@ -120,10 +126,12 @@ TEST(Streamed, RoundingIsThatOfMemory) {
 TEST(Streamed, EdgeFilesEqualMemory) {
   const Communicator comm;
   for (const char* name :
-       {"ok_dense_1col.h5ad", "ok_dense_1row.h5ad", "ok_dense_column_chunks_gzip.h5", "ok_dense_f32_bigendian.h5", "ok_dense_f64.h5ad",
-        "ok_dense_u8.h5ad", "ok_csr_all_zero.h5ad", "ok_csr_empty_rows_last_col.h5ad", "ok_csr_explicit_zeros.h5ad", "ok_csr_f32_i32.h5ad",
-        "ok_csr_f64_i64.h5ad", "ok_csr_i32_indices_i64_indptr.h5ad", "ok_csr_int32_counts_gzip.h5ad", "ok_csr_unsorted.h5ad"})
-    for (const Index batch_rows : {0, 7, 1}) expect_same_sources<double>(comm, edge + name, {.batch_rows = batch_rows}, 1);
+       {"ok_dense_1col.h5ad", "ok_dense_1row.h5ad", "ok_dense_column_chunks_gzip.h5", "ok_dense_f32_bigendian.h5",
+        "ok_dense_f64.h5ad", "ok_dense_u8.h5ad", "ok_csr_all_zero.h5ad", "ok_csr_empty_rows_last_col.h5ad",
+        "ok_csr_explicit_zeros.h5ad", "ok_csr_f32_i32.h5ad", "ok_csr_f64_i64.h5ad",
+        "ok_csr_i32_indices_i64_indptr.h5ad", "ok_csr_int32_counts_gzip.h5ad", "ok_csr_unsorted.h5ad"})
+    for (const Index batch_rows : {0, 7, 1})
+      expect_same_sources<double>(comm, edge + name, {.batch_rows = batch_rows}, 1);
 }
 
 TEST(Streamed, SparseLayoutsEqualMemoryToTheBit) {
@@ -133,14 +141,16 @@ TEST(Streamed, SparseLayoutsEqualMemoryToTheBit) {
   std::fill(x.begin() + 40 * 200, x.begin() + 40 * 800, 0.0);  // blocks without elements
   const std::vector<std::pair<SampleLayout, SampleLayout>> layouts = {
       {{.type = H5T_IEEE_F32LE}, {.type = H5T_STD_I32LE}},
-      {{.type = H5T_IEEE_F32LE, .chunk = {1000}, .gzip = 4, .shuffle = true}, {.type = H5T_STD_I64LE, .chunk = {333}, .gzip = 4}},
+      {{.type = H5T_IEEE_F32LE, .chunk = {1000}, .gzip = 4, .shuffle = true},
+       {.type = H5T_STD_I64LE, .chunk = {333}, .gzip = 4}},
       {{.type = H5T_STD_U16BE, .chunk = {9000}, .gzip = 1, .checksum = true}, {.type = H5T_STD_U32BE}}};
   for (const auto& [data, indices] : layouts) {
     folder.on_root([&] {
       File file = File::create(folder.file("s.h5"));
       write_csr(file, x, 1500, 40, data, indices);
     });
-    for (const Index batch_rows : {0, 100, 1}) expect_same_sources<float>(comm, folder.file("s.h5"), {.batch_rows = batch_rows}, 5000);
+    for (const Index batch_rows : {0, 100, 1})
+      expect_same_sources<float>(comm, folder.file("s.h5"), {.batch_rows = batch_rows}, 5000);
     const auto source = open_source<double>(comm, describe_matrix(comm, folder.file("s.h5"), "NMF"), {.memory = 5000});
     EXPECT_EQ(gather(*source), x);
     comm.barrier();
@@ -221,7 +231,9 @@ TEST(Streamed, HighChunksAreWarnedOf) {
   open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/Y"), "NMF"), {.batch_rows = 8, .memory = 20000});
   EXPECT_EQ(warnings, "");  // rows are exchanged
   open_source<double>(comm, describe_matrix(comm, folder.file("c.h5:/Y"), "NMF"), {.batch_rows = 8, .memory = 1});
-  if (comm.is_root()) EXPECT_EQ(warnings.find("chunk is read and inflated by 2 ranks") != std::string::npos, comm.size() == 2) << warnings;
+  if (comm.is_root())
+    EXPECT_EQ(warnings.find("chunk is read and inflated by 2 ranks") != std::string::npos, comm.size() == 2)
+        << warnings;
   if (comm.is_root() && comm.size() > 1) EXPECT_NE(warnings.find("raise --memory to "), std::string::npos) << warnings;
   set_log_sink(nobody);
 }
@@ -260,7 +272,8 @@ TEST(Streamed, AdviceAboutDenseChunksHelps) {
       EXPECT_EQ(warnings_of(comm, input, {.batch_rows = batch_rows, .memory = memory}), "") << memory;
       const auto height = static_cast<hsize_t>(number_behind(warnings, "h5repack -l /X:CHUNK="));
       EXPECT_NE(warnings.find("x30 " + input + " OUT.h5"), std::string::npos) << warnings;
-      EXPECT_EQ(warnings_of(comm, write("y.h5", {height, 30}), {.batch_rows = batch_rows, .memory = 20000}), "") << height;
+      EXPECT_EQ(warnings_of(comm, write("y.h5", {height, 30}), {.batch_rows = batch_rows, .memory = 20000}), "")
+          << height;
     }
 }
 
@@ -279,7 +292,8 @@ TEST(Streamed, AdviceAboutSparseChunksHelps) {
     const std::string input = write("x.h5", 60000, 30000);
     const LoadOptions options{.batch_rows = batch_rows, .memory = 60000};
     const std::string warnings = warnings_of(comm, input, options);
-    EXPECT_NE(warnings.find("take 600000 bytes when they are inflated, where --memory leaves 1"), std::string::npos) << warnings;
+    EXPECT_NE(warnings.find("take 600000 bytes when they are inflated, where --memory leaves 1"), std::string::npos)
+        << warnings;
     const Index memory = number_behind(warnings, "raise --memory to ");
     EXPECT_EQ(warnings_of(comm, input, {.batch_rows = batch_rows, .memory = memory}), "") << memory;
     const auto height = static_cast<hsize_t>(number_behind(warnings, "h5repack -l /X/data,/X/indices:CHUNK="));
@@ -306,14 +320,16 @@ TEST(Streamed, FirstBadValueIsNamed) {
     File tall = File::create(folder.file("tall.h5"));
     write_sample(tall, "/X", {900, 30}, x, {.chunk = {300, 30}, .gzip = 1});
     File tall_sparse = File::create(folder.file("tall_sparse.h5"));
-    write_csr(tall_sparse, x, 900, 30, {.chunk = {3000}, .gzip = 1}, {.type = H5T_STD_I32LE, .chunk = {3000}, .gzip = 1});
+    write_csr(tall_sparse, x, 900, 30, {.chunk = {3000}, .gzip = 1},
+              {.type = H5T_STD_I32LE, .chunk = {3000}, .gzip = 1});
   });
   LoadOptions whole;
   whole.memory = 10000;
   LoadOptions batches;  // that cut the tall chunks: rows are exchanged
   batches.memory = 40000;
   batches.batch_rows = 50;
-  for (const auto& [name, options] : {std::pair{"bad.h5", whole}, {"sparse.h5", whole}, {"tall.h5", batches}, {"tall_sparse.h5", batches}}) {
+  for (const auto& [name, options] :
+       {std::pair{"bad.h5", whole}, {"sparse.h5", whole}, {"tall.h5", batches}, {"tall_sparse.h5", batches}}) {
     const MatrixDescription description = describe_matrix(comm, folder.file(name), "NMF");
     EXPECT_EQ(message_of([&] { open_source<double>(comm, description, options); }),
               "Input X contains NaN. (row 700, column 4 of " + folder.file(name) + ":/X, counted from 0)");
@@ -354,14 +370,17 @@ TEST(Streamed, DamageWhileStreaming) {
   source = open("replaced.h5:/gzip");
   write("other.h5");
   folder.on_root([&] { std::filesystem::rename(folder.file("other.h5"), folder.file("replaced.h5")); });
-  const std::string reading = " while rows 0 to " + std::to_string(source->partition().piece(0, 0).end - 1) + " were being read";
+  const std::string reading =
+      " while rows 0 to " + std::to_string(source->partition().piece(0, 0).end - 1) + " were being read";
   EXPECT_EQ(pass_message(comm, *source), folder.file("replaced.h5") + ":/gzip has been replaced" + reading);
   folder.on_root([&] { std::filesystem::remove(folder.file("replaced.h5")); });
   EXPECT_EQ(pass_message(comm, *source), folder.file("replaced.h5") + ":/gzip has been removed" + reading);
 
   write("changed.h5");
   source = open("changed.h5:/plain");
-  folder.on_root([&] { std::fstream(folder.file("changed.h5"), std::ios::in | std::ios::out).seekp(4000) << std::string(8000, '\xFF'); });
+  folder.on_root([&] {
+    std::fstream(folder.file("changed.h5"), std::ios::in | std::ios::out).seekp(4000) << std::string(8000, '\xFF');
+  });
   EXPECT_EQ(pass_message(comm, *source), folder.file("changed.h5") + ":/plain has been changed" + reading);
 
   write("damaged.h5");
@@ -371,7 +390,8 @@ TEST(Streamed, DamageWhileStreaming) {
   });
   const std::string message = pass_message(comm, *source);
   EXPECT_EQ(message.substr(0, 17), "cannot read rows ") << message;
-  EXPECT_NE(message.find("damaged.h5:/gzip: a chunk does not inflate; the file is damaged"), std::string::npos) << message;
+  EXPECT_NE(message.find("damaged.h5:/gzip: a chunk does not inflate; the file is damaged"), std::string::npos)
+      << message;
 }
 
 TEST(Streamed, FileEndsWithinABlock) {
@@ -391,7 +411,9 @@ TEST(Streamed, FileEndsWithinABlock) {
       });
     });
   });
-  EXPECT_TRUE(message.find("it is truncated") != std::string::npos || message.find("has been truncated") != std::string::npos) << message;
+  EXPECT_TRUE(message.find("it is truncated") != std::string::npos ||
+              message.find("has been truncated") != std::string::npos)
+      << message;
   EXPECT_NE(message.find("e.h5"), std::string::npos);
 }
 
@@ -402,7 +424,8 @@ TEST(Streamed, RanksWithoutRows) {
     File file = File::create(folder.file("few.h5"));
     write_sample(file, "/X", {2, 3}, {1, 2, 3, 4, 5, 6});
   });
-  const auto source = open_source<double>(comm, describe_matrix(comm, folder.file("few.h5"), "NMF"), {.batch_rows = 1, .memory = 1});
+  const auto source =
+      open_source<double>(comm, describe_matrix(comm, folder.file("few.h5"), "NMF"), {.batch_rows = 1, .memory = 1});
   EXPECT_EQ(gather(*source), (std::vector<double>{1, 2, 3, 4, 5, 6}));
   EXPECT_EQ(gather(*source), (std::vector<double>{1, 2, 3, 4, 5, 6}));
 }

@@ -141,7 +141,8 @@ TEST_P(Rows, GiveWhatScikitLearnGives) {
   in_type_of(golden, [&]<Scalar T>() { check<T>(golden); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, Rows, testing::ValuesIn(golden_cases(is_dense)), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Cases, Rows, testing::ValuesIn(golden_cases(is_dense)),
+                         [](const auto& info) { return info.param; });
 
 /// Fits to the matrix of a golden case's file; returns the error.
 template <class Estimator>
@@ -151,7 +152,8 @@ double fit_source(const std::string& name) {
   Estimator estimator(comm, with_custom_init(golden));
   const auto x = estimator.open(golden.input("X"));
   FitOptions<double> options;
-  options.start = {read_local_rows<double>(comm, golden_file, golden.path("W0"), x->partition()), transposed_from<double>(golden.array("H0"))};
+  options.start = {read_local_rows<double>(comm, golden_file, golden.path("W0"), x->partition()),
+                   transposed_from<double>(golden.array("H0"))};
   expect_array(golden, "W", all_rows(comm, estimator.fit_transform(*x, std::move(options)), x->partition()), "tol_W");
   const auto x_new = load_matrix<double>(comm, describe_matrix(comm, golden.input("X_new"), "NMF"));
   expect_array(golden, "W_new", all_rows(comm, estimator.transform(*x_new), x_new->partition()), "tol_W_new");
@@ -189,9 +191,15 @@ TEST(Estimator, ParametersByName) {
   NMF<float> estimator(comm);
   EXPECT_EQ(estimator.get_params().size(), Parameters::names(scanmf::Estimator::nmf).size());
   EXPECT_EQ(estimator.get_params()[0], (std::pair<std::string, std::string>("n_components", "auto")));
-  EXPECT_EQ(message_of([&] { estimator.set_params({{"tol", "1e-6"}, {"tool", "2"}}); }), "NMF has no parameter 'tool'. Did you mean 'tol'?");
+  EXPECT_EQ(message_of([&] {
+              estimator.set_params({{"tol", "1e-6"}, {"tool", "2"}});
+            }),
+            "NMF has no parameter 'tool'. Did you mean 'tol'?");
   EXPECT_EQ(estimator.parameters().tol, 1e-4);  // all or none
-  EXPECT_EQ(message_of([&] { estimator.set_params({{"batch_size", "2"}}); }), "'batch_size' is a parameter of MiniBatchNMF, not of NMF.");
+  EXPECT_EQ(message_of([&] {
+              estimator.set_params({{"batch_size", "2"}});
+            }),
+            "'batch_size' is a parameter of MiniBatchNMF, not of NMF.");
   estimator.set_params({{"tol", "-1"}, {"beta_loss", "kullback-leibler"}});
   const Matrix<float> x(comm.rank() == 0 ? 2 : 0, 2, 1.0F);
   EXPECT_EQ(message_of([&] { estimator.fit(x.view()); }),
@@ -204,7 +212,8 @@ TEST(Estimator, BeforeFit) {
   const NMF<double> nmf(comm);
   const MiniBatchNMF<double> mini_batch(comm);
   const Matrix<double> x(1, 2, 1.0);
-  const std::string rest = " instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.";
+  const std::string rest =
+      " instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.";
   EXPECT_EQ(message_of([&] { nmf.transform(x.view()); }), "This NMF" + rest);
   EXPECT_EQ(message_of([&] { nmf.inverse_transform(x.view()); }), "This NMF" + rest);
   EXPECT_EQ(message_of([&] { nmf.components(); }), "This NMF" + rest);
@@ -228,15 +237,19 @@ TEST(Estimator, WrongData) {
   EXPECT_TRUE(message_of_fit(nmf, comm, -1).starts_with("Negative values in data passed to NMF (input X)"));
   EXPECT_TRUE(message_of_fit(nmf, comm, NAN).starts_with("Input X contains NaN."));
   EXPECT_EQ(nmf.n_iter(), n_iter);  // a fit that fails leaves the one before
-  EXPECT_EQ(message_of([&] { nmf.transform(Matrix<double>(1, 2, 1.0).view()); }), "X has 2 features, but NMF is expecting 3 features as input.");
-  EXPECT_EQ(message_of([&] { nmf.inverse_transform(Matrix<double>(1, 3, 1.0).view()); }), "W has 3 columns, but NMF has 2 components");
+  EXPECT_EQ(message_of([&] { nmf.transform(Matrix<double>(1, 2, 1.0).view()); }),
+            "X has 2 features, but NMF is expecting 3 features as input.");
+  EXPECT_EQ(message_of([&] { nmf.inverse_transform(Matrix<double>(1, 3, 1.0).view()); }),
+            "W has 3 columns, but NMF has 2 components");
   EXPECT_TRUE(message_of([&] { nmf.fit(Matrix<double>(0, 3).view()); }).starts_with("Found array with 0 sample(s)"));
   MiniBatchNMF<double> mini_batch(comm);
   mini_batch.set_params({{"batch_size", "10"}});
   const GoldenCase golden("cd_dense_none");
   const auto whole = nmf.open(golden.input("X"));
   const auto batches = mini_batch.open(golden.input("X"));
-  EXPECT_TRUE(message_of([&] { nmf.fit(*batches); }).starts_with("X was opened in batches of 10 rows, but NMF goes through it in batches of 30"));
+  EXPECT_TRUE(message_of([&] {
+                nmf.fit(*batches);
+              }).starts_with("X was opened in batches of 10 rows, but NMF goes through it in batches of 30"));
   EXPECT_TRUE(message_of([&] { mini_batch.fit(*whole); }).starts_with("X was opened in batches of 30 rows"));
   EXPECT_TRUE(message_of([&] { mini_batch.partial_fit(*batches); }).starts_with("partial_fit takes X in one batch"));
 }
@@ -252,11 +265,14 @@ TEST(Estimator, WrongStart) {
     return options;
   };
   EXPECT_EQ(message_of_fit(nmf, comm, 1, start(2, 1, 1)), "no error");
-  EXPECT_TRUE(message_of_fit(nmf, comm, 1, start(2, 1, 0)).starts_with("Array passed to NMF (input H) is full of zeros."));
-  EXPECT_TRUE(message_of_fit(nmf, comm, 1, start(2, -1, 1)).starts_with("Negative values in data passed to NMF (input W)"));
+  EXPECT_TRUE(
+      message_of_fit(nmf, comm, 1, start(2, 1, 0)).starts_with("Array passed to NMF (input H) is full of zeros."));
+  EXPECT_TRUE(
+      message_of_fit(nmf, comm, 1, start(2, -1, 1)).starts_with("Negative values in data passed to NMF (input W)"));
   EXPECT_TRUE(message_of_fit(nmf, comm, 1, start(3, 1, 1)).ends_with("rows of X"));
   nmf.set_params({{"n_components", "3"}});
-  EXPECT_TRUE(message_of_fit(nmf, comm, 1, start(2, 1, 1)).starts_with("Array with wrong shape passed to NMF (input H). Expected (3, 3)"));
+  EXPECT_TRUE(message_of_fit(nmf, comm, 1, start(2, 1, 1))
+                  .starts_with("Array with wrong shape passed to NMF (input H). Expected (3, 3)"));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Fits on the ranks of the world against the same fits on one rank: the answer does not depend on the number of ranks; a run that stops and goes on
-// gives the bits of one that does not stop; errors end all ranks.
+// Fits on the ranks of the world against the same fits on one rank: the answer does not depend on the number of ranks;
+// a run that stops and goes on gives the bits of one that does not stop; errors end all ranks.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -37,7 +37,9 @@ Parameters parameters_for(Estimator estimator, Solver solver, double beta, Index
   return p;
 }
 
-Index batch_rows_of(const Parameters& p, Index rows) { return p.estimator == Estimator::nmf ? rows : std::min(p.batch_size, rows); }
+Index batch_rows_of(const Parameters& p, Index rows) {
+  return p.estimator == Estimator::nmf ? rows : std::min(p.batch_size, rows);
+}
 
 /// All of W in global order, from the ranks' rows.
 template <Scalar T>
@@ -49,11 +51,13 @@ Matrix<T> gathered(const DataSource<T>& source, const Matrix<T>& W) {
     const Range piece = partition.piece(batch, comm.rank());
     for (Index i = piece.begin; i < piece.end; ++i)
       for (Index c = 0; c < W.columns(); ++c)
-        all[static_cast<std::size_t>(i * W.columns() + c)] = static_cast<double>(W(partition.local_begin(batch, comm.rank()) + i - piece.begin, c));
+        all[static_cast<std::size_t>(i * W.columns() + c)] =
+            static_cast<double>(W(partition.local_begin(batch, comm.rank()) + i - piece.begin, c));
   }
   comm.allreduce_sum(std::span<double>(all));
   Matrix<T> result(source.shape().rows, W.columns());
-  for (Index i = 0; i < result.rows() * result.columns(); ++i) result.data()[i] = static_cast<T>(all[static_cast<std::size_t>(i)]);
+  for (Index i = 0; i < result.rows() * result.columns(); ++i)
+    result.data()[i] = static_cast<T>(all[static_cast<std::size_t>(i)]);
   return result;
 }
 
@@ -78,7 +82,8 @@ bool same_bits(const Matrix<T>& a, const Matrix<T>& b) {
 
 template <Scalar T>
 void compare_with_one_rank(Index rows, Index columns, StorageKind kind, const Parameters& p) {
-  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", estimator " << class_name(p.estimator) << ", beta " << p.beta_loss << ", "
+  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", estimator " << class_name(p.estimator)
+                                    << ", beta " << p.beta_loss << ", "
                                     << (kind == StorageKind::dense ? "dense" : "csr"));
   const Matrix<double> x = sample_matrix(rows, columns, kind == StorageKind::dense || p.beta_loss <= 0 ? 0.0 : 0.6);
   const Communicator world;
@@ -90,10 +95,12 @@ void compare_with_one_rank(Index rows, Index columns, StorageKind kind, const Pa
   EXPECT_EQ(actual.n_iter, expected.n_iter);
   EXPECT_EQ(actual.n_steps, expected.n_steps);
   EXPECT_EQ(actual.converged, expected.converged);
-  EXPECT_NEAR(actual.reconstruction_err, expected.reconstruction_err, (sizeof(T) == 4 ? 1e-4 : 1e-10) * (1 + expected.reconstruction_err));
+  EXPECT_NEAR(actual.reconstruction_err, expected.reconstruction_err,
+              (sizeof(T) == 4 ? 1e-4 : 1e-10) * (1 + expected.reconstruction_err));
   expect_close(actual.factors.Ht, expected.factors.Ht, "H");
   expect_close(gathered(many, actual.factors.W), expected.factors.W, "W");
-  expect_close(gathered(many, transform<T>(many, actual.factors.Ht, p, 7)), transform<T>(one, actual.factors.Ht, p, 7), "transform");
+  expect_close(gathered(many, transform<T>(many, actual.factors.Ht, p, 7)), transform<T>(one, actual.factors.Ht, p, 7),
+               "transform");
 }
 
 const double all_betas[] = {2.0, 1.0, 0.0, 0.5, 1.5, 3.0, -1.0};
@@ -113,7 +120,8 @@ TEST(Fit, WorksWithFewerRowsThanRanks) {
   for (const Index rows : {1, 2, 3}) {
     compare_with_one_rank<double>(rows, 9, StorageKind::dense, parameters_for(Estimator::nmf, Solver::cd, 2));
     compare_with_one_rank<double>(rows, 9, StorageKind::csr, parameters_for(Estimator::nmf, Solver::mu, 1));
-    compare_with_one_rank<double>(rows, 9, StorageKind::dense, parameters_for(Estimator::minibatch_nmf, Solver::mu, 2, 3));
+    compare_with_one_rank<double>(rows, 9, StorageKind::dense,
+                                  parameters_for(Estimator::minibatch_nmf, Solver::mu, 2, 3));
     compare_with_one_rank<double>(rows, 1, StorageKind::dense, parameters_for(Estimator::nmf, Solver::mu, 2));
   }
 }
@@ -138,15 +146,17 @@ void expect_same_history(const History& a, const History& b) {
     ASSERT_NE(found, a.columns.end()) << name;
     ASSERT_EQ(found->second.size(), values.size()) << name;
     for (std::size_t i = 0; i < values.size() && name != "seconds"; ++i)
-      EXPECT_TRUE(found->second[i] == values[i] || (std::isnan(found->second[i]) && std::isnan(values[i]))) << name << " " << i;
+      EXPECT_TRUE(found->second[i] == values[i] || (std::isnan(found->second[i]) && std::isnan(values[i])))
+          << name << " " << i;
   }
 }
 
-/// Runs once through, and once stopped after `stop_after` iterations and continued from the saved model, whose history came back in another order.
-/// by_blocks: solving for W alone goes block by block, and counts when it is done only.
+/// Runs once through, and once stopped after `stop_after` iterations and continued from the saved model, whose history
+/// came back in another order. by_blocks: solving for W alone goes block by block, and counts when it is done only.
 template <Scalar T>
 void compare_continued(const Parameters& p, Index stop_after, bool by_blocks = false) {
-  SCOPED_TRACE(::testing::Message() << class_name(p.estimator) << ", beta " << p.beta_loss << ", stopped after " << stop_after);
+  SCOPED_TRACE(::testing::Message() << class_name(p.estimator) << ", beta " << p.beta_loss << ", stopped after "
+                                    << stop_after);
   const Matrix<double> x = sample_matrix(120, 14, 0);
   const Communicator world;
   TestSource<T> source(world, x, StorageKind::dense, batch_rows_of(p, 120));
@@ -156,7 +166,9 @@ void compare_continued(const Parameters& p, Index stop_after, bool by_blocks = f
   Index done = 0;
   Index saved = 0;
   control.on_progress = [&](const Progress& now) { done = now.iteration; };
-  control.stop_requested = [&] { return world.rank() == world.size() - 1 && done + 1 >= stop_after; };  // one rank alone asks
+  control.stop_requested = [&] {
+    return world.rank() == world.size() - 1 && done + 1 >= stop_after;
+  };  // one rank alone asks
   control.save = [&](const FittedModel<T>& model) {
     ++saved;
     EXPECT_TRUE(model.stopped);

@@ -25,7 +25,8 @@ struct GoldenArray {
   std::vector<double> values;
 };
 
-/// One run of scikit-learn: its input, its parameters, its results, and how far correct programs may be from them. Replicated.
+/// One run of scikit-learn: its input, its parameters, its results, and how far correct programs may be from them.
+/// Replicated.
 class GoldenCase {
  public:
   explicit GoldenCase(std::string name) : file_(hdf5::File::open(golden_file)), group_("/cases/" + std::move(name)) {}
@@ -40,7 +41,9 @@ class GoldenCase {
     return std::get<double>(value.value());
   }
   Index count(const std::string& attribute) const { return static_cast<Index>(number(attribute)); }
-  std::string text(const std::string& attribute) const { return file_.read_string_attribute(group_, attribute).value(); }
+  std::string text(const std::string& attribute) const {
+    return file_.read_string_attribute(group_, attribute).value();
+  }
 
   GoldenArray array(const std::string& dataset) const {
     const auto source = file_.dataset(path(dataset));
@@ -67,8 +70,9 @@ inline Parameters GoldenCase::parameters() const {
   p.estimator = text("estimator") == "NMF" ? Estimator::nmf : Estimator::minibatch_nmf;
   p.n_components = count("n_components");
   p.n_components_auto = false;
-  const std::map<std::string, Init> inits = {{"none", Init::none},     {"random", Init::random},   {"custom", Init::custom},
-                                             {"nndsvd", Init::nndsvd}, {"nndsvda", Init::nndsvda}, {"nndsvdar", Init::nndsvdar}};
+  const std::map<std::string, Init> inits = {{"none", Init::none},       {"random", Init::random},
+                                             {"custom", Init::custom},   {"nndsvd", Init::nndsvd},
+                                             {"nndsvda", Init::nndsvda}, {"nndsvdar", Init::nndsvdar}};
   p.init = inits.at(text("init"));
   p.solver = text("solver") == "cd" ? Solver::cd : Solver::mu;
   p.beta_loss = number("beta_loss");
@@ -81,7 +85,9 @@ inline Parameters GoldenCase::parameters() const {
   p.shuffle = count("shuffle") != 0;
   p.random_generator = RandomGenerator::numpy;
   if (p.estimator == Estimator::minibatch_nmf) {
-    const auto count_or_none = [this](const std::string& name) { return count(name) < 0 ? std::nullopt : std::optional(count(name)); };
+    const auto count_or_none = [this](const std::string& name) {
+      return count(name) < 0 ? std::nullopt : std::optional(count(name));
+    };
     p.batch_size = count("batch_size");
     p.max_no_improvement = count_or_none("max_no_improvement");
     p.forget_factor = number("forget_factor");
@@ -105,7 +111,8 @@ std::vector<std::string> golden_cases(const Wanted& wanted) {
 template <Scalar T>
 GoldenArray all_rows(const Communicator& comm, const Matrix<T>& local, const RowPartition& partition) {
   const Index columns = comm.max(local.columns());
-  GoldenArray all{{partition.rows(), columns}, std::vector<double>(static_cast<std::size_t>(partition.rows() * columns), 0.0)};
+  GoldenArray all{{partition.rows(), columns},
+                  std::vector<double>(static_cast<std::size_t>(partition.rows() * columns), 0.0)};
   for (Index batch = 0; batch < partition.batches(); ++batch) {
     const Range piece = partition.piece(batch, comm.rank());
     const T* from = local.data() + partition.local_begin(batch, comm.rank()) * columns;
@@ -129,7 +136,8 @@ template <Scalar T>
 Matrix<T> transposed_from(const GoldenArray& H) {
   Matrix<T> Ht(H.dimensions[1], H.dimensions[0]);
   for (Index c = 0; c < Ht.columns(); ++c)
-    for (Index j = 0; j < Ht.rows(); ++j) Ht(j, c) = static_cast<T>(H.values[static_cast<std::size_t>(c * Ht.rows() + j)]);
+    for (Index j = 0; j < Ht.rows(); ++j)
+      Ht(j, c) = static_cast<T>(H.values[static_cast<std::size_t>(c * Ht.rows() + j)]);
   return Ht;
 }
 
@@ -160,16 +168,19 @@ void in_type_of(const GoldenCase& golden, Check&& check) {
 /// Elements that are exactly zero in one array but not in the other.
 inline Index different_zeros(const GoldenArray& a, const GoldenArray& b) {
   Index different = 0;
-  for (std::size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i) different += (a.values[i] == 0) != (b.values[i] == 0);
+  for (std::size_t i = 0; i < std::min(a.values.size(), b.values.size()); ++i)
+    different += (a.values[i] == 0) != (b.values[i] == 0);
   return different;
 }
 
-/// Expects an array of the case within the tolerance of that name, and its exact zeros where the case says that they are stable.
-inline void expect_array(const GoldenCase& golden, const std::string& dataset, const GoldenArray& result, const std::string& tolerance,
-                         bool compare_zeros = true) {
+/// Expects an array of the case within the tolerance of that name, and its exact zeros where the case says that they
+/// are stable.
+inline void expect_array(const GoldenCase& golden, const std::string& dataset, const GoldenArray& result,
+                         const std::string& tolerance, bool compare_zeros = true) {
   const GoldenArray expected = golden.array(dataset);
   EXPECT_LE(gap(result, expected), golden.number(tolerance)) << dataset;
-  if (compare_zeros && golden.count("zeros_stable") != 0) EXPECT_EQ(different_zeros(result, expected), 0) << "exact zeros of " << dataset;
+  if (compare_zeros && golden.count("zeros_stable") != 0)
+    EXPECT_EQ(different_zeros(result, expected), 0) << "exact zeros of " << dataset;
 }
 
 }  // namespace scanmf::test

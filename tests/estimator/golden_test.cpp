@@ -16,12 +16,14 @@ std::unique_ptr<DataSource<T>> open(const Communicator& comm, const GoldenCase& 
   const MatrixDescription description = describe_matrix(comm, golden.input(dataset), estimator);
   const bool in_batches = estimator == "MiniBatchNMF" && dataset == "X";
   return load_matrix<T>(comm, description,
-                        {.batch_rows = in_batches ? std::min(golden.count("batch_size"), description.shape.rows) : 0, .estimator = estimator});
+                        {.batch_rows = in_batches ? std::min(golden.count("batch_size"), description.shape.rows) : 0,
+                         .estimator = estimator});
 }
 
 template <Scalar T>
 Factors<T> golden_start(const GoldenCase& golden, const DataSource<T>& x) {
-  return {read_local_rows<T>(x.communicator(), golden_file, golden.path("W0"), x.partition()), transposed_from<T>(golden.array("H0"))};
+  return {read_local_rows<T>(x.communicator(), golden_file, golden.path("W0"), x.partition()),
+          transposed_from<T>(golden.array("H0"))};
 }
 
 template <Scalar T>
@@ -76,7 +78,8 @@ void check_nmf(const GoldenCase& golden) {
     Parameters shorter = parameters;
     shorter.max_iter = std::stoll(iteration);
     const FittedModel<T> early = fit_from(*x, shorter, golden.seed(), golden_start(golden, *x));
-    expect_array(golden, "checkpoints/" + iteration + "/W", all_rows(comm, early.factors.W, x->partition()), "tol_trace", false);
+    expect_array(golden, "checkpoints/" + iteration + "/W", all_rows(comm, early.factors.W, x->partition()),
+                 "tol_trace", false);
     expect_array(golden, "checkpoints/" + iteration + "/H", transposed(early.factors.Ht), "tol_trace", false);
   }
   if (parameters.init != Init::custom) {
@@ -91,7 +94,8 @@ void expect_cost_trace(const GoldenCase& golden, const History& history) {
   const auto steps = static_cast<std::size_t>(expected.dimensions[0]);
   const std::array<std::string, 3> columns = {"cost", "smoothed_cost", "h_change"};
   for (std::size_t j = 0; j < columns.size(); ++j) {
-    const auto column = std::find_if(history.columns.begin(), history.columns.end(), [&](const auto& c) { return c.first == columns[j]; });
+    const auto column = std::find_if(history.columns.begin(), history.columns.end(),
+                                     [&](const auto& c) { return c.first == columns[j]; });
     ASSERT_NE(column, history.columns.end()) << columns[j];
     ASSERT_EQ(column->second.size(), steps) << columns[j];
     GoldenArray is{{expected.dimensions[0] - 1}, {}};
@@ -120,7 +124,8 @@ template <Scalar T>
 std::unique_ptr<DataSource<T>> open_chunk(const Communicator& comm, const GoldenArray& x, Range rows) {
   const Index columns = x.dimensions[1];
   const auto offsets = slice_offsets(rows.size(), comm.size());
-  const Range mine{rows.begin + offsets[static_cast<std::size_t>(comm.rank())], rows.begin + offsets[static_cast<std::size_t>(comm.rank()) + 1]};
+  const Range mine{rows.begin + offsets[static_cast<std::size_t>(comm.rank())],
+                   rows.begin + offsets[static_cast<std::size_t>(comm.rank()) + 1]};
   Matrix<T> chunk(mine.size(), columns);
   std::transform(x.values.begin() + mine.begin * columns, x.values.begin() + mine.end * columns, chunk.data(),
                  [](double v) { return static_cast<T>(v); });

@@ -1,4 +1,5 @@
-// A fit as a job: streamed from a file that its memory does not hold, with a checkpoint, stop requests and progress, through the estimators.
+// A fit as a job: streamed from a file that its memory does not hold, with a checkpoint, stop requests and progress,
+// through the estimators.
 #include "scanmf/estimator/job.hpp"
 
 #include <gtest/gtest.h>
@@ -59,9 +60,11 @@ bool same_bits(const Matrix<double>& a, const Matrix<double>& b) {
   return a.rows() == b.rows() && std::equal(a.span().begin(), a.span().end(), b.span().begin(), b.span().end());
 }
 
-/// A fit that ends, and one that is stopped after four iterations on one rank's request and fitted again: the same bits.
+/// A fit that ends, and one that is stopped after four iterations on one rank's request and fitted again: the same
+/// bits.
 template <class EstimatorClass>
-void stop_and_go_on(const Communicator& comm, const std::string& input, const Parameters& parameters, const CheckpointOptions& checkpoint) {
+void stop_and_go_on(const Communicator& comm, const std::string& input, const Parameters& parameters,
+                    const CheckpointOptions& checkpoint) {
   EstimatorClass whole(comm, parameters);
   const Matrix<double> W = whole.fit_transform(input);
 
@@ -125,13 +128,16 @@ TEST_F(Jobs, StopForTheFileSTOP) {
 
 TEST_F(Jobs, RefuseTheStateOfOthers) {
   FitOptions<double> options = with_checkpoint();
-  EXPECT_NE(message_of([&] { NMF<double>(comm, parameters(5)).fit(input, with_checkpoint(Resume::require)); }).find("no checkpoint"),
+  EXPECT_NE(message_of([&] {
+              NMF<double>(comm, parameters(5)).fit(input, with_checkpoint(Resume::require));
+            }).find("no checkpoint"),
             std::string::npos);
   options.control.stop_requested = [] { return true; };
   NMF<double>(comm, parameters(5)).fit(input, std::move(options));
   Parameters other = parameters(5);
   other.alpha_W = 0.5;
-  EXPECT_NE(message_of([&] { NMF<double>(comm, other).fit(input, with_checkpoint()); }).find("alpha_W"), std::string::npos);
+  EXPECT_NE(message_of([&] { NMF<double>(comm, other).fit(input, with_checkpoint()); }).find("alpha_W"),
+            std::string::npos);
   EXPECT_TRUE(has_checkpoint());
 }
 

@@ -25,51 +25,76 @@ std::string message(Estimator estimator, const std::string& name, const std::str
   return mistakes.empty() ? "" : mistakes.front();
 }
 std::string nmf(const std::string& name, const std::string& text) { return message(Estimator::nmf, name, text); }
-std::string minibatch(const std::string& name, const std::string& text) { return message(Estimator::minibatch_nmf, name, text); }
+std::string minibatch(const std::string& name, const std::string& text) {
+  return message(Estimator::minibatch_nmf, name, text);
+}
 
 // Expected texts: scikit-learn's.
 TEST(Parameters, RefusesWhatScikitLearnRefuses) {
-  const std::string k = "The 'n_components' parameter of NMF must be an int in the range [1, inf), None or a str among {'auto'}. Got ";
+  const std::string k =
+      "The 'n_components' parameter of NMF must be an int in the range [1, inf), None or a str among {'auto'}. Got ";
   EXPECT_EQ(nmf("n_components", "0"), k + "0 instead.");
   EXPECT_EQ(nmf("n_components", "-1"), k + "-1 instead.");
   EXPECT_EQ(nmf("n_components", "2.0"), k + "2.0 instead.");
   EXPECT_EQ(nmf("n_components", "99999999999999999999"), k + "99999999999999999999 instead.");
   EXPECT_EQ(nmf("n_components", ""), k + "'' instead.");
   EXPECT_EQ(nmf("init", "foo"),
-            "The 'init' parameter of NMF must be a str among {'custom', 'nndsvd', 'nndsvda', 'nndsvdar', 'random'} or None. Got 'foo' instead.");
-  EXPECT_EQ(nmf("tol", "-1e-09"), "The 'tol' parameter of NMF must be a float in the range [0, inf). Got -1e-09 instead.");
+            "The 'init' parameter of NMF must be a str among {'custom', 'nndsvd', 'nndsvda', 'nndsvdar', 'random'} or "
+            "None. Got 'foo' instead.");
+  EXPECT_EQ(nmf("tol", "-1e-09"),
+            "The 'tol' parameter of NMF must be a float in the range [0, inf). Got -1e-09 instead.");
   EXPECT_EQ(nmf("tol", "x"), "The 'tol' parameter of NMF must be a float in the range [0, inf). Got 'x' instead.");
   EXPECT_EQ(nmf("tol", "nan"), "The 'tol' parameter of NMF must be a float in the range [0, inf). Got nan instead.");
   EXPECT_EQ(nmf("tol", "inf"), "The 'tol' parameter of NMF must be a float in the range [0, inf). Got inf instead.");
   EXPECT_EQ(nmf("tol", "1e999"), "The 'tol' parameter of NMF must be a float in the range [0, inf). Got inf instead.");
-  EXPECT_EQ(nmf("max_iter", "2.5"), "The 'max_iter' parameter of NMF must be an int in the range [1, inf). Got 2.5 instead.");
-  EXPECT_EQ(nmf("max_iter", "0"), "The 'max_iter' parameter of NMF must be an int in the range [1, inf). Got 0 instead.");
-  EXPECT_EQ(nmf("alpha_W", "-0.1"), "The 'alpha_W' parameter of NMF must be a float in the range [0, inf). Got -0.1 instead.");
+  EXPECT_EQ(nmf("max_iter", "2.5"),
+            "The 'max_iter' parameter of NMF must be an int in the range [1, inf). Got 2.5 instead.");
+  EXPECT_EQ(nmf("max_iter", "0"),
+            "The 'max_iter' parameter of NMF must be an int in the range [1, inf). Got 0 instead.");
+  EXPECT_EQ(nmf("alpha_W", "-0.1"),
+            "The 'alpha_W' parameter of NMF must be a float in the range [0, inf). Got -0.1 instead.");
   EXPECT_EQ(nmf("alpha_H", "other"),
-            "The 'alpha_H' parameter of NMF must be a float in the range [0, inf) or a str among {'same'}. Got 'other' instead.");
-  EXPECT_EQ(nmf("l1_ratio", "1.1"), "The 'l1_ratio' parameter of NMF must be a float in the range [0, 1]. Got 1.1 instead.");
-  EXPECT_EQ(nmf("l1_ratio", "nan"), "The 'l1_ratio' parameter of NMF must be a float in the range [0, 1]. Got nan instead.");
+            "The 'alpha_H' parameter of NMF must be a float in the range [0, inf) or a str among {'same'}. Got 'other' "
+            "instead.");
+  EXPECT_EQ(nmf("l1_ratio", "1.1"),
+            "The 'l1_ratio' parameter of NMF must be a float in the range [0, 1]. Got 1.1 instead.");
+  EXPECT_EQ(nmf("l1_ratio", "nan"),
+            "The 'l1_ratio' parameter of NMF must be a float in the range [0, 1]. Got nan instead.");
   const std::string loss =
-      "The 'beta_loss' parameter of NMF must be a str among {'frobenius', 'itakura-saito', 'kullback-leibler'} or an instance of 'float'. Got ";
+      "The 'beta_loss' parameter of NMF must be a str among {'frobenius', 'itakura-saito', 'kullback-leibler'} or an "
+      "instance of 'float'. Got ";
   EXPECT_EQ(nmf("beta_loss", "foo"), loss + "'foo' instead.");
   EXPECT_EQ(nmf("beta_loss", "none"), loss + "None instead.");
   EXPECT_EQ(nmf("beta_loss", "nan"), loss + "nan instead.");
   EXPECT_EQ(nmf("beta_loss", "-inf"), loss + "-inf instead.");
   for (const char* text : {"-1", "4294967296", "1.5"}) {
-    EXPECT_EQ(nmf("random_state", text),
-              std::string("The 'random_state' parameter of NMF must be an int in the range [0, 4294967295] or None. Got ") + text + " instead.");
+    EXPECT_EQ(
+        nmf("random_state", text),
+        std::string("The 'random_state' parameter of NMF must be an int in the range [0, 4294967295] or None. Got ") +
+            text + " instead.");
   }
+}
+
+TEST(Parameters, RefusesWhatScikitLearnRefusesInOptionsOfSolvers) {
   EXPECT_EQ(nmf("solver", "none"), "The 'solver' parameter of NMF must be a str among {'cd', 'mu'}. Got None instead.");
-  EXPECT_EQ(nmf("shuffle", "x"), "The 'shuffle' parameter of NMF must be an instance of 'bool' (true or false). Got 'x' instead.");
-  EXPECT_EQ(nmf("verbose", "-1"), "The 'verbose' parameter of NMF must be an int in the range [0, inf) or an instance of 'bool'. Got -1 instead.");
-  EXPECT_EQ(minibatch("batch_size", "2.5"), "The 'batch_size' parameter of MiniBatchNMF must be an int in the range [1, inf). Got 2.5 instead.");
-  EXPECT_EQ(minibatch("forget_factor", "1.1"), "The 'forget_factor' parameter of MiniBatchNMF must be a float in the range [0, 1]. Got 1.1 instead.");
+  EXPECT_EQ(nmf("shuffle", "x"),
+            "The 'shuffle' parameter of NMF must be an instance of 'bool' (true or false). Got 'x' instead.");
+  EXPECT_EQ(
+      nmf("verbose", "-1"),
+      "The 'verbose' parameter of NMF must be an int in the range [0, inf) or an instance of 'bool'. Got -1 instead.");
+  EXPECT_EQ(minibatch("batch_size", "2.5"),
+            "The 'batch_size' parameter of MiniBatchNMF must be an int in the range [1, inf). Got 2.5 instead.");
+  EXPECT_EQ(minibatch("forget_factor", "1.1"),
+            "The 'forget_factor' parameter of MiniBatchNMF must be a float in the range [0, 1]. Got 1.1 instead.");
   EXPECT_EQ(minibatch("max_no_improvement", "0"),
-            "The 'max_no_improvement' parameter of MiniBatchNMF must be an int in the range [1, inf) or None. Got 0 instead.");
-  EXPECT_EQ(minibatch("fresh_restarts_max_iter", "0"),
-            "The 'fresh_restarts_max_iter' parameter of MiniBatchNMF must be an int in the range [1, inf). Got 0 instead.");
+            "The 'max_no_improvement' parameter of MiniBatchNMF must be an int in the range [1, inf) or None. Got 0 "
+            "instead.");
+  EXPECT_EQ(
+      minibatch("fresh_restarts_max_iter", "0"),
+      "The 'fresh_restarts_max_iter' parameter of MiniBatchNMF must be an int in the range [1, inf). Got 0 instead.");
   EXPECT_EQ(minibatch("transform_max_iter", "0"),
-            "The 'transform_max_iter' parameter of MiniBatchNMF must be an int in the range [1, inf) or None. Got 0 instead.");
+            "The 'transform_max_iter' parameter of MiniBatchNMF must be an int in the range [1, inf) or None. Got 0 "
+            "instead.");
 }
 
 TEST(Parameters, AcceptsEndsOfRanges) {
@@ -85,7 +110,8 @@ TEST(Parameters, AcceptsEndsOfRanges) {
 
 TEST(Parameters, CoordinateDescentKnowsFrobeniusOnly) {
   const std::string text = "Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = ";
-  for (const auto& [given, shown] : {std::pair("1", "1"), {"0", "0"}, {"1.5", "1.5"}, {"kullback-leibler", "'kullback-leibler'"}}) {
+  for (const auto& [given, shown] :
+       {std::pair("1", "1"), {"0", "0"}, {"1.5", "1.5"}, {"kullback-leibler", "'kullback-leibler'"}}) {
     Parameters parameters;
     parameters.set("beta_loss", given);
     EXPECT_EQ(parameters.validate(), std::vector<std::string>{text + shown});
@@ -146,13 +172,15 @@ TEST(Parameters, TextsComeBack) {
 }
 
 TEST(Parameters, NamesAreScikitLearns) {
-  EXPECT_EQ(Parameters::names(Estimator::nmf),
-            (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state", "alpha_W", "alpha_H",
-                                      "l1_ratio", "verbose", "shuffle", "svd", "random_generator"}));
+  EXPECT_EQ(
+      Parameters::names(Estimator::nmf),
+      (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",
+                                "alpha_W", "alpha_H", "l1_ratio", "verbose", "shuffle", "svd", "random_generator"}));
   EXPECT_EQ(Parameters::names(Estimator::minibatch_nmf),
-            (std::vector<std::string>{"n_components", "init", "batch_size", "beta_loss", "tol", "max_no_improvement", "max_iter", "alpha_W",
-                                      "alpha_H", "l1_ratio", "forget_factor", "fresh_restarts", "fresh_restarts_max_iter", "transform_max_iter",
-                                      "random_state", "verbose", "svd", "random_generator"}));
+            (std::vector<std::string>{"n_components", "init", "batch_size", "beta_loss", "tol", "max_no_improvement",
+                                      "max_iter", "alpha_W", "alpha_H", "l1_ratio", "forget_factor", "fresh_restarts",
+                                      "fresh_restarts_max_iter", "transform_max_iter", "random_state", "verbose", "svd",
+                                      "random_generator"}));
 }
 
 TEST(Parameters, NamesTheNearest) {
@@ -178,8 +206,11 @@ TEST(Parameters, HaveTypedValues) {
   EXPECT_EQ(parameters.verbose, 1);
   parameters.set_value("n_components", {});
   EXPECT_FALSE(parameters.n_components_auto);
-  for (const auto& [name, value] :
-       {std::pair<const char*, ParameterValue>{"max_iter", 2.5}, {"tol", "x"}, {"tol", true}, {"shuffle", Index{1}}, {"solver", {}}})
+  for (const auto& [name, value] : {std::pair<const char*, ParameterValue>{"max_iter", 2.5},
+                                    {"tol", "x"},
+                                    {"tol", true},
+                                    {"shuffle", Index{1}},
+                                    {"solver", {}}})
     EXPECT_THROW(parameters.set_value(name, value), UsageError) << name;
 }
 
@@ -194,7 +225,8 @@ TEST(Parameters, AreDeclaredOnce) {
     }
   }
   const auto table = parameter_table();
-  const auto alpha_H = std::find_if(table.begin(), table.end(), [](const ParameterInfo& info) { return info.name == "alpha_H"; });
+  const auto alpha_H =
+      std::find_if(table.begin(), table.end(), [](const ParameterInfo& info) { return info.name == "alpha_H"; });
   EXPECT_EQ(alpha_H->option, "alpha-h");
   EXPECT_EQ(alpha_H->values, "NUMBER|same");
   EXPECT_EQ(alpha_H->fallback, ParameterValue("same"));

@@ -1,4 +1,5 @@
-// The worked example that is printed in tutorials: scikit-learn's NMF(n_components=2, init='random', random_state=0) of a 6 × 2 matrix.
+// The worked example that is printed in tutorials: scikit-learn's NMF(n_components=2, init='random', random_state=0) of
+// a 6 × 2 matrix.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -38,7 +39,8 @@ TEST(PrintedExample, AllSixteenNumbers) {
       EXPECT_NEAR(fitted.factors.W(i, c), printed_W[static_cast<std::size_t>(2 * (rows.begin + i) + c)], printed_digits)
           << "W row " << rows.begin + i;
   for (Index c = 0; c < 2; ++c)
-    for (Index j = 0; j < 2; ++j) EXPECT_NEAR(fitted.factors.Ht(j, c), printed_H[static_cast<std::size_t>(2 * c + j)], printed_digits);
+    for (Index j = 0; j < 2; ++j)
+      EXPECT_NEAR(fitted.factors.Ht(j, c), printed_H[static_cast<std::size_t>(2 * c + j)], printed_digits);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// What must hold for any matrix: the objective never rises, factors are never negative, storage and element type change nothing but rounding.
+// What must hold for any matrix: the objective never rises, factors are never negative, storage and element type change
+// nothing but rounding.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -54,14 +55,15 @@ Parameters parameters_of(const Case& c, Index max_iter) {
 }
 
 testing::Message description_of(const Case& c) {
-  return testing::Message() << class_name(c.estimator) << " " << name_of(c.solver) << ", beta " << c.beta << ", alpha_W " << c.alpha_W
-                            << ", l1_ratio " << c.l1_ratio;
+  return testing::Message() << class_name(c.estimator) << " " << name_of(c.solver) << ", beta " << c.beta
+                            << ", alpha_W " << c.alpha_W << ", l1_ratio " << c.l1_ratio;
 }
 
 /// The objective of scikit-learn's documentation.
 double objective(DataSource<double>& x, const FittedModel<double>& model) {
   const Parameters& p = model.parameters;
-  const Penalties penalties = penalties_of(p.alpha_W, p.effective_alpha_H(), p.l1_ratio, x.shape().columns, x.shape().rows);
+  const Penalties penalties =
+      penalties_of(p.alpha_W, p.effective_alpha_H(), p.l1_ratio, x.shape().columns, x.shape().rows);
   double w_sum = 0, w_squares = 0, h_sum = 0, h_squares = 0;
   for (const double value : model.factors.W.span()) {
     w_sum += value;
@@ -73,8 +75,8 @@ double objective(DataSource<double>& x, const FittedModel<double>& model) {
   }
   w_sum = x.communicator().sum(w_sum);
   w_squares = x.communicator().sum(w_squares);
-  return beta_divergence(x, model.factors.W, model.factors.Ht, p.beta_loss) + penalties.l1_W * w_sum + penalties.l1_H * h_sum +
-         penalties.l2_W / 2 * w_squares + penalties.l2_H / 2 * h_squares;
+  return beta_divergence(x, model.factors.W, model.factors.Ht, p.beta_loss) + penalties.l1_W * w_sum +
+         penalties.l1_H * h_sum + penalties.l2_W / 2 * w_squares + penalties.l2_H / 2 * h_squares;
 }
 
 std::vector<Case> cases_with_penalties(Solver solver, std::initializer_list<double> betas) {
@@ -85,7 +87,8 @@ std::vector<Case> cases_with_penalties(Solver solver, std::initializer_list<doub
   return cases;
 }
 
-/// Penalties included; for every beta from 1 to 2 the exponent of multiplicative updates is 1, and a penalised step descends too.
+/// Penalties included; for every beta from 1 to 2 the exponent of multiplicative updates is 1, and a penalised step
+/// descends too.
 TEST(Properties, ObjectiveNeverRises) {
   const Communicator world;
   std::vector<Case> cases = cases_with_penalties(Solver::cd, {2.0});
@@ -122,14 +125,16 @@ void expect_same_fits(DataSource<T>& a, DataSource<U>& b, const Parameters& p, d
   const Matrix<double> W = gather_rows(b, of_b.factors.W);
   EXPECT_LE(largest_difference(gather_rows(a, of_a.factors.W), W), tolerance * largest_entry(W));
   const Matrix<double> new_W = gather_rows(b, transform<U>(b, of_b.factors.Ht, p, 3));
-  EXPECT_LE(largest_difference(gather_rows(a, transform<T>(a, of_a.factors.Ht, p, 3)), new_W), tolerance * largest_entry(new_W));
+  EXPECT_LE(largest_difference(gather_rows(a, transform<T>(a, of_a.factors.Ht, p, 3)), new_W),
+            tolerance * largest_entry(new_W));
 }
 
 std::vector<Case> all_cases() {
   std::vector<Case> cases = cases_with_penalties(Solver::cd, {2.0});
   for (const double beta : {2.0, 1.0, 0.0, 0.5, 1.5, 3.0, -1.0})
     for (const double alpha_W : {0.0, 0.003})
-      for (const Estimator estimator : {Estimator::nmf, Estimator::minibatch_nmf}) cases.push_back({estimator, Solver::mu, beta, alpha_W, 0.4});
+      for (const Estimator estimator : {Estimator::nmf, Estimator::minibatch_nmf})
+        cases.push_back({estimator, Solver::mu, beta, alpha_W, 0.4});
   return cases;
 }
 

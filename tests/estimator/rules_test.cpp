@@ -28,7 +28,8 @@ class Warnings {
 };
 
 std::vector<std::string> limit_reached(Index iterations) {
-  return {"Maximum number of iterations " + std::to_string(iterations) + " reached. Increase it to improve convergence."};
+  return {"Maximum number of iterations " + std::to_string(iterations) +
+          " reached. Increase it to improve convergence."};
 }
 
 Matrix<double> positive_matrix(Index rows, Index columns) {
@@ -133,7 +134,8 @@ TEST(Rules, SaysWhenLargeValuesHideWhatIsLeftToDo) {
   for (const double factor : {1.0, 1e4}) {
     Matrix<double> values(60, 20, 0.0);
     for (Index i = 0; i < 60; ++i)  // three parts, apart from each other
-      for (Index j = 0; j < 20; ++j) values(i, j) = factor * (i % 3 == j % 3 ? 1 + static_cast<double>((i * 37 + j * 11) % 13) : 0.3);
+      for (Index j = 0; j < 20; ++j)
+        values(i, j) = factor * (i % 3 == j % 3 ? 1 + static_cast<double>((i * 37 + j * 11) % 13) : 0.3);
     TestSource<double> x(world, values, StorageKind::dense);
     Parameters p = parameters_of(Solver::cd, 2, 1e-4, 500);
     p.n_components = 5;

@@ -1,5 +1,5 @@
-// X streamed from its file against X in memory: the same factors, to the bit, for both estimators, all kinds of updates, transform and
-// initialisation.
+// X streamed from its file against X in memory: the same factors, to the bit, for both estimators, all kinds of
+// updates, transform and initialisation.
 #include <gtest/gtest.h>
 
 #include <bit>
@@ -66,21 +66,32 @@ const std::vector<Problem> fits = {
     {.name = "mini-batch KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 3},
     {.name = "mini-batch IS", .estimator = Estimator::minibatch_nmf, .beta = 0, .max_iter = 3},
     {.name = "mini-batch, fresh", .estimator = Estimator::minibatch_nmf, .max_iter = 2, .fresh_restarts = true},
-    {.name = "mini-batch KL, fresh", .estimator = Estimator::minibatch_nmf, .beta = 1, .tol = 1e-2, .max_iter = 2, .fresh_restarts = true},
-    {.name = "mini-batch 0.5, fresh", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 2, .fresh_restarts = true}};
+    {.name = "mini-batch KL, fresh",
+     .estimator = Estimator::minibatch_nmf,
+     .beta = 1,
+     .tol = 1e-2,
+     .max_iter = 2,
+     .fresh_restarts = true},
+    {.name = "mini-batch 0.5, fresh",
+     .estimator = Estimator::minibatch_nmf,
+     .beta = 0.5,
+     .max_iter = 2,
+     .fresh_restarts = true}};
 
-const std::vector<Problem> transforms = {{.name = "cd", .tol = 1e-2, .max_iter = 200},
-                                         {.name = "cd to the limit", .tol = 1e-12, .max_iter = 9},
-                                         {.name = "cd, shuffled", .tol = 1e-3, .max_iter = 200, .shuffle = true},
-                                         {.name = "mu", .solver = Solver::mu, .tol = 1e-4, .max_iter = 200},
-                                         {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-4, .max_iter = 200},
-                                         {.name = "mu KL, no rule", .solver = Solver::mu, .beta = 1, .max_iter = 15},
-                                         {.name = "mu IS", .solver = Solver::mu, .beta = 0, .tol = 1e-3, .max_iter = 200},
-                                         {.name = "mini-batch", .estimator = Estimator::minibatch_nmf, .tol = 1e-3, .max_iter = 200},
-                                         {.name = "mini-batch KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .tol = 1e-3, .max_iter = 200},
-                                         {.name = "mini-batch 0.5", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 7}};
+const std::vector<Problem> transforms = {
+    {.name = "cd", .tol = 1e-2, .max_iter = 200},
+    {.name = "cd to the limit", .tol = 1e-12, .max_iter = 9},
+    {.name = "cd, shuffled", .tol = 1e-3, .max_iter = 200, .shuffle = true},
+    {.name = "mu", .solver = Solver::mu, .tol = 1e-4, .max_iter = 200},
+    {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-4, .max_iter = 200},
+    {.name = "mu KL, no rule", .solver = Solver::mu, .beta = 1, .max_iter = 15},
+    {.name = "mu IS", .solver = Solver::mu, .beta = 0, .tol = 1e-3, .max_iter = 200},
+    {.name = "mini-batch", .estimator = Estimator::minibatch_nmf, .tol = 1e-3, .max_iter = 200},
+    {.name = "mini-batch KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .tol = 1e-3, .max_iter = 200},
+    {.name = "mini-batch 0.5", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 7}};
 
-/// The same matrix in several layouts: dense, in chunks that tiles and batches cut, and as CSR, with zeros or without. The later rows are larger.
+/// The same matrix in several layouts: dense, in chunks that tiles and batches cut, and as CSR, with zeros or without.
+/// The later rows are larger.
 class Files {
  public:
   Files() {
@@ -93,7 +104,8 @@ class Files {
       write_csr(file, "/tall_csr", x, 2500);
       for (double& value : x) value += 0.1;
       test::write_sample(file, "/plain", {rows, columns}, x, {.type = H5T_IEEE_F32BE});
-      test::write_sample(file, "/chunked", {rows, columns}, x, {.type = H5T_IEEE_F64LE, .chunk = {90, 20}, .gzip = 1, .shuffle = true});
+      test::write_sample(file, "/chunked", {rows, columns}, x,
+                         {.type = H5T_IEEE_F64LE, .chunk = {90, 20}, .gzip = 1, .shuffle = true});
       test::write_sample(file, "/tall", {rows, columns}, x, {.type = H5T_IEEE_F32LE, .chunk = {128, 20}, .gzip = 1});
       write_csr(file, "/full_csr", x, 500);
     });
@@ -108,7 +120,8 @@ class Files {
       if (x[i] != 0) places.push_back(static_cast<double>(i % columns));
       if ((i + 1) % columns == 0) bounds.push_back(static_cast<double>(values.size()));
     }
-    test::write_sample(file, path + "/data", {values.size()}, values, {.type = H5T_IEEE_F64LE, .chunk = {chunk}, .gzip = 1});
+    test::write_sample(file, path + "/data", {values.size()}, values,
+                       {.type = H5T_IEEE_F64LE, .chunk = {chunk}, .gzip = 1});
     test::write_sample(file, path + "/indices", {places.size()}, places, {.type = H5T_STD_I32LE});
     test::write_sample(file, path + "/indptr", {bounds.size()}, bounds, {.type = H5T_STD_I64LE});
     file.write_attribute(path, "encoding-type", std::string("csr_matrix"));
@@ -141,7 +154,9 @@ class CountingSource final : public DataSource<T> {
       visitor(block);
     });
   }
-  double readings() const { return this->local_rows() > 0 ? static_cast<double>(visited_) / static_cast<double>(this->local_rows()) : 0; }
+  double readings() const {
+    return this->local_rows() > 0 ? static_cast<double>(visited_) / static_cast<double>(this->local_rows()) : 0;
+  }
 
  private:
   DataSource<T>& source_;
@@ -151,7 +166,8 @@ class CountingSource final : public DataSource<T> {
 struct Sources {
   std::unique_ptr<DataSource<double>> loaded;
   std::unique_ptr<DataSource<double>> streamed;
-  Sources(const Communicator& comm, const std::string& input, Index batch_rows, Index memory = 9000) {  // blocks of a few tiles
+  Sources(const Communicator& comm, const std::string& input, Index batch_rows,
+          Index memory = 9000) {  // blocks of a few tiles
     const MatrixDescription description = describe_matrix(comm, input, "NMF");
     LoadOptions options{.batch_rows = batch_rows};
     loaded = load_matrix<double>(comm, description, options);
@@ -187,7 +203,8 @@ TEST(Streamed, FitsWithExchangedRowsEqualThoseInMemoryToTheBit) {
   const Files files;
   for (Problem problem : fits) {
     if (problem.estimator != Estimator::minibatch_nmf) continue;
-    for (const auto& [path, init] : {std::pair("/tall", Init::random), std::pair("/tall", Init::nndsvda), std::pair("/tall_csr", Init::random)})
+    for (const auto& [path, init] :
+         {std::pair("/tall", Init::random), std::pair("/tall", Init::nndsvda), std::pair("/tall_csr", Init::random)})
       for (const Index batch_size : {16, 64, 100}) {
         problem.init = init;
         problem.batch_size = batch_size;
@@ -218,7 +235,8 @@ TEST(Streamed, TransformEqualsThatInMemoryToTheBit) {
       if (problem.beta <= 0 && has_zeros(path)) continue;
       const Parameters p = problem.parameters();
       const Matrix<double> expected = transform(*x.loaded, model.factors.Ht, p, 5);
-      EXPECT_TRUE(same_bits(transform(*x.streamed, model.factors.Ht, p, 5), expected)) << problem.name << " of " << path;
+      EXPECT_TRUE(same_bits(transform(*x.streamed, model.factors.Ht, p, 5), expected))
+          << problem.name << " of " << path;
       for (const Index memory : {Index{1}, Index{1} << 30}) {
         CountingSource<double> counting(*x.streamed);
         Matrix<double> W(x.streamed->local_rows(), 4, -1.0);
@@ -232,18 +250,25 @@ TEST(Streamed, TransformEqualsThatInMemoryToTheBit) {
         EXPECT_TRUE(same_bits(W, expected)) << problem.name << " of " << path << " in " << memory;
         EXPECT_EQ(written, W.rows());
         EXPECT_LE(counting.readings(), 2.0) << problem.name << " of " << path;
-        if (memory > 1 && problem.solver == Solver::cd && problem.beta == 2) EXPECT_LE(counting.readings(), 1.0) << problem.name;
+        if (memory > 1 && problem.solver == Solver::cd && problem.beta == 2)
+          EXPECT_LE(counting.readings(), 1.0) << problem.name;
       }
     }
   }
 }
 
-/// Solving for W takes two readings, the statistics for H a third one; the first epoch of fresh restarts one more for the means of its batches.
+/// Solving for W takes two readings, the statistics for H a third one; the first epoch of fresh restarts one more for
+/// the means of its batches.
 TEST(Streamed, LearningWithFreshWReadsXAFewTimes) {
   const Communicator comm;
   const Files files;
   for (const double beta : {2.0, 1.0, 0.5}) {
-    Problem problem{.name = "", .estimator = Estimator::minibatch_nmf, .beta = beta, .tol = 1e-9, .max_iter = 3, .fresh_restarts = true};
+    Problem problem{.name = "",
+                    .estimator = Estimator::minibatch_nmf,
+                    .beta = beta,
+                    .tol = 1e-9,
+                    .max_iter = 3,
+                    .fresh_restarts = true};
     const Sources batches(comm, files.input("/plain"), problem.batch_size);
     CountingSource<double> counting(*batches.streamed);
     fit(counting, problem.parameters(), 5);
@@ -270,7 +295,8 @@ TEST(Streamed, TransformReadsAgainWhenTheGuessWasTooLow) {
   });
   const Sources x(comm, folder.file("x.h5"), 0);
   Matrix<double> Ht(columns, 4);
-  for (Index i = 0; i < columns * 4; ++i) Ht.data()[i] = 1 + static_cast<double>(i * 37 % 11) / 100;  // much alike: convergence is slow
+  for (Index i = 0; i < columns * 4; ++i)
+    Ht.data()[i] = 1 + static_cast<double>(i * 37 % 11) / 100;  // much alike: convergence is slow
   const Parameters p = Problem{.name = "", .tol = 1e-7, .max_iter = 5000}.parameters();
   CountingSource<double> counting(*x.streamed);
   const Matrix<double> expected = transform(*x.loaded, Ht, p, 5);
@@ -336,19 +362,22 @@ void expect_the_same(const FittedModel<double>& a, const FittedModel<double>& b)
   }
 }
 
-/// In memory and streamed, several fits together have the bits of each alone, and X is read once an iteration for all of them.
+/// In memory and streamed, several fits together have the bits of each alone, and X is read once an iteration for all
+/// of them.
 TEST(Streamed, FitsThatSharePassesEqualThoseAlone) {
   const Communicator comm;
   const Files files;
   const std::vector<Problem> to_the_limit = {{.name = "cd", .max_iter = 9, .shuffle = true},
                                              {.name = "KL", .solver = Solver::mu, .beta = 1, .max_iter = 12},
                                              {.name = "1.5", .solver = Solver::mu, .beta = 1.5, .max_iter = 11}};
-  const std::vector<Problem> with_rules = {{.name = "mu", .solver = Solver::mu, .tol = 1e-3, .max_iter = 60},
-                                           {.name = "cd", .tol = 1e-2, .max_iter = 60},
-                                           {.name = "IS", .solver = Solver::mu, .beta = 0, .tol = 1e-2, .max_iter = 60}};
-  const std::vector<Problem> mini_batches = {{.name = "2", .estimator = Estimator::minibatch_nmf, .max_iter = 3},
-                                             {.name = "KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 2},
-                                             {.name = "0.5", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 3}};
+  const std::vector<Problem> with_rules = {
+      {.name = "mu", .solver = Solver::mu, .tol = 1e-3, .max_iter = 60},
+      {.name = "cd", .tol = 1e-2, .max_iter = 60},
+      {.name = "IS", .solver = Solver::mu, .beta = 0, .tol = 1e-2, .max_iter = 60}};
+  const std::vector<Problem> mini_batches = {
+      {.name = "2", .estimator = Estimator::minibatch_nmf, .max_iter = 3},
+      {.name = "KL", .estimator = Estimator::minibatch_nmf, .beta = 1, .max_iter = 2},
+      {.name = "0.5", .estimator = Estimator::minibatch_nmf, .beta = 0.5, .max_iter = 3}};
   for (const char* path : {"/chunked", "/full_csr"}) {
     for (const auto* problems : {&to_the_limit, &with_rules, &mini_batches}) {
       const Sources x(comm, files.input(path), problems == &mini_batches ? problems->front().batch_size : 0);
@@ -380,7 +409,8 @@ TEST(Streamed, ErrorOfACallbackIsEverybodys) {
     control.on_progress = [&](const Progress& now) {
       if (comm.rank() == last && now.iteration == when) throw Error("the listener has left");
     };
-    const std::string message = test::message_of([&] { fit(*x.loaded, Problem{.name = ""}.parameters(), 5, {}, control); });
+    const std::string message =
+        test::message_of([&] { fit(*x.loaded, Problem{.name = ""}.parameters(), 5, {}, control); });
     EXPECT_NE(message.find("the listener has left"), std::string::npos) << message;
   }
 }

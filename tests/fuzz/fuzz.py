@@ -28,30 +28,29 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import mutations
 
 FIT = ["fit", "{f}", "-k", "2", "--max-iter", "3", "--random-state", "0", "--quiet", "-o", "o.h5"]
-CHECKPOINT = ["fit", "{b}/dense.h5", "-k", "3", "--random-state", "0", "--quiet", "-o", "o.h5", "--checkpoint", "{f}", "--max-iter", "5"]
+CHECKPOINT = [
+    "fit", "{b}/dense.h5", "-k", "3", "--random-state", "0", "--quiet", "-o", "o.h5", "--checkpoint", "{f}",
+    "--max-iter", "5"
+]
 MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
 MODEL = [["inspect", "{f}"], ["transform", "{b}/dense.h5", "--model", "{f}", "--quiet", "-o", "o.h5"],
          ["inverse-transform", "{b}/w.h5", "--model", "{f}", "--quiet", "-o", "o.h5"]]
-MATRIX = [FIT, FIT + ["--memory", "3K"], ["inspect", "{f}"], ["convert", "{f}", "-o", "o.h5", "--quiet"], FIT + MINI_BATCH,
-          ["transform", "{f}", "--model", "{b}/m.h5", "--quiet", "-o", "o.h5"]]
+MATRIX = [
+    FIT, FIT + ["--memory", "3K"], ["inspect", "{f}"], ["convert", "{f}", "-o", "o.h5", "--quiet"], FIT + MINI_BATCH,
+    ["transform", "{f}", "--model", "{b}/m.h5", "--quiet", "-o", "o.h5"]
+]
 CONVERT = [["convert", "{f}", "-o", "o.h5", "--quiet"]]
 
 # kind: base file, commands, scanmf's own (sealed again after most changes)
 KINDS = {
-    "dense": ("dense.h5", MATRIX, False),
-    "gzip": ("gzip.h5", MATRIX, False),
-    "csr": ("csr.h5", MATRIX, False),
-    "csc": ("csc.h5", MATRIX, False),
-    "10x": ("tenx.h5", MATRIX, False),
-    "model": ("m.h5", MODEL, True),
+    "dense": ("dense.h5", MATRIX, False), "gzip": ("gzip.h5", MATRIX, False), "csr": ("csr.h5", MATRIX, False),
+    "csc": ("csc.h5", MATRIX, False), "10x": ("tenx.h5", MATRIX, False), "model": ("m.h5", MODEL, True),
     "mini-batch model": ("mb.h5", MODEL + [["partial-fit", "{b}/dense.h5", "--model", "{f}", "--quiet"]] * 3, True),
-    "checkpoint": ("ck.h5", [CHECKPOINT], True),
-    "mini-batch checkpoint": ("ckmb.h5", [CHECKPOINT + MINI_BATCH], True),
-    "factors": ("factors.h5", MODEL[:2] + [["fit", "{b}/dense.h5", "-k", "3", "--init", "custom", "--init-file", "{f}", "--quiet", "-o", "o.h5"]], False),
-    "csv": ("x.csv", CONVERT, None),
-    "Matrix Market": ("x.mtx", CONVERT, None),
-    "npy": ("x.npy", CONVERT + [FIT], None),
-    "idx": ("x-idx3-ubyte", CONVERT, None),
+    "checkpoint": ("ck.h5", [CHECKPOINT], True), "mini-batch checkpoint": ("ckmb.h5", [CHECKPOINT + MINI_BATCH], True),
+    "factors": ("factors.h5", MODEL[:2] +
+                [["fit", "{b}/dense.h5", "-k", "3", "--init", "custom", "--init-file", "{f}", "--quiet", "-o", "o.h5"]],
+                False), "csv": ("x.csv", CONVERT, None), "Matrix Market": ("x.mtx", CONVERT, None),
+    "npy": ("x.npy", CONVERT + [FIT], None), "idx": ("x-idx3-ubyte", CONVERT, None),
 }
 
 
@@ -105,11 +104,13 @@ def make_base(folder, program):
     with open(path("x-idx3-ubyte"), "wb") as file:
         file.write(bytes([0, 0, 8, 3]) + np.array([40, 3, 4], ">u4").tobytes() + few.astype("u1").tobytes())
     with open(path("x.mtx"), "w", encoding="ascii") as file:
-        file.write(f"%%MatrixMarket matrix coordinate real general\n{few.shape[0]} {few.shape[1]} {np.count_nonzero(few)}\n")
+        file.write(
+            f"%%MatrixMarket matrix coordinate real general\n{few.shape[0]} {few.shape[1]} {np.count_nonzero(few)}\n")
         file.writelines(f"{i + 1} {j + 1} {few[i, j]}\n" for i, j in zip(*np.nonzero(few)))
 
     def run(*words, status=0):
-        result = subprocess.run([program, *words, "--quiet"], cwd=folder, env=environment(False), stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        result = subprocess.run([program, *words, "--quiet"], cwd=folder, env=environment(False),
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if result.returncode != status:
             sys.exit(f"the good files cannot be made: {words}: {result.stderr}")
 
@@ -127,9 +128,9 @@ def make_base(folder, program):
 
 
 def environment(asan):
-    settings = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", HWLOC_COMPONENTS="-gl", OMPI_MCA_btl="self,vader",
-                    OMPI_MCA_odls_base_sigkill_timeout="0", OMPI_MCA_ess_singleton_isolated="1", OMPI_ALLOW_RUN_AS_ROOT="1",
-                    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+    settings = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", HWLOC_COMPONENTS="-gl",
+                    OMPI_MCA_btl="self,vader", OMPI_MCA_odls_base_sigkill_timeout="0",
+                    OMPI_MCA_ess_singleton_isolated="1", OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
     if asan:
         settings["ASAN_OPTIONS"] = "detect_leaks=0:max_allocation_size_mb=4000:abort_on_error=1"
         settings["UBSAN_OPTIONS"] = "print_stacktrace=1"
@@ -138,7 +139,6 @@ def environment(asan):
 
 class Case:
     """A malformed file and the command that reads it."""
-
     def __init__(self, seed, number, base, kinds):
         chance = random.Random(f"{seed} {number}")
         self.kind = chance.choice(kinds)
@@ -162,7 +162,8 @@ class Case:
                 contents = file.read()
             if self.own:
                 contents = mutations.covered(contents)[0]
-            spoil = mutations.spoil_text if self.own is None and self.base.endswith((".csv", ".mtx")) else mutations.spoil_bytes
+            spoil = mutations.spoil_text if self.own is None and self.base.endswith(
+                (".csv", ".mtx")) else mutations.spoil_bytes
             with open(path, "wb") as file:
                 file.write(spoil(contents, self.chance))
         if self.own and self.chance.randrange(8):
@@ -183,7 +184,8 @@ def seconds_of(process):
 def own_code(stderr):
     """Whether a sanitizer's first stack that is not the system's lies in the program rather than in libhdf5."""
     for line in stderr.splitlines():
-        if line.lstrip().startswith("#") and "libasan" not in line and "libc.so" not in line and "libc-" not in line and "asan" not in line:
+        if line.lstrip().startswith(
+                "#") and "libasan" not in line and "libc.so" not in line and "libc-" not in line and "asan" not in line:
             return "libhdf5" not in line
     return True
 
@@ -201,8 +203,9 @@ class Fuzzer:
         """Status (None: too long), standard error."""
         limit = None if self.options.asan else lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
         command = [*(["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []), self.program, *words]
-        process = subprocess.Popen(command, cwd=folder, env=environment(self.options.asan), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, preexec_fn=limit, text=True, errors="replace")
+        process = subprocess.Popen(command, cwd=folder, env=environment(self.options.asan), stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=limit, text=True,
+                                   errors="replace")
         try:
             return self.wait(process)
         finally:
@@ -231,11 +234,14 @@ class Fuzzer:
         foreign = case.own is False
         if status is None:
             reading = "crashed while reading" in stderr
-            return ("hang in HDF5", "") if foreign and reading else ("hang", f"no answer in {self.options.timeout:.0f} s: {stderr[-200:]}")
+            return ("hang in HDF5",
+                    "") if foreign and reading else ("hang",
+                                                     f"no answer in {self.options.timeout:.0f} s: {stderr[-200:]}")
         if "AddressSanitizer" in stderr or "runtime error:" in stderr:
             return ("crash", "sanitizer") if own_code(stderr) or not foreign else ("crash in HDF5", "")
         if status not in (0, 1, 2, 75):
-            return ("crash in HDF5", "") if foreign and "crashed while reading" in stderr else ("crash", f"status {status}")
+            return ("crash in HDF5", "") if foreign and "crashed while reading" in stderr else ("crash",
+                                                                                                f"status {status}")
         if status in (0, 75):
             return "read", ""
         errors = [line for line in stderr.splitlines() if line.startswith("scanmf: error:")]
@@ -258,7 +264,8 @@ class Fuzzer:
             outcome, why = self.judge(case, status, stderr, left)
             self.counts[case.kind][outcome] += 1
             if why:
-                print(f"FAIL {self.options.seed} {number} ({case.kind}, {case.ranks} ranks) {' '.join(words)}: {why}", flush=True)
+                print(f"FAIL {self.options.seed} {number} ({case.kind}, {case.ranks} ranks) {' '.join(words)}: {why}",
+                      flush=True)
                 if self.options.keep:
                     os.makedirs(self.options.keep, exist_ok=True)
                     name = os.path.join(self.options.keep, f"{self.options.seed}-{number}")
@@ -271,9 +278,11 @@ class Fuzzer:
         total = collections.Counter()
         for kind, counts in sorted(self.counts.items()):
             total.update(counts)
-            print(f"{kind:<22} {sum(counts.values()):>6}  " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+            print(f"{kind:<22} {sum(counts.values()):>6}  " + ", ".join(f"{name} {count}"
+                                                                        for name, count in sorted(counts.items())))
         print(f"{sum(total.values())} files in {seconds:.0f} s (seed {self.options.seed}): " +
-              ", ".join(f"{name} {total[name]}" for name in ["read", "refused", "crash", "hang", "message", "crash in HDF5", "hang in HDF5"]) +
+              ", ".join(f"{name} {total[name]}"
+                        for name in ["read", "refused", "crash", "hang", "message", "crash in HDF5", "hang in HDF5"]) +
               f"; {failures} failures")
 
 

@@ -8,7 +8,9 @@ import numpy as np
 MAGIC = b"scanmf checksums"
 BLOCK = 1 << 20
 FOOTER = len(MAGIC) + 24
-WORDS = [0, 1, 2, 3, 7, 255, 256, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 60, 2 ** 61, 2 ** 62, 2 ** 63 - 1, 2 ** 63, 2 ** 64 - 1]
+WORDS = [
+    0, 1, 2, 3, 7, 255, 256, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53, 2**60, 2**61, 2**62, 2**63 - 1, 2**63, 2**64 - 1
+]
 
 
 def covered(contents):
@@ -64,24 +66,35 @@ def spoil_text(contents, random):
     if random.randrange(2):
         return spoil_bytes(contents, random)
     words = contents.replace(b",", b" , ").replace(b"\n", b" \n ").split(b" ")
-    odd = [b"1e400", b"-1e400", b"99999999999999999999", b"-9223372036854775809", b"nan", b"inf", b"-1", b"0x10", b"", b"\0", b"1e-400", b"\xff\xfe",
-           b"9" * 400, b"%", b"%%MatrixMarket", b"\"", b"4611686018427387904"]
+    odd = [
+        b"1e400", b"-1e400", b"99999999999999999999", b"-9223372036854775809", b"nan", b"inf", b"-1", b"0x10", b"",
+        b"\0", b"1e-400", b"\xff\xfe", b"9" * 400, b"%", b"%%MatrixMarket", b"\"", b"4611686018427387904"
+    ]
     for _ in range(random.choice([1, 1, 2, 5])):
         words[random.randrange(len(words))] = random.choice(odd)
     return b" ".join(words).replace(b" , ", b",").replace(b" \n ", b"\n")
 
 
 def odd_value(random):
-    return random.choice([-1, 0, 2 ** 62, 2 ** 63 - 1, -2 ** 63, np.nan, np.inf, -np.inf, 1e300, "", "x", "nmf" * 9, b"\xff\xfe", True, np.zeros(5),
-                          np.zeros(0), np.zeros((2, 2), int), np.array(["a", "b"], "S"), np.float32(1.5), np.int8(3), h5py.Empty("f8")])
+    return random.choice([
+        -1, 0, 2**62, 2**63 - 1, -2**63, np.nan, np.inf, -np.inf, 1e300, "", "x", "nmf" * 9, b"\xff\xfe", True,
+        np.zeros(5),
+        np.zeros(0),
+        np.zeros((2, 2), int),
+        np.array(["a", "b"], "S"),
+        np.float32(1.5),
+        np.int8(3),
+        h5py.Empty("f8")
+    ])
 
 
 def odd_shape(shape, random):
     shape = list(shape)
     if not shape or random.randrange(4) == 0:
-        return random.choice([(), (0,), (1,), (2 ** 30,), (2 ** 62,), (3, 0), (0, 3), (2 ** 31, 2 ** 31), (2, 2, 2), (2 ** 40, 12)])
+        return random.choice([(), (0, ), (1, ), (2**30, ), (2**62, ), (3, 0), (0, 3), (2**31, 2**31), (2, 2, 2),
+                              (2**40, 12)])
     axis = random.randrange(len(shape))
-    shape[axis] = random.choice([0, 1, max(0, shape[axis] - 1), shape[axis] + 1, 2 * shape[axis], 2 ** 30, 2 ** 33, 2 ** 60])
+    shape[axis] = random.choice([0, 1, max(0, shape[axis] - 1), shape[axis] + 1, 2 * shape[axis], 2**30, 2**33, 2**60])
     return tuple(shape)
 
 
@@ -89,7 +102,7 @@ def replace_dataset(file, name, random):
     """Another shape, type or contents under the same name; shapes that would be large are stated and never written."""
     old = file[name]
     attributes = dict(old.attrs)
-    values = old[()] if old.size is not None and old.size < 10 ** 6 else np.zeros(3)
+    values = old[()] if old.size is not None and old.size < 10**6 else np.zeros(3)
     how = random.randrange(6)
     shape, dtype = old.shape, old.dtype
     del file[name]
@@ -102,11 +115,17 @@ def replace_dataset(file, name, random):
             properties.set_chunk(chunks)
         h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype, logical=True), space, dcpl=properties)
     elif how == 1:
-        kinds = ["f2", "f4", "f8", ">f8", "i1", "u8", "i4", "S3", "S1", "?", np.dtype([("a", "f8"), ("b", "i4")]), "c16", h5py.string_dtype()]
-        file.create_dataset(name, shape if np.prod(shape, dtype=float) < 10 ** 6 else (3,), random.choice(kinds))
+        kinds = [
+            "f2", "f4", "f8", ">f8", "i1", "u8", "i4", "S3", "S1", "?",
+            np.dtype([("a", "f8"), ("b", "i4")]), "c16",
+            h5py.string_dtype()
+        ]
+        file.create_dataset(name, shape if np.prod(shape, dtype=float) < 10**6 else (3, ), random.choice(kinds))
     elif how in (2, 3) and isinstance(values, np.ndarray) and values.dtype.kind in "fiu" and values.size:
         flat = values.reshape(-1).copy()
-        odd = [0, 1, -1, np.nan, np.inf, 1e300] if flat.dtype.kind == "f" else [0, 1, np.iinfo(flat.dtype).max, np.iinfo(flat.dtype).min, flat.size]
+        odd = [0, 1, -1, np.nan, np.inf, 1e300] if flat.dtype.kind == "f" else [
+            0, 1, np.iinfo(flat.dtype).max, np.iinfo(flat.dtype).min, flat.size
+        ]
         for _ in range(random.choice([1, 3, flat.size])):
             flat[random.randrange(flat.size)] = random.choice(odd)
         file[name] = flat.reshape(values.shape)

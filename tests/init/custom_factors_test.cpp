@@ -29,7 +29,8 @@ template <class T>
 void write(hdf5::File& file, const std::string& path, const Matrix<double>& values) {
   if (values.rows() == 0) return;
   const std::vector<T> converted(values.span().begin(), values.span().end());
-  file.create_dataset<T>(path, {values.rows(), values.columns()}).template write_rows<T>({0, values.rows()}, converted.data());
+  file.create_dataset<T>(path, {values.rows(), values.columns()})
+      .template write_rows<T>({0, values.rows()}, converted.data());
 }
 
 class CustomFactorsTest : public testing::Test {
@@ -66,7 +67,9 @@ class CustomFactorsTest : public testing::Test {
   }
 };
 
-void expect_starts_with(const std::string& message, const std::string& phrase) { EXPECT_EQ(message.substr(0, phrase.size()), phrase) << message; }
+void expect_starts_with(const std::string& message, const std::string& phrase) {
+  EXPECT_EQ(message.substr(0, phrase.size()), phrase) << message;
+}
 
 TEST_F(CustomFactorsTest, are_read_in_the_order_of_the_partition) {
   InitFile init;
@@ -133,13 +136,20 @@ TEST_F(CustomFactorsTest, must_not_be_negative) {
   expect_starts_with(message_for([](InitFile& init) { init.H(1, 2) = -0.5; }),
                      "Negative values in data passed to NMF (input H): -0.5 at row 1, column 2 of ");
   for (Index row = 0; row < rows; ++row)
-    expect_starts_with(message_for([row](InitFile& init) { init.W(row, 1) = -2; }),
-                       "Negative values in data passed to NMF (input W): -2 at row " + std::to_string(row) + ", column 1 of ");
+    expect_starts_with(
+        message_for([row](InitFile& init) { init.W(row, 1) = -2; }),
+        "Negative values in data passed to NMF (input W): -2 at row " + std::to_string(row) + ", column 1 of ");
 }
 
 TEST_F(CustomFactorsTest, must_not_be_all_zero) {
-  expect_starts_with(message_for([](InitFile& init) { init.H = {k, columns, 0.0}; }), "Array passed to NMF (input H) is full of zeros.");
-  expect_starts_with(message_for([](InitFile& init) { init.W = {rows, k, 0.0}; }), "Array passed to NMF (input W) is full of zeros.");
+  expect_starts_with(message_for([](InitFile& init) {
+                       init.H = {k, columns, 0.0};
+                     }),
+                     "Array passed to NMF (input H) is full of zeros.");
+  expect_starts_with(message_for([](InitFile& init) {
+                       init.W = {rows, k, 0.0};
+                     }),
+                     "Array passed to NMF (input W) is full of zeros.");
   EXPECT_EQ(message_for([](InitFile& init) {
               init.W = {rows, k, 0.0};
               init.W(7, 1) = 1e-300;  // most ranks have zeros alone
@@ -150,7 +160,8 @@ TEST_F(CustomFactorsTest, must_not_be_all_zero) {
 
 TEST_F(CustomFactorsTest, must_be_finite) {
   expect_starts_with(message_for([](InitFile& init) { init.W(10, 0) = std::nan(""); }), "Input W contains NaN.");
-  expect_starts_with(message_for([](InitFile& init) { init.H(0, 3) = std::numeric_limits<double>::infinity(); }), "Input H contains infinity");
+  expect_starts_with(message_for([](InitFile& init) { init.H(0, 3) = std::numeric_limits<double>::infinity(); }),
+                     "Input H contains infinity");
 }
 
 TEST_F(CustomFactorsTest, must_have_the_type_of_X) {
@@ -166,7 +177,10 @@ TEST_F(CustomFactorsTest, are_checked_H_first_and_its_shape_before_its_values) {
                        init.W = {3, 3, 0.0};
                      }),
                      "Negative values in data passed to NMF (input H)");
-  expect_starts_with(message_for([](InitFile& init) { init.H = {3, 3, -1.0}; }), "Array with wrong shape passed to NMF (input H)");
+  expect_starts_with(message_for([](InitFile& init) {
+                       init.H = {3, 3, -1.0};
+                     }),
+                     "Array with wrong shape passed to NMF (input H)");
 }
 
 TEST_F(CustomFactorsTest, need_a_file) {

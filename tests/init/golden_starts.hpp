@@ -39,7 +39,8 @@ inline Matrix<double> read_golden_x(const hdf5::File& file, const std::string& p
   for (std::size_t major = 0; major + 1 < pointers.size(); ++major)
     for (Index at = pointers[major]; at < pointers[major + 1]; ++at) {
       const Index minor = indices[static_cast<std::size_t>(at)];
-      (csr ? x(static_cast<Index>(major), minor) : x(minor, static_cast<Index>(major))) += data[static_cast<std::size_t>(at)];
+      (csr ? x(static_cast<Index>(major), minor) : x(minor, static_cast<Index>(major))) +=
+          data[static_cast<std::size_t>(at)];
     }
   return x;
 }
@@ -63,7 +64,8 @@ inline std::vector<GoldenStart> golden_starts() {
     start.X = read_golden_x(file, path + "/X");
     start.W0 = read_golden_matrix(file, path + "/W0");
     start.H0 = read_golden_matrix(file, path + "/H0");
-    if (start.init == "none") start.init = start.n_components <= std::min(start.X.rows(), start.X.columns()) ? "nndsvda" : "random";
+    if (start.init == "none")
+      start.init = start.n_components <= std::min(start.X.rows(), start.X.columns()) ? "nndsvda" : "random";
     starts.push_back(std::move(start));
   }
   return starts;

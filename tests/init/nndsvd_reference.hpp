@@ -92,7 +92,8 @@ inline Svd jacobi(const Dense& a) {
   }
   std::vector<Index> order(static_cast<std::size_t>(n));
   std::iota(order.begin(), order.end(), Index{0});
-  std::sort(order.begin(), order.end(), [&](Index x, Index y) { return norms[static_cast<std::size_t>(x)] > norms[static_cast<std::size_t>(y)]; });
+  std::sort(order.begin(), order.end(),
+            [&](Index x, Index y) { return norms[static_cast<std::size_t>(x)] > norms[static_cast<std::size_t>(y)]; });
   Svd svd{Dense(u.rows(), n), {}, Dense(n, n)};
   for (Index j = 0; j < n; ++j) {
     const Index from = order[static_cast<std::size_t>(j)];
@@ -144,7 +145,8 @@ inline Start split(const Dense& x, const Svd& svd, Index k, std::uint32_t seed, 
       for (Index i = 0; i < x.columns(); ++i) start.H(j, i) = scale * part(svd.V(i, j)) / std::sqrt(v);
     }
   }
-  const double mean = std::accumulate(x.span().begin(), x.span().end(), 0.0) / static_cast<double>(x.rows() * x.columns());
+  const double mean =
+      std::accumulate(x.span().begin(), x.span().end(), 0.0) / static_cast<double>(x.rows() * x.columns());
   LegacyRandom random(seed);
   for (Dense* factor : {&start.W, &start.H})
     for (double& value : factor->span()) {

@@ -23,12 +23,13 @@ struct Differences {
 };
 
 template <class T>
-Differences compare(TestSource<T>& source, Index k, std::uint32_t seed, NndsvdVariant variant, bool exact, const Matrix<double>& W,
-                    const Matrix<double>& H) {
+Differences compare(TestSource<T>& source, Index k, std::uint32_t seed, NndsvdVariant variant, bool exact,
+                    const Matrix<double>& W, const Matrix<double>& H) {
   const Factors<T> factors = nndsvd_factors<T>(source, k, seed, variant, exact);
   std::vector<T> largest(factors.Ht.span().begin(), factors.Ht.span().end());
   source.communicator().allreduce_max(std::span<T>(largest));
-  EXPECT_TRUE(std::equal(largest.begin(), largest.end(), factors.Ht.span().begin())) << "Ht has the same bits on every rank";
+  EXPECT_TRUE(std::equal(largest.begin(), largest.end(), factors.Ht.span().begin()))
+      << "Ht has the same bits on every rank";
   return {largest_difference(gather_rows(source, factors.W), W) / std::max(largest_entry(W), 1e-300),
           largest_difference(transposed(factors.Ht), H) / std::max(largest_entry(H), 1e-300)};
 }
@@ -43,7 +44,8 @@ TEST(Nndsvd, equals_scikit_learns) {
     for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
       SCOPED_TRACE(testing::Message() << start.name << (kind == StorageKind::dense ? ", dense" : ", csr in batches"));
       TestSource<double> source(comm, start.X, kind, kind == StorageKind::dense ? start.X.rows() : 7);
-      const Differences found = compare(source, start.n_components, start.seed, variant_of(start.init), false, start.W0, start.H0);
+      const Differences found =
+          compare(source, start.n_components, start.seed, variant_of(start.init), false, start.W0, start.H0);
       EXPECT_LE(found.W, start.tolerance);
       EXPECT_LE(found.H, start.tolerance);
     }
@@ -78,9 +80,11 @@ TEST(Nndsvd, equals_the_plain_reference_for_every_shape_and_storage) {
       for (const NndsvdVariant variant : variants) {
         if (density < 1 && variant == NndsvdVariant::nndsvda) continue;
         const reference::Start start = reference::split(x, svd, k, 3, variant);
-        const StorageKind kind = (density < 1) == (variant == NndsvdVariant::nndsvdar) ? StorageKind::csr : StorageKind::dense;
-        SCOPED_TRACE(testing::Message() << rows << " x " << columns << ", k = " << k << ", density " << density << ", variant "
-                                        << static_cast<int>(variant) << (kind == StorageKind::dense ? ", dense" : ", csr"));
+        const StorageKind kind =
+            (density < 1) == (variant == NndsvdVariant::nndsvdar) ? StorageKind::csr : StorageKind::dense;
+        SCOPED_TRACE(testing::Message() << rows << " x " << columns << ", k = " << k << ", density " << density
+                                        << ", variant " << static_cast<int>(variant)
+                                        << (kind == StorageKind::dense ? ", dense" : ", csr"));
         TestSource<double> source(comm, x, kind, std::min<Index>(rows, 13));
         const Differences found = compare(source, k, 3, variant, false, start.W, start.H);
         EXPECT_LE(found.W, 1e-11);
@@ -189,7 +193,8 @@ TEST(Nndsvd, fills_follow_the_rows_of_X_when_batches_interleave_ranks) {
   EXPECT_LE(largest_difference(transposed(a.Ht), transposed(b.Ht)), 1e-12);
 }
 
-// By counter the sketch is another one. With k + 10 >= min(m, n) it spans everything, so the singular vectors are the same.
+// By counter the sketch is another one. With k + 10 >= min(m, n) it spans everything, so the singular vectors are the
+// same.
 TEST(Nndsvd, by_counter_does_not_depend_on_the_partition_nor_on_the_sketch_where_that_spans_all) {
   const Communicator comm;
   for (const auto [rows, columns, k] : {Size{40, 25, 4}, Size{25, 40, 4}, Size{9, 2, 2}}) {
@@ -214,10 +219,13 @@ TEST(Nndsvd, by_counter_does_not_depend_on_the_partition_nor_on_the_sketch_where
     const double mean = whole.summary().mean(whole.shape());
     for (Index i = 0; i < rows; ++i)
       for (Index c = 0; c < k; ++c)
-        if (zeros_W(i, c) == 0) ASSERT_EQ(W(i, c), std::abs(mean * counter_normal(4, 3, static_cast<std::uint64_t>(i * k + c)) / 100));
+        if (zeros_W(i, c) == 0)
+          ASSERT_EQ(W(i, c), std::abs(mean * counter_normal(4, 3, static_cast<std::uint64_t>(i * k + c)) / 100));
     for (Index j = 0; j < columns; ++j)
       for (Index c = 0; c < k; ++c)
-        if (unfilled.Ht(j, c) == 0) ASSERT_EQ(a.Ht(j, c), std::abs(mean * counter_normal(4, 4, static_cast<std::uint64_t>(c * columns + j)) / 100));
+        if (unfilled.Ht(j, c) == 0)
+          ASSERT_EQ(a.Ht(j, c),
+                    std::abs(mean * counter_normal(4, 4, static_cast<std::uint64_t>(c * columns + j)) / 100));
   }
 }
 

@@ -52,7 +52,8 @@ void expect_stream(const Communicator& comm, Index rows, Index columns, Index k,
   for (Index c = 0; c < k; ++c)
     for (Index j = 0; j < columns; ++j) ASSERT_EQ(factors.Ht(j, c), std::abs(scale * static_cast<T>(random.normal())));
   for (Index i = 0; i < rows; ++i)
-    for (Index c = 0; c < k; ++c) ASSERT_EQ(W(i, c), static_cast<double>(std::abs(scale * static_cast<T>(random.normal()))));
+    for (Index c = 0; c < k; ++c)
+      ASSERT_EQ(W(i, c), static_cast<double>(std::abs(scale * static_cast<T>(random.normal()))));
 }
 
 TEST(RandomFactors, follow_the_rows_of_X_whatever_the_batches_and_ranks) {

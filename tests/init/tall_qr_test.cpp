@@ -17,14 +17,17 @@ class TallQrTest : public testing::Test {
   const double tolerance = 100 * static_cast<double>(std::numeric_limits<T>::epsilon());
 
   /// Local rows of a rank: uneven, and one rank owns nothing.
-  Index rows_of(int rank, Index largest) const { return rank == empty_rank && comm.size() > 1 ? 0 : std::max<Index>(largest - 3 * rank, 1); }
+  Index rows_of(int rank, Index largest) const {
+    return rank == empty_rank && comm.size() > 1 ? 0 : std::max<Index>(largest - 3 * rank, 1);
+  }
   int empty_rank = 1;
 
   Matrix<T> random_block(Index largest, Index columns) const {
     Matrix<T> block = tall_block<T>(comm, rows_of(comm.rank(), largest), columns);
     for (Index i = 0; i < rows_of(comm.rank(), largest); ++i)
       for (Index j = 0; j < columns; ++j)
-        block(i, j) = static_cast<T>(counter_normal(1, static_cast<std::uint64_t>(comm.rank()), static_cast<std::uint64_t>(i * columns + j)));
+        block(i, j) = static_cast<T>(
+            counter_normal(1, static_cast<std::uint64_t>(comm.rank()), static_cast<std::uint64_t>(i * columns + j)));
     return block;
   }
 
@@ -34,7 +37,8 @@ class TallQrTest : public testing::Test {
     for (Index i = 0; i < q.rows(); ++i)
       for (Index a = 0; a < q.columns(); ++a)
         for (Index b = 0; b < q.columns(); ++b)
-          gram[static_cast<std::size_t>(a * q.columns() + b)] += static_cast<double>(q(i, a)) * static_cast<double>(q(i, b));
+          gram[static_cast<std::size_t>(a * q.columns() + b)] +=
+              static_cast<double>(q(i, a)) * static_cast<double>(q(i, b));
     comm.allreduce_sum(std::span<double>(gram));
     double largest = 0;
     for (Index a = 0; a < q.columns(); ++a)
@@ -68,7 +72,8 @@ TYPED_TEST(TallQrTest, factors_blocks_of_any_length) {
     for (const Index columns : {1, 2, 5, 13, 40})
       for (const Index largest : {1, 50, 700}) {
         if (method == QrMethod::scalapack && columns == 1) continue;
-        SCOPED_TRACE(testing::Message() << columns << " columns, " << largest << " rows, method " << static_cast<int>(method));
+        SCOPED_TRACE(testing::Message() << columns << " columns, " << largest << " rows, method "
+                                        << static_cast<int>(method));
         const Matrix<TypeParam> a = this->random_block(largest, columns);
         Matrix<TypeParam> q = copy_of(a);
         const Matrix<TypeParam> r = tall_qr(this->comm, q, method);
@@ -131,7 +136,8 @@ TYPED_TEST(TallQrTest, sums_over_ranks_and_replicates) {
     Matrix<TypeParam> terms(rows, columns);
     for (int rank = 0; rank < this->comm.size(); ++rank)
       for (Index i = 0; i < rows * columns; ++i) {
-        const auto term = static_cast<TypeParam>(counter_normal(2, static_cast<std::uint64_t>(rank), static_cast<std::uint64_t>(i)));
+        const auto term =
+            static_cast<TypeParam>(counter_normal(2, static_cast<std::uint64_t>(rank), static_cast<std::uint64_t>(i)));
         whole.data()[i] += term;
         if (rank == this->comm.rank()) terms.data()[i] = term;
       }

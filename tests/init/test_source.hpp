@@ -10,7 +10,8 @@
 
 namespace scanmf {
 
-/// A data source made of a matrix that every rank holds, handed out in blocks of two tiles. Dense or CSR, with any batches.
+/// A data source made of a matrix that every rank holds, handed out in blocks of two tiles. Dense or CSR, with any
+/// batches.
 template <Scalar T>
 class TestSource : public DataSource<T> {
  public:
@@ -18,7 +19,8 @@ class TestSource : public DataSource<T> {
       : comm_(comm),
         shape_{x.rows(), x.columns()},
         kind_(kind),
-        partition_(x.rows(), batch_rows == 0 ? x.rows() : batch_rows, tile_rows_for(kind, batch_rows == 0 ? x.rows() : batch_rows), comm.size()),
+        partition_(x.rows(), batch_rows == 0 ? x.rows() : batch_rows,
+                   tile_rows_for(kind, batch_rows == 0 ? x.rows() : batch_rows), comm.size()),
         x_(x.rows(), x.columns()) {
     for (Index i = 0; i < x.rows() * x.columns(); ++i) {
       x_.data()[i] = static_cast<T>(x.data()[i]);
@@ -60,7 +62,8 @@ class TestSource : public DataSource<T> {
  private:
   void visit_dense(Range rows, Block<T>& block, const typename DataSource<T>::Visitor& visitor) {
     Buffer<T> packed(rows.size() * padded_columns<T>(shape_.columns));
-    test::pack_rows<T>(std::as_const(x_).view().middle_rows(rows), 0, rows.size(), partition_.tile_rows(), packed.data());
+    test::pack_rows<T>(std::as_const(x_).view().middle_rows(rows), 0, rows.size(), partition_.tile_rows(),
+                       packed.data());
     block.matrix = DenseBlock<T>{rows.size(), shape_.columns, partition_.tile_rows(), packed.data()};
     visitor(block);
   }
@@ -77,7 +80,8 @@ class TestSource : public DataSource<T> {
         }
       row_begin.push_back(static_cast<Index>(column.size()));
     }
-    block.matrix = CsrBlock<T>{rows.size(), shape_.columns, partition_.tile_rows(), row_begin.data(), column.data(), value.data()};
+    block.matrix =
+        CsrBlock<T>{rows.size(), shape_.columns, partition_.tile_rows(), row_begin.data(), column.data(), value.data()};
     visitor(block);
   }
 
@@ -101,7 +105,8 @@ Matrix<double> gather_rows(const DataSource<T>& source, const Matrix<T>& local) 
   for (Index batch = 0; batch < partition.batches(); ++batch) {
     const Range piece = partition.piece(batch, rank);
     for (Index i = 0; i < piece.size(); ++i)
-      for (Index c = 0; c < local.columns(); ++c) all(piece.begin + i, c) = static_cast<double>(local(partition.local_begin(batch, rank) + i, c));
+      for (Index c = 0; c < local.columns(); ++c)
+        all(piece.begin + i, c) = static_cast<double>(local(partition.local_begin(batch, rank) + i, c));
   }
   source.communicator().allreduce_sum(all.span());
   return all;

@@ -99,12 +99,16 @@ TEST(Hdf5, ErrorsNameFileAndObject) {
     std::filesystem::copy_file(folder.file("good.h5"), folder.file("short.h5"));
     std::filesystem::resize_file(folder.file("short.h5"), 1000);
   });
-  EXPECT_EQ(message_of([&] { File::open(folder.file("absent.h5")); }), "cannot open " + folder.file("absent.h5") + ": No such file or directory");
+  EXPECT_EQ(message_of([&] { File::open(folder.file("absent.h5")); }),
+            "cannot open " + folder.file("absent.h5") + ": No such file or directory");
   EXPECT_EQ(message_of([&] { File::open(folder.file("text.h5")); }), folder.file("text.h5") + " is not an HDF5 file");
-  EXPECT_EQ(message_of([&] { File::open(folder.file("empty.h5")); }), folder.file("empty.h5") + " is not an HDF5 file: it is empty");
-  EXPECT_EQ(message_of([&] { File::open(folder.file("")); }), "cannot open " + folder.file("") + ": it is a directory, not an HDF5 file");
+  EXPECT_EQ(message_of([&] { File::open(folder.file("empty.h5")); }),
+            folder.file("empty.h5") + " is not an HDF5 file: it is empty");
+  EXPECT_EQ(message_of([&] { File::open(folder.file("")); }),
+            "cannot open " + folder.file("") + ": it is a directory, not an HDF5 file");
   EXPECT_NE(message_of([&] { File::open(folder.file("short.h5")); }).find("truncated file"), std::string::npos);
-  EXPECT_EQ(message_of([&] { File::open(folder.file("good.h5")).dataset("/x"); }), folder.file("good.h5") + " has no dataset /x");
+  EXPECT_EQ(message_of([&] { File::open(folder.file("good.h5")).dataset("/x"); }),
+            folder.file("good.h5") + " has no dataset /x");
 }
 
 TEST(Hdf5, ThreadsCreateAndReadAtTheSameTime) {
@@ -128,7 +132,8 @@ TEST(Hdf5, ReadsAFileThatIsOpenForWriting) {
   ASSERT_TRUE(locking_left_to_the_program);
   const TemporaryFolder folder;
   folder.on_root([&] { File::create(folder.file("w.h5")).write_vector<double>("/v", std::vector<double>{1, 2}); });
-  // The lock that h5py takes when it opens a file "r+". Locks belong to open files, not to processes: this one is in our own way.
+  // The lock that h5py takes when it opens a file "r+". Locks belong to open files, not to processes: this one is in
+  // our own way.
   const int other = ::open(folder.file("w.h5").c_str(), O_RDWR);
   flock(other, LOCK_EX | LOCK_NB);
   EXPECT_EQ(File::open(folder.file("w.h5")).dataset("/v").read_all<double>(), (std::vector<double>{1, 2}));

@@ -40,7 +40,8 @@ void write_row(io::OutputFile& file, Index row) {
 }
 
 /// Collective. A file of `rows` rows; rank r writes rows r, r + ranks, …
-void write_file(const Communicator& comm, const std::string& target, Index rows, io::Previous previous = io::Previous::replaced) {
+void write_file(const Communicator& comm, const std::string& target, Index rows,
+                io::Previous previous = io::Previous::replaced) {
   io::OutputFile file(comm, target, layout_of(rows), previous);
   comm.agree([&] {
     for (Index i = comm.rank(); i < rows; i += comm.size()) write_row(file, i);
@@ -58,7 +59,9 @@ void expect_file(const std::string& path, Index rows) {
     for (Index j = 0; j < columns; ++j) ASSERT_EQ(values[static_cast<std::size_t>(i * columns + j)], element(i, j));
 }
 
-Index files_in(const std::string& folder) { return std::distance(fs::directory_iterator(folder), fs::directory_iterator()); }
+Index files_in(const std::string& folder) {
+  return std::distance(fs::directory_iterator(folder), fs::directory_iterator());
+}
 
 /// Restores the limit of the file size at the end.
 class FileSizeLimit {
@@ -123,8 +126,11 @@ TEST(OutputFile, PlacesThatCannotBeWritten) {
     std::ofstream(folder.file("file")) << "text";
     fs::create_directory(folder.file("folder"));
   });
-  const auto message = [&](const std::string& target) { return message_of<AgreedError>([&] { write_file(comm, target, 3); }); };
-  expect_contains(message(folder.file("missing/out.h5")), "missing/out.h5 cannot be written: No such file or directory; check the path");
+  const auto message = [&](const std::string& target) {
+    return message_of<AgreedError>([&] { write_file(comm, target, 3); });
+  };
+  expect_contains(message(folder.file("missing/out.h5")),
+                  "missing/out.h5 cannot be written: No such file or directory; check the path");
   expect_contains(message(folder.file("file/out.h5")), "Not a directory");
   expect_contains(message(folder.file("folder")), "Is a directory");
   expect_contains(message("/dev/null"), "not a regular file");
@@ -229,8 +235,8 @@ TEST(OutputFile, FilesThatOnlyResembleTemporariesStay) {
   folder.on_root([&] {
     const std::string target = folder.file("out.h5");
     const std::string host = io::host_name();
-    for (const std::string& ending :
-         {std::string("1"), host, host + "-999999999", host + "-x-0123456789abcdef", host + "-999999999-0123456789abcdeX"})
+    for (const std::string& ending : {std::string("1"), host, host + "-999999999", host + "-x-0123456789abcdef",
+                                      host + "-999999999-0123456789abcdeX"})
       std::ofstream(target + ".part-" + ending) << "x";
     fs::create_symlink("/dev/null", target + ".part-" + host + "-999999999-0123456789abcdef");
     io::remove_stale_temporaries(target, true);
@@ -277,7 +283,8 @@ TEST(OutputFile, RemovesTemporariesOfDeadProcesses) {
   };
   folder.on_root([&] {
     make();
-    EXPECT_TRUE(io::temporary_name(target).starts_with(fmt::format("{}.part-{}-{}-", target, io::host_name(), ::getpid())));
+    EXPECT_TRUE(
+        io::temporary_name(target).starts_with(fmt::format("{}.part-{}-{}-", target, io::host_name(), ::getpid())));
     EXPECT_NE(io::temporary_name(target), io::temporary_name(target));
   });
   write_file(comm, target, 3);

@@ -88,7 +88,8 @@ std::vector<double> times_ht(const Example<T>& e, Element element) {
   std::vector<double> result(static_cast<std::size_t>(e.rows * e.k), 0.0);
   for (Index i = 0; i < e.rows; ++i)
     for (Index j = 0; j < e.columns; ++j)
-      for (Index c = 0; c < e.k; ++c) result[static_cast<std::size_t>(i * e.k + c)] += element(i, j) * static_cast<double>(e.ht(j, c));
+      for (Index c = 0; c < e.k; ++c)
+        result[static_cast<std::size_t>(i * e.k + c)] += element(i, j) * static_cast<double>(e.ht(j, c));
   return result;
 }
 template <Scalar T, class Element>
@@ -96,7 +97,8 @@ std::vector<double> transposed_times_w(const Example<T>& e, Element element) {
   std::vector<double> result(static_cast<std::size_t>(e.columns * e.k), 0.0);
   for (Index i = 0; i < e.rows; ++i)
     for (Index j = 0; j < e.columns; ++j)
-      for (Index c = 0; c < e.k; ++c) result[static_cast<std::size_t>(j * e.k + c)] += element(i, j) * static_cast<double>(e.w(i, c));
+      for (Index c = 0; c < e.k; ++c)
+        result[static_cast<std::size_t>(j * e.k + c)] += element(i, j) * static_cast<double>(e.w(i, c));
   return result;
 }
 
@@ -130,8 +132,12 @@ void check_weighted(const Example<T>& e, const Tile& tile, StorageKind kind, dou
   Matrix<T> d(e.rows, e.k, T{0});
   const ElementWeights weights = *loss_of(beta).weights;
   project_weighted<T>(tile, e.w.view(), h, weights, n.view(), d.view(), work);
-  const auto q = [&](Index i, Index j) { return e.at(i, j) * std::pow(beta < 2 ? guarded(e.product(i, j)) : e.product(i, j), beta - 2); };
-  const auto r = [&](Index i, Index j) { return std::pow(beta < 1 ? guarded(e.product(i, j)) : e.product(i, j), beta - 1); };
+  const auto q = [&](Index i, Index j) {
+    return e.at(i, j) * std::pow(beta < 2 ? guarded(e.product(i, j)) : e.product(i, j), beta - 2);
+  };
+  const auto r = [&](Index i, Index j) {
+    return std::pow(beta < 1 ? guarded(e.product(i, j)) : e.product(i, j), beta - 1);
+  };
   expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
   if (beta != 1) expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
   Accumulator<T> numerator(kind, e.columns, e.k);
@@ -165,7 +171,8 @@ double divergence_by_definition(const Example<T>& e, double beta) {
       else if (beta == 0)
         sum += (x > division_guard ? x / guarded(y) - std::log(x / guarded(y)) : 0) - 1;
       else
-        sum += ((x > division_guard ? std::pow(x, beta) - beta * x * std::pow(guarded(y), beta - 1) : 0) + (beta - 1) * std::pow(y, beta)) /
+        sum += ((x > division_guard ? std::pow(x, beta) - beta * x * std::pow(guarded(y), beta - 1) : 0) +
+                (beta - 1) * std::pow(y, beta)) /
                (beta * (beta - 1));
     }
   }
@@ -199,7 +206,8 @@ void check_divergence(const Example<T>& e, const Tile& tile, StorageKind kind, d
   project<T>(tile, h, p.view(), work);
   const auto by_projection = divergence_by_projection<T>(tile, e.w.view(), p.view(), h_gram.data(), work);
   ASSERT_TRUE(by_projection || expected < 0.01 * scale);
-  if (by_projection) EXPECT_NEAR(loss.closed(kind, *by_projection, gram_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
+  if (by_projection)
+    EXPECT_NEAR(loss.closed(kind, *by_projection, gram_dot, {e.rows, e.columns}), expected, tolerance<T> * scale);
 }
 
 template <Scalar T>
@@ -289,7 +297,8 @@ TYPED_TEST(Operations, TotalsOfElementsFindEveryFlaw) {
     }
   }
   const std::vector<float> huge(100, std::numeric_limits<float>::max());
-  EXPECT_EQ(element_totals<float>(huge, 0).sum, 100.0 * static_cast<double>(std::numeric_limits<float>::max()));  // in double
+  EXPECT_EQ(element_totals<float>(huge, 0).sum,
+            100.0 * static_cast<double>(std::numeric_limits<float>::max()));  // in double
 }
 
 TYPED_TEST(Operations, GramMatrixOfManyRowsIsSummedInDouble) {
@@ -318,7 +327,8 @@ TYPED_TEST(Operations, SweepFollowsCoordinateDescentRowByRow) {
     std::vector<double> gram(static_cast<std::size_t>(k * k), 0.0);
     Workspace<T> work;
     add_gram<T>(e.ht.view(), gram.data(), work);
-    for (Index c = 0; c < k; ++c) gram[static_cast<std::size_t>(c * k + 4)] = gram[static_cast<std::size_t>(4 * k + c)] = 0;  // a dead component
+    for (Index c = 0; c < k; ++c)
+      gram[static_cast<std::size_t>(c * k + 4)] = gram[static_cast<std::size_t>(4 * k + c)] = 0;  // a dead component
     const std::vector<T> gram_T(gram.begin(), gram.end());
     const std::vector<Index> order{3, 0, 6, 1, 5, 2, 4};
     const double l1 = 0.25;
@@ -354,7 +364,8 @@ TYPED_TEST(Operations, MultiplicativeUpdateGuardsZeroDenominators) {
   Matrix<T> g(1, 2, T(2));
   Matrix<T> small(1, 2, T(1e-17));
   Matrix<T> one(1, 2, T(1));
-  multiply_rows<T>(g.view(), small.view(), one.view(), 0.5, 0.25, 0.5, zero_threshold);  // 2·√(1e-17/2) stays, above the threshold
+  multiply_rows<T>(g.view(), small.view(), one.view(), 0.5, 0.25, 0.5,
+                   zero_threshold);  // 2·√(1e-17/2) stays, above the threshold
   EXPECT_NEAR(static_cast<double>(g(0, 0)), 2 * std::sqrt(0.5e-17), 1e-12);
   multiply_rows<T>(g.view(), small.view(), one.view(), 0, 0, 1, zero_threshold);
   EXPECT_EQ(g(0, 0), T(0));

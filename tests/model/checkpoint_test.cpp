@@ -62,7 +62,9 @@ TEST(Checkpoint, NewestGenerationIsLoaded) {
   EXPECT_TRUE(checkpoint.load().has_value());
   checkpoint.remove();
   EXPECT_FALSE(checkpoint.load().has_value());
-  folder.on_root([&] { EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 1); });  // the lock
+  folder.on_root([&] {
+    EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 1);
+  });  // the lock
 }
 
 TEST(Checkpoint, ADamagedGenerationIsSetAside) {
@@ -161,7 +163,8 @@ TEST(Checkpoint, ALostLockEndsTheJob) {
 TEST(Checkpoint, CannotBeWritten) {
   const Communicator comm;
   const TemporaryFolder folder;
-  expect_contains(message_of([&] { const Checkpoint checkpoint(comm, folder.file("missing/ck.h5")); }), "No such file or directory");
+  expect_contains(message_of([&] { const Checkpoint checkpoint(comm, folder.file("missing/ck.h5")); }),
+                  "No such file or directory");
   expect_contains(message_of([&] { const Checkpoint checkpoint(comm, folder.file("")); }), "Is a directory");
 }
 
@@ -220,8 +223,12 @@ TEST(Checkpoint, RemovesWhatKilledJobsLeft) {
 
 TEST(Checkpoint, EveryDifferenceIsNamed) {
   const double nan = std::nan("");
-  const Attributes stored{{"tol", 1e-4}, {"n_components", Index{5}}, {"shuffle", false}, {"init", std::string("nndsvd")}, {"x", nan}, {"old", true}};
-  const Attributes current{{"tol", 1e-6}, {"n_components", Index{6}}, {"shuffle", true}, {"init", std::string("nndsvd")}, {"x", nan}, {"new", 0.5}};
+  const Attributes stored{{"tol", 1e-4},      {"n_components", Index{5}},
+                          {"shuffle", false}, {"init", std::string("nndsvd")},
+                          {"x", nan},         {"old", true}};
+  const Attributes current{{"tol", 1e-6},     {"n_components", Index{6}},
+                           {"shuffle", true}, {"init", std::string("nndsvd")},
+                           {"x", nan},        {"new", 0.5}};
   const std::vector<std::string> may_change{"tol"};
   EXPECT_EQ(differences(stored, current, may_change),
             (std::vector<std::string>{"n_components is 5 there and 6 now", "shuffle is false there and true now",
@@ -229,7 +236,8 @@ TEST(Checkpoint, EveryDifferenceIsNamed) {
   EXPECT_TRUE(differences(stored, stored).empty());
   require_same("ck.h5", stored, stored);
   const std::string message = message_of([&] { require_same("ck.h5", stored, current, may_change); });
-  expect_contains(message, "checkpoint ck.h5 belongs to other data or parameters: n_components is 5 there and 6 now; shuffle");
+  expect_contains(message,
+                  "checkpoint ck.h5 belongs to other data or parameters: n_components is 5 there and 6 now; shuffle");
   EXPECT_EQ(message.find("tol"), std::string::npos);
 }
 

@@ -21,7 +21,8 @@ pid_t start_writer(const std::string& file) {
   std::vector<char*> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text(*variable);
-    if (!text.starts_with("OMPI_") && !text.starts_with("PMIX_") && !text.starts_with("PMI_") && !text.starts_with("ORTE_"))
+    if (!text.starts_with("OMPI_") && !text.starts_with("PMIX_") && !text.starts_with("PMI_") &&
+        !text.starts_with("ORTE_"))
       variables.push_back(*variable);
   }
   variables.push_back(nullptr);
@@ -31,7 +32,8 @@ pid_t start_writer(const std::string& file) {
   ::_exit(127);
 }
 
-/// A writer is killed at a random moment, again and again: there is always a whole checkpoint, each continues the one before, and nothing piles up.
+/// A writer is killed at a random moment, again and again: there is always a whole checkpoint, each continues the one
+/// before, and nothing piles up.
 TEST(Kill, ThereIsAlwaysAWholeCheckpoint) {
   const Communicator comm;
   const test::TemporaryFolder folder;
@@ -41,9 +43,12 @@ TEST(Kill, ThereIsAlwaysAWholeCheckpoint) {
   constexpr int kills = 12;
   for (int i = 0; i < kills; ++i) {
     const pid_t writer = start_writer(file);
-    const auto time_before = std::filesystem::exists(file) ? std::filesystem::last_write_time(file) : std::filesystem::file_time_type();
+    const auto time_before =
+        std::filesystem::exists(file) ? std::filesystem::last_write_time(file) : std::filesystem::file_time_type();
     int waited = 0;
-    while (waited++ < 20000 && (!std::filesystem::exists(file) || std::filesystem::last_write_time(file) == time_before)) ::usleep(1000);
+    while (waited++ < 20000 &&
+           (!std::filesystem::exists(file) || std::filesystem::last_write_time(file) == time_before))
+      ::usleep(1000);
     ::usleep(random() % 60000);
     ::kill(writer, SIGKILL);
     int status = 0;
@@ -63,7 +68,8 @@ TEST(Kill, ThereIsAlwaysAWholeCheckpoint) {
     }
   }
   // The newest, the one before it, the lock, what the last one was writing, and perhaps the second name it was giving.
-  EXPECT_LE(std::distance(std::filesystem::directory_iterator(folder.file("")), std::filesystem::directory_iterator()), 5);
+  EXPECT_LE(std::distance(std::filesystem::directory_iterator(folder.file("")), std::filesystem::directory_iterator()),
+            5);
 }
 
 }  // namespace

@@ -188,14 +188,19 @@ TEST(LockFile, ThatWasLostIsNoticed) {
 
 TEST(LockFile, CannotBeMade) {
   const TemporaryFolder folder;
-  folder.on_root([&] { expect_contains(message_of([&] { const LockFile lock(folder.file("missing/lock"), "it"); }), "No such file or directory"); });
+  folder.on_root([&] {
+    expect_contains(message_of([&] { const LockFile lock(folder.file("missing/lock"), "it"); }),
+                    "No such file or directory");
+  });
 }
 
 /// What is in the place of the lock and is none is left alone, and not waited for.
 TEST(LockFile, WhatIsNoLockIsRefused) {
   const TemporaryFolder folder;
   folder.on_root([&] {
-    const auto refusal = [&](const std::string& name) { return message_of([&] { const LockFile lock(folder.file(name), "it"); }); };
+    const auto refusal = [&](const std::string& name) {
+      return message_of([&] { const LockFile lock(folder.file(name), "it"); });
+    };
     std::ofstream(folder.file("text")) << "precious\n";
     std::ofstream(folder.file("long")) << LockHolder{"node7", 17, "", "", ""}.text() << std::string(5000, 'x');
     std::filesystem::create_directory(folder.file("folder"));
@@ -207,8 +212,10 @@ TEST(LockFile, WhatIsNoLockIsRefused) {
     expect_contains(refusal("long"), "long is another file, not a lock");
     expect_contains(refusal("folder"), "folder is a folder, not a lock");
     expect_contains(refusal("fifo"), "fifo is a FIFO or a device, not a lock");
-    for (const char* link : {"device", "link", "dangling"}) expect_contains(refusal(link), "is a symbolic link, not a lock");
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.file("")), std::filesystem::directory_iterator()), 7);
+    for (const char* link : {"device", "link", "dangling"})
+      expect_contains(refusal(link), "is a symbolic link, not a lock");
+    EXPECT_EQ(
+        std::distance(std::filesystem::directory_iterator(folder.file("")), std::filesystem::directory_iterator()), 7);
     EXPECT_EQ(std::filesystem::file_size(folder.file("text")), 9U);
   });
 }
@@ -217,7 +224,8 @@ TEST(LockFile, NamesInALockDoNotReachTheTerminal) {
   const TemporaryFolder folder;
   folder.on_root([&] {
     write_lock(folder.file("lock"), {"node\x1b[2J7", 4711, "", "4\a2", ""}, 5);
-    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }), "process 4711 on node\\x1b[2J7, job 4\\x072");
+    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }),
+                    "process 4711 on node\\x1b[2J7, job 4\\x072");
   });
 }
 
@@ -233,7 +241,8 @@ TEST(LockFile, LeftEmptyIsTakenOverLater) {
       ::utimensat(AT_FDCWD, folder.file("lock").c_str(), times, 0);
     };
     make(5);
-    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }), "it is in use by a job that has not yet written");
+    expect_contains(message_of([&] { const LockFile lock(folder.file("lock"), "it"); }),
+                    "it is in use by a job that has not yet written");
     make(200);
     const LockFile lock(folder.file("lock"), "it");
     expect_contains(log.text(), "left empty");

@@ -29,7 +29,8 @@ TYPED_TEST(MatrixWriterOf, AnyOrderAnyRank) {
   constexpr Index stride = 9;
   const std::vector<std::string> row_names = test::example_header(rows, columns, 1).obs_names;
   const std::vector<std::string> column_names = test::example_header(rows, columns, 1).feature_names;
-  MatrixWriter<T> writer(comm, target, "/W", {rows, columns}, row_names, column_names, {{"estimator", std::string("nmf")}});
+  MatrixWriter<T> writer(comm, target, "/W", {rows, columns}, row_names, column_names,
+                         {{"estimator", std::string("nmf")}});
   comm.agree([&] {
     for (Index begin = rows - rows % 4; begin >= 0; begin -= 4) {
       if ((begin / 4) % comm.size() != comm.rank()) continue;
@@ -48,7 +49,8 @@ TYPED_TEST(MatrixWriterOf, AnyOrderAnyRank) {
   EXPECT_EQ(dataset.type().name, name_of(data_type_of<T>));
   const std::vector<T> values = dataset.template read_all<T>();
   for (Index i = 0; i < rows; ++i)
-    for (Index j = 0; j < columns; ++j) ASSERT_EQ(values[static_cast<std::size_t>(i * columns + j)], example_element<T>(i, j, 5));
+    for (Index j = 0; j < columns; ++j)
+      ASSERT_EQ(values[static_cast<std::size_t>(i * columns + j)], example_element<T>(i, j, 5));
   EXPECT_EQ(file.read_strings("/obs/_index"), row_names);
   EXPECT_EQ(file.read_strings("/var/_index"), column_names);
   EXPECT_EQ(file.read_string_attribute("/obs", "_index"), "_index");

@@ -30,7 +30,8 @@ void expect_equal(const Matrix<T>& actual, const Matrix<T>& expected) {
   ASSERT_EQ(actual.rows(), expected.rows());
   ASSERT_EQ(actual.columns(), expected.columns());
   for (Index i = 0; i < expected.rows(); ++i)
-    for (Index j = 0; j < expected.columns(); ++j) ASSERT_EQ(actual(i, j), expected(i, j)) << "element " << i << ", " << j;
+    for (Index j = 0; j < expected.columns(); ++j)
+      ASSERT_EQ(actual(i, j), expected(i, j)) << "element " << i << ", " << j;
 }
 
 void expect_equal(const ModelHeader& actual, const ModelHeader& expected) {
@@ -53,7 +54,8 @@ void expect_equal(const ModelHeader& actual, const ModelHeader& expected) {
 
 /// A small model of `m` rows at `file`.
 template <Scalar T>
-void write_example(const Communicator& comm, const std::string& file, Index m, bool keep_previous = false, Index n_iter = 12) {
+void write_example(const Communicator& comm, const std::string& file, Index m, bool keep_previous = false,
+                   Index n_iter = 12) {
   const RowPartition partition(m, m, 2, comm.size());
   ModelHeader header = example_header(m, n, k);
   header.n_iter = n_iter;
@@ -102,7 +104,8 @@ TYPED_TEST(ModelFile, ConvertsTheElementType) {
   write_example<T>(comm, folder.file("model.h5"), 7);
   const RowPartition partition(7, 7, 2, comm.size());
   expect_equal(read_model_Ht<Other>(comm, folder.file("model.h5")), example_rows<Other>({0, n}, k, 2));
-  expect_equal(read_model_W<Other>(comm, folder.file("model.h5"), partition), example_W<Other>(partition, comm.rank(), k));
+  expect_equal(read_model_W<Other>(comm, folder.file("model.h5"), partition),
+               example_W<Other>(partition, comm.rank(), k));
 }
 
 TEST(ModelFileOfDoubles, WithoutW) {
@@ -120,7 +123,9 @@ TEST(ModelFileOfDoubles, WithoutW) {
   EXPECT_FALSE(read.n_steps.has_value());
   EXPECT_TRUE(read.obs_names.empty());
   EXPECT_TRUE(std::isnan(read.reconstruction_err));
-  EXPECT_NE(message_of<AgreedError>([&] { read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size())); }).find("has no dataset /W"),
+  EXPECT_NE(message_of<AgreedError>([&] {
+              read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size()));
+            }).find("has no dataset /W"),
             std::string::npos);
   EXPECT_NE(message_of<AgreedError>([&] {
               read_model_slice<double>(comm, file, "/state/A", {4, k}, {0, 1});
@@ -132,8 +137,8 @@ TEST(ModelFileOfDoubles, RefusesWOfOtherData) {
   const Communicator comm;
   const TemporaryFolder folder;
   write_example<double>(comm, folder.file("model.h5"), 7);
-  const std::string message =
-      message_of<AgreedError>([&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, comm.size())); });
+  const std::string message = message_of<AgreedError>(
+      [&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, comm.size())); });
   EXPECT_NE(message.find("has 7 rows, but X has 8"), std::string::npos) << message;
 }
 
@@ -162,7 +167,9 @@ TEST(ModelFileOfDoubles, TakesAnyFileWithH) {
 TEST(ModelFileOfDoubles, RefusesWhatIsNoModel) {
   const Communicator comm;
   const TemporaryFolder folder;
-  const auto message = [&](const std::string& name) { return message_of<AgreedError>([&] { read_model_header(comm, folder.file(name)); }); };
+  const auto message = [&](const std::string& name) {
+    return message_of<AgreedError>([&] { read_model_header(comm, folder.file(name)); });
+  };
   folder.on_root([&] {
     hdf5::File other = hdf5::File::create(folder.file("data.h5"));
     other.create_dataset<double>("/X", {2, 3});
@@ -247,7 +254,8 @@ f = h5py.File(sys.argv[1], "r")
 a = dict(f.attrs)
 assert a["format"] == b"scanmf-model"  # of fixed length
 def fixed(name, item):
-    kinds = [h5py.check_string_dtype(value) for value in [getattr(item, "dtype", None)] + [item.attrs.get_id(a).dtype for a in item.attrs] if value is not None]
+    types = [getattr(item, "dtype", None)] + [item.attrs.get_id(a).dtype for a in item.attrs]
+    kinds = [h5py.check_string_dtype(value) for value in types if value is not None]
     assert all(kind is None or kind.length is not None for kind in kinds), (name, kinds)
 fixed("/", f)
 f.visititems(fixed)
@@ -264,9 +272,11 @@ assert np.array_equal(f["W"][()], np.fromfunction(lambda i, c: value(i, c, 1), (
 names = f["feature_names"].asstr()[()]
 assert names[0] == "g\u00e8ne 0 \u6c28" and names[8999] == "g\u00e8ne 8999", names
 assert list(f["obs_names"].asstr()[:3]) == ["cell-0", "", "cell-2"]
-assert f["history/cost"].dtype == np.float64 and list(f["history/iteration"]) == [1, 2, 3] and f["history/seconds"].shape == (3,)
+assert f["history/cost"].dtype == np.float64 and list(f["history/iteration"]) == [1, 2, 3]
+assert f["history/seconds"].shape == (3,)
 p = dict(f["params"].attrs)
-assert p["init"] == b"nndsvda" and p["alpha_W"] == 0.25 and p["batch_size"] == 1024 and p["shuffle"].dtype == np.bool_ and not p["fresh_restarts"]
+assert p["init"] == b"nndsvda" and p["alpha_W"] == 0.25 and p["batch_size"] == 1024
+assert p["shuffle"].dtype == np.bool_ and not p["fresh_restarts"]
 assert f["state"].attrs["next_batch"] == 2 ** 40
 assert f["provenance"].attrs["command"].startswith(b"scanmf fit")
 )",

@@ -29,7 +29,9 @@ ArrayInfo numbers(const std::string& path, std::vector<Index> dimensions, const 
   return {path, std::move(dimensions), type, false, true};
 }
 
-ArrayInfo text(const std::string& path, std::vector<Index> dimensions) { return {path, std::move(dimensions), "string", true, false}; }
+ArrayInfo text(const std::string& path, std::vector<Index> dimensions) {
+  return {path, std::move(dimensions), "string", true, false};
+}
 
 std::vector<ArrayInfo> good_arrays() {
   return {numbers("/H", {k, n}),      numbers("/W", {m, k}),         text("/feature_names", {n}),
@@ -78,7 +80,8 @@ TEST(Schema, RefusesNumbersOutOfRange) {
     ModelHeader header = good_header();
     change(header);
     const std::string message = message_of(header, good_arrays());
-    EXPECT_NE(message.find("m.h5: attribute " + name + " does not fit the model: expected "), std::string::npos) << name << ": " << message;
+    EXPECT_NE(message.find("m.h5: attribute " + name + " does not fit the model: expected "), std::string::npos)
+        << name << ": " << message;
     EXPECT_NE(message.find(", found "), std::string::npos) << message;
   }
 }
@@ -110,7 +113,8 @@ TEST(Schema, RefusesArraysThatDoNotFit) {
     std::erase_if(arrays, [&](const ArrayInfo& good) { return good.path == array.path; });
     arrays.push_back(array);
     const std::string message = message_of(good_header(), arrays);
-    EXPECT_NE(message.find("m.h5: " + array.path + " does not fit the model: expected "), std::string::npos) << array.path << ": " << message;
+    EXPECT_NE(message.find("m.h5: " + array.path + " does not fit the model: expected "), std::string::npos)
+        << array.path << ": " << message;
   }
 }
 

@@ -60,7 +60,8 @@ void expect_reduce_scatter(const Communicator& comm, const std::vector<Index>& o
   std::vector<T> all(static_cast<std::size_t>(offsets.back()));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = value_at<T>(comm.rank(), i);
   comm.reduce_scatter_sum(std::span<T>(all), offsets);
-  for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1]; ++i) {
+  for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1];
+       ++i) {
     T expected{};
     for (int r = 0; r < comm.size(); ++r) expected += value_at<T>(r, static_cast<std::size_t>(i));
     EXPECT_EQ(all[static_cast<std::size_t>(i)], expected);
@@ -77,7 +78,8 @@ TEST_P(CommunicatorTest, reduce_scatter) {
 template <class T>
 void expect_allgather(const Communicator& comm, const std::vector<Index>& offsets) {
   std::vector<T> all(static_cast<std::size_t>(offsets.back()), T{0});
-  for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1]; ++i)
+  for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1];
+       ++i)
     all[static_cast<std::size_t>(i)] = static_cast<T>(7 + i);
   comm.allgather(std::span<T>(all), offsets);
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], static_cast<T>(7 + i));
@@ -95,13 +97,15 @@ TEST_P(CommunicatorTest, allgather_of_slices) {
 TEST_P(CommunicatorTest, allgather_of_values_and_texts) {
   const std::vector<Index> ranks = comm.allgather<Index>(rank * 10);
   const std::vector<double> halves = comm.allgather<double>(rank * 0.5);
-  const std::vector<std::string> texts = comm.allgather(std::string(static_cast<std::size_t>(3 * rank), static_cast<char>('a' + rank)));
+  const std::vector<std::string> texts =
+      comm.allgather(std::string(static_cast<std::size_t>(3 * rank), static_cast<char>('a' + rank)));
   ASSERT_EQ(ranks.size(), static_cast<std::size_t>(size));
   ASSERT_EQ(texts.size(), static_cast<std::size_t>(size));
   for (int r = 0; r < size; ++r) {
     EXPECT_EQ(ranks[static_cast<std::size_t>(r)], r * 10);
     EXPECT_EQ(halves[static_cast<std::size_t>(r)], r * 0.5);
-    EXPECT_EQ(texts[static_cast<std::size_t>(r)], std::string(static_cast<std::size_t>(3 * r), static_cast<char>('a' + r)));
+    EXPECT_EQ(texts[static_cast<std::size_t>(r)],
+              std::string(static_cast<std::size_t>(3 * r), static_cast<char>('a' + r)));
   }
 }
 
@@ -110,7 +114,8 @@ TEST_P(CommunicatorTest, broadcast) {
     std::vector<double> values(9, rank == root ? 1.5 : 0.0);
     comm.broadcast(std::span<double>(values), root);
     EXPECT_EQ(values, std::vector<double>(9, 1.5));
-    EXPECT_EQ(comm.broadcast(std::string(static_cast<std::size_t>(rank), 'x'), root), std::string(static_cast<std::size_t>(root), 'x'));
+    EXPECT_EQ(comm.broadcast(std::string(static_cast<std::size_t>(rank), 'x'), root),
+              std::string(static_cast<std::size_t>(root), 'x'));
   }
 }
 

@@ -23,7 +23,8 @@ void expect_valid(const RowPartition& partition) {
       ASSERT_EQ(piece.begin, next_row) << "pieces lie in rank order without gaps";
       ASSERT_GE(piece.size(), 0);
       ASSERT_LE(piece.end, batch.end);
-      if (piece.end != batch.end) ASSERT_EQ((piece.end - batch.begin) % partition.tile_rows(), 0) << "ranks own whole tiles";
+      if (piece.end != batch.end)
+        ASSERT_EQ((piece.end - batch.begin) % partition.tile_rows(), 0) << "ranks own whole tiles";
       for (Index row = piece.begin; row < piece.end; ++row) ASSERT_EQ(partition.owner(row), r) << "row " << row;
       ASSERT_EQ(partition.local_begin(b, r), owned[static_cast<std::size_t>(r)]);
       owned[static_cast<std::size_t>(r)] += piece.size();
@@ -40,7 +41,8 @@ TEST(RowPartition, covers_every_row_once_for_any_shape) {
     for (const Index batch_rows : {Index{1}, Index{3}, Index{64}, rows})
       for (const Index tile_rows : {1, 4, 96})
         for (const int ranks : {1, 2, 3, 4, 7, 130}) {
-          SCOPED_TRACE(testing::Message() << rows << " rows, batches of " << batch_rows << ", tiles of " << tile_rows << ", " << ranks << " ranks");
+          SCOPED_TRACE(testing::Message() << rows << " rows, batches of " << batch_rows << ", tiles of " << tile_rows
+                                          << ", " << ranks << " ranks");
           expect_valid(RowPartition(rows, batch_rows, tile_rows, ranks));
         }
 }

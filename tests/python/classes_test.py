@@ -43,7 +43,8 @@ def python(code, **environment):
 # -- input ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["bool", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f8", ">i4", "longdouble"])
+@pytest.mark.parametrize(
+    "dtype", ["bool", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f8", ">i4", "longdouble"])
 @pytest.mark.parametrize("order", ["C", "F", "strided", "reversed"])
 def test_numeric_types_and_orders(dtype, order):
     numbers = (data(150, 20) * 2 * (1 if dtype == "bool" else 50)).astype(dtype)
@@ -63,7 +64,8 @@ def test_numeric_types_and_orders(dtype, order):
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
 @pytest.mark.parametrize("wide", [False, True])
 def test_sparse_forms(form, dtype, wide):
-    X = sp.random(130, 31, 0.2, "csr", random_state=0, data_rvs=lambda n: np.random.RandomState(0).randint(1, 50, n)).astype(dtype)
+    X = sp.random(130, 31, 0.2, "csr", random_state=0,
+                  data_rvs=lambda n: np.random.RandomState(0).randint(1, 50, n)).astype(dtype)
     given = form(X)
     if wide and hasattr(given, "indptr"):
         given.indices, given.indptr = given.indices.astype("i8"), given.indptr.astype("i8")
@@ -72,13 +74,15 @@ def test_sparse_forms(form, dtype, wide):
     two = scanmf.NMF(4, random_state=0, max_iter=20, tol=0).fit(X)
     np.testing.assert_array_equal(one.components_, two.components_)
     ours = reference.NMF(4, random_state=0, max_iter=20, tol=0).fit(X.astype("f8"))
-    np.testing.assert_allclose(one.components_, ours.components_, rtol=2e-2 if dtype == "f4" else 1e-6, atol=1e-3 if dtype == "f4" else 1e-9)
+    np.testing.assert_allclose(one.components_, ours.components_, rtol=2e-2 if dtype == "f4" else 1e-6,
+                               atol=1e-3 if dtype == "f4" else 1e-9)
     assert W.dtype == (np.float32 if dtype == "f4" else np.float64)
 
 
 def test_sparse_oddities():
     """Unsorted, repeated and zero entries denote the matrix that scipy says they do."""
-    X = sp.csr_matrix((np.array([1.0, 2, 0, 3, 4, 5]), np.array([3, 0, 1, 3, 2, 2]), np.array([0, 3, 4, 6])), shape=(3, 4))
+    X = sp.csr_matrix((np.array([1.0, 2, 0, 3, 4, 5]), np.array([3, 0, 1, 3, 2, 2]), np.array([0, 3, 4, 6])),
+                      shape=(3, 4))
     one = scanmf.NMF(2, init="random", random_state=0).fit(X)
     two = scanmf.NMF(2, init="random", random_state=0).fit(X.toarray())
     np.testing.assert_allclose(one.components_, two.components_, rtol=1e-9)
@@ -134,7 +138,8 @@ def test_generators_as_random_state(init, shuffle):
     assert after == np.random.rand()
 
 
-@pytest.mark.parametrize("kind, params", [("NMF", {}), ("NMF", {"solver": "mu", "beta_loss": 1}), ("MiniBatchNMF", {"batch_size": 10})])
+@pytest.mark.parametrize("kind, params", [("NMF", {}), ("NMF", {"solver": "mu", "beta_loss": 1}),
+                                          ("MiniBatchNMF", {"batch_size": 10})])
 def test_verbose_is_scikit_learns(kind, params):
     def printed(module):
         text = io.StringIO()
@@ -162,8 +167,9 @@ def test_custom_arrays_are_overwritten_as_by_scikit_learn():
 
 
 @pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
-@pytest.mark.parametrize("options", [["--estimator", "nmf"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "random"],
-                                     ["--estimator", "minibatch-nmf", "--batch-size", "16"]])
+@pytest.mark.parametrize(
+    "options", [["--estimator", "nmf"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "random"],
+                ["--estimator", "minibatch-nmf", "--batch-size", "16"]])
 @pytest.mark.parametrize("form", ["dense", "float32", "csr"])
 def test_bits_are_those_of_the_command_line(tmp_path, options, form):
     import anndata
@@ -172,8 +178,11 @@ def test_bits_are_those_of_the_command_line(tmp_path, options, form):
     if form == "csr":
         X = sp.random(70, 21, 0.3, "csr", random_state=0)
     anndata.AnnData(X, dtype=X.dtype).write_h5ad(tmp_path / "x.h5ad")
-    subprocess.run([PROGRAM, "fit", str(tmp_path / "x.h5ad"), "-k", "4", "--random-state", "1", "--threads", "2", "--quiet",
-                    "-o", str(tmp_path / "m.h5"), *options], check=True, capture_output=True)
+    subprocess.run([
+        PROGRAM, "fit",
+        str(tmp_path / "x.h5ad"), "-k", "4", "--random-state", "1", "--threads", "2", "--quiet", "-o",
+        str(tmp_path / "m.h5"), *options
+    ], check=True, capture_output=True)
     loaded = scanmf.load(tmp_path / "m.h5")
     model = clone(loaded).set_params(n_threads=2)
     for x in (X, str(tmp_path / "x.h5ad")):
@@ -182,8 +191,12 @@ def test_bits_are_those_of_the_command_line(tmp_path, options, form):
         np.testing.assert_array_equal(W, scanmf.load_W(tmp_path / "m.h5"))
         assert model.reconstruction_err_ == loaded.reconstruction_err_ and model.n_iter_ == loaded.n_iter_
     model.save(tmp_path / "again.h5", W)
-    subprocess.run([PROGRAM, "transform", str(tmp_path / "x.h5ad"), "--model", str(tmp_path / "again.h5"), "--threads", "2",
-                    "-o", str(tmp_path / "w.h5")], check=True, capture_output=True)
+    subprocess.run([
+        PROGRAM, "transform",
+        str(tmp_path / "x.h5ad"), "--model",
+        str(tmp_path / "again.h5"), "--threads", "2", "-o",
+        str(tmp_path / "w.h5")
+    ], check=True, capture_output=True)
     with h5py.File(tmp_path / "w.h5") as file:
         np.testing.assert_array_equal(file["W"][()], model.transform(X))
 
@@ -193,8 +206,9 @@ def test_streamed_under_a_cap(tmp_path):
     with h5py.File(tmp_path / "big.h5", "w") as file:
         X = file.create_dataset("X", (10**6, 20), "f4", chunks=(8192, 20))
         for first in range(0, 10**6, 50000):
-            X[first : first + 50000] = np.random.RandomState(first).rand(50000, 20)
-    peak = int(python(f"""
+            X[first:first + 50000] = np.random.RandomState(first).rand(50000, 20)
+    peak = int(
+        python(f"""
 import resource, numpy as np, scanmf
 scanmf.NMF(2, max_iter=1).fit(np.ones((3, 3)))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -285,7 +299,9 @@ def test_pickle_clone_and_joblib(name, tmp_path):
     for again in (pickle.loads(pickle.dumps(model)), joblib.load(tmp_path / "model.joblib", mmap_mode="r")):
         np.testing.assert_array_equal(again.transform(X), model.transform(X))
         if name == "MiniBatchNMF":
-            np.testing.assert_array_equal(again.partial_fit(X).components_, pickle.loads(pickle.dumps(model)).partial_fit(X).components_)
+            np.testing.assert_array_equal(
+                again.partial_fit(X).components_,
+                pickle.loads(pickle.dumps(model)).partial_fit(X).components_)
     assert not hasattr(clone(model), "components_")
 
 
@@ -308,7 +324,7 @@ def test_threads_of_python_take_turns():
     def work(i):
         found[i] = scanmf.NMF(4, random_state=0, n_threads=1).fit(X).components_
 
-    workers = [threading.Thread(target=work, args=(i,)) for i in range(6)]
+    workers = [threading.Thread(target=work, args=(i, )) for i in range(6)]
     [worker.start() for worker in workers]
     [worker.join() for worker in workers]
     for components in found:
@@ -341,7 +357,8 @@ def test_two_estimators_live_side_by_side():
     np.testing.assert_array_equal(one.components_, scanmf.NMF(2, random_state=0).fit(X).components_)
 
 
-@pytest.mark.parametrize("first, second", [("h5py", "scanmf"), ("scanmf", "h5py"), ("mpi4py.MPI", "scanmf"), ("scanmf", "mpi4py.MPI")])
+@pytest.mark.parametrize("first, second", [("h5py", "scanmf"), ("scanmf", "h5py"), ("mpi4py.MPI", "scanmf"),
+                                           ("scanmf", "mpi4py.MPI")])
 def test_beside_other_hdf5_and_mpi(first, second, tmp_path):
     """h5py brings an HDF5 of its own, mpi4py may have initialised MPI or find it so."""
     python(f"""
@@ -361,7 +378,8 @@ assert (scanmf.NMF(2, random_state=0, comm=MPI.COMM_WORLD).fit_transform(X) == W
 
 
 def test_numpys_threads_are_left_alone():
-    print(python("""
+    print(
+        python("""
 import ctypes, numpy as np, scanmf
 blas = ctypes.CDLL("libopenblas.so.0")
 before = blas.openblas_get_num_threads()

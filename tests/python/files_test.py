@@ -18,7 +18,8 @@ PROGRAM = os.environ.get("SCANMF_PROGRAM")
 
 def table(rows=40, columns=12, seed=0):
     X = sp.random(rows, columns, 0.4, "csr", random_state=seed)
-    obs = pd.DataFrame({"group": pd.Categorical(["a", "b"] * (rows // 2), ["b", "a"])}, [f"cell {i}" for i in range(rows)])
+    obs = pd.DataFrame({"group": pd.Categorical(["a", "b"] * (rows // 2), ["b", "a"])},
+                       [f"cell {i}" for i in range(rows)])
     var = pd.DataFrame({"highly_variable": np.arange(columns) % 3 > 0}, [f"gene {j}" for j in range(columns)])
     return anndata.AnnData(X, obs, var, layers={"counts": X * 2}, dtype="float64")
 
@@ -61,8 +62,10 @@ def test_partial_fit_of_the_command_line_goes_on(tmp_path):
     table().write_h5ad(tmp_path / "x.h5ad")
     model = scanmf.MiniBatchNMF(3, random_state=0, n_threads=1).partial_fit(table().X)
     model.save(tmp_path / "m.h5")
-    subprocess.run([PROGRAM, "partial-fit", str(tmp_path / "x.h5ad"), "--model", str(tmp_path / "m.h5"), "--threads", "1"], check=True,
-                   capture_output=True)
+    subprocess.run(
+        [PROGRAM, "partial-fit",
+         str(tmp_path / "x.h5ad"), "--model",
+         str(tmp_path / "m.h5"), "--threads", "1"], check=True, capture_output=True)
     again = scanmf.load(tmp_path / "m.h5")
     assert again.n_steps_ == 2
     np.testing.assert_array_equal(again.components_, model.partial_fit(table().X).components_)

@@ -33,18 +33,19 @@ def folder():
 
 
 def test_golden_runs():
-    for name in golden.names()[:: 4 if size > 1 else 1]:
+    for name in golden.names()[::4 if size > 1 else 1]:
         case = golden.Case(name)
         if case.attrs["mode"] == "fit" or size == 1:
             golden.run(case, own, whole, comm=comm)
-    for name in ("pf_after_fit",):
+    for name in ("pf_after_fit", ):
         golden.run(golden.Case(name), own, whole, comm=comm)
 
 
 def test_rows_in_any_form():
     X = sp.random(60, 17, 0.3, "csr", random_state=0, data_rvs=np.random.RandomState(1).rand)
     reference = None
-    for form in (sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, lambda x: x.toarray(), lambda x: np.asfortranarray(x.toarray())):
+    for form in (sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, lambda x: x.toarray(),
+                 lambda x: np.asfortranarray(x.toarray())):
         model = scanmf.NMF(3, init="random", random_state=0, comm=comm, max_iter=30, tol=0)
         W = whole(model.fit_transform(form(X[own(60)])))
         reference = reference or (W, model.components_)
@@ -97,7 +98,7 @@ def test_errors_are_everybodys():
         scanmf.NMF(2, comm=comm).fit(X if rank else np.ones((2, 2, 2)))
     if size > 1:
         with pytest.raises(ValueError, match="columns"):
-            scanmf.NMF(2, comm=comm).fit(X[:, : 4 - (rank == 0)])
+            scanmf.NMF(2, comm=comm).fit(X[:, :4 - (rank == 0)])
     model = scanmf.NMF(2, comm=comm, random_state=0).fit(X)
     with pytest.raises(ValueError, match="expecting 4 features"):
         model.transform(np.ones((3, 5)))
@@ -131,7 +132,8 @@ def test_two_communicators():
 
 def main():
     chosen = sys.argv[1:]
-    tests = [(name, value) for name, value in globals().items() if name.startswith("test_") and (not chosen or name in chosen)]
+    tests = [(name, value) for name, value in globals().items()
+             if name.startswith("test_") and (not chosen or name in chosen)]
     for name, test in tests:
         try:
             test()

@@ -8,5 +8,6 @@ import scanmf
 @pytest.mark.filterwarnings("ignore")
 @parametrize_with_checks([scanmf.NMF(), scanmf.MiniBatchNMF()])
 def test_check(estimator, check):
-    _set_checking_parameters(estimator)  # as scikit-learn's own tests do: iterations enough for the checks of consistency
+    _set_checking_parameters(
+        estimator)  # as scikit-learn's own tests do: iterations enough for the checks of consistency
     check(estimator)

@@ -15,13 +15,20 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 HOSTS = os.path.join(HERE, "hosts.sh")
 NAME = f"scanmf{os.getpid()}"
 COUNT = 2
-KEEP_ALIVE = ["--mca", "oob_tcp_keepalive_time", "3", "--mca", "oob_tcp_keepalive_intvl", "2", "--mca", "oob_tcp_keepalive_probes", "3"]
-NETWORK = ["--mca", "plm", "rsh", "--mca", "plm_rsh_agent", os.path.join(HERE, "ssh_stand_in.sh"), "--mca", "pml", "ob1", "--mca", "btl", "tcp,self,vader",
-           "--mca", "btl_tcp_if_include", "10.77.0.0/24", "--mca", "oob_tcp_if_include", "10.77.0.0/24"]
+KEEP_ALIVE = [
+    "--mca", "oob_tcp_keepalive_time", "3", "--mca", "oob_tcp_keepalive_intvl", "2", "--mca",
+    "oob_tcp_keepalive_probes", "3"
+]
+NETWORK = [
+    "--mca", "plm", "rsh", "--mca", "plm_rsh_agent",
+    os.path.join(HERE, "ssh_stand_in.sh"), "--mca", "pml", "ob1", "--mca", "btl", "tcp,self,vader", "--mca",
+    "btl_tcp_if_include", "10.77.0.0/24", "--mca", "oob_tcp_if_include", "10.77.0.0/24"
+]
 
 
 def hosts(command, *arguments):
-    return subprocess.run([HOSTS, command, NAME, *(str(argument) for argument in arguments)], capture_output=True, text=True)
+    return subprocess.run([HOSTS, command, NAME, *(str(argument) for argument in arguments)], capture_output=True,
+                          text=True)
 
 
 class Hosts(JobTest):
@@ -33,7 +40,10 @@ class Hosts(JobTest):
 
     def start_on(self, host_list):
         """A run started on the first host, one rank on each."""
-        launcher = [HOSTS, "run", f"{NAME}-1", MPIEXEC, "-n", str(len(host_list)), *NETWORK, *KEEP_ALIVE, "--host", ",".join(f"{NAME}-{i}" for i in host_list)]
+        launcher = [
+            HOSTS, "run", f"{NAME}-1", MPIEXEC, "-n",
+            str(len(host_list)), *NETWORK, *KEEP_ALIVE, "--host", ",".join(f"{NAME}-{i}" for i in host_list)
+        ]
         return self.start(None, wrapper=launcher)
 
     def check_loss_of_second_host(self, loss):

@@ -21,8 +21,7 @@ SEED = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 
 COMMON = {"n-components": 6, "init": "random", "random-state": 3, "tol": 0, "output": "model.h5"}
 KINDS = {
-    "cd": {"max-iter": 200},
-    "mu": {"solver": "mu", "beta-loss": "kullback-leibler", "max-iter": 150},
+    "cd": {"max-iter": 200}, "mu": {"solver": "mu", "beta-loss": "kullback-leibler", "max-iter": 150},
     "mini-batch": {"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"},
 }
 STREAMED = {"memory": "200K"}
@@ -39,7 +38,6 @@ def kinds():
 
 class Killer:
     """Chooses moments and victims, from a seed."""
-
     def __init__(self, seed):
         self.random = random.Random(seed)
         self.counts = {"while writing": 0, "elsewhere": 0}
@@ -108,7 +106,8 @@ def main():
         fault, done = check_run(killer, kind, options, ranks, min(3, KILLS - kills))
         kills += done
         passed, failed = passed + (fault is None), failed + (fault is not None)
-        print(f"{kind} on {ranks} {'rank' if ranks == 1 else 'ranks'}, {done} kills: {fault or 'the same bits'}", flush=True)
+        print(f"{kind} on {ranks} {'rank' if ranks == 1 else 'ranks'}, {done} kills: {fault or 'the same bits'}",
+              flush=True)
     print(f"{kills} kills ({killer.counts['while writing']} of them while a file was being written), seed {SEED}")
     print(f"{passed} runs passed, {failed} runs failed")
     return 1 if failed else 0

@@ -34,25 +34,30 @@ COMPONENTS = (4, 5)  # of the array
 def check_possible():
     if os.geteuid() != 0:
         skip("starting Slurm needs root")
-    missing = [name for name in ("/usr/sbin/munged", "/usr/sbin/slurmctld", "/usr/sbin/slurmd", "sbatch") if shutil.which(name) is None]
+    missing = [
+        name for name in ("/usr/sbin/munged", "/usr/sbin/slurmctld", "/usr/sbin/slurmd", "sbatch")
+        if shutil.which(name) is None
+    ]
     if missing:
         skip(f"no {', '.join(missing)}; scripts/install_packages.sh slurm installs them")
 
 
 class Slurm:
     """The cluster, and a folder for each study."""
-
     def __init__(self, folder):
         self.folder = folder
         self.cluster = os.path.join(folder, "cluster")
         os.mkdir(self.cluster)
-        self.environment = {**os.environ, "SLURM_CONF": os.path.join(self.cluster, "etc", "slurm.conf"), "SCANMF": PROGRAM,
-                            "SCALING_TABLE": os.path.join(TEMPLATES, "scaling_table.py")}
+        self.environment = {
+            **os.environ, "SLURM_CONF": os.path.join(self.cluster, "etc", "slurm.conf"), "SCANMF": PROGRAM,
+            "SCALING_TABLE": os.path.join(TEMPLATES, "scaling_table.py")
+        }
 
     def start(self):
         # Daemons hold on to what they inherit: no pipes, or nobody would see their end.
         with open(os.path.join(self.folder, "start.log"), "w+") as log:
-            started = subprocess.run([os.path.join(HERE, "slurm.sh"), "start", self.cluster], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            started = subprocess.run([os.path.join(HERE, "slurm.sh"), "start", self.cluster], stdin=subprocess.DEVNULL,
+                                     stdout=log, stderr=log)
             log.seek(0)
             if started.returncode != 0:
                 skip(f"Slurm does not start: {log.read()}")
@@ -65,8 +70,12 @@ class Slurm:
 
     def submit(self, folder, template, *arguments, options=(), changes=None):
         """The job's number. A limit of one minute, the shortest that Slurm knows."""
-        command = ["sbatch", "--parsable", "--nodes=1", "--cpus-per-task=1", "--time=1", *options, os.path.join(TEMPLATES, template), *arguments]
-        submitted = subprocess.run(command, cwd=folder, env={**self.environment, **(changes or {})}, capture_output=True, text=True)
+        command = [
+            "sbatch", "--parsable", "--nodes=1", "--cpus-per-task=1", "--time=1", *options,
+            os.path.join(TEMPLATES, template), *arguments
+        ]
+        submitted = subprocess.run(command, cwd=folder, env={**self.environment, **(changes or {})},
+                                   capture_output=True, text=True)
         assert submitted.returncode == 0, submitted.stderr
         return submitted.stdout.strip()
 
@@ -112,7 +121,6 @@ def options_of(fit):
 
 class Templates(unittest.TestCase):
     """The jobs that have to wait for their limit are submitted together, before the tests."""
-
     @classmethod
     def setUpClass(cls):
         temporary = tempfile.TemporaryDirectory(prefix="scanmf-slurm-")
@@ -131,23 +139,32 @@ class Templates(unittest.TestCase):
     @classmethod
     def submit_all(cls):
         two_ranks, one_rank = "--ntasks-per-node=2", "--ntasks-per-node=1"
-        cls.scaling = [cls.slurm.submit(cls.folders["scaling"], "scaling.sbatch", kind, rows, "100", "8", options=[two_ranks])
-                       for kind, rows in (("strong", "4000"), ("weak", "2000"))]
+        cls.scaling = [
+            cls.slurm.submit(cls.folders["scaling"], "scaling.sbatch", kind, rows, "100", "8", options=[two_ranks])
+            for kind, rows in (("strong", "4000"), ("weak", "2000"))
+        ]
         # The signal is due 10 s after the start; Slurm looks every 30 s. --max-time none: it is the signal that is to end these runs.
         cls.fit_options = [two_ranks, "--signal=B:USR1@50", "--output=job-%j.log"]
-        cls.fit_arguments = ["X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)]
+        cls.fit_arguments = [
+            "X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)
+        ]
         cls.fit = cls.slurm.submit(cls.folders["fit"], "fit.sbatch", *cls.fit_arguments, options=cls.fit_options)
-        cls.requeue = cls.slurm.submit(cls.folders["requeue"], "fit_requeue.sbatch", *cls.fit_arguments, options=cls.fit_options)
+        cls.requeue = cls.slurm.submit(cls.folders["requeue"], "fit_requeue.sbatch", *cls.fit_arguments,
+                                       options=cls.fit_options)
         # Of the array, half of the jobs know their end from the environment, the others have to ask Slurm.
         wrapper = os.path.join(cls.folders["array"], "scanmf.sh")
-        write(wrapper, f'#!/bin/bash\n(( SLURM_ARRAY_TASK_ID % 2 )) && unset SLURM_JOB_END_TIME\nexec "{PROGRAM}" "$@"\n', executable=True)
+        write(wrapper,
+              f'#!/bin/bash\n(( SLURM_ARRAY_TASK_ID % 2 )) && unset SLURM_JOB_END_TIME\nexec "{PROGRAM}" "$@"\n',
+              executable=True)
         cls.array_options = [one_rank, f"--array={','.join(map(str, COMPONENTS))}", "--output=job-%A-k%a.log"]
         cls.array_arguments = ["X.h5", "--checkpoint-every=1", *options_of(FIT)]
         cls.wrapped = {"SCANMF": wrapper}
-        cls.array = cls.slurm.submit(cls.folders["array"], "components_array.sbatch", *cls.array_arguments, options=cls.array_options, changes=cls.wrapped)
+        cls.array = cls.slurm.submit(cls.folders["array"], "components_array.sbatch", *cls.array_arguments,
+                                     options=cls.array_options, changes=cls.wrapped)
         # The queued job is to get done when it starts again.
         folder = cls.folders["requeue"]
-        wait_until(lambda: "queued again" in read(os.path.join(folder, f"job-{cls.requeue}.log")), "the signal", JOB_SECONDS, 0.1)
+        wait_until(lambda: "queued again" in read(os.path.join(folder, f"job-{cls.requeue}.log")), "the signal",
+                   JOB_SECONDS, 0.1)
         set_iterations(folder, iterations_of(os.path.join(folder, "model.h5.checkpoint")) + MORE)
 
     def expect_phrases(self, log, *phrases):
@@ -158,17 +175,22 @@ class Templates(unittest.TestCase):
     def expect_same_bits(self, folder, model, components, ranks):
         """As an uninterrupted run of as many iterations; nothing else is left."""
         path = os.path.join(folder, model)
-        reference = Job(fit_command({**FIT, "n-components": components, "max-iter": iterations_of(path), "output": "reference.h5"}), ranks, folder)
+        reference = Job(
+            fit_command({**FIT, "n-components": components, "max-iter": iterations_of(path), "output": "reference.h5"}),
+            ranks, folder)
         self.addCleanup(reference.close)
         status, output = reference.end(JOB_SECONDS)
         self.assertEqual(status, 0, output)
-        self.assertTrue(factors(path) == factors(os.path.join(folder, "reference.h5")), "W or H differ from those of an uninterrupted run")
+        self.assertTrue(
+            factors(path) == factors(os.path.join(folder, "reference.h5")),
+            "W or H differ from those of an uninterrupted run")
         self.assertEqual([name for name in os.listdir(folder) if name.startswith(model + ".")], [], "files left behind")
 
     def test_fit(self):
         folder, log = self.folders["fit"], os.path.join(self.folders["fit"], "job-%s.log")
         self.slurm.wait_for(self.fit)
-        self.expect_phrases(read(log % self.fit), "stopped after iteration", "SIGUSR1", "submit the same job again to go on")
+        self.expect_phrases(read(log % self.fit), "stopped after iteration", "SIGUSR1",
+                            "submit the same job again to go on")
         self.assertFalse(os.path.exists(os.path.join(folder, "model.h5")))
         set_iterations(folder, iterations_of(os.path.join(folder, "model.h5.checkpoint")) + MORE)
         again = self.slurm.submit(folder, "fit.sbatch", *self.fit_arguments, options=self.fit_options)
@@ -182,8 +204,10 @@ class Templates(unittest.TestCase):
     def test_requeue(self):
         folder = self.folders["requeue"]
         self.slurm.wait_for(self.requeue)
-        self.expect_phrases(read(os.path.join(folder, f"job-{self.requeue}.log")), "time limit near: asking the ranks to stop", "stopped after iteration", "mpirun ended with status 75", "queued again",
-                            "restart 1:", "going on from", "mpirun ended with status 0", "model.h5 is there: done")
+        self.expect_phrases(read(os.path.join(folder,
+                                              f"job-{self.requeue}.log")), "time limit near: asking the ranks to stop",
+                            "stopped after iteration", "mpirun ended with status 75", "queued again", "restart 1:",
+                            "going on from", "mpirun ended with status 0", "model.h5 is there: done")
         self.expect_same_bits(folder, "model.h5", 6, 2)
 
     def test_components_array(self):
@@ -191,10 +215,13 @@ class Templates(unittest.TestCase):
         self.slurm.wait_for(self.array)
         for k in COMPONENTS:
             text = read(log % (self.array, k))
-            self.expect_phrases(text, "stopped after iteration", "the time limit is near", "submit the same array again to go on")
+            self.expect_phrases(text, "stopped after iteration", "the time limit is near",
+                                "submit the same array again to go on")
             self.assertRegex(text, r"Slurm leaves (5\d|60) s to this job")
-        set_iterations(folder, max(iterations_of(os.path.join(folder, f"model-k{k}.h5.checkpoint")) for k in COMPONENTS) + MORE)
-        again = self.slurm.submit(folder, "components_array.sbatch", *self.array_arguments, options=self.array_options, changes=self.wrapped)
+        set_iterations(folder,
+                       max(iterations_of(os.path.join(folder, f"model-k{k}.h5.checkpoint")) for k in COMPONENTS) + MORE)
+        again = self.slurm.submit(folder, "components_array.sbatch", *self.array_arguments, options=self.array_options,
+                                  changes=self.wrapped)
         self.slurm.wait_for(again)
         for k in COMPONENTS:
             self.expect_phrases(read(log % (again, k)), "going on from", f"model-k{k}.h5 is there: done")
@@ -210,7 +237,8 @@ class Templates(unittest.TestCase):
             self.assertEqual([row[0] for row in rows], ["1", "2"])
             self.assertEqual(rows[0][2:], ("1.00", "100"))
             self.assertTrue(all(float(row[1]) > 0 for row in rows), rows)
-            self.assertEqual(sorted(os.listdir(os.path.join(folder, f"scaling-{job}"))), [f"{kind}-1.json", f"{kind}-2.json"])
+            self.assertEqual(sorted(os.listdir(os.path.join(folder, f"scaling-{job}"))),
+                             [f"{kind}-1.json", f"{kind}-2.json"])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Stop(JobTest):
         self.expect(job, STOPPED, "stopped after iteration", reason, "run the same command again to go on")
         self.assertFalse(os.path.exists(self.path("model.h5")))
         # Saved in each iteration: the cost is in the table, and high.
-        self.expect(self.start(ranks), 0, "going on from", "\ncheckpoint  ", "a longer --checkpoint-every would save it")
+        self.expect(self.start(ranks), 0, "going on from", "\ncheckpoint  ",
+                    "a longer --checkpoint-every would save it")
         self.expect_same_result(reference)
 
     def test_usr1_to_mpirun(self):
@@ -81,7 +82,9 @@ class Stop(JobTest):
         self.expect_same_result(reference)
 
     def end_partial_fit(self, ranks, end):
-        job = Job(["partial-fit", "X.h5", "--model", "m.h5", "-k", "6", "--tol", "0", "--fresh-restarts-max-iter", "1000000000"], ranks, self.folder)
+        job = Job([
+            "partial-fit", "X.h5", "--model", "m.h5", "-k", "6", "--tol", "0", "--fresh-restarts-max-iter", "1000000000"
+        ], ranks, self.folder)
         self.addCleanup(job.close)
         wait_until(lambda: os.path.exists(self.path("m.h5.lock")), "the lock")
         time.sleep(0.5)
@@ -116,7 +119,8 @@ class Stop(JobTest):
         self.other_numbers_of_ranks({"memory": "200K"})
 
     def test_other_numbers_of_ranks_in_mini_batches(self):
-        self.other_numbers_of_ranks({"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"})
+        self.other_numbers_of_ranks(
+            {"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"})
 
     def test_what_may_change(self):
         self.uninterrupted(2)
@@ -136,8 +140,9 @@ class Stop(JobTest):
         self.stopped(1)
         os.rename(self.path("X.h5"), self.path("right.h5"))
         make_matrix(self.path("X.h5"), seed=2)
-        self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",
-                    "alpha_W is 0 there and 0.5 now", "X is ", "remove it to start anew")
+        self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters",
+                    "n_components is 6 there and 5 now", "alpha_W is 0 there and 0.5 now", "X is ",
+                    "remove it to start anew")
         self.expect(self.start(1, {"n-components": 5, "resume": "never"}), 1, "belongs to other data or parameters")
         os.rename(self.path("right.h5"), self.path("X.h5"))
         self.expect(self.start(1, {"resume": "require"}), 0)

@@ -14,29 +14,21 @@ import sys
 
 # Module -> modules whose headers it may include, beside its own.
 MAY_INCLUDE = {
-    "core": [],
-    "linalg": ["core"],
-    "parallel": ["core"],
-    "io": ["core", "parallel"],
-    "data": ["core", "linalg", "parallel", "io"],
-    "solver": ["core", "linalg"],
-    "init": ["core", "linalg", "parallel", "data"],
-    "model": ["core", "linalg", "parallel", "io"],
-    "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init", "model"],
-    "formats": ["core", "io", "data"],
-    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "formats"],
-    "python": ["core", "linalg", "parallel", "data", "model", "estimator", "app"],
+    "core": [], "linalg": ["core"], "parallel": ["core"], "io": ["core", "parallel"],
+    "data": ["core", "linalg", "parallel",
+             "io"], "solver": ["core", "linalg"], "init": ["core", "linalg", "parallel",
+                                                           "data"], "model": ["core", "linalg", "parallel", "io"],
+    "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init",
+                  "model"], "formats": ["core", "io", "data"],
+    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator",
+            "formats"], "python": ["core", "linalg", "parallel", "data", "model", "estimator", "app"],
 }
 
 # Library header -> the places that may include it: folders of src and include/scanmf, or the beginning of a file's path.
 LIBRARY_PLACES = {
-    r"mpi\.h": ["parallel/", "io/", "linalg/scalapack."],
-    r"hdf5\w*\.h|H5\w*\.h": ["io/"],
-    r"cblas\w*\.h|lapacke?\w*\.h": ["linalg/lapack."],
-    r"boost/program_options.*": ["app/"],
-    r"hwy/.*": ["linalg/"],
-    r"zip\.h": ["formats/zip_archive."],
-    r"pybind11/.*|Python\.h|numpy/.*": ["python/"],
+    r"mpi\.h": ["parallel/", "io/", "linalg/scalapack."], r"hdf5\w*\.h|H5\w*\.h": ["io/"],
+    r"cblas\w*\.h|lapacke?\w*\.h": ["linalg/lapack."], r"boost/program_options.*": ["app/"], r"hwy/.*": ["linalg/"],
+    r"zip\.h": ["formats/zip_archive."], r"pybind11/.*|Python\.h|numpy/.*": ["python/"],
 }
 
 # A file or function that grows beyond these has a second subject that wants a name of its own.
@@ -47,10 +39,11 @@ FUNCTION = re.compile(r"( *)(?!(?:if|else|for|while|switch|do|try|catch|namespac
 TYPE = re.compile(r" *(?:template <.*> )?(?:class|struct|union|namespace|extern) ")
 # Threads are started in one place alone: a team whose numbers are fixed and whose exceptions are carried out. `omp simd` starts none.
 THREADS = re.compile(r"#\s*pragma\s+omp\s+(?!simd\b)|\bomp_\w+\(|#\s*include\s*<omp\.h>")
-THREAD_PLACES = ("core/team.",)
+THREAD_PLACES = ("core/team.", )
 
-REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|anaconda|conda-forge|golang|rubygems|ghcr|docker|quay)\.(org|io|com)\b"
-                      r"|\b(deb|snapshot|security)\.debian\.org\b")
+REGISTRY = re.compile(
+    r"\b(pypi|pythonhosted|npmjs|crates|anaconda|conda-forge|golang|rubygems|ghcr|docker|quay)\.(org|io|com)\b"
+    r"|\b(deb|snapshot|security)\.debian\.org\b")
 MACHINE_PATH = re.compile(r"(?<![\w.}$/-])/(work|home|Users|mnt|scratch)/\w")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
 TEXT = (".cpp", ".hpp", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".json", ".conf", ".supp", ".sbatch", ".yml")
@@ -102,7 +95,8 @@ def check_lengths(lines):
             if found and not TYPE.match(line):
                 # The last line of a longer head, say a constructor's, stands further in than its first one and the brace that ends the body.
                 begin, end = number, (found.group(1) if len(found.group(1)) <= 2 else head) + "}"
-            head = "  " if line.startswith("  ") and not line.startswith("   ") else head if line.startswith("   ") else ""
+            head = "  " if line.startswith("  ") and not line.startswith("   ") else head if line.startswith(
+                "   ") else ""
         elif line == end:
             if number - begin >= MOST_LINES_OF_A_FUNCTION:
                 yield begin, f"the function has more than {MOST_LINES_OF_A_FUNCTION} lines"

@@ -41,7 +41,8 @@ def table(program):
         letter, values, text, default = by_command[having[0]][name]
         option = (f"-{letter}, " if letter else "") + f"--{name}" + (f" {values}" if values else "")
         commands = "all" if having == COMMANDS else ", ".join(having)
-        yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|") for cell in (option, default, text, commands)))
+        yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|")
+                                                   for cell in (option, default, text, commands)))
 
 
 def main():
@@ -55,7 +56,9 @@ def main():
     if text[begin:end + len(END)] == wanted:
         return
     if sys.argv[3:] != ["--write"]:
-        sys.exit(f"The options in {readme} are not those of --help; put them right with: {sys.argv[0]} {program} {readme} --write")
+        sys.exit(
+            f"The options in {readme} are not those of --help; put them right with: {sys.argv[0]} {program} {readme} --write"
+        )
     with open(readme, "w", encoding="utf-8") as file:
         file.write(text[:begin] + wanted + text[end + len(END):])
 

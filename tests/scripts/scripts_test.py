@@ -32,7 +32,8 @@ class Scripts(unittest.TestCase):
         self.assertGreaterEqual(len(configurations), 2)
         for configuration in configurations:
             with self.subTest(configuration):
-                fit = run(PROGRAM, "fit", DIGITS, "--config", configuration, "--max-iter", "12", "-o", "model.h5", folder=self.folder)
+                fit = run(PROGRAM, "fit", DIGITS, "--config", configuration, "--max-iter", "12", "-o", "model.h5",
+                          folder=self.folder)
                 self.assertEqual(fit.returncode, 0, fit.stderr)
 
     @unittest.skipUnless(importlib.util.find_spec("scanmf"), "the Python package is not built")
@@ -50,8 +51,8 @@ class Scripts(unittest.TestCase):
 
     def test_components_agree_with_known_groups(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
-        fit = run(PROGRAM, "fit", mice, "-k", "2", "--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "nndsvda", "--random-state", "0",
-                  "--max-iter", "500", "-o", "model.h5", folder=self.folder)
+        fit = run(PROGRAM, "fit", mice, "-k", "2", "--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
+                  "nndsvda", "--random-state", "0", "--max-iter", "500", "-o", "model.h5", folder=self.folder)
         self.assertEqual(fit.returncode, 0, fit.stderr)
         groups = run(sys.executable, GROUPS, "model.h5", mice, "--column", "diet", folder=self.folder)
         self.assertEqual((groups.returncode, groups.stderr), (0, ""))

@@ -30,7 +30,8 @@ std::vector<double> gather(DataSource<T>& source) {
               if constexpr (std::is_same_v<std::decay_t<decltype(matrix)>, DenseBlock<T>>) {
                 for (Index j = 0; j < shape.columns; ++j) row[j] += static_cast<double>(element(matrix, i, j));
               } else {
-                for (Index p = matrix.row_begin[i]; p < matrix.row_begin[i + 1]; ++p) row[matrix.column[p]] += static_cast<double>(matrix.value[p]);
+                for (Index p = matrix.row_begin[i]; p < matrix.row_begin[i + 1]; ++p)
+                  row[matrix.column[p]] += static_cast<double>(matrix.value[p]);
               }
             }
           },

@@ -7,8 +7,8 @@
 
 namespace {
 
-/// Prints the failures of a rank other than 0, whose default printer says nothing. At once, not gathered at the end of the test: the other ranks may
-/// wait for this one by then, and would not come.
+/// Prints the failures of a rank other than 0, whose default printer says nothing. At once, not gathered at the end of
+/// the test: the other ranks may wait for this one by then, and would not come.
 class FailuresOfRank final : public ::testing::EmptyTestEventListener {
  public:
   explicit FailuresOfRank(int rank) : rank_(rank) {}
@@ -17,8 +17,8 @@ class FailuresOfRank final : public ::testing::EmptyTestEventListener {
     if (!result.failed()) return;
     const ::testing::TestInfo* test = ::testing::UnitTest::GetInstance()->current_test_info();
     std::fprintf(stderr, "rank %d, %s.%s, %s:%d: Failure\n%s\n", rank_, test != nullptr ? test->test_suite_name() : "",
-                 test != nullptr ? test->name() : "", result.file_name() != nullptr ? result.file_name() : "", result.line_number(),
-                 result.summary());
+                 test != nullptr ? test->name() : "", result.file_name() != nullptr ? result.file_name() : "",
+                 result.line_number(), result.summary());
     std::fflush(stderr);
   }
 
@@ -28,7 +28,8 @@ class FailuresOfRank final : public ::testing::EmptyTestEventListener {
 
 }  // namespace
 
-/// Runs the tests on every rank; rank 0 prints, the others only what fails, and the program fails when a test fails on any rank.
+/// Runs the tests on every rank; rank 0 prints, the others only what fails, and the program fails when a test fails on
+/// any rank.
 int main(int argc, char** argv) {
   const scanmf::MpiEnvironment mpi(argc, argv);
   ::testing::InitGoogleTest(&argc, argv);

@@ -18,8 +18,8 @@ struct SampleLayout {
 };
 
 /// Writes doubles as a dataset of any type and layout, row by row through HDF5 itself.
-inline void write_sample(hdf5::File& file, const std::string& path, const std::vector<hsize_t>& dimensions, const std::vector<double>& values,
-                         const SampleLayout& layout = {}) {
+inline void write_sample(hdf5::File& file, const std::string& path, const std::vector<hsize_t>& dimensions,
+                         const std::vector<double>& values, const SampleLayout& layout = {}) {
   const hdf5::SpaceHandle space(H5Screate_simple(static_cast<int>(dimensions.size()), dimensions.data(), nullptr));
   const hdf5::PropertyHandle links(H5Pcreate(H5P_LINK_CREATE));
   H5Pset_create_intermediate_group(links.get(), 1);
@@ -28,7 +28,8 @@ inline void write_sample(hdf5::File& file, const std::string& path, const std::v
   if (layout.shuffle) H5Pset_shuffle(properties.get());
   if (layout.gzip >= 0) H5Pset_deflate(properties.get(), static_cast<unsigned>(layout.gzip));
   if (layout.checksum) H5Pset_fletcher32(properties.get());
-  const hdf5::DatasetHandle dataset(H5Dcreate2(file.id(), path.c_str(), layout.type, space.get(), links.get(), properties.get(), H5P_DEFAULT));
+  const hdf5::DatasetHandle dataset(
+      H5Dcreate2(file.id(), path.c_str(), layout.type, space.get(), links.get(), properties.get(), H5P_DEFAULT));
   if (!values.empty()) H5Dwrite(dataset.get(), H5T_NATIVE_DOUBLE, H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data());
 }
 
@@ -44,13 +45,14 @@ inline hdf5::TypeHandle half_type() {
 /// rows × columns small non-negative integers with many zeros, all exact in every type from int8 to float64.
 inline std::vector<double> sample_values(Index rows, Index columns, Index seed = 1) {
   std::vector<double> values;
-  for (Index i = 0; i < rows * columns; ++i) values.push_back(static_cast<double>(std::max<Index>(0, (i * 7919 + seed * 104729) % 97 - 40)));
+  for (Index i = 0; i < rows * columns; ++i)
+    values.push_back(static_cast<double>(std::max<Index>(0, (i * 7919 + seed * 104729) % 97 - 40)));
   return values;
 }
 
 /// A CSR group /X whose rows are not sorted.
-inline void write_csr(hdf5::File& file, const std::vector<double>& x, Index rows, Index columns, const SampleLayout& data,
-                      const SampleLayout& indices) {
+inline void write_csr(hdf5::File& file, const std::vector<double>& x, Index rows, Index columns,
+                      const SampleLayout& data, const SampleLayout& indices) {
   std::vector<double> values, places, bounds(1, 0);
   for (Index i = 0; i < rows; ++i) {
     for (Index j = columns - 1; j >= 0; --j)  // unsorted on purpose

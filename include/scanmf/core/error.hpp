@@ -11,7 +11,8 @@ enum class ExitStatus : int { done = 0, failed = 1, usage = 2, stopped = 75 };
 /// What went wrong, in one line for the user: what is wrong, where (file, dataset, row, column, option) and what to do.
 class Error : public std::runtime_error {
  public:
-  explicit Error(const std::string& message, ExitStatus status = ExitStatus::failed) : std::runtime_error(message), status_(status) {}
+  explicit Error(const std::string& message, ExitStatus status = ExitStatus::failed)
+      : std::runtime_error(message), status_(status) {}
   ExitStatus status() const { return status_; }
 
  private:

@@ -72,15 +72,18 @@ class LegacyRandom {
   bool has_spare_ = false;
 };
 
-/// What the streams of a run begin from: a number, from which each stream begins anew, as with scikit-learn's integer random_state; or a generator,
-/// which all of them draw from in turn, as with its RandomState instances. Copies share the generator. On several ranks: equal on all of them.
+/// What the streams of a run begin from: a number, from which each stream begins anew, as with scikit-learn's integer
+/// random_state; or a generator, which all of them draw from in turn, as with its RandomState instances. Copies share
+/// the generator. On several ranks: equal on all of them.
 class Seed {
  public:
   Seed(std::uint32_t number) : number_(number) {}  // NOLINT(google-explicit-constructor): a number is a seed
   explicit Seed(std::shared_ptr<LegacyRandom> generator) : generator_(std::move(generator)) {}
 
   /// A stream from its beginning, or the generator where it stands.
-  std::shared_ptr<LegacyRandom> stream() const { return generator_ ? generator_ : std::make_shared<LegacyRandom>(number_); }
+  std::shared_ptr<LegacyRandom> stream() const {
+    return generator_ ? generator_ : std::make_shared<LegacyRandom>(number_);
+  }
   /// The number, for streams that are keyed by it; a generator gives its next 32 bits.
   std::uint32_t number() const { return generator_ ? generator_->bits() : number_; }
 
@@ -92,7 +95,8 @@ class Seed {
 /// Uniform numbers on (0, 1) keyed by (seed, stream, index): any of them at any time, on any rank (Philox4x64-10).
 double counter_uniform(std::uint64_t seed, std::uint64_t stream, std::uint64_t index);
 
-/// Standard normals keyed by (seed, stream, index): any part of the sequence at once, on any rank (Philox4x64-10, Box-Muller).
+/// Standard normals keyed by (seed, stream, index): any part of the sequence at once, on any rank (Philox4x64-10,
+/// Box-Muller).
 double counter_normal(std::uint64_t seed, std::uint64_t stream, std::uint64_t index);
 
 }  // namespace scanmf

@@ -9,9 +9,10 @@ namespace scanmf {
 
 /// The threads of this rank: the only place that starts any for computing.
 ///
-/// A team has fixed numbers 0 … size() − 1 for the shares of its work. Where the system grants fewer threads than that, one thread does several
-/// shares: nothing is left out, and what is summed share by share has the same bits. An exception of a thread (memory may run out in any of them)
-/// is thrown by the caller's once all have ended, that of the lowest number.
+/// A team has fixed numbers 0 … size() − 1 for the shares of its work. Where the system grants fewer threads than that,
+/// one thread does several shares: nothing is left out, and what is summed share by share has the same bits. An
+/// exception of a thread (memory may run out in any of them) is thrown by the caller's once all have ended, that of the
+/// lowest number.
 class Team {
  public:
   /// As many as use_threads() has asked for.
@@ -23,7 +24,8 @@ class Team {
   /// Calls work(thread) once for each number.
   void run(const std::function<void(int thread)>& work) const;
 
-  /// Calls body(thread, range) for nearly equal consecutive parts of 0 … count − 1, in the order of the threads; empty ones are left out.
+  /// Calls body(thread, range) for nearly equal consecutive parts of 0 … count − 1, in the order of the threads; empty
+  /// ones are left out.
   template <class Body>
   void in_parts(Index count, Body&& body) const {
     run([&](int thread) {
@@ -40,8 +42,8 @@ class Team {
     });
   }
 
-  /// Calls body(thread, range) for groups of `group` numbers out of 0 … count − 1, the last one may be smaller: consecutive groups on the same
-  /// thread.
+  /// Calls body(thread, range) for groups of `group` numbers out of 0 … count − 1, the last one may be smaller:
+  /// consecutive groups on the same thread.
   template <class Body>
   void in_groups(Index count, Index group, Body&& body) const {
     in_parts((count + group - 1) / group, [&](int thread, Range part) {
@@ -57,8 +59,8 @@ class Team {
     });
   }
 
-  /// Calls body(thread, i) for 0 <= i < count: each thread takes the next number when it is done with one. For work of unequal size whose results do
-  /// not depend on who does it.
+  /// Calls body(thread, i) for 0 <= i < count: each thread takes the next number when it is done with one. For work of
+  /// unequal size whose results do not depend on who does it.
   void as_they_come(Index count, const std::function<void(int thread, Index i)>& body) const;
 
  private:

@@ -18,7 +18,18 @@ class Timer {
 };
 
 /// What a run spends its time on; the end-of-run table has one row for each.
-enum class Phase { read, initialise, wait_for_data, solve_blocks, communicate, update_h, evaluate, checkpoint, write, count };
+enum class Phase {
+  read,
+  initialise,
+  wait_for_data,
+  solve_blocks,
+  communicate,
+  update_h,
+  evaluate,
+  checkpoint,
+  write,
+  count
+};
 
 constexpr std::array<const char*, static_cast<std::size_t>(Phase::count)> phase_names = {
     "read", "initialise", "wait for data", "row blocks", "communicate", "update H", "evaluate", "checkpoint", "write"};

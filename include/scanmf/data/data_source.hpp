@@ -19,7 +19,9 @@ struct DataSummary {
   Index stored = 0;    // elements held: rows × columns, or non-zeros
   Index local = 0;     // those of this rank
   bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns; }
-  double mean(const Shape& shape) const { return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns)); }
+  double mean(const Shape& shape) const {
+    return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns));
+  }
 };
 
 /// What exchanging rows between ranks has cost this one.
@@ -29,7 +31,8 @@ struct ExchangeCost {
   double seconds = 0;  // waiting for others included
 };
 
-/// X (rows × columns), partitioned over the ranks by rows, handed out block by block. In memory or streamed makes no difference to who uses it.
+/// X (rows × columns), partitioned over the ranks by rows, handed out block by block. In memory or streamed makes no
+/// difference to who uses it.
 template <Scalar T>
 class DataSource {
  public:
@@ -45,16 +48,18 @@ class DataSource {
   /// Replicated. What the validation (finite, >= 0) of the first reading found out.
   virtual const DataSummary& summary() const = 0;
 
-  /// Calls `visitor` for this rank's blocks of one batch, in ascending order; not at all when the rank has no rows in it. The block's memory is valid
-  /// during the call only. Throws Error when reading fails, and what the visitor throws.
-  /// Every rank makes the same sequence of visits, ranks without rows included, because a source may have to exchange rows between ranks for it. Such
-  /// a visit is collective: a failure of reading, or of the visitor, on any rank makes it throw AgreedError on all. The visitor does not communicate.
+  /// Calls `visitor` for this rank's blocks of one batch, in ascending order; not at all when the rank has no rows in
+  /// it. The block's memory is valid during the call only. Throws Error when reading fails, and what the visitor
+  /// throws. Every rank makes the same sequence of visits, ranks without rows included, because a source may have to
+  /// exchange rows between ranks for it. Such a visit is collective: a failure of reading, or of the visitor, on any
+  /// rank makes it throw AgreedError on all. The visitor does not communicate.
   virtual void visit(Index batch, const Visitor& visitor) = 0;
 
   /// Bytes this rank holds X in, as laid out for the kernels (streamed: the largest amount at a time).
   virtual Index bytes() const = 0;
 
-  /// Seconds in which visit() had to wait for a block to be read, here or by a rank that sends it; 0 for data in memory.
+  /// Seconds in which visit() had to wait for a block to be read, here or by a rank that sends it; 0 for data in
+  /// memory.
   virtual double seconds_waited() const { return 0; }
 
   /// True when visit() is collective. Nothing may then fail on one rank alone between two visits.

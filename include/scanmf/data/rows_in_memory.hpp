@@ -10,8 +10,8 @@ enum class ElementType { int8, int16, int32, int64, uint8, uint16, uint32, uint6
 /// Bytes of one element.
 Index size_of(ElementType type);
 
-/// Rows of X as they lie in the caller's memory, in any order and of any type: element (i, j) is row_stride · i + column_stride · j bytes behind
-/// `data`. Strides may be negative, and 0.
+/// Rows of X as they lie in the caller's memory, in any order and of any type: element (i, j) is row_stride · i +
+/// column_stride · j bytes behind `data`. Strides may be negative, and 0.
 struct DenseRows {
   const void* data = nullptr;
   ElementType type = ElementType::float64;
@@ -21,7 +21,8 @@ struct DenseRows {
   Index column_stride = 0;
 };
 
-/// Rows of X as three arrays of scipy.sparse: CSR, or CSC (by_columns). Unsorted and repeated indices, and zeros, are allowed.
+/// Rows of X as three arrays of scipy.sparse: CSR, or CSC (by_columns). Unsorted and repeated indices, and zeros, are
+/// allowed.
 struct SparseRows {
   bool by_columns = false;
   Index rows = 0;
@@ -34,12 +35,15 @@ struct SparseRows {
   const void* bounds = nullptr;  // rows + 1 (CSC: columns + 1) positions
 };
 
-/// Collective. X from rows in memory: rank r gives its rows, any number, ranks in order. They are converted to T and packed straight from where they
-/// lie, exchanged between ranks where tiles are another's, and not needed afterwards. The same tiles, and therefore the same bits, as X of a file.
-/// Ranks without rows may say 0 columns. Errors: different numbers of columns, 0 rows or columns, indices out of range, and as of load_matrix.
+/// Collective. X from rows in memory: rank r gives its rows, any number, ranks in order. They are converted to T and
+/// packed straight from where they lie, exchanged between ranks where tiles are another's, and not needed afterwards.
+/// The same tiles, and therefore the same bits, as X of a file. Ranks without rows may say 0 columns. Errors: different
+/// numbers of columns, 0 rows or columns, indices out of range, and as of load_matrix.
 template <Scalar T>
-std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseRows local_rows, const LoadOptions& options = {});
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseRows local_rows,
+                                                const LoadOptions& options = {});
 template <Scalar T>
-std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, SparseRows local_rows, const LoadOptions& options = {});
+std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, SparseRows local_rows,
+                                                const LoadOptions& options = {});
 
 }  // namespace scanmf

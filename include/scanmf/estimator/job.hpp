@@ -14,8 +14,9 @@
 
 namespace scanmf {
 
-// What a run is beside its numbers: how X comes into memory, the seed, the checkpoint, when it stops, what it tells. The command line, the classes of
-// decomposition.hpp and other bindings are clients of this header. Nothing here is global, and nothing ends the process.
+// What a run is beside its numbers: how X comes into memory, the seed, the checkpoint, when it stops, what it tells.
+// The command line, the classes of decomposition.hpp and other bindings are clients of this header. Nothing here is
+// global, and nothing ends the process.
 
 /// What X is opened for.
 enum class MatrixUse { fit, partial_fit, transform };
@@ -27,17 +28,19 @@ struct PlannedSource {
   std::optional<Index> memory;  // bytes a rank; nullopt: no limit
 };
 
-/// Collective. X of a file as parameters need it, in the batches that a fit takes: in memory where the limit and the factors of n_components allow
-/// it, else streamed. Errors: as of plan_memory and open_source.
+/// Collective. X of a file as parameters need it, in the batches that a fit takes: in memory where the limit and the
+/// factors of n_components allow it, else streamed. Errors: as of plan_memory and open_source.
 template <Scalar T>
-PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description, const Parameters& parameters, Index n_components,
-                              MatrixUse use, const MemoryLimit& limit = {});
+PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
+                              const Parameters& parameters, Index n_components, MatrixUse use,
+                              const MemoryLimit& limit = {});
 
-/// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn from it.
+/// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn
+/// from it.
 void settle_random_generator(Parameters& parameters, const Shape& shape);
 
-/// Collective. Where and how a result is made: version, command_line, host, ranks, threads, instruction_set, start, libraries; those of rank 0 on
-/// every rank.
+/// Collective. Where and how a result is made: version, command_line, host, ranks, threads, instruction_set, start,
+/// libraries; those of rank 0 on every rank.
 Attributes provenance_attributes(const Communicator& comm, const std::string& command_line);
 /// Collective. Adds the attribute "end": the present time.
 void add_end(const Communicator& comm, Attributes& provenance);
@@ -53,7 +56,8 @@ struct CheckpointOptions {
   double every_seconds = 900;
   std::optional<Index> every_iterations;  // instead: iterations, or steps of mini-batches
   Resume resume = Resume::automatic;
-  std::optional<double> seconds_left;  // from here on, by root's clock: the run stops before they are over; nullopt: no limit
+  std::optional<double>
+      seconds_left;  // from here on, by root's clock: the run stops before they are over; nullopt: no limit
   Timer since = {};
 };
 
@@ -64,10 +68,11 @@ std::string stop_file(const std::string& checkpoint);
 struct JobOptions {
   std::string init_file;  // for init custom, unless factors are handed in
   CheckpointOptions checkpoint = {};
-  std::function<std::optional<std::string>()> stop_requested = {};  // local; why to stop: on any rank, all stop after the iteration. May be empty
-  std::function<void(const Progress&)> on_progress = {};            // may be empty
-  Attributes provenance = {};                                       // of what is written
-  RunReport* report = nullptr;                                      // what the run costs this rank is added there; null: the job has its own
+  std::function<std::optional<std::string>()> stop_requested =
+      {};  // local; why to stop: on any rank, all stop after the iteration. May be empty
+  std::function<void(const Progress&)> on_progress = {};  // may be empty
+  Attributes provenance = {};                             // of what is written
+  RunReport* report = nullptr;  // what the run costs this rank is added there; null: the job has its own
 };
 
 /// What is known of X beside its elements.
@@ -94,8 +99,8 @@ class RunCheckpoint;
 template <Scalar T>
 class FitJob {
  public:
-  /// Takes the checkpoint's lock and looks for a state of this run. Throws UsageError with all wrong parameters, AgreedError when another job has the
-  /// checkpoint, or when what lies in its place is not of this run.
+  /// Takes the checkpoint's lock and looks for a state of this run. Throws UsageError with all wrong parameters,
+  /// AgreedError when another job has the checkpoint, or when what lies in its place is not of this run.
   FitJob(const Communicator& comm, MatrixIdentity x, const Parameters& parameters, JobOptions options = {});
   ~FitJob();
   FitJob(const FitJob&) = delete;
@@ -106,8 +111,8 @@ class FitJob {
   /// 0 before run() where initial factors alone tell.
   Index n_components() const { return n_components_; }
 
-  /// Fits from the checkpoint's state if there is one, else from `start`, else from what the parameters say. x: opened as open_planned does. Errors:
-  /// as of fit().
+  /// Fits from the checkpoint's state if there is one, else from `start`, else from what the parameters say. x: opened
+  /// as open_planned does. Errors: as of fit().
   FittedModel<T> run(DataSource<T>& x, std::optional<Factors<T>> start = std::nullopt);
 
   /// Why the run was stopped, on every rank: a signal may have reached one of them only.

@@ -29,9 +29,10 @@ enum class RowsOfW {
   kept_with_X  // transform: as long as X is held too; when X is streamed, rows of W are written as they arise
 };
 
-/// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the factors and statistics of
-/// n_components cannot fit beside it.
-std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit, const MatrixDescription& description, Index n_components,
-                                 DataType type, RowsOfW rows_of_W = RowsOfW::kept);
+/// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the
+/// factors and statistics of n_components cannot fit beside it.
+std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
+                                 const MatrixDescription& description, Index n_components, DataType type,
+                                 RowsOfW rows_of_W = RowsOfW::kept);
 
 }  // namespace scanmf

@@ -22,7 +22,8 @@ using ParameterValue = std::variant<std::monostate, bool, Index, double, std::st
 /// "none", "true", "3", "0.5", "same": as Parameters::set takes it.
 std::string text_of(const ParameterValue& value);
 
-/// scikit-learn's constructor arguments with their names and defaults, and scanmf's own. A plain struct: nothing is checked until validate().
+/// scikit-learn's constructor arguments with their names and defaults, and scanmf's own. A plain struct: nothing is
+/// checked until validate().
 struct Parameters {
   Estimator estimator = Estimator::nmf;
   /// Number of components; nullopt together with n_components_auto == false is None (k = number of features),
@@ -55,12 +56,13 @@ struct Parameters {
   double effective_alpha_H() const { return alpha_H.value_or(alpha_W); }
   Index effective_transform_max_iter() const { return transform_max_iter.value_or(max_iter); }
 
-  /// Every mistake, one line each; empty when all is well. Includes the cross checks that need no data (cd with beta_loss other than 2).
+  /// Every mistake, one line each; empty when all is well. Includes the cross checks that need no data (cd with
+  /// beta_loss other than 2).
   std::vector<std::string> validate() const;
 
-  /// Sets one parameter by its scikit-learn name from text ("alpha_H", "same"). Throws UsageError for an unknown name (names the nearest)
-  /// and for text that is no such value, with scikit-learn's wording: "The 'tol' parameter of NMF must be a float in the range [0, inf). Got 'x'
-  /// instead."
+  /// Sets one parameter by its scikit-learn name from text ("alpha_H", "same"). Throws UsageError for an unknown name
+  /// (names the nearest) and for text that is no such value, with scikit-learn's wording: "The 'tol' parameter of NMF
+  /// must be a float in the range [0, inf). Got 'x' instead."
   void set(const std::string& name, const std::string& text);
   /// The value as text, such that set(name, get(name)) changes nothing.
   std::string get(const std::string& name) const;
@@ -72,18 +74,19 @@ struct Parameters {
   static std::vector<std::string> names(Estimator estimator);
 };
 
-/// What is known of a parameter, declared once, in parameters.cpp; the command line's options, their help, model attributes, messages and signatures
-/// follow from it.
+/// What is known of a parameter, declared once, in parameters.cpp; the command line's options, their help, model
+/// attributes, messages and signatures follow from it.
 struct ParameterInfo {
   std::string name;               // scikit-learn's
   char letter = 0;                // of the command line's short option, 0: none
   std::optional<Estimator> only;  // the estimator that has it; nullopt: both
   std::string help;
   // What follows.
-  std::string option = {};       // of the command line: "alpha-h" for alpha_H
-  std::string values = {};       // that it takes: "NUMBER|same", "N|none", "cd|mu"
-  std::string bare = {};         // what the option means without a value; empty: it needs one
-  std::string accepted = {};     // the values in the words of scikit-learn's messages: "a float in the range [0, inf) or a str among {'same'}"
+  std::string option = {};  // of the command line: "alpha-h" for alpha_H
+  std::string values = {};  // that it takes: "NUMBER|same", "N|none", "cd|mu"
+  std::string bare = {};    // what the option means without a value; empty: it needs one
+  // The values in the words of scikit-learn's messages: "a float in the range [0, inf) or a str among {'same'}".
+  std::string accepted = {};
   ParameterValue fallback = {};  // default
 
   bool belongs_to(Estimator estimator) const { return !only || *only == estimator; }

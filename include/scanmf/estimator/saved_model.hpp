@@ -20,8 +20,8 @@ struct ModelContext {
 
 /// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
 Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
-/// The reverse, for a model file. Throws Error, which names the file, when a parameter of the estimator is missing, has another type or lies outside
-/// of its range, and for attributes that are no parameters.
+/// The reverse, for a model file. Throws Error, which names the file, when a parameter of the estimator is missing, has
+/// another type or lies outside of its range, and for attributes that are no parameters.
 Parameters parameters_from(const std::string& file, const ModelHeader& header);
 /// An attribute's value as text, as Parameters::set takes it.
 std::string text_of(const Attribute& value);
@@ -30,16 +30,20 @@ std::string text_of(const Attribute& value);
 template <Scalar T>
 ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context);
 
-/// The arrays of a model file. W, if wanted, distributed as `partition` says; a mini-batch model's accumulators. They refer to the model's memory.
+/// The arrays of a model file. W, if wanted, distributed as `partition` says; a mini-batch model's accumulators. They
+/// refer to the model's memory.
 template <Scalar T>
 ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, const RowPartition* partition);
 
-/// Throws Error when a checkpoint of a fit of m × n data lacks something that the fit goes on from, or its numbers contradict one another.
+/// Throws Error when a checkpoint of a fit of m × n data lacks something that the fit goes on from, or its numbers
+/// contradict one another.
 void check_complete(const std::string& file, const ModelHeader& header, const Shape& shape);
 
-/// Collective. A fitted model as header_of and arrays_of have described it, from `file`. partition: how W is to be distributed, nullptr: W is not
-/// read. Any number of ranks. Throws AgreedError for arrays of other shapes, and elements that no fit leaves behind (negative, NaN, infinite).
+/// Collective. A fitted model as header_of and arrays_of have described it, from `file`. partition: how W is to be
+/// distributed, nullptr: W is not read. Any number of ranks. Throws AgreedError for arrays of other shapes, and
+/// elements that no fit leaves behind (negative, NaN, infinite).
 template <Scalar T>
-FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header, const RowPartition* partition);
+FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header,
+                                 const RowPartition* partition);
 
 }  // namespace scanmf

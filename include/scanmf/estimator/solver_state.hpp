@@ -29,8 +29,8 @@ struct StateArray {
   Matrix<T> slice;
 };
 
-/// What a solver needs beside W, H and the counters to go on where it stopped. It describes itself: whoever saves and reads it does not know the
-/// solver.
+/// What a solver needs beside W, H and the counters to go on where it stopped. It describes itself: whoever saves and
+/// reads it does not know the solver.
 template <Scalar T>
 struct SolverState {
   StateNumbers numbers;

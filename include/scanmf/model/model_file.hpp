@@ -19,7 +19,8 @@ using Attributes = std::vector<std::pair<std::string, Attribute>>;
 /// Value of the root attribute `format`, and the version that this program writes and reads.
 constexpr const char* model_format_name = "scanmf-model";
 constexpr Index model_format_version = 1;
-/// Root attribute `schema_release`: what a version has gained since it was first written, which readers of any release can do without.
+/// Root attribute `schema_release`: what a version has gained since it was first written, which readers of any release
+/// can do without.
 ///   1    no such attribute; strings of variable length
 ///   2    strings of fixed length
 constexpr Index model_schema_release = 2;
@@ -44,7 +45,8 @@ struct ModelHeader {
   Attributes provenance;
 };
 
-/// A row-major array that ranks write together: this rank has rows [rows.begin, rows.end) of a total_rows × columns dataset.
+/// A row-major array that ranks write together: this rank has rows [rows.begin, rows.end) of a total_rows × columns
+/// dataset.
 template <Scalar T>
 struct ArraySlice {
   std::string path;  // "/state/A"
@@ -62,20 +64,21 @@ struct ModelArrays {
   std::vector<ArraySlice<T>> state;         // accumulators of a mini-batch model
 };
 
-/// Collective. Writes a model file, whole or not at all: beside the target, checksums, fsync, rename, fsync of the folder.
-/// keep_previous: an existing target becomes target + ".prev" (checkpoints). Throws AgreedError with the reason (no space, no permission, …),
-/// the target then being what it was.
+/// Collective. Writes a model file, whole or not at all: beside the target, checksums, fsync, rename, fsync of the
+/// folder. keep_previous: an existing target becomes target + ".prev" (checkpoints). Throws AgreedError with the reason
+/// (no space, no permission, …), the target then being what it was.
 template <Scalar T>
-void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header, const ModelArrays<T>& arrays,
-                 bool keep_previous = false);
+void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header,
+                 const ModelArrays<T>& arrays, bool keep_previous = false);
 
-/// Collective. Throws AgreedError when `file` ends with checksums that do not match its contents: to be called before HDF5 sees what may be a model.
-/// True: it ends with checksums, and they match.
+/// Collective. Throws AgreedError when `file` ends with checksums that do not match its contents: to be called before
+/// HDF5 sees what may be a model. True: it ends with checksums, and they match.
 bool check_sealed(const Communicator& comm, const std::string& file);
 
-/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Every byte of a file with checksums is
-/// compared with them before HDF5 sees it; the shapes, types and ranges of everything in it are checked (model/schema.hpp) before any of its arrays
-/// is read. Throws the same AgreedError on every rank, with file, path, what was expected and what was found; another format version with both named.
+/// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Every
+/// byte of a file with checksums is compared with them before HDF5 sees it; the shapes, types and ranges of everything
+/// in it are checked (model/schema.hpp) before any of its arrays is read. Throws the same AgreedError on every rank,
+/// with file, path, what was expected and what was found; another format version with both named.
 ModelHeader read_model_header(const Communicator& comm, const std::string& file);
 
 /// Collective. Ht (n × k), replicated, from /H (k × n), converted to T.
@@ -88,18 +91,22 @@ Matrix<T> read_model_W(const Communicator& comm, const std::string& file, const 
 
 /// Collective. Rows [rows.begin, rows.end) of a state array that must have the shape `expected`.
 template <Scalar T>
-Matrix<T> read_model_slice(const Communicator& comm, const std::string& file, const std::string& path, const Shape& expected, Range rows);
+Matrix<T> read_model_slice(const Communicator& comm, const std::string& file, const std::string& path,
+                           const Shape& expected, Range rows);
 
-/// Collective. True when every stored checksum of the file matches its contents (and there is one for each dataset); the reason otherwise.
+/// Collective. True when every stored checksum of the file matches its contents (and there is one for each dataset);
+/// the reason otherwise.
 std::optional<std::string> find_damage(const Communicator& comm, const std::string& file);
 
-/// A 2-D dataset that ranks write row by row, of a file that appears whole or not at all: results of transform and inverse-transform.
+/// A 2-D dataset that ranks write row by row, of a file that appears whole or not at all: results of transform and
+/// inverse-transform.
 template <Scalar T>
 class MatrixWriter {
  public:
   /// Collective. names: written as obs/_index and var/_index when not empty.
   MatrixWriter(const Communicator& comm, const std::string& target, const std::string& dataset, const Shape& shape,
-               const std::vector<std::string>& row_names, const std::vector<std::string>& column_names, const Attributes& attributes);
+               const std::vector<std::string>& row_names, const std::vector<std::string>& column_names,
+               const Attributes& attributes);
   ~MatrixWriter();
   MatrixWriter(const MatrixWriter&) = delete;
   MatrixWriter& operator=(const MatrixWriter&) = delete;

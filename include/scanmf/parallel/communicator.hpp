@@ -12,8 +12,8 @@
 
 namespace scanmf {
 
-/// Elements a single MPI call takes: large enough for full bandwidth; 1 GiB of doubles, because MPI libraries have had trouble with more than INT_MAX
-/// elements and with more than INT_MAX bytes.
+/// Elements a single MPI call takes: large enough for full bandwidth; 1 GiB of doubles, because MPI libraries have had
+/// trouble with more than INT_MAX elements and with more than INT_MAX bytes.
 constexpr Index default_message_limit = Index{1} << 27;
 
 /// Elements that go to another rank, or come from it.
@@ -80,16 +80,19 @@ class Communicator {
   /// Collective. One value of each rank, in rank order, on every rank. T = Index, double.
   template <class T>
   std::vector<T> allgather(T value) const;
-  /// Collective. Rank r sends blocks[s] to rank s and returns what it received, one vector a sender. T = Index, int32, float, double.
+  /// Collective. Rank r sends blocks[s] to rank s and returns what it received, one vector a sender. T = Index, int32,
+  /// float, double.
   template <class T>
   std::vector<std::vector<T>> exchange(const std::vector<std::vector<T>>& blocks) const;
-  /// Collective. Messages whose lengths both sides know; those from one rank to another arrive in the order in which they are listed. Same T.
+  /// Collective. Messages whose lengths both sides know; those from one rank to another arrive in the order in which
+  /// they are listed. Same T.
   template <class T>
   void exchange(std::span<const Message<const T>> outgoing, std::span<const Message<T>> incoming) const;
   void barrier() const;
 
-  /// Collective. Runs `work` on every rank. When it throws anywhere, every rank throws AgreedError with the message of the lowest rank that failed.
-  /// It must not communicate, unless nothing fails on one rank alone before it does (DataSource::visit).
+  /// Collective. Runs `work` on every rank. When it throws anywhere, every rank throws AgreedError with the message of
+  /// the lowest rank that failed. It must not communicate, unless nothing fails on one rank alone before it does
+  /// (DataSource::visit).
   void agree(const std::function<void()>& work) const;
 
   /// Bytes this rank handed to or received from collectives so far, and seconds spent in them.
@@ -106,7 +109,8 @@ class Communicator {
   mutable double seconds_ = 0;
 };
 
-/// Boundaries of `ranks` nearly equal slices of `count` things, in multiples of `grain` (the last slice may be shorter). No MPI.
+/// Boundaries of `ranks` nearly equal slices of `count` things, in multiples of `grain` (the last slice may be
+/// shorter). No MPI.
 std::vector<Index> slice_offsets(Index count, int ranks, Index grain = 1);
 
 }  // namespace scanmf

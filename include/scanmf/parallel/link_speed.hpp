@@ -10,8 +10,8 @@ struct LinkSpeed {
   double seconds_a_message = 0;  // of a message of a few bytes
 };
 
-/// Collective. Measures in some milliseconds: each rank sends to the next one and receives from the one before, all at the same time; the slowest
-/// rank counts. This is the pace of the ring algorithms of MPI's collectives.
+/// Collective. Measures in some milliseconds: each rank sends to the next one and receives from the one before, all at
+/// the same time; the slowest rank counts. This is the pace of the ring algorithms of MPI's collectives.
 LinkSpeed measure_link_speed(const Communicator& comm);
 
 }  // namespace scanmf

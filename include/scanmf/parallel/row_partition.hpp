@@ -9,15 +9,17 @@ namespace scanmf {
 
 /// Which rows of X belong to which rank. Plain arithmetic: no MPI, the same on every rank.
 ///
-/// The rows are cut into batches of `batch_rows` consecutive rows (NMF: one batch, all rows), each batch into tiles of `tile_rows` rows
-/// (the last tile of a batch may be shorter), and the tiles of a batch are shared out over the ranks in order:
+/// The rows are cut into batches of `batch_rows` consecutive rows (NMF: one batch, all rows), each batch into tiles of
+/// `tile_rows` rows (the last tile of a batch may be shorter), and the tiles of a batch are shared out over the ranks
+/// in order:
 ///
 ///     rows    0 ........................................ m
 ///     batch   |        0         |        1         | 2  |
 ///     tile    | 0  | 1  | 2  | 3 | 0  | 1  | 2  | 3 | 0  |
 ///     rank    | 0  | 0  | 1  | 1 | 0  | 0  | 1  | 1 | 0  |
 ///
-/// A rank's rows of W are its pieces of all batches one after the other. Tile boundaries never depend on the number of ranks.
+/// A rank's rows of W are its pieces of all batches one after the other. Tile boundaries never depend on the number of
+/// ranks.
 class RowPartition {
  public:
   /// `tile_weights`: the cost of each tile of all batches in order (non-zeros, say), to be balanced; empty = rows.
@@ -43,12 +45,15 @@ class RowPartition {
  private:
   /// Row of tile_cuts_ that holds for a batch.
   Index cuts_of(Index batch) const;
-  Index first_tile(Index batch, int rank) const { return tile_cuts_[static_cast<std::size_t>(cuts_of(batch) * (ranks_ + 1) + rank)]; }
+  Index first_tile(Index batch, int rank) const {
+    return tile_cuts_[static_cast<std::size_t>(cuts_of(batch) * (ranks_ + 1) + rank)];
+  }
 
   Index rows_, batch_rows_, tile_rows_, batches_;
   int ranks_;
   bool weighted_;
-  std::vector<Index> tile_cuts_;  // … × (ranks + 1), first tile of each rank: for every batch; without weights, for a full batch and the last one
+  // … × (ranks + 1), first tile of each rank: for every batch; without weights, for a full batch and the last one.
+  std::vector<Index> tile_cuts_;
   std::vector<Index> local_begins_;  // (batches + 1) × ranks; without weights, rows of each rank in a full batch
 };
 

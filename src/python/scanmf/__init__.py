@@ -12,4 +12,6 @@ from ._core import Error, __version__
 from ._model import inspect, load, load_W, save
 from ._nmf import NMF, MiniBatchNMF, non_negative_factorization
 
-__all__ = ["Error", "MiniBatchNMF", "NMF", "inspect", "load", "load_W", "non_negative_factorization", "pl", "save", "tl"]
+__all__ = [
+    "Error", "MiniBatchNMF", "NMF", "inspect", "load", "load_W", "non_negative_factorization", "pl", "save", "tl"
+]

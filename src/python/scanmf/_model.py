@@ -51,13 +51,13 @@ def save(model, path, W=None):
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     rows = None if W is None else np.ascontiguousarray(W, model.components_.dtype)
     with Session(model.comm, model.n_threads) as core:
-        provenance = [("version", _core.__version__), ("command_line", " ".join(sys.argv) or "python"), ("host", platform.node()),
-                      ("ranks", str(core.size)), ("threads", str(core.threads)), ("instruction_set", _core.instruction_set()),
-                      ("start", _now()), ("end", _now())]
+        provenance = [("version", _core.__version__), ("command_line", " ".join(sys.argv) or "python"),
+                      ("host", platform.node()), ("ranks", str(core.size)), ("threads", str(core.threads)),
+                      ("instruction_set", _core.instruction_set()), ("start", _now()), ("end", _now())]
         if getattr(model, "_seed", None) is None:
             provenance.append(("random_state", "a generator of numpy: 0 stands for it in /params"))
-        core.save(os.fspath(path), model._estimator, model._params(), getattr(model, "_seed", None), model._kept(), rows, names,
-                  provenance)
+        core.save(os.fspath(path), model._estimator, model._params(), getattr(model, "_seed", None), model._kept(),
+                  rows, names, provenance)
 
 
 def load(path, *, comm=None, n_threads=None):

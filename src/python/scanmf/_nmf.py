@@ -42,7 +42,6 @@ def _size(memory) -> int:
 
 class _Seed:
     """random_state as the library takes it; draws are given back to the generator that they came from."""
-
     def __init__(self, random_state):
         self.generator = None
         self.number = None
@@ -85,7 +84,8 @@ def _together(core, work):
 
 def _into(given, result):
     """scikit-learn leaves its results in the arrays of init='custom'; so does this where they can take them."""
-    if isinstance(given, np.ndarray) and given.dtype == result.dtype and given.shape == result.shape and given.flags.writeable:
+    if isinstance(given,
+                  np.ndarray) and given.dtype == result.dtype and given.shape == result.shape and given.flags.writeable:
         given[...] = result
         return given
     return result
@@ -95,21 +95,17 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
     """What both classes share."""
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None, StrOptions({"auto"})],
-        "init": [StrOptions({"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}), None],
-        "beta_loss": [StrOptions({"frobenius", "kullback-leibler", "itakura-saito"}), Real],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "random_state": ["random_state"],
-        "alpha_W": [Interval(Real, 0, None, closed="left")],
-        "alpha_H": [Interval(Real, 0, None, closed="left"), StrOptions({"same"})],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "verbose": ["verbose"],
-        "svd": [StrOptions({"randomized", "exact"})],
-        "random_generator": [StrOptions({"auto", "numpy", "counter"})],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "memory": [str, Interval(Integral, 1, None, closed="left"), None],
-        "comm": "no_validation",
+        "n_components": [Interval(Integral, 1, None, closed="left"), None,
+                         StrOptions({"auto"})],
+        "init": [StrOptions({"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}),
+                 None], "beta_loss": [StrOptions({"frobenius", "kullback-leibler", "itakura-saito"}), Real],
+        "tol": [Interval(Real, 0, None, closed="left")], "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"], "alpha_W": [Interval(Real, 0, None, closed="left")],
+        "alpha_H": [Interval(Real, 0, None, closed="left"),
+                    StrOptions({"same"})], "l1_ratio": [Interval(Real, 0, 1, closed="both")], "verbose": ["verbose"],
+        "svd": [StrOptions({"randomized", "exact"})], "random_generator": [StrOptions({"auto", "numpy", "counter"})],
+        "n_threads": [Interval(Integral, 1, None, closed="left"),
+                      None], "memory": [str, Interval(Integral, 1, None, closed="left"), None], "comm": "no_validation",
     }
     _estimator: str
 
@@ -130,8 +126,9 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             from mpi4py import MPI
 
             if comm not in (MPI.COMM_WORLD, MPI.COMM_SELF):
-                raise TypeError("an estimator whose comm is neither COMM_WORLD nor COMM_SELF cannot be pickled or copied: "
-                                "set_params(comm=None) first")
+                raise TypeError(
+                    "an estimator whose comm is neither COMM_WORLD nor COMM_SELF cannot be pickled or copied: "
+                    "set_params(comm=None) first")
         return state
 
     def __sklearn_is_fitted__(self):
@@ -151,7 +148,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         if _input.is_file(X):
             return _input.prepared(X), None
         few = {} if core.size == 1 else {"ensure_min_samples": 0, "ensure_min_features": 0}
-        X = self._validate_data(X, accept_sparse=("csr", "csc"), dtype="numeric", force_all_finite=False, reset=reset, **few)
+        X = self._validate_data(X, accept_sparse=("csr", "csc"), dtype="numeric", force_all_finite=False, reset=reset,
+                                **few)
         return _input.prepared(X), _input.result_dtype(X)
 
     def _custom(self, core, W, H, dtype):
@@ -161,10 +159,12 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         arrays = []
         for array, name in ((H, "H"), (W, "W")):
             least = 0 if name == "W" and core.size > 1 else 1
-            arrays.append(check_array(array, dtype="numeric", force_all_finite=False, input_name=name, ensure_min_samples=least))
+            arrays.append(
+                check_array(array, dtype="numeric", force_all_finite=False, input_name=name, ensure_min_samples=least))
         H, W = arrays
         if dtype is not None and (H.dtype != dtype or W.dtype != dtype):
-            raise TypeError(f"H and W should have the same dtype as X. Got H.dtype = {H.dtype} and W.dtype = {W.dtype}.")
+            raise TypeError(
+                f"H and W should have the same dtype as X. Got H.dtype = {H.dtype} and W.dtype = {W.dtype}.")
         return W, H
 
     def _fixed_H(self, X, H):
@@ -180,7 +180,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
 
     def _cross_checked(self):
         if self._estimator == "nmf" and self.solver != "mu" and self.beta_loss not in (2, "frobenius"):
-            raise ValueError(f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
+            raise ValueError(
+                f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
 
     def _checked(self, core, X, W, H, reset):
         def work():
@@ -211,13 +212,9 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
         """The reverse, as the library takes it."""
         n_steps = getattr(self, "n_steps_", None)
         state = {
-            "components": self.components_,
-            "n_iter": getattr(self, "n_iter_", 0),
-            "n_steps": n_steps,
-            "reconstruction_err": getattr(self, "reconstruction_err_", float("nan")),
-            "converged": self.converged_,
-            "history": self.history_,
-            **self._state,
+            "components": self.components_, "n_iter": getattr(self, "n_iter_", 0), "n_steps": n_steps,
+            "reconstruction_err": getattr(self, "reconstruction_err_", float("nan")), "converged": self.converged_,
+            "history": self.history_, **self._state,
         }
         if n_steps is not None:
             state.update(numerator=self._components_numerator, denominator=self._components_denominator, rho=self._rho)
@@ -276,7 +273,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             x, W_start, H_start = self._checked(core, X, W, H, reset=True)
             seed = _Seed(self.random_state)
             progress = self._progress("fit")
-            state = core.fit(x, self._estimator, self._params(), seed.given(), W_start, H_start, progress, _size(self.memory))
+            state = core.fit(x, self._estimator, self._params(), seed.given(), W_start, H_start, progress,
+                             _size(self.memory))
         seed.taken(state["random_state"])
         progress.end(state["converged"], self._reason(state))
         if W_start is not None:
@@ -319,7 +317,8 @@ class _BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator)
             x, *_ = self._checked(core, X, None, None, reset)
             seed = _Seed(self.random_state)
             progress = self._progress("transform")
-            W, n_iter, state = core.transform(x, self._estimator, self._params(), seed.given(), H, progress, _size(self.memory))
+            W, n_iter, state = core.transform(x, self._estimator, self._params(), seed.given(), H, progress,
+                                              _size(self.memory))
         seed.taken(state)
         return W, n_iter
 
@@ -435,33 +434,14 @@ class NMF(_BaseNMF):
     """
 
     _parameter_constraints: dict = {
-        **_BaseNMF._parameter_constraints,
-        "solver": [StrOptions({"cd", "mu"})],
-        "shuffle": ["boolean"],
+        **_BaseNMF._parameter_constraints, "solver": [StrOptions({"cd", "mu"})], "shuffle": ["boolean"],
     }
     _estimator = "nmf"
 
-    def __init__(
-        self,
-        n_components="auto",
-        *,
-        init=None,
-        solver="cd",
-        beta_loss="frobenius",
-        tol=1e-4,
-        max_iter=200,
-        random_state=None,
-        alpha_W=0.0,
-        alpha_H="same",
-        l1_ratio=0.0,
-        verbose=0,
-        shuffle=False,
-        svd="randomized",
-        random_generator="auto",
-        comm=None,
-        n_threads=None,
-        memory="auto",
-    ):
+    def __init__(self, n_components="auto", *, init=None, solver="cd", beta_loss="frobenius", tol=1e-4, max_iter=200,
+                 random_state=None, alpha_W=0.0, alpha_H="same", l1_ratio=0.0, verbose=0, shuffle=False,
+                 svd="randomized", random_generator="auto", comm=None, n_threads=None, memory="auto",
+                 ):
         self.n_components = n_components
         self.init = init
         self.solver = solver
@@ -569,41 +549,19 @@ class MiniBatchNMF(_BaseNMF):
     """
 
     _parameter_constraints: dict = {
-        **_BaseNMF._parameter_constraints,
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_no_improvement": [Interval(Integral, 1, None, closed="left"), None],
-        "forget_factor": [Interval(Real, 0, 1, closed="both")],
-        "fresh_restarts": ["boolean"],
-        "fresh_restarts_max_iter": [Interval(Integral, 1, None, closed="left")],
+        **_BaseNMF._parameter_constraints, "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_no_improvement": [Interval(Integral, 1, None, closed="left"),
+                               None], "forget_factor": [Interval(Real, 0, 1, closed="both")],
+        "fresh_restarts": ["boolean"], "fresh_restarts_max_iter": [Interval(Integral, 1, None, closed="left")],
         "transform_max_iter": [Interval(Integral, 1, None, closed="left"), None],
     }
     _estimator = "minibatch-nmf"
 
-    def __init__(
-        self,
-        n_components="auto",
-        *,
-        init=None,
-        batch_size=1024,
-        beta_loss="frobenius",
-        tol=1e-4,
-        max_no_improvement=10,
-        max_iter=200,
-        alpha_W=0.0,
-        alpha_H="same",
-        l1_ratio=0.0,
-        forget_factor=0.7,
-        fresh_restarts=False,
-        fresh_restarts_max_iter=30,
-        transform_max_iter=None,
-        random_state=None,
-        verbose=0,
-        svd="randomized",
-        random_generator="auto",
-        comm=None,
-        n_threads=None,
-        memory="auto",
-    ):
+    def __init__(self, n_components="auto", *, init=None, batch_size=1024, beta_loss="frobenius", tol=1e-4,
+                 max_no_improvement=10, max_iter=200, alpha_W=0.0, alpha_H="same", l1_ratio=0.0, forget_factor=0.7,
+                 fresh_restarts=False, fresh_restarts_max_iter=30, transform_max_iter=None, random_state=None,
+                 verbose=0, svd="randomized", random_generator="auto", comm=None, n_threads=None, memory="auto",
+                 ):
         self.n_components = n_components
         self.init = init
         self.batch_size = batch_size
@@ -649,8 +607,8 @@ class MiniBatchNMF(_BaseNMF):
         with self._session() as core:
             x, W_start, H_start = self._checked(core, X, W, H, reset=first)
             seed = _Seed(self.random_state)
-            state = core.partial_fit(x, self._params(), seed.given(), W_start, H_start, None if first else self._kept(), None,
-                                     _size(self.memory))
+            state = core.partial_fit(x, self._params(), seed.given(), W_start, H_start, None if first else self._kept(),
+                                     None, _size(self.memory))
         if first:
             seed.taken(state["random_state"])
             self._seed = seed.number
@@ -661,28 +619,10 @@ class MiniBatchNMF(_BaseNMF):
         return self
 
 
-def non_negative_factorization(
-    X,
-    W=None,
-    H=None,
-    n_components="auto",
-    *,
-    init=None,
-    update_H=True,
-    solver="cd",
-    beta_loss="frobenius",
-    tol=1e-4,
-    max_iter=200,
-    alpha_W=0.0,
-    alpha_H="same",
-    l1_ratio=0.0,
-    random_state=None,
-    verbose=0,
-    shuffle=False,
-    comm=None,
-    n_threads=None,
-    memory="auto",
-):
+def non_negative_factorization(X, W=None, H=None, n_components="auto", *, init=None, update_H=True, solver="cd",
+                               beta_loss="frobenius", tol=1e-4, max_iter=200, alpha_W=0.0, alpha_H="same", l1_ratio=0.0,
+                               random_state=None, verbose=0, shuffle=False, comm=None, n_threads=None, memory="auto",
+                               ):
     """W and H of X, as scikit-learn's function of this name; the parameters are those of `NMF`.
 
     Parameters

@@ -35,7 +35,8 @@ def _leave_the_launcher():
     if os.environ.setdefault("SCANMF_PROCESS_OF_RANK", str(os.getpid())) == str(os.getpid()):
         return
     for name in list(os.environ):
-        if name.startswith(("PMIX_", "PMI_", "OMPI_COMM_WORLD", "OMPI_UNIVERSE", "OMPI_MCA_orte", "OMPI_MCA_ess", "ORTE_", "PRTE_")):
+        if name.startswith(
+            ("PMIX_", "PMI_", "OMPI_COMM_WORLD", "OMPI_UNIVERSE", "OMPI_MCA_orte", "OMPI_MCA_ess", "ORTE_", "PRTE_")):
             del os.environ[name]
 
 
@@ -71,9 +72,7 @@ def _tell_of_ranks():
         warnings.warn(
             f"{ranks} ranks were started, and each computes on its own X, because comm is None. For one "
             "factorisation of all ranks' rows pass comm=MPI.COMM_WORLD of mpi4py; comm=MPI.COMM_SELF says that "
-            "this is meant.",
-            UserWarning,
-            stacklevel=_to_the_user(),
+            "this is meant.", UserWarning, stacklevel=_to_the_user(),
         )
 
 
@@ -91,7 +90,6 @@ class Session:
     Calls of several Python threads come one after the other. Messages of the library become warnings (at the line of
     the user) and records of the logger "scanmf".
     """
-
     def __init__(self, comm=None, n_threads=None):
         self.comm = _checked(comm)
         self.n_threads = 0 if n_threads is None else int(n_threads)
@@ -101,8 +99,7 @@ class Session:
             raise RuntimeError(
                 f"this process was forked (from {_forked_from}) after MPI had been initialised there, and neither MPI "
                 "nor OpenMP survives that. Fork before the first fit, or start workers anew: joblib's default backend "
-                "'loky', or multiprocessing.get_context('spawn')."
-            )
+                "'loky', or multiprocessing.get_context('spawn').")
         if self.comm is None:
             _leave_the_launcher()
             _tell_of_ranks()
@@ -127,7 +124,6 @@ class Session:
 
 class Progress:
     """What is shown of a running fit: scikit-learn's lines with ``verbose``, else a bar in interactive sessions."""
-
     def __init__(self, verbose, what, kind, tol):
         self.verbose = bool(verbose)
         self.kind = kind

@@ -7,10 +7,8 @@ import numpy as np
 
 # What the fit of each kind records, and how the figure calls it; the first found is drawn.
 _MEASURES = {
-    "violation": "violation ÷ that of iteration 1",
-    "error": "error √(2·D)",
-    "smoothed_cost": "smoothed cost of a batch",
-    "cost": "cost of a batch",
+    "violation": "violation ÷ that of iteration 1", "error": "error √(2·D)",
+    "smoothed_cost": "smoothed cost of a batch", "cost": "cost of a batch",
 }
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 _COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000"]
@@ -46,7 +44,8 @@ def _grid(count, columns, width, height, axes):
             raise ValueError(f"{count} components need as many Axes; {len(axes)} were given")
         return axes[:count]
     rows = -(-count // columns)
-    figure, grid = _plt().subplots(rows, columns, figsize=(columns * width, rows * height), squeeze=False, layout="constrained")
+    figure, grid = _plt().subplots(rows, columns, figsize=(columns * width, rows * height), squeeze=False,
+                                   layout="constrained")
     for unused in grid.flat[count:]:
         unused.set_axis_off()
     return grid.ravel()[:count]
@@ -141,7 +140,8 @@ def convergence(model, *, ax=None, label=None):
         With the curve.
     """
     history = getattr(_model(model), "history_", {})
-    measure = next((name for name in _MEASURES if len(history.get(name, ())) and np.isfinite(history[name]).any()), None)
+    measure = next((name for name in _MEASURES if len(history.get(name, ())) and np.isfinite(history[name]).any()),
+                   None)
     if measure is None:
         raise ValueError("there is no history to draw: partial_fit records none")
     values = np.asarray(history[measure], float)
@@ -152,7 +152,8 @@ def convergence(model, *, ax=None, label=None):
     if ax is None:
         _, ax = _plt().subplots(figsize=(4.5, 2.8), layout="constrained")
     colour = _COLOURS[len(ax.lines) % len(_COLOURS)]
-    ax.plot(iterations[known], values[known], color=colour, marker="." if known.sum() < 60 else None, linewidth=1.2, label=label)
+    ax.plot(iterations[known], values[known], color=colour, marker="." if known.sum() < 60 else None, linewidth=1.2,
+            label=label)
     if (values[known] > 0).all():
         ax.set_yscale("log")
     ax.set_xlabel("mini-batch step" if "cost" in history else "iteration")

@@ -8,7 +8,8 @@ import numpy as np
 from ._nmf import NMF, MiniBatchNMF
 
 
-def nmf(adata, n_components, *, layer=None, use_highly_variable=False, key_added="nmf", minibatch=False, copy=False, **params):
+def nmf(adata, n_components, *, layer=None, use_highly_variable=False, key_added="nmf", minibatch=False, copy=False,
+        **params):
     """Factor a matrix of an AnnData object and keep the factors in it.
 
     Parameters
@@ -61,10 +62,10 @@ def nmf(adata, n_components, *, layer=None, use_highly_variable=False, key_added
     adata.varm[key_added.upper()] = loadings
     adata.uns[key_added] = {
         "params": _storable(model.get_params(deep=False), layer=layer, use_highly_variable=use_highly_variable),
-        "reconstruction_err": float(model.reconstruction_err_),
-        "n_iter": int(model.n_iter_),
+        "reconstruction_err": float(model.reconstruction_err_), "n_iter": int(model.n_iter_),
         "converged": bool(model.converged_),
-        "history": {name: np.asarray(values) for name, values in model.history_.items()},
+        "history": {name: np.asarray(values)
+                    for name, values in model.history_.items()},
     }
     return adata if copy else None
 

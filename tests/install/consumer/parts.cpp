@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
   const auto again = nmf.transform(X.view());
 
   if (comm.is_root())
-    std::printf("%d iterations, error %.6f, H is %d x %d; rank 0 has %d rows of W, W(0, 0) = %.6f, again %.6f\n", static_cast<int>(nmf.n_iter()),
-                nmf.reconstruction_err(), static_cast<int>(H.rows()), static_cast<int>(H.columns()), static_cast<int>(W.rows()), W(0, 0),
-                again(0, 0));
+    std::printf("%d iterations, error %.6f, H is %d x %d; rank 0 has %d rows of W, W(0, 0) = %.6f, again %.6f\n",
+                static_cast<int>(nmf.n_iter()), nmf.reconstruction_err(), static_cast<int>(H.rows()),
+                static_cast<int>(H.columns()), static_cast<int>(W.rows()), W(0, 0), again(0, 0));
 }

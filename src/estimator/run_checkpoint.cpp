@@ -19,10 +19,13 @@ bool is_empty_file(const std::string& name) {
   return std::filesystem::is_regular_file(status) && std::filesystem::file_size(name, error) == 0 && !error;
 }
 
-/// Throws AgreedError for models: as a checkpoint they would be replaced, and removed at the end.
+/// Throws AgreedError for models: as a checkpoint they would be replaced, and removed at the end. Models of earlier
+/// versions name their data too, but only what is finished says when it ended.
 void require_checkpoint(const CheckpointGeneration& generation) {
-  const auto names_data = [](const auto& entry) { return entry.first == "data"; };
-  if (std::ranges::any_of(generation.header.state, names_data)) return;
+  const auto has = [](const Attributes& attributes, const char* name) {
+    return std::ranges::any_of(attributes, [&](const auto& entry) { return entry.first == name; });
+  };
+  if (has(generation.header.state, "data") && !has(generation.header.provenance, "end")) return;
   throw AgreedError(
       fmt::format("'{}' is no checkpoint of a run (option '--checkpoint'): name another file", generation.file));
 }

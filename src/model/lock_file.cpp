@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -108,6 +109,35 @@ std::string reason_to_take_over(const LockHolder& holder, double age) {
   return {};
 }
 
+/// While it lives, no other process removes the file that had this name, where the file system can lock files.
+class RemovalGuard {
+ public:
+  explicit RemovalGuard(const std::string& path)
+      : descriptor_(::open(path.c_str(), O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) {
+    if (descriptor_ < 0) {
+      may_remove_ = errno != ENOENT;  // of another user: there is nothing to lock
+      return;
+    }
+    struct stat locked {};
+    struct stat named {};
+    const bool taken = ::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    may_remove_ = !taken && ::fstat(descriptor_, &locked) == 0 && ::lstat(path.c_str(), &named) == 0 &&
+                  locked.st_dev == named.st_dev && locked.st_ino == named.st_ino;
+  }
+  ~RemovalGuard() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  RemovalGuard(const RemovalGuard&) = delete;
+  RemovalGuard& operator=(const RemovalGuard&) = delete;
+
+  /// False when another process is removing the file, or has.
+  bool may_remove() const { return may_remove_; }
+
+ private:
+  int descriptor_;
+  bool may_remove_ = false;
+};
+
 }  // namespace
 
 LockHolder LockHolder::current() {
@@ -176,7 +206,7 @@ bool LockFile::is_mine() const noexcept {
 }
 
 void LockFile::acquire(const std::string& candidate) {
-  constexpr int attempts = 20;  // several jobs that find the same abandoned lock get in each other's way
+  constexpr int attempts = 100;  // several jobs that find the same abandoned lock get in each other's way
   for (int attempt = 0; attempt < attempts; ++attempt) {
     if (::link(candidate.c_str(), path_.c_str()) == 0) return;
     if (errno != EEXIST) {  // a file system without hard links
@@ -203,9 +233,13 @@ void LockFile::acquire(const std::string& candidate) {
   throw Error(fmt::format("{} cannot be locked: several jobs want it; name another file", subject_));
 }
 
-/// Removes an abandoned lock. Between looking at it and renaming it another job may have put its own in place: that one
-/// is put back.
+/// Removes an abandoned lock. Who wants to remove it locks the file itself before, and looks whether it is still the
+/// one of this name: so of many that find it at the same time one removes it, and never the lock that another has put
+/// in its place. File systems that cannot lock leave a moment between looking and renaming, in which another job may
+/// have put its own in place: that one is put back.
 void LockFile::take_over(const std::string& seen, const std::string& why) {
+  const RemovalGuard guard(path_);
+  if (!guard.may_remove()) return std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const std::string aside = io::temporary_name(path_);
   if (::rename(path_.c_str(), aside.c_str()) != 0) return;
   const bool abandoned = lock_text(aside) == seen;

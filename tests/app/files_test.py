@@ -3,9 +3,15 @@
 import json
 import os
 import subprocess
+import sys
 import unittest
 
+import h5py
+
 from program import MPIRUN, PROGRAM, RANKS, ProgramTest, positive_matrix
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
+import mutations
 
 FIT = ["-k", "2", "--init", "random", "--random-state", "0", "--max-iter", "3", "--tol", "0", "--quiet"]
 
@@ -138,6 +144,19 @@ class Checkpoints(FilesTest):
         os.rename(self.path("k.ck"), self.path("j.ck.prev"))
         self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "j.ck", "--alpha-w", "0.5", "--resume", "never",
                     phrases=("alpha_W", ))
+
+    def test_a_finished_model_of_an_earlier_version(self):
+        """It holds all that a checkpoint of this run does, and when it ended."""
+        self.checkpoint()
+        with h5py.File(self.path("k.ck"), "r+") as file:
+            file["provenance"].attrs["end"] = "2025-11-20T17:04:05Z"
+        mutations.seal(self.path("k.ck"))
+        for resume in ("auto", "never", "require"):
+            self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck", "--resume", resume,
+                        phrases=("'k.ck' is no checkpoint of a run", ))
+        os.rename(self.path("k.ck"), self.path("k.ck.prev"))
+        self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck",
+                    phrases=("k.ck.prev' is no checkpoint of a run", ))
 
     def test_a_checkpoint_of_this_run_goes_at_the_end(self):
         for resume in ("auto", "never"):

@@ -5,7 +5,8 @@
 
 Every file follows from the seed and its number alone. It is a failure when the program
     ends with another status than 0, 1, 2 or 75, or by a signal; says other than one line with "error:"; a sanitizer speaks;
-    takes longer than a minute of the processor; wants more memory than the limit; leaves a file behind.
+    takes longer than a minute of the processor; wants more memory than the limit; leaves a file behind;
+    takes a model or a checkpoint whose checksums are wrong; reads another matrix than h5py, numpy or scipy do.
 Crashes and hangs inside the HDF5 library itself, of files that are not scanmf's own, are counted apart: nothing here can mend them; with the release build
 the last line names the file and the object that was being read. --keep FOLDER keeps what fails, with the command. Ends with 1 when something fails.
 """
@@ -21,110 +22,13 @@ import sys
 import tempfile
 import time
 
-import h5py
-import numpy as np
-
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import good_files
 import mutations
+import oracle
 
-FIT = ["fit", "{f}", "-k", "2", "--max-iter", "3", "--random-state", "0", "--quiet", "-o", "o.h5"]
-CHECKPOINT = [
-    "fit", "{b}/dense.h5", "-k", "3", "--random-state", "0", "--quiet", "-o", "o.h5", "--checkpoint", "{f}",
-    "--max-iter", "5"
-]
-MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
-MODEL = [["inspect", "{f}"], ["transform", "{b}/dense.h5", "--model", "{f}", "--quiet", "-o", "o.h5"],
-         ["inverse-transform", "{b}/w.h5", "--model", "{f}", "--quiet", "-o", "o.h5"]]
-MATRIX = [
-    FIT, FIT + ["--memory", "3K"], ["inspect", "{f}"], ["convert", "{f}", "-o", "o.h5", "--quiet"], FIT + MINI_BATCH,
-    ["transform", "{f}", "--model", "{b}/m.h5", "--quiet", "-o", "o.h5"]
-]
-CONVERT = [["convert", "{f}", "-o", "o.h5", "--quiet"]]
-
-# kind: base file, commands, scanmf's own (sealed again after most changes)
-KINDS = {
-    "dense": ("dense.h5", MATRIX, False), "gzip": ("gzip.h5", MATRIX, False), "csr": ("csr.h5", MATRIX, False),
-    "csc": ("csc.h5", MATRIX, False), "10x": ("tenx.h5", MATRIX, False), "model": ("m.h5", MODEL, True),
-    "mini-batch model": ("mb.h5", MODEL + [["partial-fit", "{b}/dense.h5", "--model", "{f}", "--quiet"]] * 3, True),
-    "checkpoint": ("ck.h5", [CHECKPOINT], True), "mini-batch checkpoint": ("ckmb.h5", [CHECKPOINT + MINI_BATCH], True),
-    "factors": ("factors.h5", MODEL[:2] +
-                [["fit", "{b}/dense.h5", "-k", "3", "--init", "custom", "--init-file", "{f}", "--quiet", "-o", "o.h5"]],
-                False), "csv": ("x.csv", CONVERT, None), "Matrix Market": ("x.mtx", CONVERT, None),
-    "npy": ("x.npy", CONVERT + [FIT], None), "idx": ("x-idx3-ubyte", CONVERT, None),
-}
-
-
-def write_sparse(file, name, matrix, by_column=False):
-    lines = matrix.T if by_column else matrix
-    group = file.create_group(name)
-    group.attrs["encoding-type"] = "csc_matrix" if by_column else "csr_matrix"
-    group.attrs["encoding-version"] = "0.1.0"
-    group.attrs["shape"] = np.array(matrix.shape)
-    group["data"] = lines[lines != 0]
-    group["indices"] = np.nonzero(lines)[1].astype("i4")
-    group["indptr"] = np.concatenate([[0], np.cumsum((lines != 0).sum(1))]).astype("i8")
-
-
-def write_names(file, x):
-    for group, count in (("obs", x.shape[0]), ("var", x.shape[1])):
-        table = file.create_group(group)
-        table.attrs["encoding-type"], table.attrs["_index"] = "dataframe", "_index"
-        table.create_dataset("_index", data=[f"{group}-{i}" for i in range(count)], dtype=h5py.string_dtype(),
-                             compression="gzip" if group == "var" else None)
-
-
-def make_base(folder, program):
-    """The good files."""
-    numbers = np.random.RandomState(0)
-    x = numbers.uniform(0.1, 1, (40, 12))
-    few = np.where(numbers.uniform(size=x.shape) < 0.3, np.round(9 * x + 1), 0)
-    path = lambda name: os.path.join(folder, name)
-    with h5py.File(path("dense.h5"), "w") as file:
-        file["X"] = x
-    with h5py.File(path("gzip.h5"), "w") as file:
-        file.create_dataset("X", data=x, chunks=(8, 5), compression="gzip", shuffle=True)
-        write_names(file, x)
-    for name, by_column in (("csr.h5", False), ("csc.h5", True)):
-        with h5py.File(path(name), "w") as file:
-            write_sparse(file, "X", few, by_column)
-            write_names(file, few)
-    with h5py.File(path("tenx.h5"), "w") as file:
-        group = file.create_group("matrix")
-        group["data"], group["indices"] = few[few != 0].astype("i4"), np.nonzero(few)[1].astype("i8")
-        group["indptr"] = np.concatenate([[0], np.cumsum((few != 0).sum(1))])
-        group["shape"] = np.array([12, 40], "i4")
-        group["barcodes"] = np.array([f"c{i}" for i in range(40)], "S")
-        group["features/name"] = np.array([f"g{i}" for i in range(12)], "S")
-        group["features/id"] = np.array([f"id{i}" for i in range(12)], "S")
-    with h5py.File(path("factors.h5"), "w") as file:
-        file["W"], file["H"] = numbers.uniform(0.1, 1, (40, 3)), numbers.uniform(0.1, 1, (3, 12))
-        file.create_dataset("feature_names", data=[f"g{i}" for i in range(12)], dtype=h5py.string_dtype())
-    np.savetxt(path("x.csv"), x, delimiter=",", fmt="%.4g", header=",".join(f"g{j}" for j in range(12)), comments="")
-    np.save(path("x.npy"), x)
-    with open(path("x-idx3-ubyte"), "wb") as file:
-        file.write(bytes([0, 0, 8, 3]) + np.array([40, 3, 4], ">u4").tobytes() + few.astype("u1").tobytes())
-    with open(path("x.mtx"), "w", encoding="ascii") as file:
-        file.write(
-            f"%%MatrixMarket matrix coordinate real general\n{few.shape[0]} {few.shape[1]} {np.count_nonzero(few)}\n")
-        file.writelines(f"{i + 1} {j + 1} {few[i, j]}\n" for i, j in zip(*np.nonzero(few)))
-
-    def run(*words, status=0):
-        result = subprocess.run([program, *words, "--quiet"], cwd=folder, env=environment(False),
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
-        if result.returncode != status:
-            sys.exit(f"the good files cannot be made: {words}: {result.stderr}")
-
-    fit = ["fit", "dense.h5", "-k", "3", "--random-state", "0", "--max-iter", "5"]
-    run(*fit, "-o", "m.h5")
-    run(*fit, *MINI_BATCH, "--save-w", "false", "-o", "mb.h5")
-    run("transform", "dense.h5", "--model", "m.h5", "-o", "w.h5")
-    open(path("STOP"), "w", encoding="ascii").close()
-    run(*fit, "-o", "o.h5", "--checkpoint", "ck.h5", status=75)
-    open(path("STOP"), "w", encoding="ascii").close()
-    run(*fit, *MINI_BATCH, "-o", "o.h5", "--checkpoint", "ckmb.h5", status=75)
-    for name in ("STOP", "ck.h5.lock", "ckmb.h5.lock"):
-        if os.path.exists(path(name)):
-            os.remove(path(name))
+KINDS = good_files.KINDS
+SPOILING_FAILS = (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError)
 
 
 def environment(asan):
@@ -141,44 +45,70 @@ class Case:
     """A malformed file and the command that reads it."""
     def __init__(self, seed, number, base, kinds):
         chance = random.Random(f"{seed} {number}")
-        self.kind = chance.choice(kinds)
-        self.base, commands, self.own = KINDS[self.kind]
-        self.words = chance.choice(commands)
+        self.name = chance.choice(kinds)
+        self.kind = KINDS[self.name]
+        self.words = chance.choice(self.kind.commands)
         self.ranks = 2 if chance.randrange(20) == 0 else 1
         self.chance = chance
-        self.source = os.path.join(base, self.base)
-        self.folder_of_base = base
+        self.source = os.path.join(base, self.kind.base)
+        self.must_be_refused = False
 
     def write(self, folder):
-        path = os.path.join(folder, "f" + os.path.splitext(self.base)[1])
+        path = os.path.join(folder, "f" + os.path.splitext(self.kind.base)[1])
+        if self.kind.base.startswith("x-idx"):
+            path = os.path.join(folder, "f-idx3-ubyte")
+        if os.path.isdir(self.source):
+            shutil.copytree(self.source, path)
+            self.spoil_bytes(os.path.join(path, self.chance.choice(sorted(os.listdir(path)))))
+            return path
         shutil.copy(self.source, path)
-        if self.own is not None and self.chance.randrange(2):
+        if self.kind.own is not None and self.chance.randrange(2):
             try:
                 mutations.spoil_structure(path, self.chance)
-            except (OSError, ValueError, TypeError, KeyError, RuntimeError, OverflowError, MemoryError):
+            except SPOILING_FAILS:
                 shutil.copy(self.source, path)  # what h5py refuses to write is left as it was
+            if self.kind.own and self.chance.randrange(8):
+                mutations.seal(path)
         else:
-            with open(path, "rb") as file:
-                contents = file.read()
-            if self.own:
-                contents = mutations.covered(contents)[0]
-            spoil = mutations.spoil_text if self.own is None and self.base.endswith(
-                (".csv", ".mtx")) else mutations.spoil_bytes
-            with open(path, "wb") as file:
-                file.write(spoil(contents, self.chance))
-        if self.own and self.chance.randrange(8):
-            mutations.seal(path)
+            self.spoil_bytes(path)
         return path
 
+    def spoil_bytes(self, path):
+        with open(path, "rb") as file:
+            contents = file.read()
+        good = contents
+        if self.kind.own:
+            contents = mutations.covered(contents)[0]
+        spoiled = self.kind.spoil(contents, self.chance)
+        if self.kind.own:
+            how = self.chance.randrange(8)
+            if how > 1:
+                spoiled = mutations.sealed(spoiled)
+            elif how == 1 and len(spoiled) == len(contents):
+                self.must_be_refused = spoiled != contents
+                spoiled += good[len(contents):]  # the checksums of what it was
+        with open(path, "wb") as file:
+            file.write(spoiled)
 
-def seconds_of(process):
-    """Seconds that a process has spent on a processor."""
-    try:
-        with open(f"/proc/{process}/stat", encoding="utf-8") as file:
-            fields = file.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-    except OSError:
-        return 0
+
+def processor_seconds(process):
+    """Seconds that a process and all its descendants have spent on a processor: mpirun itself only waits."""
+    children = collections.defaultdict(list)
+    spent = {}
+    for name in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{int(name)}/stat", encoding="utf-8") as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+        except (OSError, ValueError, IndexError):
+            continue
+        children[int(fields[1])].append(int(name))
+        spent[int(name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    family, total = [process], 0
+    while family:
+        member = family.pop()
+        total += spent.get(member, 0)
+        family += children[member]
+    return total
 
 
 def own_code(stderr):
@@ -196,12 +126,14 @@ class Fuzzer:
         self.program = os.path.abspath(options.program)
         self.base = os.path.join(folder, "base")
         os.mkdir(self.base)
-        make_base(self.base, self.program)
+        good_files.make(self.base, self.program, environment(False))
         self.counts = collections.defaultdict(collections.Counter)
+        self.compared = collections.Counter()
+        self.try_good_files()
 
     def run(self, words, folder, ranks):
         """Status (None: too long), standard error."""
-        limit = None if self.options.asan else lambda: resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
+        limit = None if self.options.asan else lambda: resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
         command = [*(["mpirun", "--oversubscribe", "-n", str(ranks)] if ranks > 1 else []), self.program, *words]
         process = subprocess.Popen(command, cwd=folder, env=environment(self.options.asan), stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=limit, text=True,
@@ -216,7 +148,7 @@ class Fuzzer:
     def wait(self, process):
         """A process that uses its time of the processor up, or does nothing for very long, hangs; on a busy machine others take long, too."""
         start = time.monotonic()
-        while seconds_of(process.pid) < self.options.timeout and time.monotonic() - start < 15 * self.options.timeout:
+        while processor_seconds(process.pid) < self.options.timeout and time.monotonic() - start < 15 * self.options.timeout:
             try:
                 stderr = process.communicate(timeout=2)[1]
                 return process.returncode, stderr
@@ -231,58 +163,89 @@ class Fuzzer:
 
     def judge(self, case, status, stderr, left):
         """(what to count it as, why it is a failure)"""
-        foreign = case.own is False
+        foreign = case.kind.own is False
+        in_hdf5 = foreign and "crashed while reading" in stderr
         if status is None:
-            reading = "crashed while reading" in stderr
-            return ("hang in HDF5",
-                    "") if foreign and reading else ("hang",
-                                                     f"no answer in {self.options.timeout:.0f} s: {stderr[-200:]}")
+            return ("hang in HDF5", "") if in_hdf5 else ("hang", f"{self.options.timeout:.0f} s: {stderr[-200:]}")
         if "AddressSanitizer" in stderr or "runtime error:" in stderr:
             return ("crash", "sanitizer") if own_code(stderr) or not foreign else ("crash in HDF5", "")
         if status not in (0, 1, 2, 75):
-            return ("crash in HDF5", "") if foreign and "crashed while reading" in stderr else ("crash",
-                                                                                                f"status {status}")
+            return ("crash in HDF5", "") if in_hdf5 else ("crash", f"status {status}")
         if status in (0, 75):
-            return "read", ""
+            return ("taken", "its checksums are wrong") if case.must_be_refused else ("read", "")
         errors = [line for line in stderr.splitlines() if line.startswith("scanmf: error:")]
-        if len(errors) != 1:
+        if len(errors) != 1 and not (errors and status == 2):  # all mistakes of a configuration are listed
             return "message", f"{len(errors)} lines of errors"
-        if "out of memory" in errors[0] or "std::" in errors[0] or "vector" in errors[0]:
+        if any(word in errors[0] for word in ("out of memory", "std::", "vector")):
             return "message", errors[0]
         return ("message", f"left behind {left}") if left else ("refused", "")
+
+    def compare(self, case, words, file, folder):
+        """("read", "") unless what was read is another matrix than what the file holds."""
+        try:
+            differs = oracle.difference(words, file, os.path.join(folder, "o.h5"))
+        except Exception as error:  # the result itself cannot be read
+            differs = repr(error)
+        self.compared[case.name] += differs is not None
+        return ("other", differs) if differs else ("read", "")
 
     def one(self, number, kinds):
         case = Case(self.options.seed, number, self.base, kinds)
         with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
             file = case.write(folder)
             kept = file + ".kept"
-            shutil.copy(file, kept)
+            (shutil.copytree if os.path.isdir(file) else shutil.copy)(file, kept)
             before = set(os.listdir(folder))
             words = [word.replace("{f}", file).replace("{b}", self.base) for word in case.words]
             status, stderr = self.run(words, folder, case.ranks)
             left = sorted(name for name in set(os.listdir(folder)) - before if not name.endswith(".lock"))
             outcome, why = self.judge(case, status, stderr, left)
-            self.counts[case.kind][outcome] += 1
+            if outcome == "read":
+                outcome, why = self.compare(case, words, file, folder)
+            self.counts[case.name][outcome] += 1
             if why:
-                print(f"FAIL {self.options.seed} {number} ({case.kind}, {case.ranks} ranks) {' '.join(words)}: {why}",
+                print(f"FAIL {self.options.seed} {number} ({case.name}, {case.ranks} ranks) {' '.join(words)}: {why}",
                       flush=True)
                 if self.options.keep:
-                    os.makedirs(self.options.keep, exist_ok=True)
-                    name = os.path.join(self.options.keep, f"{self.options.seed}-{number}")
-                    shutil.copy(kept, name + os.path.splitext(file)[1])
-                    with open(name + ".txt", "w", encoding="utf-8") as note:
-                        note.write(" ".join(case.words) + f"\nranks {case.ranks}\n{why}\n{stderr}")
+                    self.keep(case, number, kept, f"{' '.join(words)}\nranks {case.ranks}\n{why}\n{stderr}")
         return bool(why)
+
+    def keep(self, case, number, kept, note):
+        os.makedirs(self.options.keep, exist_ok=True)
+        name = os.path.join(self.options.keep, f"{self.options.seed}-{number}")
+        if os.path.isdir(kept):
+            shutil.copytree(kept, name, dirs_exist_ok=True)
+        else:
+            shutil.copy(kept, name + os.path.splitext(case.kind.base)[1])
+        with open(name + ".txt", "w", encoding="utf-8") as file:
+            file.write(note)
+
+    def try_good_files(self):
+        """That each command reads the good files, and that what it reads is compared where it should be."""
+        for name, kind in KINDS.items():
+            for command in kind.commands:
+                with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
+                    file = os.path.join(folder, os.path.basename(kind.base))
+                    source = os.path.join(self.base, kind.base)
+                    (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, file)
+                    words = [word.replace("{f}", file).replace("{b}", self.base) for word in command]
+                    status, stderr = self.run(words, folder, 1)
+                    if status != 0:
+                        sys.exit(f"the good file of {name} is not read: {' '.join(words)}: {stderr}")
+                    compared = oracle.difference(words, file, os.path.join(folder, "o.h5"))
+                    if compared or (compared is None and command[:2] in (["fit", "{f}"], ["convert", "{f}"])):
+                        sys.exit(f"the good file of {name} is not compared: {' '.join(words)}: {compared}")
 
     def report(self, failures, seconds):
         total = collections.Counter()
         for kind, counts in sorted(self.counts.items()):
             total.update(counts)
             print(f"{kind:<22} {sum(counts.values()):>6}  " + ", ".join(f"{name} {count}"
-                                                                        for name, count in sorted(counts.items())))
+                                                                        for name, count in sorted(counts.items())) +
+                  (f"; {self.compared[kind]} compared" if self.compared[kind] else ""))
         print(f"{sum(total.values())} files in {seconds:.0f} s (seed {self.options.seed}): " +
               ", ".join(f"{name} {total[name]}"
-                        for name in ["read", "refused", "crash", "hang", "message", "crash in HDF5", "hang in HDF5"]) +
+                        for name in ["read", "refused", "crash", "hang", "message", "taken", "other", "crash in HDF5", "hang in HDF5"]) +
               f"; {failures} failures")
 
 

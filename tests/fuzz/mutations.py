@@ -1,5 +1,9 @@
 """Ways to spoil a file: its bytes, or what an HDF5 file says; and the checksums of scanmf's own files, made right again afterwards."""
+import gzip
+import io
 import struct
+import warnings
+import zipfile
 import zlib
 
 import h5py
@@ -73,6 +77,96 @@ def spoil_text(contents, random):
     for _ in range(random.choice([1, 1, 2, 5])):
         words[random.randrange(len(words))] = random.choice(odd)
     return b" ".join(words).replace(b" , ", b",").replace(b" \n ", b"\n")
+
+
+ODD_SETTINGS = [
+    b"n-components", b"max-iter", b"tol", b"init", b"solver", b"output", b"config", b"checkpoint", b"log-json", b"memory",
+    b"threads", b"X", b"=", b"==", b"#", b" # ", b"-1", b"1e400", b"nan", b"auto", b"none", b"true", b"o.h5",
+    b"99999999999999999999", b"\0", b"\xff\xfe", b"[section]", b"--quiet", b"\\", b"\"", b"a" * 5000, b"\r", b"\t"
+]
+
+
+def spoil_settings(contents, random):
+    """Lines of "name = value" with other names and values."""
+    if random.randrange(3) == 0:
+        return spoil_bytes(contents, random)
+    lines = contents.split(b"\n")
+    for _ in range(random.choice([1, 1, 2, 4])):
+        at = random.randrange(len(lines))
+        words = lines[at].split(b" ")
+        words[random.randrange(len(words))] = random.choice(ODD_SETTINGS)
+        lines[at:at + random.randrange(2)] = [b" ".join(words)]
+    return b"\n".join(lines)
+
+
+def spoil_npy(contents, random):
+    """Bytes, or another header of the right length: shapes, types and orders."""
+    if contents[:6] != b"\x93NUMPY" or random.randrange(2):
+        return spoil_bytes(contents, random)
+    end = 10 + struct.unpack("<H", contents[8:10])[0]
+    number = lambda: random.choice([*WORDS, -1, 40, 12, 41, 11, 480, "", "x", 1.5])
+    shapes = [
+        f"({number()}, {number()})", f"({number()}, 12)", f"(40, {number()})", f"({number()},)", "()", "[40, 12]",
+        f"({number()}, {number()}, {number()})", "(40, 12", "(" * 500
+    ]
+    kinds = ["<f8", ">f8", "<f4", "<f2", "|u1", "<i8", ">u2", "|b1", "|O", "<c16", "<U4", "|S8", "|V8", "<f99", "", "<M8"]
+    header = {"descr": "'<f8'", "fortran_order": "False", "shape": "(40, 12)"}
+    for _ in range(random.choice([1, 1, 2])):
+        key = random.choice(list(header))
+        header[key] = random.choice(shapes) if key == "shape" else random.choice(
+            ["True", "False", "1", "None"]) if key == "fortran_order" else f"'{random.choice(kinds)}'"
+    if random.randrange(8) == 0:
+        del header[random.choice(list(header))]
+    text = "{" + ", ".join(f"'{key}': {value}" for key, value in header.items()) + "}"
+    length = max(len(text) + 1, 118) if random.randrange(8) else random.choice([0, 1, len(text), 2**16 - 1])
+    return contents[:8] + struct.pack("<H", length) + text.encode().ljust(length - 1) + b"\n" + contents[end:]
+
+
+def spoil_idx(contents, random):
+    """Bytes, most of them in the header: types and sizes."""
+    if random.randrange(2):
+        return spoil_bytes(contents, random)
+    changed = bytearray(contents)
+    for _ in range(random.choice([1, 1, 2])):
+        if random.randrange(3) == 0:
+            changed[random.randrange(4)] = random.choice([0, 1, 2, 4, 8, 9, 11, 12, 13, 14, 255])
+        else:
+            at = 4 + 4 * random.randrange(3)
+            changed[at:at + 4] = struct.pack(">I", random.choice([0, 1, 3, 5, 40, 41, 2**16, 2**31 - 1, 2**31, 2**32 - 1]))
+    return bytes(changed)
+
+
+def spoil_archive(contents, random):
+    """Bytes of a zip archive, or of what it holds, packed again; arrays under other names, twice, or missing."""
+    if random.randrange(3) == 0:
+        return spoil_bytes(contents, random)
+    with zipfile.ZipFile(io.BytesIO(contents)) as archive:
+        members = [[name, archive.read(name)] for name in archive.namelist()]
+    for _ in range(random.choice([1, 1, 2])):
+        at = random.randrange(len(members))
+        how = random.randrange(8)
+        if how == 0 and len(members) > 1:
+            del members[at]
+        elif how == 1:
+            members[at][0] = random.choice(["x.npy", "../x.npy", "", "format.npy", "shape.npy", "data", "a" * 300 + ".npy"])
+        elif how == 2:
+            members.append([random.choice(["y.npy", "row.npy", members[at][0]]), members[at][1]])
+        else:
+            members[at][1] = spoil_npy(members[at][1], random)
+    packed = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # two of one name
+        with zipfile.ZipFile(packed, "w", random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])) as archive:
+            for name, member in members:
+                archive.writestr(zipfile.ZipInfo(name), member, archive.compression)
+    return packed.getvalue()
+
+
+def spoil_packed_text(contents, random):
+    """What gzip holds, packed again; or the bytes of the package."""
+    if random.randrange(3) == 0:
+        return spoil_bytes(contents, random)
+    return gzip.compress(spoil_text(gzip.decompress(contents), random), 1, mtime=0)
 
 
 def odd_value(random):

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -249,35 +251,53 @@ TEST(LockFile, LeftEmptyIsTakenOverLater) {
   });
 }
 
-/// Eight processes find the same abandoned lock at the same time: one gets it.
+/// What each of eight processes that want a lock at the same time says: it has it, or not. Those that have it keep it
+/// until all have tried.
+std::string takers_of(const std::string& path) {
+  constexpr int count = 8;
+  std::array<int, 2> said{};
+  std::array<int, 2> wait{};
+  EXPECT_EQ(::pipe(said.data()) + ::pipe(wait.data()), 0);
+  std::vector<pid_t> processes;
+  for (int i = 0; i < count; ++i)
+    processes.push_back(start_process([&] {
+      ::close(wait[1]);
+      set_log_sink([](LogLevel, std::string_view) {});
+      const auto say = [&](const char* word) { return ::write(said[1], word, 1) == 1; };
+      char byte = 0;
+      try {
+        const LockFile lock(path, "it");
+        if (!say("y") || ::read(wait[0], &byte, 1) != 0) return 2;
+        lock.check_still_mine();
+        return 1;
+      } catch (const Error&) {
+        return say("n") ? 0 : 2;
+      }
+    }));
+  std::string words(count, ' ');
+  for (char& word : words) EXPECT_EQ(::read(said[0], &word, 1), 1);
+  for (const int end : {wait[1], wait[0], said[0], said[1]}) ::close(end);  // they may go on
+  int kept = 0;
+  for (const pid_t process : processes) {
+    int status = 0;
+    ::waitpid(process, &status, 0);
+    kept += WIFEXITED(status) ? WEXITSTATUS(status) : 100;
+  }
+  EXPECT_EQ(kept, 1) << "processes that still had the lock";
+  std::ranges::sort(words);
+  return words;
+}
+
+/// Eight processes find the same abandoned lock at the same time: one gets it, however long the others take.
 TEST(LockFile, OneOfManyTakesOver) {
   const TemporaryFolder folder;
   folder.on_root([&] {
     LockHolder gone = LockHolder::current();
     gone.pid = 999999999;
-    for (int round = 0; round < 5; ++round) {
+    for (int round = 0; round < 20; ++round) {
       const std::string path = folder.file(fmt::format("lock{}", round));
       write_lock(path, gone, 5);
-      std::vector<pid_t> processes;
-      for (int i = 0; i < 8; ++i)
-        processes.push_back(start_process([&] {
-          set_log_sink([](LogLevel, std::string_view) {});
-          try {
-            const LockFile lock(path, "it");
-            ::usleep(500000);
-            lock.check_still_mine();
-            return 1;
-          } catch (const Error&) {
-            return 0;
-          }
-        }));
-      int winners = 0;
-      for (const pid_t process : processes) {
-        int status = 0;
-        ::waitpid(process, &status, 0);
-        winners += WIFEXITED(status) ? WEXITSTATUS(status) : 100;
-      }
-      EXPECT_EQ(winners, 1);
+      EXPECT_EQ(takers_of(path), "nnnnnnny");
     }
   });
 }

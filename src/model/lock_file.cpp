@@ -239,7 +239,8 @@ void LockFile::acquire(const std::string& candidate) {
 /// have put its own in place: that one is put back.
 void LockFile::take_over(const std::string& seen, const std::string& why) {
   const RemovalGuard guard(path_);
-  if (!guard.may_remove()) return std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  if (!guard.may_remove() || lock_text(path_) != seen)
+    return std::this_thread::sleep_for(std::chrono::milliseconds(20));
   const std::string aside = io::temporary_name(path_);
   if (::rename(path_.c_str(), aside.c_str()) != 0) return;
   const bool abandoned = lock_text(aside) == seen;

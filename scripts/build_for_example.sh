@@ -1,4 +1,5 @@
-# Sourced by the examples beside it, in the project's folder: installs the groups of packages given, builds build/scanmf, and lets mpirun start.
+# Sourced by the examples beside it, in the project's folder: installs the groups of packages given, builds
+# build/scanmf, and lets mpirun start.
 scripts/install_packages.sh build python module "$@"
 cmake --preset release -DSCANMF_TESTS=OFF
 cmake --build --preset release

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """Chapters by words, as sparse matrices for scanmf.
 
-    count_words.py TEXT -o FOLDER     TEXT as the program `bible` prints it; writes FOLDER/counts.h5ad and FOLDER/tfidf.h5ad
-    count_words.py --print-topics     reads `scanmf inspect MODEL --json` from standard input, prints one line of words a topic
+    count_words.py TEXT -o FOLDER     TEXT as the program `bible` prints it; writes counts.h5ad and tfidf.h5ad there
+    count_words.py --print-topics     reads `scanmf inspect MODEL --json` from standard input, prints a topic's words a
+                                      line
 """
 import argparse
 import collections
@@ -16,8 +17,8 @@ import numpy as np
 import scipy.sparse
 
 FORMS_OF_ADDRESS = set(
-    "thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof therefore every before because"
-    .split())
+    "thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof "
+    "therefore every before because".split())
 
 
 def read_chapters(path):
@@ -35,7 +36,8 @@ def read_chapters(path):
 
 
 def count(texts):
-    """Documents by words: words of 3 letters or more that stand in 5 documents or more, but in no more than 40 of 100."""
+    """Documents by words: words of 3 letters or more that stand in 5 documents or more, but in no more than 40 of
+    100."""
     counters = [collections.Counter(re.findall(r"[a-z]{3,}", text.lower())) for text in texts]
     documents = collections.Counter(word for counter in counters for word in counter)
     words = sorted(w for w, d in documents.items() if 5 <= d <= 0.4 * len(texts) and w not in FORMS_OF_ADDRESS)

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, python, module, checks, example, text, slurm), those that are missing only:
+# Installs the Debian packages of the groups named (build, python, module, checks, example, text, slurm), those that are
+# missing only:
 #
 #     scripts/install_packages.sh build python
 #
 # As root, or through sudo. Does nothing, quickly, when everything is there.
 set -euo pipefail
 
-build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libopenblas-dev libhdf5-openmpi-dev
-       libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev libdeflate-dev liblzf-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
+build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libopenblas-dev
+       libhdf5-openmpi-dev libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev
+       libdeflate-dev liblzf-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
-module=(python3-dev pybind11-dev python3-numpy python3-scipy python3-sklearn python3-pandas python3-anndata python3-h5py python3-mpi4py
-        python3-matplotlib python3-pytest)
+module=(python3-dev pybind11-dev python3-numpy python3-scipy python3-sklearn python3-pandas python3-anndata
+        python3-h5py python3-mpi4py python3-matplotlib python3-pytest)
 example=(dataset-fashion-mnist)
 text=(bible-kjv bible-kjv-text)
 checks=(clang-format)
@@ -26,7 +28,10 @@ for group in "$@"; do
     text) wanted+=("${text[@]}") ;;
     checks) wanted+=("${checks[@]}") ;;
     slurm) wanted+=("${slurm[@]}") ;;
-    *) echo "install_packages.sh: unknown group '$group' (build, python, module, checks, example, text, slurm)" >&2; exit 2 ;;
+    *)
+      echo "install_packages.sh: unknown group '$group' (build, python, module, checks, example, text, slurm)" >&2
+      exit 2
+      ;;
   esac
 done
 
@@ -44,7 +49,8 @@ done
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then
   if ! command -v sudo >/dev/null; then
-    echo "Packages are missing, and there is no sudo. As root: apt-get install --no-install-recommends ${missing[*]}" >&2
+    echo "Packages are missing, and there is no sudo. As root:" \
+      "apt-get install --no-install-recommends ${missing[*]}" >&2
     exit 1
   fi
   as_root=(sudo)

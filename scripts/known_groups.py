@@ -3,8 +3,9 @@
 
     known_groups.py MODEL.h5 X.h5ad --column NAME     NAME: of a column of the table obs in X.h5ad
 
-Every row goes to the component that explains most of it. Prints how many rows of each group went to each component, and the adjusted Rand index of the
-two groupings (Hubert & Arabie 1985): 1 when they are the same, about 0 when they have nothing to do with each other.
+Every row goes to the component that explains most of it. Prints how many rows of each group went to each component, and
+the adjusted Rand index of the two groupings (Hubert & Arabie 1985): 1 when they are the same, about 0 when they have
+nothing to do with each other.
 """
 import argparse
 import math

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh machine to a picture: installs what is needed, builds, factors the 70,000 images of Fashion-MNIST (28 x 28 pixels of garments)
-# into 20 parts on two ranks, and draws them:
+# From a fresh machine to a picture: installs what is needed, builds, factors the 70,000 images of Fashion-MNIST (28 x
+# 28 pixels of garments) into 20 parts on two ranks, and draws them:
 #
 #     scripts/quickstart.sh        writes quickstart/components.png and quickstart/convergence.png
 #

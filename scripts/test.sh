@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds everything in build/ and runs every test, or those of the label quick, which a change usually breaks:
+# Installs what is needed, builds everything in build/ and runs every test, or those of the label quick, which a change
+# usually breaks:
 #
 #     scripts/test.sh [quick] [arguments for ctest, for example -R golden]
 #

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """A table of a scaling study: seconds an iteration, speed-up and efficiency by the number of ranks.
 
-    scaling_table.py FOLDER        with strong-RANKS.json or weak-RANKS.json, as scaling.sbatch writes them (logs of --log-json)
+    scaling_table.py FOLDER        with strong-RANKS.json or weak-RANKS.json, the logs that scaling.sbatch writes
 """
 import glob
 import json

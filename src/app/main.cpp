@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <new>
 #include <sstream>
 #include <stdexcept>
@@ -139,6 +140,9 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
 int main(int argc, char** argv) {
   scanmf::open_standard_streams();
   scanmf::CrashNote::print_when_crashing();
+  // Started without mpirun, Open MPI would first start a daemon of its own, for programs that start others: half of the
+  // time of a short command.
+  ::setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   const scanmf::MpiEnvironment mpi(argc, argv);
   scanmf::limit_threads();
   const scanmf::Communicator comm;

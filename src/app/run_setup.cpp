@@ -8,6 +8,7 @@
 #include "app/file_roles.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf::app {

@@ -3,7 +3,8 @@ find_package(Threads REQUIRED)
 find_package(MPI 3.1 REQUIRED COMPONENTS C)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
-# The names under which a shared library asks for others (key NEEDED) or is asked for (SONAME) that are an MPI's; empty for what is no ELF file.
+# The names under which a shared library asks for others (key NEEDED) or is asked for (SONAME) that are an MPI's; empty
+# for what is no ELF file.
 function(scanmf_mpi_names key library result)
   set(dump "")
   if(CMAKE_OBJDUMP)
@@ -25,17 +26,18 @@ function(scanmf_check_mpi what library advice)
   scanmf_mpi_names(NEEDED ${library} names)
   foreach(name ${names})
     if(SCANMF_MPI_NAMES AND NOT name IN_LIST SCANMF_MPI_NAMES)
-      message(FATAL_ERROR "${what} (${library}) was built with another MPI (${name}) than the one found (${SCANMF_MPI_NAMES}). ${advice}")
+      message(FATAL_ERROR "${what} (${library}) was built with another MPI (${name}) than the one found \
+(${SCANMF_MPI_NAMES}). ${advice}")
     endif()
   endforeach()
 endfunction()
 
-# Any HDF5 will do, serial or parallel: files are read and written by each rank for itself. HDF5_PREFER_PARALLEL=ON takes a parallel one where both
-# are installed.
+# Any HDF5 will do, serial or parallel: files are read and written by each rank for itself. HDF5_PREFER_PARALLEL=ON
+# takes a parallel one where both are installed.
 find_package(HDF5 1.10 REQUIRED COMPONENTS C)
 foreach(library ${HDF5_C_LIBRARIES})
-  scanmf_check_mpi("HDF5" ${library} "Install a serial HDF5 (Debian: libhdf5-dev) or this MPI's (libhdf5-openmpi-dev, libhdf5-mpich-dev), or name \
-its h5cc: -DHDF5_C_COMPILER_EXECUTABLE=/path/to/h5cc")
+  scanmf_check_mpi("HDF5" ${library} "Install a serial HDF5 (Debian: libhdf5-dev) or this MPI's (libhdf5-openmpi-dev, \
+libhdf5-mpich-dev), or name its h5cc: -DHDF5_C_COMPILER_EXECUTABLE=/path/to/h5cc")
 endforeach()
 
 set(BLA_VENDOR OpenBLAS)
@@ -47,8 +49,8 @@ if(SCANMF_MPI_NAMES MATCHES "mpich")
 else()
   find_library(SCALAPACK_LIBRARY NAMES scalapack-openmpi scalapack REQUIRED)
 endif()
-scanmf_check_mpi("ScaLAPACK" ${SCALAPACK_LIBRARY} "Install the one for this MPI (Debian: libscalapack-openmpi-dev, libscalapack-mpich-dev), or name \
-it: -DSCALAPACK_LIBRARY=/path/to/library")
+scanmf_check_mpi("ScaLAPACK" ${SCALAPACK_LIBRARY} "Install the one for this MPI (Debian: libscalapack-openmpi-dev, \
+libscalapack-mpich-dev), or name it: -DSCALAPACK_LIBRARY=/path/to/library")
 add_library(scanmf_scalapack INTERFACE)
 target_link_libraries(scanmf_scalapack INTERFACE ${SCALAPACK_LIBRARY} LAPACK::LAPACK BLAS::BLAS MPI::MPI_C)
 
@@ -69,5 +71,6 @@ find_path(LZF_INCLUDE_DIR liblzf/lzf.h REQUIRED)
 find_library(LZF_LIBRARY lzf REQUIRED)
 if(NOT TARGET LZF::LZF)
   add_library(LZF::LZF UNKNOWN IMPORTED)
-  set_target_properties(LZF::LZF PROPERTIES IMPORTED_LOCATION ${LZF_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LZF_INCLUDE_DIR})
+  set_target_properties(LZF::LZF PROPERTIES IMPORTED_LOCATION ${LZF_LIBRARY}
+                                            INTERFACE_INCLUDE_DIRECTORIES ${LZF_INCLUDE_DIR})
 endif()

@@ -16,6 +16,7 @@
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/operations.hpp"
+#include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf {

@@ -19,9 +19,6 @@
 #include "scanmf/core/team.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
-extern "C" void openblas_set_num_threads(int);
-extern "C" char* openblas_get_config();
-
 namespace scanmf {
 namespace {
 
@@ -215,22 +212,12 @@ void limit_threads() {
   if (threads_of_environment() > most_threads()) use_threads(static_cast<int>(most_threads()));
 }
 
-void set_threads(int threads) {
-  use_threads(threads);
-  openblas_set_num_threads(1);
-}
-
 int thread_count() { return Team().size(); }
 
 Index peak_memory() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<Index>(usage.ru_maxrss) * 1024;
-}
-
-std::string blas_library() {
-  const std::string all = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH …"
-  return all.substr(0, all.find(' ', all.find(' ') + 1));
 }
 
 std::string mpi_library() {

@@ -11,6 +11,7 @@
 
 #include "scanmf/core/error.hpp"
 #include "scanmf/estimator/estimator.hpp"
+#include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/communicator.hpp"
 #include "scanmf/parallel/embedding.hpp"
 #include "scanmf/parallel/environment.hpp"

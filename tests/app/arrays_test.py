@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""X where other programs put it: .npy files, behind links, in several files, under h5py's own filter. The same factors as from a plain dataset, or a
-refusal that names what is missing."""
+"""X where other programs put it: .npy files, behind links, in several files, under h5py's own filter. The same factors
+as from a plain dataset, or a refusal that names what is missing."""
 import os
 import unittest
 
 import h5py
 import numpy as np
 
-from program import ProgramTest
+from program import ProgramTest, share
 
 FIT = ["-k", "3", "--init", "random", "--random-state", "0", "--max-iter", "5", "--tol", "0"]
 STREAMED = ["--memory", "3000"]
@@ -51,7 +51,7 @@ class Arrays(ProgramTest):
                     self.assertIn(phrase, result.errors[0])
 
     def test_numpy_files_are_read_in_place(self):
-        for dtype in ("f8", ">f8", "f2", "i1", "u1", ">i2", "i4", "u8", "longdouble"):
+        for dtype in share(("f8", ">f8", "f2", "i1", "u1", ">i2", "i4", "u8", "longdouble")):
             np.save(self.path("x.npy"), self.x.astype(dtype))
             self.expect_same("x.npy")
         np.save(self.path("x.npy"), self.x.astype("f4"))
@@ -78,8 +78,8 @@ class Arrays(ProgramTest):
         with open(self.path("x.npy"), "r+b") as file:
             file.truncate(os.path.getsize(self.path("x.npy")) - 8)
         self.refused("x.npy", "cut short")
-        for shape in ("(4611686018427387904, 4611686018427387904)", "(4611686018427387904, 2)", "(-3, 2)",
-                      "(1000000000, 1000000)"):
+        for shape in share(("(4611686018427387904, 4611686018427387904)", "(4611686018427387904, 2)", "(-3, 2)",
+                            "(1000000000, 1000000)")):
             header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
             with open(self.path("x.npy"), "wb") as file:
                 file.write(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + bytes(64))
@@ -142,7 +142,7 @@ class Arrays(ProgramTest):
         self.refused("x.h5", "raw.bin", "missing")
 
     def test_lzf(self):
-        for shuffle in (False, True):
+        for shuffle in share((True, False)):
             with h5py.File(self.path("x.h5"), "w") as file:
                 file.create_dataset("X", data=self.x, compression="lzf", shuffle=shuffle, chunks=(32, 5))
                 for table, count in (("obs", ROWS), ("var", COLUMNS)):

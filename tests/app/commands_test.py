@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""What the commands do: models, transforms, chunks learnt one by one, conversions, generated matrices, logs. Expected values by numpy alone."""
+"""What the commands do: models, transforms, chunks learnt one by one, conversions, generated matrices, logs. Expected
+values by numpy alone."""
 import concurrent.futures
 import gzip
 import json
@@ -197,7 +198,8 @@ class Models(ProgramTest):
                        "--random-generator", "numpy")
 
     def test_history_goes_on_where_a_run_stopped(self):
-        """Asked to stop after its first iteration and started again, a run has the history of one that was never stopped."""
+        """Asked to stop after its first iteration and started again, a run has the history of one that was never
+        stopped."""
         for estimator in (["--solver", "cd"], ["--solver", "mu"],
                           ["--estimator", "minibatch-nmf", "--batch-size", "10", "--max-no-improvement", "none"]):
             with self.subTest(estimator=estimator):

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Delimited text as other programs write it: the matrix that is meant, or a refusal that says what to type (the rules: text_grammar.md)."""
+"""Delimited text as other programs write it: the matrix that is meant, or a refusal that says what to type (the rules:
+text_grammar.md)."""
 import gzip
 import math
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""What must be refused is refused: malformed files, data, factors and models, with scikit-learn's key phrases where it has some."""
+"""What must be refused is refused: malformed files, data, factors and models, with scikit-learn's key phrases where it
+has some."""
 import ast
 import json
 import os
@@ -7,12 +8,12 @@ import unittest
 
 import numpy as np
 
-from program import DATA, RANKS, ProgramTest, positive_matrix
+from program import DATA, RANKS, ProgramTest, positive_matrix, share
 
 ESTIMATORS = {"NMF": "nmf", "MiniBatchNMF": "minibatch-nmf"}
 
-# Outcomes that differ on purpose: NaN in custom factors and negative values are refused everywhere, the element type of new data need not be that of the
-# model, and 'auto' is a number of components.
+# Outcomes that differ on purpose: NaN in custom factors and negative values are refused everywhere, the element type of
+# new data need not be that of the model, and 'auto' is a number of components.
 DECIDED_OTHERWISE = {
     "custom, NaN in W", "transform of negative X", "transform of float32 X after float64 fit", "n_components='auto'",
     "transform before fit"
@@ -97,7 +98,7 @@ class GoldenErrors(ProgramTest):
         with open(os.path.join(DATA, "golden_errors.json"), encoding="utf-8") as file:
             cases = json.load(file)
         tried = 0
-        for case in cases:
+        for case in share(cases):
             if case["what"] in DECIDED_OTHERWISE or case["action"] not in ("fit", "transform"):
                 continue
             with self.subTest(what=case["what"], estimator=case["estimator"]):
@@ -113,7 +114,7 @@ class GoldenErrors(ProgramTest):
                 if "UserWarning" in case["warnings"]:
                     self.assertTrue(any("nndsvd" in warning for warning in result.warnings))
                 tried += 1
-        self.assertGreater(tried, 85)
+        self.assertGreater(tried, 85 if RANKS == 0 else 15)
 
     def test_decided_otherwise(self):
         for estimator, name in ESTIMATORS.items():
@@ -143,7 +144,7 @@ class MalformedFiles(ProgramTest):
         folder = os.path.join(DATA, "edge")
         bad = sorted(name for name in os.listdir(folder) if name.startswith("bad_"))
         self.assertGreaterEqual(len(bad), 12)
-        for name in bad:
+        for name in share(bad):
             with self.subTest(file=name):
                 result = self.fail_with(1, phrases.get(name, name), "fit", os.path.join(folder, name), "-k", "2", "-o",
                                         "m.h5")
@@ -151,9 +152,7 @@ class MalformedFiles(ProgramTest):
 
     def test_unusual_but_valid_files(self):
         folder = os.path.join(DATA, "edge")
-        for name in sorted(os.listdir(folder)):
-            if name.startswith("bad_"):
-                continue
+        for name in share(name for name in sorted(os.listdir(folder)) if not name.startswith("bad_")):
             with self.subTest(file=name):
                 self.succeed("fit", os.path.join(folder, name), "-k", "1", "--max-iter", "2", "--tol", "0", "-o",
                              "m.h5")

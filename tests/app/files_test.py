@@ -305,7 +305,8 @@ class Streams(FilesTest):
 @unittest.skipIf(RANKS > 1, "one process is enough: the same calls write on each rank")
 class FullDisk(FilesTest):
     def limited(self, kibibytes, *arguments):
-        """A run whose files may not become longer: writing fails in the middle, as on a full disk. Under mpirun, whose own files need more."""
+        """A run whose files may not become longer: writing fails in the middle, as on a full disk. Under mpirun, whose
+        own files need more."""
         wrapper = ["bash", "-c", f'ulimit -f {kibibytes}; exec "$@"', "limited"]
         command = [*MPIRUN, "1", *wrapper, PROGRAM, *map(str, arguments)]
         return subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Names of features and rows through every format and command; how the initialisation can be chosen. Expected values by numpy alone."""
+"""Names of features and rows through every format and command; how the initialisation can be chosen. Expected values by
+numpy alone."""
 import json
 import unittest
 

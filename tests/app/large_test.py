@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""X of more than 2^31 elements, streamed: an HDF5 dataset whose chunks were never written takes no room and reads as its fill value."""
+"""X of more than 2^31 elements, streamed: an HDF5 dataset whose chunks were never written takes no room and reads as
+its fill value."""
 import json
 import unittest
 

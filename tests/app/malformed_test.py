@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Models, checkpoints and names that are whole, have right checksums, and do not say what they should: refused with one line, by all ranks alike."""
+"""Models, checkpoints and names that are whole, have right checksums, and do not say what they should: refused with one
+line, by all ranks alike."""
 import os
 import struct
 import sys

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
-"""All pairs of options of each command, as --help lists them: accepted, or refused in one line that names an option of the pair; never a crash.
+"""All pairs of options of each command, as --help lists them: accepted, or refused in one line that names an option of
+the pair; never a crash.
 
-A run with many options that is accepted accepts each pair of them; one that is refused is tried again with fewer, down to single pairs.
+A run with many options that is accepted accepts each pair of them; one that is refused is tried again with fewer, down
+to single pairs.
 """
 import os
 import re
@@ -11,7 +13,8 @@ import numpy as np
 
 from program import ProgramTest, positive_matrix
 
-# Values that make sense with the small files below; others are taken from the help: the last word that stands for itself, a small number.
+# Values that make sense with the small files below; others are taken from the help: the last word that stands for
+# itself, a small number.
 VALUES = {
     "beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "decimal": ".",
     "density": "0.5", "dtype": "float64", "estimator": "nmf", "feature-names-from": "features.txt",

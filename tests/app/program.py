@@ -13,6 +13,12 @@ RANKS = int(os.environ["SCANMF_RANKS"])  # 0: without mpirun
 DATA = os.environ["SCANMF_TEST_DATA"]
 
 
+def share(cases, of=5):
+    """All of many cases of one kind without mpirun, one of every five under it: what ranks add, that all of them agree,
+    is the same for each."""
+    return list(cases)[::of if RANKS > 0 else 1]
+
+
 class Result:
     def __init__(self, finished):
         self.status = finished.returncode

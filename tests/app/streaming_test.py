@@ -1,4 +1,5 @@
-"""X that is streamed from its file, as a user meets it: the same files as with X in memory, damage on the way, what is refused, the memory that it takes."""
+"""X that is streamed from its file, as a user meets it: the same files as with X in memory, damage on the way, what is
+refused, the memory that it takes."""
 import json
 import os
 import subprocess
@@ -104,7 +105,8 @@ class Same(ProgramTest):
         np.testing.assert_allclose(self.read("y.h5", "X"), w @ self.read("a.h5", "H"), rtol=1e-12)
 
     def test_rows_that_are_exchanged(self):
-        """Chunks that hold more rows than a rank has of a batch: one rank inflates each and sends the others their rows."""
+        """Chunks that hold more rows than a rank has of a batch: one rank inflates each and sends the others their
+        rows."""
         with h5py.File(self.path("x.h5"), "w") as file:
             file.create_dataset("X", data=positive_matrix(4000, 25), chunks=(130, 10), compression="gzip")
         options = [
@@ -228,7 +230,8 @@ class Damaged(ProgramTest):
             file.write(content)
 
     def assert_goes_on(self):
-        """The checkpoint is whole: with the file as it was, the run goes on from it to the end of one that was never disturbed."""
+        """The checkpoint is whole: with the file as it was, the run goes on from it to the end of one that was never
+        disturbed."""
         with open(self.path("x.h5"), "wb") as file:
             file.write(self.intact)
         with h5py.File(self.path("c.h5"), "r") as file:
@@ -300,7 +303,8 @@ class Memory(ProgramTest):
         self.write("tiny.h5", X=positive_matrix(50, 1000).astype(np.float32))
         empty = self.peak("fit", "tiny.h5", "-k", "5", "--max-iter", "2", "--tol", "0", "-o", "t.h5")
         cap = 24
-        factors = 2 * 60000 * 5 * 4 / 2**20 + 8 * 1000 * 15 * 4 / 2**20  # W and its like; H and statistics (nndsvda: of 15 columns)
+        # W and its like; H and statistics (nndsvda: of 15 columns)
+        factors = 2 * 60000 * 5 * 4 / 2**20 + 8 * 1000 * 15 * 4 / 2**20
         for options in (["--init", "nndsvda"], ["--init", "random"],
                         ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
                          "random"], ["--estimator", "minibatch-nmf", "--init", "random", "--batch-size", "4096"]):

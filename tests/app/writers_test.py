@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""What other programs write: read as they mean it, or refused with what is in the file and what to type. Files that Python cannot write were kept
-(tests/data/writers, see README there); the others imitate their layout. What is factored is told by H and W of a fit of the same numbers."""
+"""What other programs write: read as they mean it, or refused with what is in the file and what to type. Files that
+Python cannot write were kept (tests/data/writers, see README there); the others imitate their layout. What is factored
+is told by H and W of a fit of the same numbers."""
 import json
 import os
 import unittest

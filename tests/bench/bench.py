@@ -1,20 +1,25 @@
 #!/usr/bin/python3
-"""Time of one iteration of `scanmf fit`, on matrices of several shapes, against the roofline and (--sklearn) against scikit-learn.
+"""Time of one iteration of `scanmf fit`, on matrices of several shapes, against the roofline and (--sklearn) against
+scikit-learn.
 
-    tests/bench/bench.py --program build/scanmf [--ranks 2] [--threads 1] [--case NAME …] [--dtype float32 …] [--sklearn]
-
+    tests/bench/bench.py --program build/scanmf [--ranks 2] [--threads 1] [--case NAME …] [--dtype float32 …]
+                         [--sklearn]
     tests/bench/bench.py streaming [--gigabytes 10] [--memory 2G]    X that is read from its file in every pass
     tests/bench/bench.py minibatch [--sklearn]                       a whole fit of MiniBatchNMF, streamed
 
-One CSV line a row. Iterations: milliseconds an iteration (the fastest and the median of all iterations of --repeats runs), the ideal time T* (the larger of bytes of X /
-read bandwidth and flops / peak, both measured in the same run), the fraction T*/T (of a run's fastest iteration; the median of the runs), and the difference between the program's reconstruction error and one that numpy sums from W and H.
-The matrices are made once and kept in --folder. A row whose residual is wrong makes the exit status 1. Run it on an idle machine.
+One CSV line a row. Iterations: milliseconds an iteration (the fastest and the median of all iterations of --repeats
+runs), the ideal time T* (the larger of bytes of X / read bandwidth and flops / peak, both measured in the same run),
+the fraction T*/T (of a run's fastest iteration; the median of the runs), and the difference between the program's
+reconstruction error and one that numpy sums from W and H. The matrices are made once and kept in --folder. A row whose
+residual is wrong makes the exit status 1. Run it on an idle machine.
 
-Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`; from the page cache, an iteration on a
-file that fits against the same iteration in memory (same bits: the models are compared); gzip chunks; the share of the passes in which the solver had nothing
-to do but wait for data. Emptying the page cache takes root; else the rows `disk` are left out. Mini-batches: seconds of the whole fit, reading included, and of
-scikit-learn's fit of the same number of steps on data that it has in memory, in a process of its own: how it uses its memory, and with that its time,
-depends on what the process has done before, by a factor of two. The best of several runs, side by side, and the ratio of the medians.
+Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`;
+from the page cache, an iteration on a file that fits against the same iteration in memory (same bits: the models are
+compared); gzip chunks; the share of the passes in which the solver had nothing to do but wait for data. Emptying the
+page cache takes root; else the rows `disk` are left out. Mini-batches: seconds of the whole fit, reading included, and
+of scikit-learn's fit of the same number of steps on data that it has in memory, in a process of its own: how it uses
+its memory, and with that its time, depends on what the process has done before, by a factor of two. The best of several
+runs, side by side, and the ratio of the medians.
 """
 import argparse
 import json
@@ -118,7 +123,8 @@ def run_program(a, command, *arguments):
 
 
 def residual_difference(path, model, beta):
-    """Relative difference between the model's reconstruction_err and √(2·D) summed here in double; None where the formula is not written down here."""
+    """Relative difference between the model's reconstruction_err and √(2·D) summed here in double; None where the
+    formula is not written down here."""
     with h5py.File(model) as f:
         W, H, error = f["W"][()].astype(float), f["H"][()].astype(float), f.attrs["reconstruction_err"]
     X = read_data(path)
@@ -139,7 +145,8 @@ def residual_difference(path, model, beta):
 
 
 def run_sklearn(a, path, k, solver, beta):
-    """Seconds an iteration of scikit-learn on all the cores that scanmf has: the difference of a long and a short run, best of several."""
+    """Seconds an iteration of scikit-learn on all the cores that scanmf has: the difference of a long and a short run,
+    best of several."""
     import warnings
     from sklearn.decomposition import NMF
     from threadpoolctl import threadpool_limits
@@ -202,7 +209,8 @@ def streamed_fit(a, path, memory, k=16):
 
 def streaming(a):
     print(
-        "file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
+        "file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,"
+        "ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
         flush=True)
     wrong = False
     for name, size, source, options in (("large", a.gigabytes, "disk", []), ("small", a.small_gigabytes, "cache", []),
@@ -231,8 +239,10 @@ def streaming(a):
             in_memory = min(in_memory_seconds)
             wrong |= not np.array_equal(H, other_H)
         print(
-            f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},{best * 1e3:.0f},{in_memory * 1e3:.0f},"
-            f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},{a.memory if source == 'disk' else '200M'}",
+            f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},"
+            f"{best * 1e3:.0f},{in_memory * 1e3:.0f},"
+            f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},"
+            f"{a.memory if source == 'disk' else '200M'}",
             flush=True)
     return 1 if wrong else 0
 
@@ -256,7 +266,8 @@ def sklearn_minibatch(a, path, beta, passes):
 
 def minibatch(a):
     print(
-        "case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference",
+        "case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,"
+        "sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference",
         flush=True)
     wrong = False
     for name, passes in MINIBATCH.items():
@@ -283,8 +294,10 @@ def minibatch(a):
             wrong |= not difference < 1e-3
             streamed, other = seconds["20M"], seconds["sklearn"] or [float("nan")]
             print(
-                f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},{min(streamed):.2f},{min(seconds['none']):.2f},"
-                f"{min(other):.2f},{min(other) / min(streamed):.1f},{statistics.median(other) / statistics.median(streamed):.1f},"
+                f"{name},float32,{a.ranks},{a.threads},1024,16,{BETA_NAMES[beta]},{passes * -(-rows // 1024)},"
+                f"{min(streamed):.2f},{min(seconds['none']):.2f},"
+                f"{min(other):.2f},{min(other) / min(streamed):.1f},"
+                f"{statistics.median(other) / statistics.median(streamed):.1f},"
                 f"{end['report']['peak_memory'] / 1e6:.0f},{difference:.0e}", flush=True)
     return 1 if wrong else 0
 
@@ -314,7 +327,8 @@ def main():
         return streaming(a) if a.what == "streaming" else minibatch(a)
     wrong = False
     print(
-        "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,residual_difference,sklearn_ms,ratio",
+        "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,"
+        "residual_difference,sklearn_ms,ratio",
         flush=True)
     for name in a.case:
         rows, columns, density, fits = CASES[name]
@@ -336,8 +350,10 @@ def main():
                 wrong |= difference is not None and not difference < (1e-3 if dtype == "float32" else 1e-9)
                 other = run_sklearn(a, path, k, solver, beta) * 1e3 if a.sklearn else float("nan")
                 print(
-                    f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
-                    f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},{other:.0f},{other / best:.2f}",
+                    f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},"
+                    f"{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
+                    f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},"
+                    f"{other:.0f},{other / best:.2f}",
                     flush=True)
     return 1 if wrong else 0
 

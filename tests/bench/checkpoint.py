@@ -1,12 +1,15 @@
 #!/usr/bin/python3
-"""Time of a checkpoint of `scanmf fit`, against a plain write of as many bytes to the same disk, flushed as well (dd conv=fsync).
+"""Time of a checkpoint of `scanmf fit`, against a plain write of as many bytes to the same disk, flushed as well (dd
+conv=fsync).
 
-    tests/bench/checkpoint.py --program build/scanmf [--ranks 2] [--rows 2000000] [--components 50] [--folder /tmp/scanmf-bench]
+    tests/bench/checkpoint.py --program build/scanmf [--ranks 2] [--rows 2000000] [--components 50]
+                              [--folder /tmp/scanmf-bench]
 
-Prints one CSV line: megabytes of a checkpoint, seconds (the fastest and the median of several), gigabytes a second, those of dd, and the share of a run's time
-that checkpoints take at the default interval of 15 minutes. The state is saved after each iteration, with the one before it kept, as in a real run; both
-kinds of writing take turns. The first files of a series are not counted: later ones find memory for the file cache that those before them have left.
-Run it on an idle machine.
+Prints one CSV line: megabytes of a checkpoint, seconds (the fastest and the median of several), gigabytes a second,
+those of dd, and the share of a run's time that checkpoints take at the default interval of 15 minutes. The state is
+saved after each iteration, with the one before it kept, as in a real run; both kinds of writing take turns. The first
+files of a series are not counted: later ones find memory for the file cache that those before them have left. Run it on
+an idle machine.
 """
 import argparse
 import os
@@ -89,10 +92,12 @@ def main():
             plain += dd_times(size, folder, a.saves)
     best, median, plain_best, plain_median = min(saves), statistics.median(saves), min(plain), statistics.median(plain)
     print(
-        "ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,dd_gb_per_s_median,overhead_percent_at_15min"
+        "ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,"
+        "dd_gb_per_s_median,overhead_percent_at_15min"
     )
     print(
-        f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},{size / plain_best * 1e-9:.2f},"
+        f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},"
+        f"{size / plain_best * 1e-9:.2f},"
         f"{size / plain_median * 1e-9:.2f},{100 * median / (DEFAULT_INTERVAL + median):.3f}")
     return 0
 

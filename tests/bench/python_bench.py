@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """scanmf.NMF in process beside scikit-learn's NMF on the same arrays, and beside the command line.
 
-    PYTHONPATH=build/python tests/bench/python_bench.py [--scale 1.0] [--only NAME] [--program build/scanmf] [--iterations 20]
+    PYTHONPATH=build/python tests/bench/python_bench.py [--scale 1.0] [--only NAME] [--program build/scanmf]
+                                                        [--iterations 20]
 
-One line a case: seconds an iteration of each, their ratio, seconds to take in X, the highest memory of the process above X in multiples of X.
-Each measurement has a process of its own. --scale shrinks the rows of every case, for a machine with other work.
+One line a case: seconds an iteration of each, their ratio, seconds to take in X, the highest memory of the process
+above X in multiples of X. Each measurement has a process of its own. --scale shrinks the rows of every case, for a
+machine with other work.
 """
 import argparse
 import json
@@ -126,7 +128,8 @@ def main():
     if arguments.measure:
         return measure(arguments.measure, arguments.only, arguments.scale, arguments.iterations)
     print(
-        "| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | of scikit-learn | command line: ratio |"
+        "| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | "
+        "of scikit-learn | command line: ratio |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for name in CASES:
@@ -136,7 +139,8 @@ def main():
         ours = in_its_own_process("scanmf", name, arguments)
         line = "-" if not arguments.program else f"{ours['recorded'] / of_the_command_line(name, arguments):.2f}"
         print(
-            f"| {name} | {theirs['iteration']:.3f} | {ours['iteration']:.3f} | {theirs['iteration'] / ours['iteration']:.1f} | "
+            f"| {name} | {theirs['iteration']:.3f} | {ours['iteration']:.3f} | "
+            f"{theirs['iteration'] / ours['iteration']:.1f} | "
             f"{theirs['start'] / ours['start']:.1f} | {ours['memory']:.2f} X | {theirs['memory']:.2f} X | {line} |",
             flush=True)
         if abs(theirs["error"] / ours["error"] - 1) > 0.01:

@@ -1,12 +1,16 @@
 #!/usr/bin/python3
-"""Predicts the parallel efficiency of a fit on large clusters, by formulas and by simulating the ranks' talk message by message (SimGrid's SMPI).
+"""Predicts the parallel efficiency of a fit on large clusters, by formulas and by simulating the ranks' talk message by
+message (SimGrid's SMPI).
 
     apt-get install libsimgrid-dev
-    tests/bench/scaling_model.py [--ranks 64 512 1024] [--rows 100000000] [--columns 10000] [--components 50] [--cores 16] [--sparse NONZEROS_A_ROW]
+    tests/bench/scaling_model.py [--ranks 64 512 1024] [--rows 100000000] [--columns 10000] [--components 50]
+                                 [--cores 16] [--sparse NONZEROS_A_ROW]
 
-The simulated program (scaling_model.cpp) calls the program's own Communicator in the order of estimator/pass_runner.cpp; computing is simulated time, from the
-rates below. Strong scaling: --rows in all; weak: as many rows a rank as the largest number of ranks leaves. One rank a node, --cores threads each.
-Prints a table: milliseconds of an iteration by the formula and simulated, with ring algorithms (the formula's) and with those that Open MPI would choose.
+The simulated program (scaling_model.cpp) calls the program's own Communicator in the order of
+estimator/pass_runner.cpp; computing is simulated time, from the rates below. Strong scaling: --rows in all; weak: as
+many rows a rank as the largest number of ranks leaves. One rank a node, --cores threads each. Prints a table:
+milliseconds of an iteration by the formula and simulated, with ring algorithms (the formula's) and with those that Open
+MPI would choose.
 """
 import argparse
 import math
@@ -57,7 +61,8 @@ def write_cluster(folder, ranks):
         file.write(f"""<?xml version='1.0'?>
 <!DOCTYPE platform SYSTEM "https://simgrid.org/simgrid.dtd">
 <platform version="4.1">
-  <cluster id="cluster" prefix="n" suffix="" radical="0-{ranks - 1}" speed="1Gf" core="1" bw="{BANDWIDTH * 1e-9}GBps" lat="{LATENCY / 2 * 1e6}us"/>
+  <cluster id="cluster" prefix="n" suffix="" radical="0-{ranks - 1}" speed="1Gf" core="1"
+           bw="{BANDWIDTH * 1e-9}GBps" lat="{LATENCY / 2 * 1e6}us"/>
 </platform>
 """)
     with open(os.path.join(folder, "hosts.txt"), "w") as file:
@@ -74,7 +79,8 @@ def build(folder):
 def simulate(program, folder, a, model, rows, ranks, algorithms):
     """Seconds of an iteration."""
     write_cluster(folder, ranks)
-    # Latencies and bandwidths as they stand in the cluster's description, no globals to keep apart, no time of this machine.
+    # Latencies and bandwidths as they stand in the cluster's description, no globals to keep apart, no time of this
+    # machine.
     command = [
         "smpirun", "-no-privatize", "-np",
         str(ranks), "-platform", "cluster.xml", "-hostfile", "hosts.txt", "--cfg=smpi/host-speed:1Gf",
@@ -100,7 +106,8 @@ def main():
     a = p.parse_args()
     model = Model(a)
     print(
-        "| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n|---|---|---|---|---|---|---|---|---|"
+        "| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n"
+        "|---|---|---|---|---|---|---|---|---|"
     )
     with tempfile.TemporaryDirectory(prefix="scanmf-model-") as folder:
         program = None if a.formula_only else build(folder)

@@ -220,7 +220,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     assert peak < 60, f"{peak} MB for 80 MB of X with memory='16M'"
 
 
-# -- errors and interrupts ----------------------------------------------------------------------------------------------
+# -- errors and interrupts ---------------------------------------------------------------------------------------------
 
 
 def test_errors_are_scikit_learns():
@@ -288,7 +288,7 @@ def test_what_progress_throws_comes_out(monkeypatch):
         scanmf.NMF(3, verbose=1).fit(data())
 
 
-# -- scikit-learn's machinery -------------------------------------------------------------------------------------------
+# -- scikit-learn's machinery ------------------------------------------------------------------------------------------
 
 
 @BOTH

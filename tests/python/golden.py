@@ -1,4 +1,5 @@
-"""Golden runs of scikit-learn (tests/data/golden.h5), run again through the package, whole or by rows of several ranks."""
+"""Golden runs of scikit-learn (tests/data/golden.h5), run again through the package, whole or by rows of several
+ranks."""
 import json
 import os
 import warnings

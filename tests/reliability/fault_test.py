@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Full disks, folders that cannot be written, damaged checkpoints, lost ranks: a clear message within seconds, and nothing lost.
+"""Full disks, folders that cannot be written, damaged checkpoints, lost ranks: a clear message within seconds, and
+nothing lost.
 
     fault_test.py PROGRAM MPIEXEC
 """

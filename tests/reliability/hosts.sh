@@ -1,11 +1,13 @@
 #!/bin/bash
-# Test hosts as network namespaces on a bridge of their own, 10.77.0.1, 10.77.0.2, …; nothing touches this machine's network. Needs root.
+# Test hosts as network namespaces on a bridge of their own, 10.77.0.1, 10.77.0.2, …; nothing touches this machine's
+# network. Needs root.
 #
 #     hosts.sh up NAME COUNT        hosts NAME-1, NAME-2, …
 #     hosts.sh down NAME COUNT
 #     hosts.sh cut NAME INDEX       takes a host's network away
 #     hosts.sh crash NAME INDEX     kills everything on a host
-#     hosts.sh run HOST COMMAND…    runs a command there, with the host's name and /dev/shm; stands in for ssh (options before HOST are ignored)
+#     hosts.sh run HOST COMMAND…    runs a command there, with the host's name and /dev/shm; stands in for ssh
+#                                   (options before HOST are ignored)
 set -euo pipefail
 command=$1
 shift

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A run on two hosts (network namespaces of this machine) ends within seconds when a host crashes or its network is cut, and goes on on the host that is left.
+"""A run on two hosts (network namespaces of this machine) ends within seconds when a host crashes or its network is
+cut, and goes on on the host that is left.
 
     hosts_test.py PROGRAM MPIEXEC
 

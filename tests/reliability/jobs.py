@@ -61,7 +61,8 @@ def identity(path):
 
 
 class Job:
-    """One run, in a session of its own: mpirun and its ranks, or a single process when ranks is None. mpirun: options for it; wrapper: starts each rank."""
+    """One run, in a session of its own: mpirun and its ranks, or a single process when ranks is None. mpirun: options
+    for it; wrapper: starts each rank."""
     def __init__(self, arguments, ranks, folder, mpirun=(), wrapper=(), **options):
         command = [*([MPIEXEC, "-n", str(ranks), *mpirun] if ranks else []), *wrapper, PROGRAM, *arguments]
         self.output = tempfile.TemporaryFile(mode="w+")
@@ -101,7 +102,8 @@ class Job:
         self.process.send_signal(number)
 
     def end(self, seconds=PATIENCE):
-        """Waits until all processes are gone. Exit status and output; AssertionError (after killing the job) when that takes too long."""
+        """Waits until all processes are gone. Exit status and output; AssertionError (after killing the job) when that
+        takes too long."""
         try:
             status = self.process.wait(seconds)
             wait_until(lambda: not self.processes(), "the last processes of a job", seconds)
@@ -122,9 +124,10 @@ class Job:
 
 
 class JobTest(unittest.TestCase):
-    """A fresh folder with a matrix X.h5, and a fit of it that takes some seconds when it saves its state in each iteration."""
+    """A fresh folder with a matrix X.h5, and a fit of it that takes some seconds when it saves its state in each
+    iteration."""
 
-    FIT = {"n-components": 6, "init": "random", "random-state": 3, "tol": 0, "max-iter": 200, "output": "model.h5"}
+    FIT = {"n-components": 6, "init": "random", "random-state": 3, "tol": 0, "max-iter": 120, "output": "model.h5"}
     CHECKPOINT = {"checkpoint": "state.h5", "checkpoint-every": 1}
 
     def setUp(self):

@@ -1,11 +1,12 @@
 #!/usr/bin/python3
-"""Kills running fits with SIGKILL at random moments and lets the same command go on until it is done: W and H must have the bits of a run that nobody
-disturbed, and no kill may leave a state that the next run cannot go on from.
+"""Kills running fits with SIGKILL at random moments and lets the same command go on until it is done: W and H must have
+the bits of a run that nobody disturbed, and no kill may leave a state that the next run cannot go on from.
 
     kill_suite.py PROGRAM MPIEXEC [KILLS=20] [SEED=1]
 
-Half of the kills come while a file is being written (checkpoint or model), the others anywhere, the program's start included. They hit mpirun and all ranks
-together, one rank alone, or mpirun alone. Ends with status 1 when a check fails.
+Half of the kills come while a file is being written (checkpoint or model), the others anywhere, the program's start
+included. They hit mpirun and all ranks together, one rank alone, or mpirun alone. Ends with status 1 when a check
+fails.
 """
 import os
 import random

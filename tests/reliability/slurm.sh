@@ -1,5 +1,6 @@
 #!/bin/bash
-# A Slurm cluster of one node on this machine, for tests: own key, configuration, ports and files in FOLDER; no system service is touched. Needs root.
+# A Slurm cluster of one node on this machine, for tests: own key, configuration, ports and files in FOLDER; no system
+# service is touched. Needs root.
 #
 #     slurm.sh start FOLDER      prints nothing; afterwards: SLURM_CONF=FOLDER/etc/slurm.conf sbatch …
 #     slurm.sh stop FOLDER
@@ -7,7 +8,7 @@ set -euo pipefail
 folder=$2
 host=$(hostname -s)
 cores=$(getconf _NPROCESSORS_ONLN)  # not nproc: it heeds OMP_NUM_THREADS
-[ "$cores" -ge 8 ] || cores=8                # the test has several small jobs at the same time; what the machine has is no matter
+[ "$cores" -ge 8 ] || cores=8  # the test has several small jobs at the same time; what the machine has is no matter
 export SLURM_CONF=$folder/etc/slurm.conf
 
 alive() {
@@ -68,7 +69,8 @@ start() {
   chmod 600 "$folder/etc/munge.key"
   local first_port=$((20000 + $$ % 10000 * 2))
   write_configuration "$first_port" $((first_port + 1))
-  /usr/sbin/munged --force --key-file="$folder/etc/munge.key" --socket="$folder/run/munge.socket" --pid-file="$folder/run/munged.pid" \
+  /usr/sbin/munged --force --key-file="$folder/etc/munge.key" --socket="$folder/run/munge.socket" \
+    --pid-file="$folder/run/munged.pid" \
     --log-file="$folder/log/munged.log" --seed-file="$folder/state/munged.seed"
   /usr/sbin/slurmctld -f "$SLURM_CONF" -i
   /usr/sbin/slurmd -f "$SLURM_CONF" -N node

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""All templates of scripts/slurm on a real Slurm of this machine, several jobs at the same time: jobs that are signalled or stop by themselves before their
-limit go on when they are queued or submitted again, to the bits of a run that nobody disturbed; scaling studies end with their table.
+"""All templates of scripts/slurm on a real Slurm of this machine, several jobs at the same time: jobs that are
+signalled or stop by themselves before their limit go on when they are queued or submitted again, to the bits of a run
+that nobody disturbed; scaling studies end with their table.
 
     slurm_test.py PROGRAM MPIEXEC PROJECT_FOLDER
 
@@ -143,7 +144,8 @@ class Templates(unittest.TestCase):
             cls.slurm.submit(cls.folders["scaling"], "scaling.sbatch", kind, rows, "100", "8", options=[two_ranks])
             for kind, rows in (("strong", "4000"), ("weak", "2000"))
         ]
-        # The signal is due 10 s after the start; Slurm looks every 30 s. --max-time none: it is the signal that is to end these runs.
+        # The signal is due 10 s after the start; Slurm looks every 30 s. --max-time none: it is the signal that is to
+        # end these runs.
         cls.fit_options = [two_ranks, "--signal=B:USR1@50", "--output=job-%j.log"]
         cls.fit_arguments = [
             "X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)

@@ -131,9 +131,9 @@ class Stop(JobTest):
 
     def test_more_iterations_are_no_other_run(self):
         self.stopped(2)
-        self.expect(self.start(2, {"max-iter": 210}), 0, "up to 210 now")
+        self.expect(self.start(2, {"max-iter": 130}), 0, "up to 130 now")
         with h5py.File(self.path("model.h5")) as model:
-            self.assertEqual(model.attrs["n_iter"], 210)
+            self.assertEqual(model.attrs["n_iter"], 130)
 
     def test_checkpoint_of_another_run(self):
         reference = self.uninterrupted(1)

@@ -1,7 +1,10 @@
-# Interrupted runs: killed, asked to stop, out of space, damaged, on other hosts, under Slurm. They start mpirun themselves.
+# Interrupted runs: killed, asked to stop, out of space, damaged, on other hosts, under Slurm. They start mpirun
+# themselves.
 function(scanmf_add_reliability_test name file timeout)
-  add_test(NAME ${name} COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/reliability/${file} $<TARGET_FILE:scanmf_program> ${MPIEXEC_EXECUTABLE} ${ARGN})
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} PROCESSORS 2 SKIP_RETURN_CODE 77 LABELS reliability ENVIRONMENT "${test_environment}")
+  add_test(NAME ${name} COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_SOURCE_DIR}/reliability/${file}
+                                $<TARGET_FILE:scanmf_program> ${MPIEXEC_EXECUTABLE} ${ARGN})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout} PROCESSORS 2 SKIP_RETURN_CODE 77 COST 1000
+                       LABELS reliability ENVIRONMENT "${test_environment}")
 endfunction()
 
 scanmf_add_reliability_test(kill_suite kill_suite.py 900 20)

@@ -63,6 +63,38 @@ class CheckRules(unittest.TestCase):
         self.assertEqual(len(self.violations("src/data/a.cpp", "  omp_set_num_threads(1);")), 1)
         self.assertEqual(len(self.violations("src/data/a.cpp", "#include <omp.h>")), 1)
 
+    def test_words(self):
+        for line, place, other in (("  openblas_set_num_threads(1);", "linalg/threads.cpp", "parallel/a.cpp"),
+                                   ('  std::fputs("a", stderr);', "core/standard_streams.cpp", "app/a.cpp"),
+                                   ("#include <iostream>", "core/contract.hpp", "app/a.cpp"),
+                                   ("  if (beta == 2) return;", "solver/loss.cpp", "solver/pass.cpp"),
+                                   ("  const DenseTile<T>& tile;", "linalg/a.cpp", "solver/a.cpp"),
+                                   ("  CsrBlock<T> block;", "data/a.cpp", "estimator/a.cpp"),
+                                   ("  hdf5::File file;", "data/locate.cpp", "data/validation.cpp")):
+            with self.subTest(line):
+                self.assertEqual(self.violations("src/" + place, line), [])
+                self.assertEqual(len(self.violations("src/" + other, line)), 1)
+                self.assertEqual(self.violations("src/" + other, "// " + line), [])
+        self.assertEqual(self.violations("src/app/a.cpp", "  std::snprintf(text, 9, format); line.inputs();"), [])
+
+    def test_width(self):
+        for path in ("src/core/a.cpp", "tests/a.py", "scripts/a.sh", "src/cmake/a.cmake", "tests/CMakeLists.txt"):
+            self.assertEqual(self.violations(path, "#" + "é" * 119), [])
+            self.assertEqual(len(self.violations(path, "#" + "é" * 120)), 1)
+        self.assertEqual(self.violations("src/notes.md", "a" * 200), [])
+
+    def test_table_of_modules(self):
+        with open(os.path.join(os.path.dirname(CHECK), "..", "..", "src", "README.md"), encoding="utf-8") as file:
+            table = file.read()
+        self.assertEqual(self.violations("src/README.md", table), [])
+        wrong = table.replace("| core, linalg |", "| core, linalg, parallel |", 1)
+        self.assertNotEqual(wrong, table)
+        self.assertIn("solver may use core, linalg, not core, linalg, parallel",
+                      self.violations("src/README.md", wrong)[0])
+        missing = "".join(line for line in table.splitlines(True) if not line.startswith("| python |"))
+        self.assertEqual(self.violations("src/README.md", missing),
+                         ["src/README.md:1: the table of modules lacks python"])
+
     def test_names_of_places(self):
         self.assertEqual(self.violations("scripts/a.sh", "cp /usr/share/datasets/x /tmp"), [])
         self.assertEqual(len(self.violations("scripts/a.sh", "cp /" + "home/somebody/x .")), 1)

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The example configurations are accepted by the program, plot_model.py draws what it writes, and components find groups that are known.
+"""The example configurations are accepted by the program, plot_model.py draws what it writes, and components find
+groups that are known.
 
     scripts_test.py PROJECT_FOLDER PROGRAM
 """

@@ -2,8 +2,7 @@
 
 namespace scanmf {
 
-// For the library within a program that is not scanmf's and has other uses for MPI and threads: Python's interpreter,
-// say.
+// For the library within a program that is not scanmf's and has other uses for MPI: Python's interpreter, say.
 
 /// True when MPI has been initialised, by whomever.
 bool mpi_is_initialised();
@@ -19,19 +18,6 @@ class EmbeddedMpi {
 
  private:
   bool owns_ = false;
-};
-
-/// Threads of OpenMP and BLAS for its own life, as set_threads() sets them; then what they were before.
-class ThreadScope {
- public:
-  explicit ThreadScope(int threads);
-  ~ThreadScope();
-  ThreadScope(const ThreadScope&) = delete;
-  ThreadScope& operator=(const ThreadScope&) = delete;
-
- private:
-  int openmp_;
-  int blas_;
 };
 
 }  // namespace scanmf

@@ -46,14 +46,12 @@ NodeLoad busiest_node(const Communicator& comm, int threads);
 /// takes minutes or all memory.
 Index most_threads();
 
-/// Brings OMP_NUM_THREADS down to most_threads(), for what runs before set_threads(). OpenMP itself takes any number.
+/// Brings OMP_NUM_THREADS down to most_threads(), for what runs before set_threads() of linalg/threads.hpp. OpenMP
+/// itself takes any number.
 void limit_threads();
 
 /// Threads that OMP_NUM_THREADS asks for, whatever OpenMP makes of it; 0 when it is not set.
 Index threads_of_environment();
-
-/// Sets the number of threads of this rank's teams (at least 1) and keeps BLAS single-threaded.
-void set_threads(int threads);
 
 /// Threads of this rank's teams.
 int thread_count();
@@ -65,8 +63,7 @@ Index available_memory(const Communicator& comm);
 /// Highest resident memory of this process so far, in bytes.
 Index peak_memory();
 
-/// Name and version of the MPI library and of the BLAS library, in one line each.
+/// Name and version of the MPI library, in one line.
 std::string mpi_library();
-std::string blas_library();
 
 }  // namespace scanmf

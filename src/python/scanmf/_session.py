@@ -29,7 +29,8 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 def _leave_the_launcher():
-    """A process that a rank of mpirun has started, a worker of joblib say, is no rank: MPI must not take it for that one."""
+    """A process that a rank of mpirun has started, a worker of joblib say, is no rank: MPI must not take it for that
+    one."""
     if not any(name in os.environ for name in ("PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")):
         return
     if os.environ.setdefault("SCANMF_PROCESS_OF_RANK", str(os.getpid())) == str(os.getpid()):
@@ -77,7 +78,8 @@ def _tell_of_ranks():
 
 
 def _to_the_user():
-    """The stacklevel, for a warning of the caller, of the first frame outside of this package and of scikit-learn's wrappers."""
+    """The stacklevel, for a warning of the caller, of the first frame outside of this package and of scikit-learn's
+    wrappers."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(("scanmf", "sklearn")):
         level, frame = level + 1, frame.f_back

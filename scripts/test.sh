@@ -14,5 +14,5 @@ scripts/install_packages.sh build python module checks
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."
 cmake --preset release -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
 cmake --build --preset release
-# Most tests wait for mpirun to start rather than compute; a test with more ranks than the level allows runs alone.
-ctest --preset release --parallel "$(($(nproc) + 2))" "$@"
+# Most tests wait for a program to start rather than compute; a test with more ranks than the level allows runs alone.
+ctest --preset release --parallel "$(($(nproc) + 4))" "$@"

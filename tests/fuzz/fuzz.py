@@ -4,11 +4,12 @@
     fuzz.py --program build/scanmf [--seconds 60] [--seed 1] [--asan] [--only KIND] [--keep FOLDER]
 
 Every file follows from the seed and its number alone. It is a failure when the program
-    ends with another status than 0, 1, 2 or 75, or by a signal; says other than one line with "error:"; a sanitizer speaks;
-    takes longer than a minute of the processor; wants more memory than the limit; leaves a file behind;
+    ends with another status than 0, 1, 2 or 75, or by a signal; says other than one line with "error:"; a sanitizer
+    speaks; takes longer than a minute of the processor; wants more memory than the limit; leaves a file behind;
     takes a model or a checkpoint whose checksums are wrong; reads another matrix than h5py, numpy or scipy do.
-Crashes and hangs inside the HDF5 library itself, of files that are not scanmf's own, are counted apart: nothing here can mend them; with the release build
-the last line names the file and the object that was being read. --keep FOLDER keeps what fails, with the command. Ends with 1 when something fails.
+Crashes and hangs inside the HDF5 library itself, of files that are not scanmf's own, are counted apart: nothing here
+can mend them; with the release build the last line names the file and the object that was being read. --keep FOLDER
+keeps what fails, with the command. Ends with 1 when something fails.
 """
 import argparse
 import collections
@@ -146,9 +147,11 @@ class Fuzzer:
                 process.wait()
 
     def wait(self, process):
-        """A process that uses its time of the processor up, or does nothing for very long, hangs; on a busy machine others take long, too."""
+        """A process that uses its time of the processor up, or does nothing for very long, hangs; on a busy machine
+        others take long, too."""
         start = time.monotonic()
-        while processor_seconds(process.pid) < self.options.timeout and time.monotonic() - start < 15 * self.options.timeout:
+        most = self.options.timeout
+        while processor_seconds(process.pid) < most and time.monotonic() - start < 15 * most:
             try:
                 stderr = process.communicate(timeout=2)[1]
                 return process.returncode, stderr
@@ -245,7 +248,8 @@ class Fuzzer:
                   (f"; {self.compared[kind]} compared" if self.compared[kind] else ""))
         print(f"{sum(total.values())} files in {seconds:.0f} s (seed {self.options.seed}): " +
               ", ".join(f"{name} {total[name]}"
-                        for name in ["read", "refused", "crash", "hang", "message", "taken", "other", "crash in HDF5", "hang in HDF5"]) +
+                        for name in ("read", "refused", "crash", "hang", "message", "taken", "other", "crash in HDF5",
+                                     "hang in HDF5")) +
               f"; {failures} failures")
 
 

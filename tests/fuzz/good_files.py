@@ -118,8 +118,8 @@ def make_others(path, x, few):
     with gzip.open(path("folder/barcodes.tsv.gz"), "wt") as file:
         file.writelines(f"cell-{i}\n" for i in range(40))
     with open(path("c.conf"), "w", encoding="ascii") as file:
-        file.write("# settings\nn-components = 3\nmax-iter = 5\nsolver = mu  # as before\nbeta-loss = kullback-leibler\n"
-                   "random-state = 0\ninit = random\ntol = 1e-3\n")
+        file.write("# settings\nn-components = 3\nmax-iter = 5\nsolver = mu  # as before\n"
+                   "beta-loss = kullback-leibler\nrandom-state = 0\ninit = random\ntol = 1e-3\n")
 
 
 def make_own(path, run):

@@ -1,4 +1,5 @@
-"""Ways to spoil a file: its bytes, or what an HDF5 file says; and the checksums of scanmf's own files, made right again afterwards."""
+"""Ways to spoil a file: its bytes, or what an HDF5 file says; and the checksums of scanmf's own files, made right again
+afterwards."""
 import gzip
 import io
 import struct
@@ -80,8 +81,8 @@ def spoil_text(contents, random):
 
 
 ODD_SETTINGS = [
-    b"n-components", b"max-iter", b"tol", b"init", b"solver", b"output", b"config", b"checkpoint", b"log-json", b"memory",
-    b"threads", b"X", b"=", b"==", b"#", b" # ", b"-1", b"1e400", b"nan", b"auto", b"none", b"true", b"o.h5",
+    b"n-components", b"max-iter", b"tol", b"init", b"solver", b"output", b"config", b"checkpoint", b"log-json",
+    b"memory", b"threads", b"X", b"=", b"==", b"#", b" # ", b"-1", b"1e400", b"nan", b"auto", b"none", b"true", b"o.h5",
     b"99999999999999999999", b"\0", b"\xff\xfe", b"[section]", b"--quiet", b"\\", b"\"", b"a" * 5000, b"\r", b"\t"
 ]
 
@@ -109,7 +110,8 @@ def spoil_npy(contents, random):
         f"({number()}, {number()})", f"({number()}, 12)", f"(40, {number()})", f"({number()},)", "()", "[40, 12]",
         f"({number()}, {number()}, {number()})", "(40, 12", "(" * 500
     ]
-    kinds = ["<f8", ">f8", "<f4", "<f2", "|u1", "<i8", ">u2", "|b1", "|O", "<c16", "<U4", "|S8", "|V8", "<f99", "", "<M8"]
+    kinds = ["<f8", ">f8", "<f4", "<f2", "|u1", "<i8", ">u2", "|b1", "|O", "<c16", "<U4", "|S8", "|V8", "<f99", "",
+             "<M8"]
     header = {"descr": "'<f8'", "fortran_order": "False", "shape": "(40, 12)"}
     for _ in range(random.choice([1, 1, 2])):
         key = random.choice(list(header))
@@ -132,7 +134,8 @@ def spoil_idx(contents, random):
             changed[random.randrange(4)] = random.choice([0, 1, 2, 4, 8, 9, 11, 12, 13, 14, 255])
         else:
             at = 4 + 4 * random.randrange(3)
-            changed[at:at + 4] = struct.pack(">I", random.choice([0, 1, 3, 5, 40, 41, 2**16, 2**31 - 1, 2**31, 2**32 - 1]))
+            odd = random.choice([0, 1, 3, 5, 40, 41, 2**16, 2**31 - 1, 2**31, 2**32 - 1])
+            changed[at:at + 4] = struct.pack(">I", odd)
     return bytes(changed)
 
 
@@ -148,7 +151,8 @@ def spoil_archive(contents, random):
         if how == 0 and len(members) > 1:
             del members[at]
         elif how == 1:
-            members[at][0] = random.choice(["x.npy", "../x.npy", "", "format.npy", "shape.npy", "data", "a" * 300 + ".npy"])
+            members[at][0] = random.choice(
+                ["x.npy", "../x.npy", "", "format.npy", "shape.npy", "data", "a" * 300 + ".npy"])
         elif how == 2:
             members.append([random.choice(["y.npy", "row.npy", members[at][0]]), members[at][1]])
         else:

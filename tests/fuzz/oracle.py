@@ -1,4 +1,5 @@
-"""What a file says according to other readers (h5py, numpy, scipy): what the program reads without an error must be that."""
+"""What a file says according to other readers (h5py, numpy, scipy): what the program reads without an error must be
+that."""
 import gzip
 import io
 import os

@@ -60,7 +60,7 @@ ParameterDomain& ParameterDomain::none() {
 }
 
 std::optional<ParameterValue> ParameterDomain::parse(const std::string& text) const {
-  if (none_ && is_none(text)) return ParameterValue();
+  if (none_ && is_none(text)) return std::make_optional<ParameterValue>();
   if (std::find(words_.begin(), words_.end(), text) != words_.end()) return text;
   if (const std::optional<bool> flag = booleans_ ? parse_bool(text) : std::nullopt) return *flag;
   if (const std::optional<Index> integer = integers_ ? parse_index(text) : std::nullopt) return *integer;

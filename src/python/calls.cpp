@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "python/files_read.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -43,6 +44,7 @@ Description describe(const Communicator& comm, const Input& x, const char* estim
   if (!x.is_file()) return {std::nullopt, x.data_type(comm)};
   const py::gil_scoped_release release;
   const MatrixDescription description = describe_matrix(comm, std::get<std::string>(x.what), estimator);
+  remember_file_read(description.file);
   return {description, description.data_type};
 }
 
@@ -230,6 +232,7 @@ void save(Session& session, const std::string& file, const Parameters& parameter
     const Array<T> rows = W.is_none() ? Array<T>(std::vector<py::ssize_t>{0, 0}) : W.cast<Array<T>>();
     const MatrixView<const T> given = view_of(rows);
     const py::gil_scoped_release release;
+    refuse_file_read(comm, file);
     std::optional<RowPartition> partition;
     if (comm.max(given.columns) > 0) {
       partition.emplace(comm.sum(given.rows), comm.sum(given.rows),

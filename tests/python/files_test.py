@@ -46,6 +46,36 @@ def test_save_and_load(kind, tmp_path):
         scanmf.load_W(tmp_path / "without.h5")
 
 
+@pytest.mark.parametrize("place", ["X.h5", "soft", "hard", "other/../X.h5"])
+def test_x_is_not_replaced(tmp_path, place):
+    (tmp_path / "other").mkdir()
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["X"] = np.random.RandomState(0).rand(30, 5)
+    os.symlink("X.h5", tmp_path / "soft")
+    os.link(tmp_path / "X.h5", tmp_path / "hard")
+    before = (tmp_path / "X.h5").read_bytes()
+    model = scanmf.NMF(2, random_state=0, max_iter=3, tol=0, n_threads=1).fit(f"{tmp_path}/X.h5:/X")
+    with pytest.raises(scanmf.Error, match="X was read from it"):
+        model.save(tmp_path / place)
+    assert (tmp_path / "X.h5").read_bytes() == before
+    model.save(tmp_path / "m.h5")
+    model.save(tmp_path / "m.h5")  # a model may be
+    (tmp_path / "X.h5").unlink()
+    model.save(tmp_path / "X.h5")  # nothing is lost any more
+
+
+def test_special_files_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    model = scanmf.NMF(2, max_iter=3, n_threads=1).fit(np.random.RandomState(0).rand(30, 5))
+    for file in (tmp_path / "fifo", "/dev/zero"):
+        for use in (model.save, scanmf.load, scanmf.load_W, scanmf.inspect, scanmf.NMF(2).fit):
+            with pytest.raises(scanmf.Error, match="FIFO|device|not a regular file"):
+                use(file)
+    with pytest.raises(scanmf.Error, match="File name too long"):
+        model.save(tmp_path / ("o" * 256))
+    model.save(tmp_path / ("o" * 255))
+
+
 def test_inspect(tmp_path):
     table().write_h5ad(tmp_path / "x.h5ad")
     described = scanmf.inspect(tmp_path / "x.h5ad")

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <optional>
 #include <set>
 
 #include "core/checked.hpp"
 #include "data/contents.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/locate.hpp"
 #include "data/names.hpp"
@@ -339,6 +341,23 @@ bool begins_with_integers(const File& file, const StoredMatrix& stored) {
   return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
 }
 
+/// What a file said that was not changed meanwhile: of one that was cut, parts seem to be missing, or are zeros.
+MatrixDescription describe_unchanged(const std::string& input, const std::string& estimator,
+                                     const InputOptions& options) {
+  const std::string file = data::parse_input(input).file;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return describe_file(input, estimator, options);  // refused
+  const data::FileWatch watch(file);
+  try {
+    MatrixDescription matrix = describe_file(input, estimator, options);
+    watch.check();
+    return matrix;
+  } catch (const Error&) {
+    watch.check();
+    throw;
+  }
+}
+
 ListedMatrix listed(const File& file, const StoredMatrix& stored) {
   ListedMatrix entry{.path = stored.path, .writer = name_of(stored.writer)};
   try {
@@ -361,7 +380,7 @@ MatrixDescription describe_matrix(const Communicator& comm, const std::string& i
                                   const InputOptions& options) {
   MatrixDescription matrix;
   comm.agree([&] {
-    if (comm.is_root()) matrix = describe_file(input, estimator, options);
+    if (comm.is_root()) matrix = describe_unchanged(input, estimator, options);
   });
   broadcast_description(comm, matrix);
   return matrix;

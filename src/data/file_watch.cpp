@@ -28,6 +28,10 @@ FileWatch::FileWatch(const MatrixDescription& description) : place_(place_of(des
   files_.push_back({description.file, place_, state_of(description.file, place_, {})});
 }
 
+FileWatch::FileWatch(const std::string& file) : place_(file) {
+  files_.push_back({file, place_, state_of(file, place_, {})});
+}
+
 void FileWatch::add(const std::vector<std::string>& files) {
   for (const std::string& name : files) {
     const std::string place = fmt::format("{}, in which {} lies,", name, place_);

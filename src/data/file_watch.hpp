@@ -16,6 +16,7 @@ class FileWatch {
  public:
   /// Watches the file that was named.
   explicit FileWatch(const MatrixDescription& description);
+  explicit FileWatch(const std::string& file);
   /// Others in which elements lie: behind external links, virtual datasets, raw storage.
   void add(const std::vector<std::string>& files);
 

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "core/checked.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/locate.hpp"
 #include "data/npy.hpp"
@@ -51,16 +52,31 @@ hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
   return dataset;
 }
 
+template <Scalar T>
+std::unique_ptr<DataSource<T>> load_as_stored(const Communicator& comm, const MatrixDescription& x,
+                                              const LoadOptions& options) {
+  if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options);
+  if (x.format == FileFormat::csc) return data::load_csc<T>(comm, x, options);
+  return x.transposed ? data::load_transposed<T>(comm, x, options) : data::load_dense<T>(comm, x, options);
+}
+
 }  // namespace
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const MatrixDescription& description,
                                            const LoadOptions& options) {
   MatrixDescription x;
-  comm.agree([&] { x = data::without_transposition(description); });
-  if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options);
-  if (x.format == FileFormat::csc) return data::load_csc<T>(comm, x, options);
-  return x.transposed ? data::load_transposed<T>(comm, x, options) : data::load_dense<T>(comm, x, options);
+  std::optional<data::FileWatch> watch;
+  comm.agree([&] {
+    x = data::without_transposition(description);
+    watch.emplace(x);
+  });
+  try {
+    return load_as_stored<T>(comm, x, options);
+  } catch (const AgreedError&) {
+    comm.agree([&] { watch->check(); });  // that a file was changed tells more than what was wrong with it then
+    throw;
+  }
 }
 
 template <Scalar T>

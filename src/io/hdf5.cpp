@@ -110,6 +110,21 @@ void fail(const std::string& action, const std::string& place) {
                              : fmt::format("cannot {} {}: {}", action, place, reason));
 }
 
+void refuse_shortened(hid_t object, const std::string& place) {
+  const FileHandle file(H5Iget_file_id(object));
+  unsigned intent = 0;
+  hsize_t opened = 0;
+  void* descriptor = nullptr;
+  struct stat now {};
+  if (file.get() < 0 || H5Fget_intent(file.get(), &intent) < 0 || intent != H5F_ACC_RDONLY ||
+      H5Fget_filesize(file.get(), &opened) < 0 || H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &descriptor) < 0 ||
+      ::fstat(*static_cast<const int*>(descriptor), &now) != 0)
+    return;
+  if (static_cast<hsize_t>(now.st_size) < opened)
+    throw Error(
+        fmt::format("{} has been truncated from {} to {} bytes while it was being read", place, opened, now.st_size));
+}
+
 File File::open(const std::string& name, Access access) {
   const Lock lock;
   const CrashNote note(name);

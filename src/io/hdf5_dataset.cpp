@@ -313,6 +313,7 @@ void Dataset::read_rows(Range rows, T* to) const {
     if (H5Dread(id(), native_type<T>(), memory, file, H5P_DEFAULT, to + (begin - rows.begin) * elements) < 0)
       refuse_read(*this, rows);
   });
+  refuse_shortened(id(), place());
 }
 
 template <class T>
@@ -326,6 +327,7 @@ void Dataset::read_part(Range rows, Range columns, T* to) const {
   if (H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
       H5Dread(id(), native_type<T>(), memory.get(), file.get(), H5P_DEFAULT, to) < 0)
     refuse_read(*this, rows);
+  refuse_shortened(id(), place());
 }
 
 template <class T>

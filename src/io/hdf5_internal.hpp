@@ -16,6 +16,10 @@ Value check(Value value, const char* action, const std::string& place) {
   return value;
 }
 
+/// Throws Error when the file of an object, open for reading, has become shorter than it was when it was opened: HDF5
+/// reads zeros beyond the end.
+void refuse_shortened(hid_t object, const std::string& place);
+
 /// UTF-8 string type; length 0: variable.
 TypeHandle string_type(Index length);
 

@@ -111,6 +111,23 @@ TEST(Hdf5, ErrorsNameFileAndObject) {
             folder.file("good.h5") + " has no dataset /x");
 }
 
+TEST(Hdf5, WhatLiesBeyondTheEndIsNoZero) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    const std::string name = folder.file("cut.h5");
+    File::create(name).write_vector<double>("/v", std::vector<double>(100000, 1));
+    const File file = File::open(name);
+    const auto dataset = file.dataset("/v");
+    std::vector<double> values(10);
+    dataset.read_rows({0, 10}, values.data());
+    std::filesystem::resize_file(name, 400000);
+    EXPECT_NE(message_of([&] {
+                dataset.read_rows({99990, 100000}, values.data());
+              }).find("cut.h5:/v has been truncated from "),
+              std::string::npos);
+  });
+}
+
 TEST(Hdf5, ThreadsCreateAndReadAtTheSameTime) {
   const TemporaryFolder folder;
   folder.on_root([&] {

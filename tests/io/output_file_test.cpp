@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "io/posix_file.hpp"
 #include "support/messages.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -256,6 +257,23 @@ TEST(OutputFile, TheLongestNameThatThereIsCanBeWritten) {
     std::ofstream(io::temporary_name(other)) << "x";
     io::remove_stale_temporaries(target, true);
     EXPECT_EQ(std::distance(fs::directory_iterator(folder.file("")), fs::directory_iterator()), 2);
+  });
+}
+
+/// What somebody has put in the place of a temporary, a link to another file above all, is neither followed nor used.
+TEST(OutputFile, NothingIsMadeWhereSomethingIs) {
+  const TemporaryFolder folder;
+  folder.on_root([&] {
+    std::ofstream(folder.file("victim")) << "precious";
+    fs::create_symlink("victim", folder.file("planted"));
+    fs::create_symlink("nothing", folder.file("dangling"));
+    for (const char* name : {"victim", "planted", "dangling"})
+      test::expect_contains(test::message_of([&] { io::PosixFile::create_exclusive(folder.file(name), "out.h5"); }),
+                            "out.h5 cannot be written: File exists");
+    test::expect_contains(test::message_of([&] { io::PosixFile::open_for_writing(folder.file("planted"), "out.h5"); }),
+                          "out.h5 cannot be written: Too many levels of symbolic links");
+    EXPECT_EQ(fs::file_size(folder.file("victim")), 8U);
+    EXPECT_FALSE(fs::exists(folder.file("nothing")));
   });
 }
 

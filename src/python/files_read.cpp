@@ -4,10 +4,10 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
 #include <vector>
 
-#include "io/file_names.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::python {
@@ -33,7 +33,8 @@ std::vector<FileRead> files;
 FileRead file_now(const std::string& file) {
   struct stat status {};
   if (::stat(file.c_str(), &status) != 0) return {};
-  return {io::resolved_name(file), status.st_dev, status.st_ino, status.st_mtim};
+  std::error_code error;
+  return {std::filesystem::canonical(file, error).string(), status.st_dev, status.st_ino, status.st_mtim};
 }
 
 bool was_read(const FileRead& file) {

@@ -64,8 +64,8 @@ class Cut(ProgramTest):
                 group.create_dataset(part, data=getattr(matrix, part), **layout)
 
     def cut_while_read(self, name, to):
-        """Starts a fit, cuts its input to this share of it as soon as the last rank has opened it, and lets it go on. Its status and
-        messages."""
+        """Starts a fit, cuts its input to this share of it as soon as the last rank has opened it, and lets it go on.
+        Its status and messages."""
         path = os.path.realpath(self.path(name))
         process = subprocess.Popen(self.command(name), cwd=self.folder, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -83,8 +83,8 @@ class Cut(ProgramTest):
     def command(self, name):
         ranks = [*MPIRUN, str(RANKS)] if RANKS > 0 else []
         return [
-            *ranks, PROGRAM, "fit", name, "-k", "1", "--init", "random", "--random-state", "0", "--max-iter", "1", "--tol",
-            "0", "--memory", "none", "--quiet", "-o", "m.h5"
+            *ranks, PROGRAM, "fit", name, "-k", "1", "--init", "random", "--random-state", "0", "--max-iter", "1",
+            "--tol", "0", "--memory", "none", "--quiet", "-o", "m.h5"
         ]
 
     def never_zeros(self, name):

@@ -7,7 +7,7 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
-#include "app/stop_requests.hpp"
+#include "app/time_limit.hpp"
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
@@ -251,13 +251,10 @@ void CommandLine::check_values() {
     if (is_given(name) && !is_right(text(name)))
       mistakes_.push_back(fmt::format("{}--{} must be {}. Got '{}' instead.", place(name), name, expected, text(name)));
   };
-  const auto is_time = [](const std::string& value) { return parse_time(value).has_value(); };
   check("memory", "auto, none or a size such as 500M or 4G",
         [](const std::string& value) { return value == "auto" || value == "none" || parse_size(value); });
-  check("checkpoint-every", "a time (30s, 15min, 2h, MM:SS, HH:MM:SS) or a number of iterations",
-        [&](const std::string& value) { return parse_index(value) ? *parse_index(value) >= 1 : is_time(value); });
-  check("max-time", "auto, none or a time (90min, 8h, D-HH:MM:SS, a plain number: minutes)",
-        [&](const std::string& value) { return value == "auto" || value == "none" || is_time(value); });
+  check("checkpoint-every", checkpoint_interval_form, is_checkpoint_interval);
+  check("max-time", time_limit_form, is_time_limit);
   for (const char* name : {"noise", "density"})
     check(name, "a number from 0 to 1e6",
           [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });

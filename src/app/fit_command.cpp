@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "app/commands.hpp"
-#include "app/fit_checkpoint.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
 #include "app/stop_requests.hpp"
+#include "app/time_limit.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -45,8 +45,8 @@ class FitRun {
     if (line_.is_given("init-file") && parameters_.init != Init::custom)
       log_warning("--init-file is not used: it belongs to --init custom");
     if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
-    settle_random_generator(parameters_, description_.shape);
-    checkpoint_ = checkpoint_options(comm_, line_);
+    checkpoint_ = checkpoint_options(comm_, {line_.text("checkpoint"), line_.text("checkpoint-every"),
+                                             line_.text("resume"), line_.text("max-time")});
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 
@@ -71,7 +71,9 @@ class FitRun {
   }
 
   JobOptions options() {
-    JobOptions options{line_.text("init-file"), checkpoint_};
+    JobOptions options;
+    options.init_file = line_.text("init-file");
+    options.checkpoint = checkpoint_;
     options.stop_requested = [] { return StopSignals::received(); };
     options.on_progress = [this](const Progress& now) { log_.progress(now); };
     options.provenance = provenance_;
@@ -105,7 +107,6 @@ class FitRun {
   void write(FitJob<T>& job, const FittedModel<T>& model, const RowPartition& partition) {
     const PhaseTimer timer(job.report().times, Phase::write);
     ModelContext context = job.context();
-    context.data.clear();  // by it a checkpoint is told from a model
     add_end(comm_, context.provenance);
     write_model(comm_, target_, header_of(model, context),
                 arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));

@@ -4,8 +4,6 @@
 #include <string>
 
 #include "model/lock_file.hpp"
-#include "scanmf/core/timer.hpp"
-#include "scanmf/core/types.hpp"
 
 namespace scanmf::app {
 
@@ -31,13 +29,5 @@ class ReleaseOnSignal {
   ReleaseOnSignal(const ReleaseOnSignal&) = delete;
   ReleaseOnSignal& operator=(const ReleaseOnSignal&) = delete;
 };
-
-/// "90", "MM:SS", "HH:MM:SS", "D-HH", "D-HH:MM", "D-HH:MM:SS" as Slurm writes time limits (a plain number: minutes), or
-/// "30s", "15min", "2h", "1d"; in seconds, more than 0; nullopt for other text.
-std::optional<double> parse_time(const std::string& text);
-
-/// Seconds that Slurm still gives this job, from its environment or, where that does not say, from squeue; nullopt
-/// without a job or a limit.
-std::optional<double> slurm_seconds_left();
 
 }  // namespace scanmf::app

@@ -1,12 +1,31 @@
 #include "scanmf/core/random.hpp"
 
 #include <Random123/philox.h>
+#include <fmt/format.h>
 
+#include <charconv>
 #include <cmath>
 #include <numbers>
 #include <numeric>
+#include <string_view>
+
+#include "core/number_text.hpp"
+#include "scanmf/core/error.hpp"
 
 namespace scanmf {
+namespace {
+
+constexpr std::size_t digits_of_a_word = 8;
+
+/// The next word of the text, which loses it and one blank.
+std::string_view next_word(std::string_view& text) {
+  const std::size_t end = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return word;
+}
+
+}  // namespace
 
 MersenneTwister::MersenneTwister(std::uint32_t seed) : key_(), position_(words) {
   std::uint32_t word = seed;
@@ -30,6 +49,31 @@ double LegacyRandom::uniform() {
   const auto high = static_cast<double>(engine_() >> 5);
   const auto low = static_cast<double>(engine_() >> 6);
   return (high * 0x1p26 + low) * 0x1p-53;
+}
+
+/// "MT19937 POSITION SPARE KEY": the spare normal or "none", the key's words in hexadecimal, without gaps.
+std::string to_text(const LegacyRandom& generator) {
+  const std::optional<double> spare = generator.spare();
+  std::string text = fmt::format("MT19937 {} {} ", generator.engine().position(), spare ? to_text(*spare) : "none");
+  for (const std::uint32_t word : generator.engine().key()) text += fmt::format("{:08x}", word);
+  return text;
+}
+
+LegacyRandom generator_from(const std::string& text) {
+  std::string_view rest = text;
+  const bool of_this_kind = next_word(rest) == "MT19937";
+  const std::optional<Index> position = parse_index(next_word(rest));
+  const std::string_view kept = next_word(rest);
+  const std::optional<double> spare = kept == "none" ? std::nullopt : parse_double(kept);
+  std::array<std::uint32_t, MersenneTwister::words> key{};
+  bool right = of_this_kind && position && *position >= 0 && *position <= MersenneTwister::words &&
+               (kept == "none" || spare) && rest.size() == key.size() * digits_of_a_word;
+  for (std::size_t i = 0; right && i < key.size(); ++i) {
+    const char* const begin = rest.data() + i * digits_of_a_word;
+    right = std::from_chars(begin, begin + digits_of_a_word, key[i], 16).ptr == begin + digits_of_a_word;
+  }
+  if (!right) throw Error("the state of a generator of random numbers is damaged");
+  return {MersenneTwister(key, static_cast<int>(*position)), spare};
 }
 
 /// A point of the unit disc without its centre, r its squared radius (Marsaglia's polar method).

@@ -11,6 +11,7 @@
 #include <limits>
 #include <string_view>
 
+#include "core/hash.hpp"
 #include "estimator/run_checkpoint.hpp"
 #include "io/library_version.hpp"
 #include "scanmf/core/error.hpp"
@@ -105,14 +106,14 @@ FitJob<T>::FitJob(const Communicator& comm, MatrixIdentity x, const Parameters& 
     : comm_(comm), x_(std::move(x)), parameters_(parameters), options_(std::move(options)) {
   if (const auto mistakes = parameters_.validate(); !mistakes.empty())
     throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
+  settle_random_generator(parameters_, x_.shape);
+  if (options_.generator) generator_began_ = fmt::format("{:016x}", hash_of(to_text(*options_.generator)));
   checkpoint_ = std::make_unique<RunCheckpoint>(comm_, options_, report().times);
   generation_ = checkpoint_->generation([this](const CheckpointGeneration& found) { require_of_this_run(found); });
   if (generation_) {
-    for (const auto& [name, value] : generation_->header.params)
-      if (name == "random_state") seed_ = static_cast<std::uint32_t>(std::get<Index>(value));
-    n_components_ = generation_->header.n_components;
+    begin_as_stored();
   } else {
-    seed_ = choose_seed(comm_, parameters_);
+    if (!options_.generator) seed_ = choose_seed(comm_, parameters_);
     const bool start_tells = parameters_.init == Init::custom && options_.init_file.empty();
     n_components_ = start_tells ? 0 : resolve_n_components(comm_, parameters_, x_.shape.columns, options_.init_file);
   }
@@ -122,27 +123,48 @@ FitJob<T>::FitJob(const Communicator& comm, MatrixIdentity x, const Parameters& 
 template <Scalar T>
 FitJob<T>::~FitJob() = default;
 
+/// Seed or generator, and k, of the checkpoint's run.
+template <Scalar T>
+void FitJob<T>::begin_as_stored() {
+  const ModelHeader& header = generation_->header;
+  for (const auto& [name, value] : header.params)
+    if (name == "random_state") seed_ = static_cast<std::uint32_t>(std::get<Index>(value));
+  n_components_ = header.n_components;
+  generator_began_ = text_in(header.state, "generator_began");
+  if (generator_began_.empty()) {
+    options_.generator = nullptr;
+    return;
+  }
+  if (!options_.generator) options_.generator = std::make_shared<LegacyRandom>(0);
+  comm_.agree([&] { *options_.generator = generator_from(text_in(header.state, "generator")); });
+}
+
 template <Scalar T>
 FittedModel<T> FitJob<T>::run(DataSource<T>& x, std::optional<Factors<T>> start) {
   FitControl<T> control;
   control.report = &report();
   checkpoint_->attach<T>(
-      control, [this](const auto& model) { return header_of(model, context()); },
+      control, [this](const auto& model) { return header_of(model, checkpoint_context()); },
       [this, &x](const auto& model) { return arrays_of(model, comm_, &x.partition()); });
-  if (generation_) return go_on(x, control);
+  const Seed seed = options_.generator ? Seed(options_.generator) : Seed(seed_);
+  if (generation_) return go_on(x, seed, control);
   if (start) n_components_ = start->Ht.columns();
-  if (start) return fit_from(x, parameters_, seed_, std::move(*start), control);
-  return scanmf::fit(x, parameters_, seed_, options_.init_file, control);
+  if (start) return fit_from(x, parameters_, seed, std::move(*start), control);
+  return scanmf::fit(x, parameters_, seed, options_.init_file, control);
 }
 
-/// What a checkpoint belongs to: parameters as given now, and X.
+/// What a checkpoint belongs to: parameters as given now, where its draws come from (origin; empty: from random_state),
+/// and X.
 template <Scalar T>
-Attributes FitJob<T>::belongs_to(const Attributes& params, const std::string& data, DataType type) const {
-  Attributes all = params;
-  std::erase_if(all, [&](const auto& entry) {
-    return std::ranges::find(may_change, entry.first) != std::end(may_change) ||
-           (entry.first == "random_state" && !parameters_.random_state);
-  });
+Attributes FitJob<T>::belongs_to(const Attributes& params, const std::string& origin, const std::string& data,
+                                 DataType type) const {
+  const bool any_origin = options_.generator ? options_.any_generator : !parameters_.random_state;
+  Attributes all;
+  for (const auto& [name, value] : params) {
+    if (std::ranges::find(may_change, name) != std::end(may_change) || (name == "random_state" && any_origin)) continue;
+    const bool from_generator = name == "random_state" && !origin.empty();
+    all.emplace_back(name, from_generator ? Attribute("a generator that began at " + origin) : value);
+  }
   all.emplace_back("X", data);
   all.emplace_back("dtype", std::string(name_of(type)));
   return all;
@@ -152,9 +174,10 @@ template <Scalar T>
 void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) const {
   comm_.agree([&] {
     const ModelHeader& header = generation.header;
-    Attributes stored = belongs_to(header.params, text_in(header.state, "data"), header.dtype);
+    Attributes stored = belongs_to(header.params, text_in(header.state, "generator_began"),
+                                   text_in(header.state, "data"), header.dtype);
     Attributes current = belongs_to(parameter_attributes(parameters_, parameters_.random_state.value_or(0)),
-                                    x_.fingerprint, data_type_of<T>);
+                                    generator_began_, x_.fingerprint, data_type_of<T>);
     stored.emplace_back("estimator", header.estimator);
     current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
     require_same(generation.file, stored, current);
@@ -163,7 +186,7 @@ void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) cons
 }
 
 template <Scalar T>
-FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const FitControl<T>& control) {
+FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const Seed& seed, const FitControl<T>& control) {
   FittedModel<T> model = read_fitted_model<T>(comm_, generation_->file, generation_->header, &x.partition());
   const bool longer = parameters_.max_iter > model.parameters.max_iter;
   model.parameters = parameters_;
@@ -171,7 +194,7 @@ FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const FitControl<T>& control) 
                               model.n_steps.value_or(model.n_iter),
                               longer ? fmt::format(", up to {} now", parameters_.max_iter) : ""));
   log_other_ways_of_summing(comm_, generation_->header.provenance);
-  continue_fit<T>(x, seed_, model, control);
+  continue_fit<T>(x, seed, model, control);
   return model;
 }
 
@@ -187,7 +210,17 @@ std::string FitJob<T>::checkpoint_file() const {
 
 template <Scalar T>
 ModelContext FitJob<T>::context() const {
-  return {seed_, x_.shape.columns, x_.feature_names, x_.row_names, options_.provenance, x_.fingerprint};
+  return {seed_, x_.shape.columns, x_.feature_names, x_.row_names, options_.provenance};
+}
+
+template <Scalar T>
+ModelContext FitJob<T>::checkpoint_context() const {
+  ModelContext all = context();
+  all.data = x_.fingerprint;  // by it a checkpoint is told from a model
+  if (!options_.generator) return all;
+  all.generator_began = generator_began_;
+  all.generator = to_text(*options_.generator);
+  return all;
 }
 
 template <Scalar T>

@@ -27,7 +27,7 @@ CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner,
       pass_(solver_),
       stream_(seed.stream()) {
   rule_.load(model.state.numbers);
-  if (parameters_.shuffle)
+  if (parameters_.shuffle && !seed.is_generator())  // a generator stands where the iterations so far have left it
     for (Index done = 0; done < 2 * model.n_iter; ++done) stream_->permutation(model.n_components);
   runner.set_H(solver_, model.factors.Ht);
 }

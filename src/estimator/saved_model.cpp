@@ -201,7 +201,10 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
   header.provenance = context.provenance;
   for (const auto& [name, value] : state_numbers(model.state.numbers))
     std::visit([&](const auto& number) { header.state.emplace_back(name, number); }, value);
-  if (!context.data.empty()) header.state.emplace_back("data", context.data);
+  for (const auto& [name, text] : {std::pair<const char*, const std::string&>{"data", context.data},
+                                   {"generator_began", context.generator_began},
+                                   {"generator", context.generator}})
+    if (!text.empty()) header.state.emplace_back(name, text);
   return header;
 }
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "python/files_read.hpp"
+#include "scanmf/core/log.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -115,26 +116,83 @@ py::dict finished(const Communicator& comm, const FittedModel<T>& model, const O
   return state;
 }
 
+/// What the user has started.
+std::string command_line() {
+  const py::object blank = py::str(" ");
+  const auto words = blank.attr("join")(py::module_::import("sys").attr("argv")).cast<std::string>();
+  return words.empty() ? "python" : words;
+}
+
+JobOptions job_options(Session& session, const Task& task) {
+  const RunControl control = session.control(task.progress);
+  JobOptions options;
+  options.generator = task.origin.generator;
+  options.any_generator = task.origin.is_any;
+  options.on_progress = control.on_progress;
+  options.stop_requested = [asked = control.stop_requested] {
+    return asked() ? std::optional<std::string>("interrupted") : std::nullopt;
+  };
+  const std::string command = command_line();
+  const py::gil_scoped_release release;
+  options.checkpoint = app::checkpoint_options(session.comm(), task.checkpoint);
+  if (!options.checkpoint.file.empty()) options.provenance = provenance_attributes(session.comm(), command);
+  return options;
+}
+
+/// A fit's job and its X. The checkpoint of a fit on a file is looked at before the file is read.
+template <Scalar T>
+struct OpenedJob {
+  std::unique_ptr<FitJob<T>> job;
+  Opened<T> x;
+};
+
+template <Scalar T>
+OpenedJob<T> open_job(const Communicator& comm, const Input& x, const Description& description, const Task& task,
+                      JobOptions options) {
+  const py::gil_scoped_release release;
+  const bool is_kept = !options.checkpoint.file.empty();
+  OpenedJob<T> opened;
+  const auto prepare = [&](MatrixIdentity identity) {
+    opened.job = std::make_unique<FitJob<T>>(comm, std::move(identity), task.parameters, std::move(options));
+  };
+  if (description.file) prepare(identity_of(comm, *description.file, is_kept));
+  opened.x = open<T>(comm, x, description, task, MatrixUse::fit);
+  if (!description.file) prepare({opened.x.source->shape(), {}, {}, is_kept ? x.fingerprint(comm) : ""});
+  return opened;
+}
+
+/// Collective. What is told of a fit that has stopped early.
+template <Scalar T>
+std::string stop_message(const FitJob<T>& job, const FittedModel<T>& model) {
+  const std::string reason = job.stop_reason();
+  const Index done = model.n_steps.value_or(model.n_iter);
+  if (job.checkpoint_file().empty()) return fmt::format("stopped after iteration {} ({})", done, reason);
+  return fmt::format("stopped after iteration {} ({}); the state is in '{}': the same fit again goes on from there",
+                     done, reason, job.checkpoint_file());
+}
+
 template <Scalar T>
 py::dict fit_as(Session& session, const Input& x, const Description& description, const Task& task) {
   const Communicator& comm = session.comm();
-  Opened<T> opened;
-  {
-    const py::gil_scoped_release release;
-    opened = open<T>(comm, x, description, task, MatrixUse::fit);
-  }
-  std::optional<Factors<T>> start = custom_start<T>(comm, opened, task);
-  FitControl<T> control(session.control(task.progress));
+  const OpenedJob<T> opened = open_job<T>(comm, x, description, task, job_options(session, task));
+  std::optional<Factors<T>> start = custom_start<T>(comm, opened.x, task);
   FittedModel<T> model;
   Matrix<T> W;
+  std::string stopped;
   {
     const py::gil_scoped_release release;
-    model = start ? fit_from(*opened.source, task.parameters, task.origin.seed, std::move(*start), control)
-                  : scanmf::fit(*opened.source, task.parameters, task.origin.seed, {}, control);
-    if (!model.stopped) W = opened.given(comm, model.factors.W);
+    model = opened.job->run(*opened.x.source, std::move(start));
+    if (model.stopped) {
+      stopped = stop_message(*opened.job, model);
+      log_information(stopped);
+    } else {
+      W = opened.x.given(comm, model.factors.W);
+      opened.job->remove_checkpoint();
+    }
   }
-  session.throw_if_stopped(model.stopped);
-  py::dict state = finished(comm, model, opened, task.origin);
+  session.throw_if_interrupted();
+  if (model.stopped) throw StoppedRun(stopped);
+  py::dict state = finished(comm, model, opened.x, task.origin);
   state["W"] = to_numpy(std::move(W));
   return state;
 }
@@ -165,7 +223,7 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
     const py::gil_scoped_release release;
     scanmf::partial_fit(*opened.source, model, control);
   }
-  session.throw_if_stopped(false);
+  session.throw_if_interrupted();
   model.n_samples += opened.source->shape().rows;
   model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
   return finished(comm, model, opened, task.origin);
@@ -181,7 +239,6 @@ py::tuple transform_as(Session& session, const Input& x, const Description& desc
   RunControl control = session.control(task.progress);
   control.report = &report;
   Matrix<T> W;
-  bool stopped = false;
   {
     const py::gil_scoped_release release;
     const Opened<T> opened = open<T>(comm, x, description, task, MatrixUse::transform);
@@ -189,10 +246,9 @@ py::tuple transform_as(Session& session, const Input& x, const Description& desc
       W = opened.given(comm, scanmf::transform(*opened.source, Ht, task.parameters, task.origin.seed, control));
     } catch (const AgreedError& error) {
       if (error.status() != ExitStatus::stopped) throw;
-      stopped = true;
     }
   }
-  session.throw_if_stopped(stopped);
+  session.throw_if_interrupted();
   return py::make_tuple(to_numpy(std::move(W)), report.updates, state_of(task.origin));
 }
 
@@ -218,9 +274,9 @@ py::tuple transform(Session& session, const Input& x, const Task& task, const py
 }
 
 void save(Session& session, const std::string& file, const Parameters& parameters, const py::object& seed,
-          const py::dict& state, const py::object& W, const std::vector<std::string>& feature_names,
-          const Texts& provenance) {
+          const py::dict& state, const py::object& W, const std::vector<std::string>& feature_names) {
   const Communicator& comm = session.comm();
+  const std::string command = command_line();
   const DataType type = state["components"].cast<py::array>().itemsize() == 4 ? DataType::float32 : DataType::float64;
   with_scalar(type, [&]<Scalar T>() {
     FittedModel<T> model = from_dictionary<T>(comm, parameters, state);
@@ -228,11 +284,15 @@ void save(Session& session, const std::string& file, const Parameters& parameter
     context.seed = seed.is_none() ? 0 : seed.cast<std::uint32_t>();  // of a generator the file cannot keep more
     context.n_features = model.factors.Ht.rows();
     context.feature_names = feature_names;
-    for (const auto& [name, text] : provenance) context.provenance.emplace_back(name, text);
     const Array<T> rows = W.is_none() ? Array<T>(std::vector<py::ssize_t>{0, 0}) : W.cast<Array<T>>();
     const MatrixView<const T> given = view_of(rows);
+    const bool of_a_number = !seed.is_none();
     const py::gil_scoped_release release;
     refuse_file_read(comm, file);
+    context.provenance = provenance_attributes(comm, command);
+    if (!of_a_number)
+      context.provenance.emplace_back("random_state", "a generator of numpy: 0 stands for it in /params");
+    add_end(comm, context.provenance);
     std::optional<RowPartition> partition;
     if (comm.max(given.columns) > 0) {
       partition.emplace(comm.sum(given.rows), comm.sum(given.rows),

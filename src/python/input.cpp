@@ -13,7 +13,8 @@ ElementType type_of(const py::dtype& type) {
       {py::dtype::of<std::int32_t>(), ElementType::int32},   {py::dtype::of<std::int64_t>(), ElementType::int64},
       {py::dtype::of<std::uint8_t>(), ElementType::uint8},   {py::dtype::of<std::uint16_t>(), ElementType::uint16},
       {py::dtype::of<std::uint32_t>(), ElementType::uint32}, {py::dtype::of<std::uint64_t>(), ElementType::uint64},
-      {py::dtype::of<float>(), ElementType::float32},        {py::dtype::of<double>(), ElementType::float64}};
+      {py::dtype("float16"), ElementType::float16},          {py::dtype::of<float>(), ElementType::float32},
+      {py::dtype::of<double>(), ElementType::float64}};
   for (const auto& [dtype, element] : known)
     if (type.equal(dtype)) return element;
   throw py::type_error("elements of type " + py::str(static_cast<py::handle>(type)).cast<std::string>() +
@@ -66,6 +67,11 @@ DataType Input::data_type(const Communicator& comm) const {
   const auto* sparse = std::get_if<SparseRows>(&what);
   const bool single = local_rows() == 0 || (dense != nullptr ? dense->type : sparse->type) == ElementType::float32;
   return comm.max<Index>(single ? 0 : 1) == 0 ? DataType::float32 : DataType::float64;
+}
+
+std::string Input::fingerprint(const Communicator& comm) const {
+  if (const auto* dense = std::get_if<DenseRows>(&what)) return rows_fingerprint(comm, *dense);
+  return rows_fingerprint(comm, std::get<SparseRows>(what));
 }
 
 }  // namespace scanmf::python

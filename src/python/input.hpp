@@ -20,6 +20,8 @@ struct Input {
   Index local_rows() const;
   /// Collective. The type to compute in: float32 where all ranks have that.
   DataType data_type(const Communicator& comm) const;
+  /// Collective. Of rows in memory that have made a source.
+  std::string fingerprint(const Communicator& comm) const;
 };
 
 /// A matrix over memory of numpy.

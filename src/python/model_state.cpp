@@ -55,7 +55,7 @@ Parameters parameters_of(const std::string& estimator, const Values& values) {
 }
 
 Origin origin_of(const py::object& seed) {
-  if (!py::isinstance<py::tuple>(seed)) return {seed.cast<std::uint32_t>(), nullptr};
+  if (!py::isinstance<py::tuple>(seed)) return {seed.cast<std::uint32_t>(), nullptr, false};
   const auto state = seed.cast<py::tuple>();
   const auto words = state[0].cast<py::array_t<std::uint32_t, py::array::c_style | py::array::forcecast>>();
   std::array<std::uint32_t, MersenneTwister::words> key{};
@@ -64,7 +64,7 @@ Origin origin_of(const py::object& seed) {
   const MersenneTwister engine(key, state[1].cast<int>());
   const auto generator = state[2].cast<bool>() ? std::make_shared<LegacyRandom>(engine, state[3].cast<double>())
                                                : std::make_shared<LegacyRandom>(engine, std::nullopt);
-  return {Seed(generator), generator};
+  return {Seed(generator), generator, state[4].cast<bool>()};
 }
 
 py::object state_of(const Origin& origin) {

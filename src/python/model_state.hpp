@@ -11,8 +11,6 @@
 
 namespace scanmf::python {
 
-using Texts = std::vector<std::pair<std::string, std::string>>;
-
 using Values = std::map<std::string, ParameterValue>;
 
 /// Parameters by scikit-learn's names, with Python's own types, checked.
@@ -22,9 +20,11 @@ Parameters parameters_of(const std::string& estimator, const Values& values);
 struct Origin {
   Seed seed = 0U;
   std::shared_ptr<LegacyRandom> generator;  // of the seed, when it is one
+  bool is_any = false;                      // the generator is numpy's global one: no choice of the caller
 };
 
-/// A number, or the state of numpy's RandomState: (key, position, has a spare normal, the spare normal).
+/// A number, or the state of numpy's RandomState: (key, position, has a spare normal, the spare normal, is it numpy's
+/// global one).
 Origin origin_of(const pybind11::object& seed);
 /// The state that the generator is in now; None when there is none.
 pybind11::object state_of(const Origin& origin);

@@ -1,9 +1,9 @@
+#include <fmt/format.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include "app/inspect_description.hpp"
 #include "python/calls.hpp"
-#include "scanmf/linalg/operations.hpp"
 
 namespace py = pybind11;
 
@@ -14,17 +14,44 @@ Task task_of(const std::string& estimator, const Values& params, const py::objec
              const py::object& H, const py::object& progress, Index memory) {
   const std::optional<Index> rows_of_H =
       H.is_none() ? std::nullopt : std::optional<Index>(static_cast<Index>(py::len(H)));
-  return {parameters_of(estimator, params), origin_of(seed), W, H, progress, memory, rows_of_H};
+  Task task{parameters_of(estimator, params), origin_of(seed), W, H, progress, memory, rows_of_H};
+  if (!task.origin.generator) task.parameters.random_state = task.origin.seed.number();
+  return task;
+}
+
+/// Names and values of an estimator's parameters.
+Values values_of(const Parameters& parameters) {
+  Values values;
+  for (const std::string& name : parameters.names()) values.emplace(name, parameters.value(name));
+  return values;
+}
+
+/// (file, every, resume, max_time) as texts, or None.
+app::CheckpointTexts checkpoint_of(const py::object& checkpoint) {
+  if (checkpoint.is_none()) return {};
+  const auto [file, every, resume, max_time] =
+      checkpoint.cast<std::tuple<std::string, std::string, std::string, std::string>>();
+  const auto refuse = [](const char* name, const char* form, const std::string& found) {
+    throw UsageError(fmt::format("{} must be {}. Got '{}' instead.", name, form, found));
+  };
+  if (!app::is_checkpoint_interval(every)) refuse("checkpoint_every", app::checkpoint_interval_form, every);
+  if (!app::is_time_limit(max_time)) refuse("max_time", app::time_limit_form, max_time);
+  return {file, every, resume, max_time};
 }
 
 void bind_calls(py::class_<Session>& session) {
   session.def(
       "fit",
       [](Session& self, const py::object& x, const std::string& estimator, const Values& params, const py::object& seed,
-         const py::object& W, const py::object& H, const py::object& progress,
-         Index memory) { return fit(self, Input(x), task_of(estimator, params, seed, W, H, progress, memory)); },
+         const py::object& W, const py::object& H, const py::object& progress, Index memory,
+         const py::object& checkpoint) {
+        Task task = task_of(estimator, params, seed, W, H, progress, memory);
+        task.checkpoint = checkpoint_of(checkpoint);
+        return fit(self, Input(x), task);
+      },
       py::arg("x"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("W") = py::none(),
-      py::arg("H") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
+      py::arg("H") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic,
+      py::arg("checkpoint") = py::none());
   session.def(
       "partial_fit",
       [](Session& self, const py::object& x, const Values& params, const py::object& seed, const py::object& W,
@@ -52,8 +79,11 @@ PYBIND11_MODULE(_core, module) {
   module.doc() = "The library scanmf, for the classes of the package; see the stub _core.pyi";
   module.attr("__version__") = SCANMF_VERSION;
   py::register_exception<Error>(module, "Error", PyExc_ValueError);
+  module.def(
+      "defaults", [](const std::string& estimator) { return values_of(parameters_of(estimator, {})); },
+      py::arg("estimator"));
   module.def("mpi_is_initialised", &mpi_is_initialised);
-  module.def("instruction_set", &instruction_set);
+  py::register_exception<StoppedRun>(module, "Stopped", PyExc_RuntimeError);
   py::class_<Session> session(module, "Session");
   session.def(py::init<const py::object&, int>(), py::arg("comm") = py::none(), py::arg("threads") = 0);
   session.def_property_readonly("rank", [](const Session& self) { return self.comm().rank(); });
@@ -66,11 +96,11 @@ PYBIND11_MODULE(_core, module) {
       "save",
       [](Session& self, const std::string& file, const std::string& estimator, const Values& params,
          const py::object& seed, const py::dict& state, const py::object& W,
-         const std::vector<std::string>& feature_names, const Texts& provenance) {
-        save(self, file, parameters_of(estimator, params), seed, state, W, feature_names, provenance);
+         const std::vector<std::string>& feature_names) {
+        save(self, file, parameters_of(estimator, params), seed, state, W, feature_names);
       },
       py::arg("file"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("state"), py::arg("W"),
-      py::arg("feature_names"), py::arg("provenance"));
+      py::arg("feature_names"));
   session.def("load", &load, py::arg("file"));
   session.def("load_W", &load_W, py::arg("file"));
   session.def(

@@ -104,10 +104,10 @@ RunControl Session::control(const py::object& progress) {
   return control;
 }
 
-void Session::throw_if_stopped(bool stopped) {
+void Session::throw_if_interrupted() {
   {
     const py::gil_scoped_release release;
-    if (comm_->max<Index>(stopped || reason_ ? 1 : 0) == 0) return;
+    if (comm_->max<Index>(reason_ ? 1 : 0) == 0) return;
   }
   if (!reason_) PyErr_SetString(PyExc_KeyboardInterrupt, "another rank was interrupted");
   if (!reason_) throw py::error_already_set();

@@ -40,7 +40,7 @@ class Session {
   RunControl control(const pybind11::object& progress);
   /// Collective. Throws, on every rank when anything asked some rank to stop: what that was, or KeyboardInterrupt where
   /// it was on another rank.
-  void throw_if_stopped(bool stopped);
+  void throw_if_interrupted();
 
   /// Gives back communicator and threads; returns (level, text) of the messages that the log has had on rank 0.
   std::vector<std::pair<std::string, std::string>> close();

@@ -118,6 +118,43 @@ def test_interrupts_reach_all():
     model.set_params(max_iter=3).fit(X)
 
 
+def test_checkpoints_of_several_ranks():
+    """Interrupted on one rank, all stop with a checkpoint; what they go on to has the bits of an undisturbed fit."""
+    X = np.random.RandomState(0).rand(90, 11)
+    path = folder()
+
+    def fitted(**more):
+        model = scanmf.NMF(3, init="random", shuffle=True, tol=0, max_iter=9, comm=comm, n_threads=1,
+                           random_state=np.random.RandomState(7), **more)
+        return model, whole(model.fit_transform(X[own(90)]))
+
+    kept = dict(checkpoint=os.path.join(path, "state"), checkpoint_every=100)
+    expected = fitted()
+    original = scanmf._session.Progress.__call__
+
+    def interrupt(self, done, *_):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    if rank == 0:
+        scanmf._session.Progress.__call__ = interrupt
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            fitted(**kept)
+    finally:
+        scanmf._session.Progress.__call__ = original
+    found = fitted(resume="require", **kept)
+    np.testing.assert_array_equal(found[0].components_, expected[0].components_)
+    np.testing.assert_array_equal(found[1], expected[1])
+    with pytest.raises(ValueError, match="no checkpoint"):
+        fitted(resume="require", **kept)
+    if rank == 0:
+        open(os.path.join(path, "STOP"), "w").close()
+    comm.barrier()
+    with pytest.raises(scanmf.Stopped, match="STOP"):
+        fitted(**kept)
+
+
 def test_two_communicators():
     half = comm.Split(rank % 2)
     X = np.random.RandomState(0).rand(30, 6)

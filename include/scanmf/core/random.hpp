@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -72,6 +73,10 @@ class LegacyRandom {
   bool has_spare_ = false;
 };
 
+/// A generator's state as one line of text, and back. Throws Error for other text.
+std::string to_text(const LegacyRandom& generator);
+LegacyRandom generator_from(const std::string& text);
+
 /// What the streams of a run begin from: a number, from which each stream begins anew, as with scikit-learn's integer
 /// random_state; or a generator, which all of them draw from in turn, as with its RandomState instances. Copies share
 /// the generator. On several ranks: equal on all of them.
@@ -84,6 +89,7 @@ class Seed {
   std::shared_ptr<LegacyRandom> stream() const {
     return generator_ ? generator_ : std::make_shared<LegacyRandom>(number_);
   }
+  bool is_generator() const { return generator_ != nullptr; }
   /// The number, for streams that are keyed by it; a generator gives its next 32 bits.
   std::uint32_t number() const { return generator_ ? generator_->bits() : number_; }
 

@@ -5,7 +5,7 @@
 namespace scanmf {
 
 /// Types of elements in somebody else's memory.
-enum class ElementType { int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64 };
+enum class ElementType { int8, int16, int32, int64, uint8, uint16, uint32, uint64, float16, float32, float64 };
 
 /// Bytes of one element.
 Index size_of(ElementType type);
@@ -45,5 +45,10 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseR
 template <Scalar T>
 std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, SparseRows local_rows,
                                                 const LoadOptions& options = {});
+
+/// Collective. What tells X of rows in memory from other data, as matrix_fingerprint does for files: a sum over all of
+/// its elements, the same for any number of ranks, order and kind of storage. The rows must have made a source before.
+std::string rows_fingerprint(const Communicator& comm, const DenseRows& local_rows);
+std::string rows_fingerprint(const Communicator& comm, const SparseRows& local_rows);
 
 }  // namespace scanmf

@@ -64,9 +64,12 @@ struct CheckpointOptions {
 /// The file beside a checkpoint whose existence asks the run to stop.
 std::string stop_file(const std::string& checkpoint);
 
-/// How a fit is run. Nothing here but init_file changes its result.
+/// How a fit is run. Nothing here but init_file and generator changes its result.
 struct JobOptions {
   std::string init_file;  // for init custom, unless factors are handed in
+  // Draws in place of random_state, and is left where the run leaves it; equal on all ranks. Null: random_state does.
+  std::shared_ptr<LegacyRandom> generator = {};
+  bool any_generator = false;  // like no random_state: the run goes on from a checkpoint however its draws began
   CheckpointOptions checkpoint = {};
   std::function<std::optional<std::string>()> stop_requested =
       {};  // local; why to stop: on any rank, all stop after the iteration. May be empty
@@ -107,6 +110,7 @@ class FitJob {
   FitJob& operator=(const FitJob&) = delete;
 
   const Parameters& parameters() const { return parameters_; }
+  /// 0 with a generator.
   std::uint32_t seed() const { return seed_; }
   /// 0 before run() where initial factors alone tell.
   Index n_components() const { return n_components_; }
@@ -121,7 +125,7 @@ class FitJob {
   std::string checkpoint_file() const;
   /// What the run has cost this rank; times of the client's phases may be added.
   RunReport& report() { return options_.report != nullptr ? *options_.report : own_report_; }
-  /// For the header of the model's file. With the fingerprint it belongs to a checkpoint.
+  /// For the header of the model's file.
   ModelContext context() const;
   /// A warning on rank 0 when the saves took more than a twentieth of the time.
   void warn_of_cost() const;
@@ -129,8 +133,11 @@ class FitJob {
 
  private:
   void require_of_this_run(const CheckpointGeneration& generation) const;
-  Attributes belongs_to(const Attributes& params, const std::string& data, DataType type) const;
-  FittedModel<T> go_on(DataSource<T>& x, const FitControl<T>& control);
+  Attributes belongs_to(const Attributes& params, const std::string& origin, const std::string& data,
+                        DataType type) const;
+  void begin_as_stored();
+  ModelContext checkpoint_context() const;
+  FittedModel<T> go_on(DataSource<T>& x, const Seed& seed, const FitControl<T>& control);
 
   const Communicator& comm_;
   MatrixIdentity x_;
@@ -140,6 +147,7 @@ class FitJob {
   std::unique_ptr<RunCheckpoint> checkpoint_;
   std::optional<CheckpointGeneration> generation_;  // to go on from
   std::uint32_t seed_ = 0;
+  std::string generator_began_;  // what tells the generator's first state from others; empty: there is none
   Index n_components_ = 0;
 };
 

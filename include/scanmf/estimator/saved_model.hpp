@@ -15,7 +15,10 @@ struct ModelContext {
   std::vector<std::string> feature_names;
   std::vector<std::string> row_names;
   Attributes provenance;
-  std::string data;  // matrix_fingerprint of X; empty: not kept
+  std::string data = {};  // matrix_fingerprint of X; empty: not kept
+  // Of a run whose draws come from a generator, in its checkpoints: what its first state was, and the present one.
+  std::string generator_began = {};
+  std::string generator = {};
 };
 
 /// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.

@@ -8,10 +8,13 @@
 (6, 2)
 """
 from . import pl, tl
-from ._core import Error, __version__
+from ._core import Error, Stopped, __version__
+from ._function import non_negative_factorization
+from ._minibatch import MiniBatchNMF
 from ._model import inspect, load, load_W, save
-from ._nmf import NMF, MiniBatchNMF, non_negative_factorization
+from ._nmf import NMF
 
 __all__ = [
-    "Error", "MiniBatchNMF", "NMF", "inspect", "load", "load_W", "non_negative_factorization", "pl", "save", "tl"
+    "Error", "MiniBatchNMF", "NMF", "Stopped", "__version__", "inspect", "load", "load_W",
+    "non_negative_factorization", "pl", "save", "tl",
 ]

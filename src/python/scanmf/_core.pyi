@@ -10,18 +10,23 @@ class Error(ValueError):
     """What the library refuses: one line that says what is wrong, where, and what to do."""
 
 
+class Stopped(RuntimeError):
+    """A fit has stopped early, its state being in its checkpoint: the same fit again goes on from there."""
+
+
 _Sparse = tuple[bool, tuple[int, int], np.ndarray, np.ndarray, np.ndarray]
 _X = Union[str, np.ndarray, _Sparse]
-_Seed = Union[int, tuple[np.ndarray, int, int, float]]
+_Seed = Union[int, tuple[np.ndarray, int, int, float, bool]]
+_Checkpoint = Optional[tuple[str, str, str, str]]
 _Params = dict[str, Union[None, bool, int, float, str]]
 _Progress = Optional[Callable[[int, int, float, str, float, dict[str, float]], None]]
 
 
-def mpi_is_initialised() -> bool:
+def defaults(estimator: str) -> _Params:
     ...
 
 
-def instruction_set() -> str:
+def mpi_is_initialised() -> bool:
     ...
 
 
@@ -48,7 +53,8 @@ class Session:
         ...
 
     def fit(self, x: _X, estimator: str, params: _Params, seed: _Seed, W: Optional[np.ndarray] = None,
-            H: Optional[np.ndarray] = None, progress: _Progress = None, memory: int = 0) -> dict[str, Any]:
+            H: Optional[np.ndarray] = None, progress: _Progress = None, memory: int = 0,
+            checkpoint: _Checkpoint = None) -> dict[str, Any]:
         ...
 
     def partial_fit(self, x: _X, params: _Params, seed: _Seed, W: Optional[np.ndarray] = None,
@@ -61,7 +67,7 @@ class Session:
         ...
 
     def save(self, file: str, estimator: str, params: _Params, seed: Optional[int], state: dict[str, Any],
-             W: Optional[np.ndarray], feature_names: list[str], provenance: list[tuple[str, str]]) -> None:
+             W: Optional[np.ndarray], feature_names: list[str]) -> None:
         ...
 
     def load(self, file: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 
 # What the library reads as it lies; the other numeric types are converted first.
-_NATIVE = {np.dtype(kind) for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8")}
+_NATIVE = {np.dtype(kind) for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")}
 
 
 def is_file(X) -> bool:

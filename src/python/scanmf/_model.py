@@ -1,25 +1,19 @@
 """Model files, which the command line reads and writes as well."""
 from __future__ import annotations
 
-import datetime
 import json
 import os
-import platform
-import sys
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from . import _core
-from ._nmf import NMF, MiniBatchNMF
+from ._minibatch import MiniBatchNMF
+from ._nmf import NMF
 from ._session import Session
 
 
-def _now():
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def save(model, path, W=None):
+def save(model: NMF | MiniBatchNMF, path: str | os.PathLike[str], W: Any = None) -> None:
     """Write a model file, whole or not at all.
 
     Parameters
@@ -51,16 +45,11 @@ def save(model, path, W=None):
     names = [str(name) for name in getattr(model, "feature_names_in_", [])]
     rows = None if W is None else np.ascontiguousarray(W, model.components_.dtype)
     with Session(model.comm, model.n_threads) as core:
-        provenance = [("version", _core.__version__), ("command_line", " ".join(sys.argv) or "python"),
-                      ("host", platform.node()), ("ranks", str(core.size)), ("threads", str(core.threads)),
-                      ("instruction_set", _core.instruction_set()), ("start", _now()), ("end", _now())]
-        if getattr(model, "_seed", None) is None:
-            provenance.append(("random_state", "a generator of numpy: 0 stands for it in /params"))
         core.save(os.fspath(path), model._estimator, model._params(), getattr(model, "_seed", None), model._kept(),
-                  rows, names, provenance)
+                  rows, names)
 
 
-def load(path, *, comm=None, n_threads=None):
+def load(path: str | os.PathLike[str], *, comm: Any = None, n_threads: int | None = None) -> NMF | MiniBatchNMF:
     """A fitted estimator from a model file of `save` or of the command line.
 
     Parameters
@@ -96,7 +85,7 @@ def load(path, *, comm=None, n_threads=None):
     return model
 
 
-def load_W(path, *, comm=None):
+def load_W(path: str | os.PathLike[str], *, comm: Any = None) -> np.ndarray:
     """W of a model file.
 
     Parameters
@@ -115,7 +104,7 @@ def load_W(path, *, comm=None):
         return core.load_W(os.fspath(path))
 
 
-def inspect(path):
+def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What a data file or a model holds, as ``scanmf inspect --json`` says it; X and W are not read.
 
     Parameters

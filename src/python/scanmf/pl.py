@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +53,9 @@ def _grid(count, columns, width, height, axes):
     return grid.ravel()[:count]
 
 
-def components(model, *, top=10, image_shape=None, feature_names=None, names=None, axes=None):
+def components(model: Any, *, top: int = 10, image_shape: tuple[int, int] | None = None,
+               feature_names: Sequence[str] | None = None, names: Sequence[str] | None = None,
+               axes: Any = None) -> np.ndarray:
     """Each component: its largest features as bars, or all of them as an image.
 
     Parameters
@@ -122,7 +126,7 @@ def _images(H, shape, names, axes):
     return axes
 
 
-def convergence(model, *, ax=None, label=None):
+def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     """What the fit recorded of each iteration or mini-batch step.
 
     Parameters
@@ -165,7 +169,8 @@ def convergence(model, *, ax=None, label=None):
     return ax
 
 
-def usage(model, groups=None, *, W=None, normalise=True, names=None, ax=None):
+def usage(model: Any, groups: Any = None, *, W: Any = None, normalise: bool = True,
+          names: Sequence[str] | None = None, ax: Any = None) -> Any:
     """How much each component is used, by groups of samples: the mean of W's rows in each group.
 
     Parameters

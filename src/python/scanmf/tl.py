@@ -2,14 +2,16 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
 
-from ._nmf import NMF, MiniBatchNMF
+from ._minibatch import MiniBatchNMF
+from ._nmf import NMF
 
 
-def nmf(adata, n_components, *, layer=None, use_highly_variable=False, key_added="nmf", minibatch=False, copy=False,
-        **params):
+def nmf(adata: Any, n_components: int, *, layer: str | None = None, use_highly_variable: bool = False,
+        key_added: str = "nmf", minibatch: bool = False, copy: bool = False, **params: Any) -> Any:
     """Factor a matrix of an AnnData object and keep the factors in it.
 
     Parameters

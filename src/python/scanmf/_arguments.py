@@ -1,0 +1,102 @@
+"""From what users say to what the library takes: parameters, sizes, seeds, checkpoints; and what goes back."""
+from __future__ import annotations
+
+import inspect
+import os
+from numbers import Integral
+
+import numpy as np
+import sklearn.decomposition
+from sklearn.utils import check_random_state
+
+# "auto"; before scikit-learn 1.6 None.
+DEFAULT_N_COMPONENTS = inspect.signature(sklearn.decomposition.NMF).parameters["n_components"].default
+
+
+def plain(value):
+    """A parameter's value as Python's None, bool, int, float or str."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, np.bool_):
+        return bool(value)
+    return int(value) if isinstance(value, Integral) else float(value)
+
+
+def size(memory) -> int:
+    """Bytes of "4G", "500M", …; 0: automatic; -1: no cap."""
+    if memory in (None, "none"):
+        return -1
+    if isinstance(memory, str) and memory == "auto":
+        return 0
+    text = str(memory).removesuffix("B").removesuffix("i")
+    power = "KMGTP".find(text[-1:]) + 1 if text[-1:] else 0
+    try:
+        size = int(float(text[:-1] if power else text) * 1024**power)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise ValueError(f"memory must be 'auto', None or a size such as '500M' or '4G'. Got {memory!r} instead.")
+    return size
+
+
+def checkpoint(file, every, resume, max_time):
+    """What the library is told of a fit's checkpoint; None: there is none."""
+    if file is None:
+        for name, value, idle in (("checkpoint_every", every, ("15min", )), ("resume", resume, ("auto", "never")),
+                                  ("max_time", max_time, ("auto", None))):
+            if value not in idle:
+                raise ValueError(f"{name}={value!r} needs checkpoint=FILE, where the state is to go")
+        return None
+    return os.fspath(file), str(every), resume, "none" if max_time is None else max_time
+
+
+class Seed:
+    """random_state as the library takes it; draws are given back to the generator that they came from."""
+    def __init__(self, random_state):
+        self.generator = None
+        self.number = None
+        self.is_any = random_state is None
+        if isinstance(random_state, Integral):
+            self.number = int(random_state)
+            return
+        self.generator = check_random_state(random_state)
+        if self.generator.get_state(legacy=False)["bit_generator"] != "MT19937":
+            raise ValueError("random_state must be an int or a RandomState over MT19937, numpy's default: the draws of "
+                             "others cannot be repeated")
+
+    def given(self):
+        if self.generator is None:
+            return self.number
+        _, key, position, has_gauss, gauss = self.generator.get_state()
+        return key, position, has_gauss, gauss, self.is_any
+
+    def taken(self, state):
+        if self.generator is not None and state is not None:
+            self.generator.set_state(("MT19937", *state))
+
+
+def together(core, work):
+    """work() on every rank; when it fails on some, all of them raise."""
+    if core.size == 1:
+        return work()
+    try:
+        result, error = work(), None
+    except Exception as problem:  # told to the other ranks before it goes on
+        result, error = None, problem
+    try:
+        core.agree("" if error is None else f"rank {core.rank}: {error}")
+    except ValueError:
+        if error is None:
+            raise
+    if error is not None:
+        raise error
+    return result
+
+
+def into(given, result):
+    """scikit-learn leaves its results in the arrays of init='custom'; so does this where they can take them."""
+    if isinstance(given,
+                  np.ndarray) and given.dtype == result.dtype and given.shape == result.shape and given.flags.writeable:
+        given[...] = result
+        return given
+    return result

@@ -1,0 +1,304 @@
+"""What scikit-learn's NMF and MiniBatchNMF share, over the library."""
+from __future__ import annotations
+
+import os
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.decomposition._nmf import _check_init
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from . import _input
+from ._arguments import Seed, checkpoint, into, plain, size, together
+from ._session import Progress, Session
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What both classes share."""
+
+    _parameter_constraints: dict = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None, StrOptions({"auto"})],
+        "init": [StrOptions({"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}), None],
+        "beta_loss": [StrOptions({"frobenius", "kullback-leibler", "itakura-saito"}), Real],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+        "alpha_W": [Interval(Real, 0, None, closed="left")],
+        "alpha_H": [Interval(Real, 0, None, closed="left"), StrOptions({"same"})],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "verbose": ["verbose"],
+        "svd": [StrOptions({"randomized", "exact"})],
+        "random_generator": [StrOptions({"auto", "numpy", "counter"})],
+        "comm": "no_validation",
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "memory": [str, Interval(Integral, 1, None, closed="left"), None],
+        "checkpoint": [str, os.PathLike, None],
+        "checkpoint_every": [str, Interval(Integral, 1, None, closed="left")],
+        "resume": [StrOptions({"auto", "never", "require"})],
+        "max_time": [str, None],
+    }
+    # Of this package: how a fit is run, which the library's parameters do not say.
+    _of_the_run = ("comm", "n_threads", "memory", "checkpoint", "checkpoint_every", "resume", "max_time")
+    _estimator: str
+
+    components_: np.ndarray
+    n_components_: int
+    reconstruction_err_: float
+    n_iter_: int
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+    history_: dict[str, np.ndarray]
+    converged_: bool
+    sample_range_: tuple[int, int] | None
+
+    # -- what scikit-learn's machinery asks for ---------------------------------------------------------------------
+
+    @property
+    def _n_features_out(self):
+        """Number of transformed output features."""
+        return self.components_.shape[0]
+
+    def _more_tags(self):
+        return {"requires_positive_X": True, "preserves_dtype": [np.float64, np.float32]}
+
+    def __getstate__(self):
+        state = super().__getstate__().copy()
+        comm = state.get("comm")
+        if comm is not None:
+            from mpi4py import MPI
+
+            if comm not in (MPI.COMM_WORLD, MPI.COMM_SELF):
+                raise TypeError(
+                    "an estimator whose comm is neither COMM_WORLD nor COMM_SELF cannot be pickled or copied: "
+                    "set_params(comm=None) first")
+        return state
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "components_")
+
+    # -- X, parameters and seeds on their way to the library ----------------------------------------------------------
+
+    def _params(self):
+        own = (*self._of_the_run, "random_state")
+        return {name: plain(value) for name, value in self.get_params(deep=False).items() if name not in own}
+
+    def _session(self):
+        return Session(self.comm, self.n_threads)
+
+    def _validated(self, core, X, reset):
+        """X as `_input.prepared` gives it, and its dtype (None: of a file)."""
+        if _input.is_file(X):
+            return _input.prepared(X), None
+        few = {} if core.size == 1 else {"ensure_min_samples": 0, "ensure_min_features": 0}
+        X = self._validate_data(X, accept_sparse=("csr", "csc"), dtype="numeric", force_all_finite=False, reset=reset,
+                                **few)
+        return _input.prepared(X), _input.result_dtype(X)
+
+    def _custom(self, core, W, H, dtype):
+        """W and H of init='custom' as arrays, checked as far as the library does not do it."""
+        if self.init != "custom":
+            return None, None
+        arrays = []
+        for array, name in ((H, "H"), (W, "W")):
+            least = 0 if name == "W" and core.size > 1 else 1
+            arrays.append(
+                check_array(array, dtype="numeric", force_all_finite=False, input_name=name, ensure_min_samples=least))
+        H, W = arrays
+        if dtype is not None and (H.dtype != dtype or W.dtype != dtype):
+            raise TypeError(
+                f"H and W should have the same dtype as X. Got H.dtype = {H.dtype} and W.dtype = {W.dtype}.")
+        return W, H
+
+    def _fixed_H(self, X, H):
+        """H of update_H=False, checked."""
+        H = check_array(H, dtype="numeric", force_all_finite=False, input_name="H")
+        n_components = H.shape[0] if self.n_components == "auto" else self.n_components
+        if not _input.is_file(X):
+            X = check_array(X, accept_sparse=True, dtype="numeric", force_all_finite=False)
+            _check_init(H, (n_components or X.shape[1], X.shape[1]), "NMF (input H)")
+            if H.dtype != _input.result_dtype(X):
+                raise TypeError(f"H should have the same dtype as X. Got H.dtype = {H.dtype}.")
+        return H
+
+    def _cross_checked(self):
+        if self._estimator == "nmf" and self.solver != "mu" and self.beta_loss not in (2, "frobenius"):
+            raise ValueError(
+                f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
+
+    def _checked(self, core, X, W, H, reset):
+        def work():
+            if reset:
+                self._validate_params()
+            x, dtype = self._validated(core, X, reset)
+            self._cross_checked()
+            return x, *(self._custom(core, W, H, dtype) if reset else (None, None))
+
+        return together(core, work)
+
+    def _keep(self, state, X):
+        """Everything that a fit leaves, at once: an interrupted fit leaves what was there before."""
+        self.n_components_ = state["components"].shape[0]
+        self.components_ = state["components"]
+        self.n_features_in_ = state["n_features"]
+        if state["feature_names"] and _input.is_file(X):
+            self.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
+        self.history_ = state["history"]
+        self.converged_ = state["converged"]
+        self._state = {name: state[name] for name in ("n_samples", "stop")}
+        if state["n_steps"] is not None:
+            self._components_numerator = state["numerator"]
+            self._components_denominator = state["denominator"]
+            self._rho = state["rho"]
+
+    def _kept(self):
+        """The reverse, as the library takes it."""
+        n_steps = getattr(self, "n_steps_", None)
+        state = {
+            "components": self.components_, "n_iter": getattr(self, "n_iter_", 0), "n_steps": n_steps,
+            "reconstruction_err": getattr(self, "reconstruction_err_", float("nan")), "converged": self.converged_,
+            "history": self.history_, **self._state,
+        }
+        if n_steps is not None:
+            state.update(numerator=self._components_numerator, denominator=self._components_denominator, rho=self._rho)
+        return state
+
+    def _progress(self, what):
+        kind = "cost" if self._estimator == "minibatch-nmf" else "error" if self.solver == "mu" else "violation"
+        return Progress(self.verbose, f"{type(self).__name__}.{what}", kind, self.tol)
+
+    # -- the methods of scikit-learn -----------------------------------------------------------------------------------
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Learn a factorisation of X.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, str} of shape (n_samples, n_features)
+            Rows of samples, or "FILE" or "FILE:/path/in/file", read in place and streamed when it is too large.
+        y : Ignored
+            For scikit-learn's conventions.
+        **params : dict
+            Initial factors ``W`` and ``H`` for ``init="custom"``.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+        """
+        self._fit(X, **params)
+        return self
+
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> np.ndarray:
+        """Learn a factorisation of X and return W, which is cheaper than fit followed by transform.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, str} of shape (n_samples, n_features)
+            As in `fit`.
+        y : Ignored
+            For scikit-learn's conventions.
+        W : array-like of shape (n_samples, n_components), default=None
+            Initial W for ``init="custom"``; overwritten by the result, as scikit-learn does.
+        H : array-like of shape (n_components, n_features), default=None
+            Initial H for ``init="custom"``; overwritten by multiplicative updates, as scikit-learn does.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components)
+            Transformed data: the rows that this rank has given; of a file an equal share of its rows
+            (``sample_range_``).
+        """
+        return self._fit(X, W=W, H=H)
+
+    def _fit(self, X, W=None, H=None):
+        with self._session() as core:
+            x, W_start, H_start = self._checked(core, X, W, H, reset=True)
+            seed = Seed(self.random_state)
+            progress = self._progress("fit")
+            state = core.fit(x, self._estimator, self._params(), seed.given(), W_start, H_start, progress,
+                             size(self.memory),
+                             checkpoint(self.checkpoint, self.checkpoint_every, self.resume, self.max_time))
+        seed.taken(state["random_state"])
+        progress.end(state["converged"], self._reason(state))
+        if W_start is not None:
+            state["W"] = into(W, state["W"])
+            if self._estimator != "nmf" or self.solver == "mu":
+                state["components"] = into(H, state["components"])
+        self._keep(state, X)
+        self.n_iter_ = state["n_iter"]
+        if state["n_steps"] is not None:
+            self.n_steps_ = state["n_steps"]
+        self.reconstruction_err_ = state["reconstruction_err"]
+        self.sample_range_ = state["rows"] if _input.is_file(X) else None
+        self._seed = seed.number
+        return state["W"]
+
+    def _reason(self, state):
+        """Why mini-batches have converged, in scikit-learn's words."""
+        change = state["history"].get("h_change")
+        small = change is not None and len(change) and self.tol > 0 and change[-1] <= self.tol
+        return "small H change" if small else "lack of improvement in objective function"
+
+    def transform(self, X: Any) -> np.ndarray:
+        """W of rows of X with the components fixed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix, str} of shape (n_samples, n_features)
+            As in `fit`.
+
+        Returns
+        -------
+        W : ndarray of shape (n_samples, n_components)
+            Transformed data.
+        """
+        check_is_fitted(self)
+        return self._transform(X, self.components_, reset=False)[0]
+
+    def _transform(self, X, H, reset):
+        with self._session() as core:
+            x, *_ = self._checked(core, X, None, None, reset)
+            seed = Seed(self.random_state)
+            progress = self._progress("transform")
+            W, n_iter, state = core.transform(x, self._estimator, self._params(), seed.given(), H, progress,
+                                              size(self.memory))
+        seed.taken(state)
+        return W, n_iter
+
+    def inverse_transform(self, W: Any) -> np.ndarray:
+        """X as the factors have it, W times the components.
+
+        Parameters
+        ----------
+        W : {ndarray, sparse matrix} of shape (n_samples, n_components)
+            Transformed data.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Data in the original space.
+        """
+        check_is_fitted(self)
+        return W @ self.components_
+
+    def save(self, path: str | os.PathLike[str], W: Any = None) -> None:
+        """Write a model file, as ``scanmf fit`` does; `scanmf.load` and the command line read it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            An existing file is replaced when the new one is complete.
+        W : array-like of shape (n_samples, n_components), default=None
+            What `fit_transform` has returned, to be kept in the file as well.
+        """
+        check_is_fitted(self)
+        from ._model import save
+
+        save(self, path, W)

@@ -1,4 +1,4 @@
-"""Fits that are interrupted, killed or out of time, and go on from their checkpoints to the bits of an undisturbed fit."""
+"""Fits that are interrupted, killed or out of time go on from their checkpoints to the bits of an undisturbed fit."""
 import os
 import signal
 import subprocess

@@ -1,10 +1,12 @@
 """Uses everything of the package as a typed program would: `mypy --strict` finds no error in it."""
-import numpy as np
+from typing import Any
+
+from numpy.typing import NDArray
 
 import scanmf
 
 
-def parts(X: np.ndarray, file: str) -> np.ndarray:
+def parts(X: NDArray[Any], file: str) -> NDArray[Any]:
     model = scanmf.NMF(3, init="random", solver="mu", beta_loss=1.0, random_state=0, checkpoint=file, max_time="8h")
     W = model.fit_transform(X)
     model.save(file, W)
@@ -17,6 +19,7 @@ def parts(X: np.ndarray, file: str) -> np.ndarray:
     scanmf.pl.components(again, top=5, axes=[axis])
     scanmf.pl.usage(W, ["a"] * len(W))
     try:
-        return again.inverse_transform(again.transform(X)) @ H
+        Y: NDArray[Any] = again.inverse_transform(again.transform(X)) @ H.T
+        return Y
     except (scanmf.Error, scanmf.Stopped):
         return scanmf.load_W(file)

@@ -24,7 +24,7 @@ MAY_INCLUDE = {
     "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init", "model"],
     "formats": ["core", "io", "data"],
     "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "formats"],
-    "python": ["core", "linalg", "parallel", "data", "model", "estimator", "app"],
+    "python": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "app"],
 }
 MODULE_TABLE = "src/README.md"
 

@@ -62,7 +62,7 @@ def test_peak():
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [tuple(line[:2]) for line in found] == CASES
     for kind, dtype, computed, factors, peak, result in found:
-        print(f"{kind} {dtype}: {peak / 1e6:.0f} MB beside X, which takes {computed / 1e6:.0f} MB in the kernels' layout")
+        print(f"{kind} {dtype}: {peak / 1e6:.0f} MB beside X, which is {computed / 1e6:.0f} MB as the kernels have it")
         assert result == ("float32" if dtype == "f4" else "float64")
         allowed = 1.05 * computed + 3 * factors + 16e6
         assert peak <= allowed, f"{kind} {dtype}: {peak / 1e6:.0f} MB beside X, allowed {allowed / 1e6:.0f}"

@@ -1,18 +1,36 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds everything in build/ and runs every test, or those of the label quick, which a change
-# usually breaks:
+# Installs what is needed, builds, and runs tests:
 #
-#     scripts/test.sh [quick] [arguments for ctest, for example -R golden]
+#     scripts/test.sh             every test, in build/
+#     scripts/test.sh quick       those of the label quick, which a change usually breaks
+#     scripts/test.sh sanitize    what reads files and keeps models, with contracts checked and under the sanitizers of
+#                                 addresses and undefined behaviour, in build-debug/
+#
+# Further words go to ctest: scripts/test.sh -R golden
 #
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [[ "${1:-}" == quick ]]; then
-  set -- --label-regex '^quick$' "${@:2}"
-fi
+word=
+case "${1:-}" in
+  quick | sanitize) word=$1 && shift ;;
+esac
 scripts/install_packages.sh build python module checks
+
+# Most tests wait for a program to start rather than compute; a test with more ranks than the level allows runs alone.
+level=$(($(nproc) + 4))
+
+if [[ $word == sanitize ]]; then
+  # The program and a few tests: the whole suite, which the preset could build as well, would take hours.
+  tests=(hdf5_test schema_test model_file_test checkpoint_test dense_test sparse_test array_test fit_test)
+  cmake --preset debug -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
+  cmake --build --preset debug --target scanmf_program "${tests[@]}"
+  names=$(IFS='|' && echo "${tests[*]}")
+  exec ctest --preset debug --parallel "$level" -R "^(($names)_np[13]|app_malformed_test_np0|fuzz)$" "$@"
+fi
+
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."
 cmake --preset release -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
 cmake --build --preset release
-# Most tests wait for a program to start rather than compute; a test with more ranks than the level allows runs alone.
-ctest --preset release --parallel "$(($(nproc) + 4))" "$@"
+[[ $word != quick ]] || set -- --label-regex '^quick$' "$@"
+ctest --preset release --parallel "$level" "$@"

@@ -1,7 +1,6 @@
 #include <algorithm>
 
 #include "data/csr_source.hpp"
-#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -163,16 +162,9 @@ class Transposition {
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description,
                                         const LoadOptions& options) {
-  std::optional<hdf5::File> file;
-  std::optional<FileWatch> watch;
-  std::optional<SparseReader<T>> reader;
-  comm.agree([&] {
-    watch.emplace(description);
-    file = hdf5::File::open(description.file);
-    reader.emplace(*file, description, options.piece_bytes);
-    watch->add(reader->files());
-  });
-  Transposition<T> transposition(comm, *reader, description.shape, options);
+  std::optional<OpenSparse<T>> x;
+  comm.agree([&] { x.emplace(description, options.piece_bytes); });
+  Transposition<T> transposition(comm, x->reader, description.shape, options);
   const bool dense = held_dense(description, options);
   std::vector<Index> weights;
   if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
@@ -180,7 +172,7 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
                                          options.batch_rows, weights);
   Inspection inspection(options.check_sign);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
-  comm.agree([&] { watch->check(); });
+  comm.agree([&] { x->watch.check(); });
   return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options,
                        place_of(description));
 }

@@ -1,5 +1,4 @@
 #include "data/dense_rows.hpp"
-#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -77,34 +76,27 @@ void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& part
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description,
                                         const LoadOptions& options) {
-  std::optional<hdf5::File> file;
-  std::optional<FileWatch> watch;
-  std::optional<SparseReader<T>> reader;
-  comm.agree([&] {
-    watch.emplace(description);
-    file = hdf5::File::open(description.file);
-    reader.emplace(*file, description, options.piece_bytes);
-    watch->add(reader->files());
-  });
+  std::optional<OpenSparse<T>> x;
+  comm.agree([&] { x.emplace(description, options.piece_bytes); });
   Inspection inspection(options.check_sign);
   if (held_dense(description, options)) {
     RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
     std::optional<LocalRows<T>> rows;
     comm.agree([&] {
       rows.emplace(comm, partition, description.shape.columns);
-      read_own_rows_dense(*reader, partition, comm.rank(), options, inspection, *rows);
-      watch->check();
+      read_own_rows_dense(x->reader, partition, comm.rank(), options, inspection, *rows);
+      x->watch.check();
     });
     const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
     return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
   }
   const std::vector<Index> weights =
-      csr_tile_weights(comm, *reader, sparse_tiles(description.shape.rows, options.batch_rows));
+      csr_tile_weights(comm, x->reader, sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, StorageKind::csr, description.shape.rows, options.batch_rows, weights);
   CsrRows<T> rows;
   comm.agree([&] {
-    rows = read_own_rows(*reader, partition, comm.rank(), options, inspection);
-    watch->check();
+    rows = read_own_rows(x->reader, partition, comm.rank(), options, inspection);
+    x->watch.check();
   });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
   return std::make_unique<CsrMemorySource<T>>(comm, description.shape, std::move(partition), summary, std::move(rows));

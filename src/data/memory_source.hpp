@@ -20,7 +20,7 @@ class MemorySource : public DataSource<T> {
 
  protected:
   /// The rows of a batch that this rank owns; `local_begin`: the first one's row of W.
-  virtual std::variant<DenseBlock<T>, CsrBlock<T>> matrix(Index local_begin, Index rows) const = 0;
+  virtual decltype(Block<T>::matrix) matrix(Index local_begin, Index rows) const = 0;
 
  private:
   const Communicator* comm_;
@@ -40,7 +40,7 @@ class DenseMemorySource : public MemorySource<T> {
   Index bytes() const override { return packed_.size() * static_cast<Index>(sizeof(T)); }
 
  private:
-  std::variant<DenseBlock<T>, CsrBlock<T>> matrix(Index local_begin, Index rows) const override {
+  decltype(Block<T>::matrix) matrix(Index local_begin, Index rows) const override {
     const Index columns = this->shape().columns;
     return DenseBlock<T>{rows, columns, this->partition().tile_rows(),
                          packed_.data() + local_begin * padded_columns<T>(columns)};
@@ -70,7 +70,7 @@ class CsrMemorySource : public MemorySource<T> {
   }
 
  private:
-  std::variant<DenseBlock<T>, CsrBlock<T>> matrix(Index local_begin, Index rows) const override {
+  decltype(Block<T>::matrix) matrix(Index local_begin, Index rows) const override {
     return CsrBlock<T>{rows,
                        this->shape().columns,
                        this->partition().tile_rows(),

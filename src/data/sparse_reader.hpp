@@ -4,6 +4,7 @@
 
 #include "data/array.hpp"
 #include "data/column_selection.hpp"
+#include "data/file_watch.hpp"
 #include "data/memory_source.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -57,6 +58,18 @@ class SparseReader {
   std::unique_ptr<Array> values_;
   std::unique_ptr<Array> indices_;
   std::unique_ptr<Array> indptr_;
+};
+
+/// A sparse matrix whose file is open and watched. Local.
+template <Scalar T>
+struct OpenSparse {
+  OpenSparse(const MatrixDescription& description, Index piece_bytes)
+      : watch(description), file(hdf5::File::open(description.file)), reader(file, description, piece_bytes) {
+    watch.add(reader.files());
+  }
+  FileWatch watch;
+  hdf5::File file;
+  SparseReader<T> reader;
 };
 
 /// Brings compressed rows into the form of CsrTile in place: columns ascend and occur once (duplicates are summed),

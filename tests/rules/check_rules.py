@@ -75,7 +75,7 @@ REGISTRY = re.compile(
     r"|\b(deb|snapshot|security)\.debian\.org\b")
 MACHINE_PATH = re.compile(r"(?<![\w.}$/-])/(work|home|Users|mnt|scratch)/\w")
 INCLUDE = re.compile(r'\s*#\s*include\s*([<"])([^>"]+)[>"]')
-CODE = (".cpp", ".hpp", ".py", ".sh", ".cmake", "CMakeLists.txt", ".sbatch")
+CODE = (".cpp", ".hpp", ".py", ".sh", ".cmake", "CMakeLists.txt", ".sbatch", ".ci/run")
 TEXT = (".cpp", ".hpp", ".py", ".sh", ".md", ".txt", ".cmake", ".in", ".json", ".conf", ".supp", ".sbatch", ".yml",
         ".pyi")
 

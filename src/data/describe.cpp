@@ -16,6 +16,7 @@
 #include "data/locate.hpp"
 #include "data/names.hpp"
 #include "data/npy.hpp"
+#include "io/checksums.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
@@ -379,6 +380,7 @@ ListedMatrix listed(const File& file, const StoredMatrix& stored) {
 MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
                                   const InputOptions& options) {
   MatrixDescription matrix;
+  io::refuse_damaged(comm, data::parse_input(input).file);  // W of a transform is X of another run
   comm.agree([&] {
     if (comm.is_root()) matrix = describe_unchanged(input, estimator, options);
   });

@@ -177,6 +177,15 @@ Seal check_seal(const Communicator& comm, const std::string& file) {
   return {present, fmt::format("bytes {} to {} do not match their checksum", begin, end)};
 }
 
+bool refuse_damaged(const Communicator& comm, const std::string& file) {
+  const Seal seal = check_seal(comm, file);
+  comm.agree([&] {
+    if (seal.present && seal.damage)
+      throw Error(fmt::format("{} is damaged: {}; take a copy of it, or write it again", file, *seal.damage));
+  });
+  return seal.present;
+}
+
 std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file) {
   return check_seal(comm, file).damage;
 }

@@ -81,6 +81,10 @@ struct Seal {
 /// Collective. Reads every byte of `file`, shared out over ranks. Never fails: a file that cannot be read has no seal.
 Seal check_seal(const Communicator& comm, const std::string& file);
 
+/// Collective. Throws AgreedError when the file has checksums and they do not match. True when it has some. Every file
+/// of this program that is read is checked so before HDF5 sees it.
+bool refuse_damaged(const Communicator& comm, const std::string& file);
+
 /// Collective. nullopt when every byte of `file` matches its checksums; else what is wrong, without the file's name.
 std::optional<std::string> find_mismatch(const Communicator& comm, const std::string& file);
 

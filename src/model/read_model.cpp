@@ -157,14 +157,7 @@ ModelHeader read_verified_header(const Communicator& comm, const std::string& fi
   return comm.is_root() ? header : unpack(bytes);
 }
 
-bool check_sealed(const Communicator& comm, const std::string& file) {
-  const io::Seal seal = io::check_seal(comm, file);
-  comm.agree([&] {
-    if (seal.present && seal.damage)
-      throw Error(fmt::format("{} is damaged: {}; take a copy of it, or write it again", file, *seal.damage));
-  });
-  return seal.present;
-}
+bool check_sealed(const Communicator& comm, const std::string& file) { return io::refuse_damaged(comm, file); }
 
 ModelHeader read_model_header(const Communicator& comm, const std::string& file) {
   const bool sealed = check_sealed(comm, file);

@@ -185,6 +185,16 @@ class Checkpoints(FilesTest):
         self.refuse("fit", "X.h5", *FIT, "-o", "m.h5", "--checkpoint", "k.ck",
                     phrases=("process 17 on \\x1b[2Jnode, job 4\\x07", ))
 
+    @unittest.skipIf(RANKS > 0, "mpirun has a folder for each job")
+    def test_programs_at_a_time_share_no_folder_of_open_mpi(self):
+        with open(self.path("no folder"), "w") as file:
+            file.write("")
+        os.environ["OMPI_MCA_orte_tmpdir_base"] = self.path("no folder")
+        try:
+            self.model()
+        finally:
+            del os.environ["OMPI_MCA_orte_tmpdir_base"]
+
     def test_two_fits_with_one_output(self):
         """The model is that of one of them, whole."""
         commands = [[PROGRAM, "fit", "X.h5", "-k", str(k), "--quiet", "-o", "m.h5"] for k in (1, 2, 3, 4)]

@@ -14,8 +14,6 @@ from program import ProgramTest, positive_matrix
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
 import mutations
 
-os.environ.setdefault("OMPI_MCA_ess_singleton_isolated",
-                      "1")  # alone, Open MPI starts a daemon otherwise: half of the time of a short command
 MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
 LARGEST = 2**63 - 1
 
@@ -139,6 +137,20 @@ class Malformed(ProgramTest):
             with open(self.path("m.h5"), "wb") as file:
                 file.write(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
             self.fail_with(1, "m.h5 is damaged: bytes 0 to", "inspect", "m.h5")
+
+    def test_flipped_bytes_of_results_that_are_read_as_data(self):
+        self.succeed(*self.fit())
+        self.succeed("transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--quiet")
+        with open(self.path("w.h5"), "rb") as file:
+            good = file.read()
+        for at in (8, 184, len(good) // 2):
+            with open(self.path("w.h5"), "wb") as file:
+                file.write(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
+            for command in (["inverse-transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
+                            ["fit", "w.h5", "-k", "1", "-o", "o.h5"], ["inspect", "w.h5"],
+                            ["transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
+                            ["convert", "w.h5", "--transpose", "-o", "o.h5"]):
+                self.fail_with(1, "w.h5 is damaged: bytes 0 to", *command)
 
     def test_names_of_models(self):
         self.write("f.h5", H=self.x[:3])

@@ -127,7 +127,7 @@ class Fuzzer:
         self.program = os.path.abspath(options.program)
         self.base = os.path.join(folder, "base")
         os.mkdir(self.base)
-        good_files.make(self.base, self.program, environment(False))
+        good_files.make(self.base, self.program, environment(options.asan))
         self.counts = collections.defaultdict(collections.Counter)
         self.compared = collections.Counter()
         self.try_good_files()

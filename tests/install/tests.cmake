@@ -4,3 +4,6 @@ add_test(NAME install_test
                  -D MPIEXEC=${MPIEXEC_EXECUTABLE} -D README=${PROJECT_SOURCE_DIR}/README.md
                  -P ${CMAKE_CURRENT_LIST_DIR}/install_test.cmake)
 set_tests_properties(install_test PROPERTIES TIMEOUT 300 PROCESSORS 2 LABELS install ENVIRONMENT "${test_environment}")
+add_test(NAME packaging_test COMMAND ${SCANMF_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/packaging_test.py ${PROJECT_SOURCE_DIR}
+                                     ${PROJECT_VERSION})
+set_tests_properties(packaging_test PROPERTIES TIMEOUT 60 LABELS "install;quick")

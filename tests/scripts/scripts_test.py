@@ -7,13 +7,18 @@ groups that are known.
 import glob
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import unittest
 
+import h5py
+import numpy
+
 PROJECT, PROGRAM = sys.argv[1], sys.argv[2]
 GROUPS = os.path.join(PROJECT, "scripts", "known_groups.py")
+REPORT = os.path.join(PROJECT, "scripts", "report.py")
 PLOT = os.path.join(PROJECT, "scripts", "plot_model.py")
 DIGITS = os.path.join(PROJECT, "tests", "data", "golden.h5") + ":/cases/digits_cd/X"
 
@@ -49,6 +54,47 @@ class Scripts(unittest.TestCase):
                 with open(path, "rb") as file:
                     self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
                 os.remove(path)
+
+    def test_a_report_is_one_page_that_needs_nothing_else(self):
+        mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
+        fit = run(PROGRAM, "fit", mice, "-k", "3", "--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
+                  "nndsvda", "--max-iter", "60", "-o", "mice.h5", folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        report = run(sys.executable, REPORT, "mice.h5", mice, folder=self.folder)
+        self.assertEqual((report.returncode, report.stderr, report.stdout), (0, "", "mice.html\n"))
+        page = self.page("mice.html")
+        self.assertEqual(len(re.findall("<h3>component", page)), 3)
+        for part in ("Convergence", "Usage by diet", "Western", "kullback-leibler", "<svg", "139 × 10,172"):
+            self.assertIn(part, page)
+        for outside in ("http", "src=\"/", "@import", "url("):
+            self.assertNotIn(outside, page)
+        rows = {name: [int(n) for n in re.findall("<td[^>]*>([0-9]+)</td>", row)]
+                for name, row in re.findall(r"<tr><th>(BK|Western) (.*?)</tr>", page)}
+        with h5py.File(os.path.join(self.folder, "mice.h5")) as model, h5py.File(mice) as data:
+            mass = model["W"][()] * model["H"][()].sum(axis=1)
+            diet = data["obs/diet"].asstr()[()]
+        for name, shown in rows.items():
+            share = (mass / mass.sum(axis=1, keepdims=True))[diet == name].mean(axis=0)
+            numpy.testing.assert_allclose(shown, 100 * share, atol=0.5001)
+        self.assertEqual(sorted(rows), ["BK", "Western"])
+
+    def test_a_report_of_images_and_what_it_refuses(self):
+        fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        report = run(sys.executable, REPORT, "model.h5", "--image-shape", "8x8", "-o", "page.html", folder=self.folder)
+        self.assertEqual((report.returncode, report.stderr), (0, ""))
+        self.assertEqual(len(re.findall("data:image/png;base64,", self.page("page.html"))), 4)
+        for wrong, message in ((["model.h5", "-o", "model.h5"], "would replace"), (["page.html"], "page.html"),
+                               (["model.h5", "--image-shape", "7x8"], "no image of 7x8"),
+                               (["model.h5", "--groups", "a"], "needs the AnnData file")):
+            report = run(sys.executable, REPORT, *wrong, folder=self.folder)
+            self.assertEqual(report.returncode, 1)
+            self.assertRegex(report.stderr, f"^report.py: .*{message}")
+            self.assertEqual(len(report.stderr.splitlines()), 1)
+
+    def page(self, name):
+        with open(os.path.join(self.folder, name), encoding="utf-8") as file:
+            return file.read()
 
     def test_components_agree_with_known_groups(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")

@@ -90,6 +90,8 @@ PYBIND11_MODULE(_core, module) {
   session.def_property_readonly("size", [](const Session& self) { return self.comm().size(); });
   session.def_property_readonly("threads", &Session::threads);
   session.def("agree", &Session::agree, py::arg("mistake"));
+  session.def(
+      "allgather", [](const Session& self, const py::bytes& own) { return self.allgather(own); }, py::arg("own"));
   session.def("close", &Session::close);
   bind_calls(session);
   session.def(

@@ -77,6 +77,15 @@ void Session::agree(const std::string& mistake) const {
   });
 }
 
+std::vector<py::bytes> Session::allgather(const std::string& own) const {
+  std::vector<std::string> all;
+  {
+    const py::gil_scoped_release release;
+    all = comm_->allgather(own);
+  }
+  return {all.begin(), all.end()};
+}
+
 RunControl Session::control(const py::object& progress) {
   RunControl control;
   const auto keep = [this] {

@@ -34,6 +34,8 @@ class Session {
 
   /// Collective. Throws on every rank when some rank says what went wrong there.
   void agree(const std::string& mistake) const;
+  /// Collective. What every rank says, by rank.
+  std::vector<pybind11::bytes> allgather(const std::string& own) const;
 
   /// Progress goes to `progress` (or None), which is called with the interpreter's lock; what it throws, and Ctrl-C,
   /// asks the run to stop.

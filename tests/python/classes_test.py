@@ -386,3 +386,22 @@ before = blas.openblas_get_num_threads()
 scanmf.NMF(2).fit(np.random.rand(9, 4))
 assert blas.openblas_get_num_threads() == before
 """))
+
+
+def test_a_bar_is_closed_however_the_fit_ends(monkeypatch):
+    closed = []
+
+    class Bar:
+        n = 0
+        set_postfix_str = update = lambda self, *_, **__: None
+
+        def close(self):
+            closed.append(self)
+
+    monkeypatch.setattr(scanmf._session, "_bar", lambda what: Bar())
+    scanmf.NMF(2, random_state=0).fit(data())
+    assert len(closed) == 1
+    monkeypatch.setattr(Bar, "set_postfix_str", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        scanmf.NMF(2, random_state=0).fit(data())
+    assert len(closed) == 2

@@ -104,6 +104,34 @@ def test_errors_are_everybodys():
         model.transform(np.ones((3, 5)))
 
 
+def test_what_ranks_say_differently_is_an_error():
+    if size == 1:
+        return
+    X = np.random.RandomState(0).rand(20, 4)
+    last = rank == size - 1
+    file = os.path.join(folder(), "x.h5")
+    if rank == 0:
+        with h5py.File(file, "w") as out:
+            out["X"] = X
+    comm.barrier()
+    for name, params, given in (("X is", {}, file if last else X), ("n_components is", {"n_components": 2 + last}, X),
+                                ("random_state is", {"random_state": int(last)}, X),
+                                ("random_state is", {"random_state": np.random.RandomState(rank)}, X),
+                                ("H is", {"init": "custom"}, X), ("checkpoint is", {"checkpoint": f"state{rank}"}, X)):
+        start = {"W": np.ones((20, 2)), "H": np.ones((2, 4)) + last} if "init" in params else {}
+        with pytest.raises(ValueError, match=name):
+            scanmf.NMF(**{"n_components": 2, "random_state": 0, **params}, comm=comm).fit(given, **start)
+    np.random.seed(rank)  # nobody's choice: that of rank 0 is taken, and goes on there alone
+    model = scanmf.NMF(2, init="random", comm=comm).fit(X[own(20)])
+    after = np.random.rand()
+    for components in comm.allgather(model.components_):
+        np.testing.assert_array_equal(components, model.components_)
+    assert (after == np.random.RandomState(rank).rand()) == (rank > 0)
+    with pytest.raises(ValueError, match="H is"):
+        model.components_ = model.components_ + last
+        model.transform(X[own(20)])
+
+
 def test_interrupts_reach_all():
     X = np.random.RandomState(0).rand(300, 50)
     model = scanmf.NMF(5, comm=comm, max_iter=10**6, tol=0, random_state=0)

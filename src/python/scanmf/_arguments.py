@@ -3,7 +3,10 @@ from __future__ import annotations
 
 import inspect
 import os
+import pickle
+import zlib
 from numbers import Integral
+from typing import Any, NamedTuple
 
 import numpy as np
 import sklearn.decomposition
@@ -56,6 +59,7 @@ class Seed:
         self.generator = None
         self.number = None
         self.is_any = random_state is None
+        self.is_lent = False  # another rank's
         if isinstance(random_state, Integral):
             self.number = int(random_state)
             return
@@ -64,15 +68,43 @@ class Seed:
             raise ValueError("random_state must be an int or a RandomState over MT19937, numpy's default: the draws of "
                              "others cannot be repeated")
 
-    def given(self):
+    def said(self):
+        """What all ranks must say the same of."""
         if self.generator is None:
             return self.number
-        _, key, position, has_gauss, gauss = self.generator.get_state()
-        return key, position, has_gauss, gauss, self.is_any
+        return None if self.is_any else f"a generator in state {digest(self._state())}"
+
+    def given(self, core):
+        """Of several ranks' global generators that of rank 0: their states are no choice of anybody."""
+        if self.generator is None:
+            return self.number
+        state = self._state()
+        if self.is_any and core.size > 1:
+            state = pickle.loads(core.allgather(pickle.dumps(state))[0])
+            self.is_lent = core.rank > 0
+        return *state, self.is_any
 
     def taken(self, state):
-        if self.generator is not None and state is not None:
+        if self.generator is not None and state is not None and not self.is_lent:
             self.generator.set_state(("MT19937", *state))
+
+    def _state(self):
+        return self.generator.get_state()[1:]
+
+
+class Call(NamedTuple):
+    """What a call of the library takes beside parameters."""
+    x: Any
+    W: Any
+    H: Any  # to begin with, or held
+    seed: Seed
+    memory: int
+    checkpoint: Any
+
+
+def digest(value):
+    """A short name of a value, for messages; arrays by all of their elements."""
+    return f"{zlib.crc32(pickle.dumps(value)):08x}"
 
 
 def together(core, work):
@@ -91,6 +123,18 @@ def together(core, work):
     if error is not None:
         raise error
     return result
+
+
+def same_everywhere(core, said):
+    """Raises on all ranks when some say other things; said: by names."""
+    if core.size == 1:
+        return
+    everybody = [pickle.loads(of_rank) for of_rank in core.allgather(pickle.dumps(said))]
+    for rank, theirs in enumerate(everybody):
+        for name, value in everybody[0].items():
+            if theirs[name] != value:
+                raise ValueError(f"{name} is {value!r} on rank 0 and {theirs[name]!r} on rank {rank}: "
+                                 "all ranks must say the same")
 
 
 def into(given, result):

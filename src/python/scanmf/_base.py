@@ -13,34 +13,38 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from . import _input
-from ._arguments import Seed, checkpoint, into, plain, size, together
+from ._arguments import Call, Seed, checkpoint, digest, into, plain, same_everywhere, size, together
 from ._session import Progress, Session
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+_POSITIVE = Interval(Integral, 1, None, closed="left")
+_NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+
+
 class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """What both classes share."""
 
     _parameter_constraints: dict = {
-        "n_components": [Interval(Integral, 1, None, closed="left"), None, StrOptions({"auto"})],
+        "n_components": [_POSITIVE, None, StrOptions({"auto"})],
         "init": [StrOptions({"random", "nndsvd", "nndsvda", "nndsvdar", "custom"}), None],
         "beta_loss": [StrOptions({"frobenius", "kullback-leibler", "itakura-saito"}), Real],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [_NOT_NEGATIVE],
+        "max_iter": [_POSITIVE],
         "random_state": ["random_state"],
-        "alpha_W": [Interval(Real, 0, None, closed="left")],
-        "alpha_H": [Interval(Real, 0, None, closed="left"), StrOptions({"same"})],
+        "alpha_W": [_NOT_NEGATIVE],
+        "alpha_H": [_NOT_NEGATIVE, StrOptions({"same"})],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "verbose": ["verbose"],
         "svd": [StrOptions({"randomized", "exact"})],
         "random_generator": [StrOptions({"auto", "numpy", "counter"})],
         "comm": "no_validation",
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "memory": [str, Interval(Integral, 1, None, closed="left"), None],
+        "n_threads": [_POSITIVE, None],
+        "memory": [str, _POSITIVE, None],
         "checkpoint": [str, os.PathLike, None],
-        "checkpoint_every": [str, Interval(Integral, 1, None, closed="left")],
+        "checkpoint_every": [str, _POSITIVE],
         "resume": [StrOptions({"auto", "never", "require"})],
         "max_time": [str, None],
     }
@@ -132,15 +136,26 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
 
-    def _checked(self, core, X, W, H, reset):
+    def _checked(self, core, X, *, reset, W=None, H=None, held=None):
+        """A call on X: custom factors W and H begin a fit, `held` are components that stay."""
         def work():
             if reset:
                 self._validate_params()
             x, dtype = self._validated(core, X, reset)
             self._cross_checked()
-            return x, *(self._custom(core, W, H, dtype) if reset else (None, None))
+            start = self._custom(core, W, H, dtype) if reset and held is None else (None, None)
+            of_all = held if held is None or not reset else self._fixed_H(X, held)
+            kept = checkpoint(self.checkpoint, self.checkpoint_every, self.resume, self.max_time)
+            H_of_all = start[1] if held is None else of_all
+            return Call(x, start[0], H_of_all, Seed(self.random_state), size(self.memory), kept)
 
-        return together(core, work)
+        call = together(core, work)
+        if core.size > 1:
+            file = os.path.abspath(call.x) if _input.is_file(X) else "rows of its own"
+            H = None if call.H is None else f"a matrix {call.H.shape} of {call.H.dtype}, digest {digest(call.H)}"
+            same_everywhere(core, {"X": file, **self._params(), "random_state": call.seed.said(), "H": H,
+                                   "memory": self.memory, "checkpoint": call.checkpoint, "reset": reset})
+        return call
 
     def _keep(self, state, X):
         """Everything that a fit leaves, at once: an interrupted fit leaves what was there before."""
@@ -219,15 +234,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
     def _fit(self, X, W=None, H=None):
         with self._session() as core:
-            x, W_start, H_start = self._checked(core, X, W, H, reset=True)
-            seed = Seed(self.random_state)
-            progress = self._progress("fit")
-            state = core.fit(x, self._estimator, self._params(), seed.given(), W_start, H_start, progress,
-                             size(self.memory),
-                             checkpoint(self.checkpoint, self.checkpoint_every, self.resume, self.max_time))
-        seed.taken(state["random_state"])
+            call = self._checked(core, X, W=W, H=H, reset=True)
+            with self._progress("fit") as progress:
+                state = core.fit(call.x, self._estimator, self._params(), call.seed.given(core), call.W, call.H,
+                                 progress, call.memory, call.checkpoint)
+        call.seed.taken(state["random_state"])
         progress.end(state["converged"], self._reason(state))
-        if W_start is not None:
+        if call.W is not None:
             state["W"] = into(W, state["W"])
             if self._estimator != "nmf" or self.solver == "mu":
                 state["components"] = into(H, state["components"])
@@ -237,7 +250,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             self.n_steps_ = state["n_steps"]
         self.reconstruction_err_ = state["reconstruction_err"]
         self.sample_range_ = state["rows"] if _input.is_file(X) else None
-        self._seed = seed.number
+        self._seed = call.seed.number
         return state["W"]
 
     def _reason(self, state):
@@ -263,14 +276,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._transform(X, self.components_, reset=False)[0]
 
     def _transform(self, X, H, reset):
+        """W with H held, H as it was held, iterations."""
         with self._session() as core:
-            x, *_ = self._checked(core, X, None, None, reset)
-            seed = Seed(self.random_state)
-            progress = self._progress("transform")
-            W, n_iter, state = core.transform(x, self._estimator, self._params(), seed.given(), H, progress,
-                                              size(self.memory))
-        seed.taken(state)
-        return W, n_iter
+            call = self._checked(core, X, held=H, reset=reset)
+            with self._progress("transform") as progress:
+                W, n_iter, state = core.transform(call.x, self._estimator, self._params(), call.seed.given(core),
+                                                  call.H, progress, call.memory)
+        call.seed.taken(state)
+        return W, call.H, n_iter
 
     def inverse_transform(self, W: Any) -> np.ndarray:
         """X as the factors have it, W times the components.

@@ -49,6 +49,9 @@ class Session:
     def agree(self, mistake: str) -> None:
         ...
 
+    def allgather(self, own: bytes) -> list[bytes]:
+        ...
+
     def close(self) -> list[tuple[str, str]]:
         ...
 

@@ -58,7 +58,4 @@ comm, n_threads, memory : object
     if update_H:
         W = model._fit(X, W=W, H=H)
         return W, model.components_, model.n_iter_
-    model._validate_params()
-    H = model._fixed_H(X, H)
-    W, n_iter = model._transform(X, H, reset=True)
-    return W, H, n_iter
+    return model._transform(X, H, reset=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._arguments import DEFAULT_N_COMPONENTS, Seed, into, size
+from ._arguments import DEFAULT_N_COMPONENTS, into, same_everywhere
 from ._base import BaseNMF
 
 if TYPE_CHECKING:
@@ -172,14 +172,14 @@ class MiniBatchNMF(BaseNMF):
         """
         first = not hasattr(self, "components_")
         with self._session() as core:
-            x, W_start, H_start = self._checked(core, X, W, H, reset=first)
-            seed = Seed(self.random_state)
-            state = core.partial_fit(x, self._params(), seed.given(), W_start, H_start, None if first else self._kept(),
-                                     None, size(self.memory))
+            call = self._checked(core, X, W=W, H=H, reset=first)
+            same_everywhere(core, {"the number of steps": getattr(self, "n_steps_", 0)})
+            state = core.partial_fit(call.x, self._params(), call.seed.given(core), call.W, call.H,
+                                     None if first else self._kept(), None, call.memory)
         if first:
-            seed.taken(state["random_state"])
-            self._seed = seed.number
-        if H_start is not None or not first:
+            call.seed.taken(state["random_state"])
+            self._seed = call.seed.number
+        if call.H is not None or not first:
             state["components"] = into(H if first else self.components_, state["components"])
         self._keep(state, X)
         self.n_steps_ = state["n_steps"]

@@ -134,6 +134,13 @@ class Progress:
         self.seconds = 0.0
         self.last = None
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.bar.close()
+
     def __call__(self, iteration, max_iteration, seconds, measure, value, newest):
         self.seconds += seconds
         self.last = (iteration, max_iteration, value)
@@ -157,8 +164,6 @@ class Progress:
                   f"ewa cost: {newest['smoothed_cost']}")
 
     def end(self, converged, reason=""):
-        if self.bar is not None:
-            self.bar.close()
         if not self.verbose or self.last is None:
             return
         iteration, max_iteration, value = self.last
@@ -173,7 +178,9 @@ class Progress:
 def _bar(what):
     """A tqdm bar that appears after two seconds, in notebooks and on terminals; None where tqdm is missing."""
     try:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():  # of notebooks without widgets: the bar is then one of text
+            warnings.simplefilter("ignore")
+            from tqdm.auto import tqdm
     except ImportError:
         return None
     if not ("ipykernel" in sys.modules or sys.stderr.isatty()):

@@ -100,6 +100,8 @@ def components(model: Any, *, top: int = 10, image_shape: tuple[int, int] | None
         axis.set_xlim(0, max(weights[largest].max(initial=0) * 1.02, 1e-300))
         axis.set_title(name, fontsize=8, loc="left")
         axis.spines[["top", "right", "bottom"]].set_visible(False)
+    for axis in axes[-_columns_of(len(H), 5):]:
+        axis.set_xlabel("weight, of the largest", fontsize=7)
     return axes
 
 
@@ -158,9 +160,12 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     colour = _COLOURS[len(ax.lines) % len(_COLOURS)]
     ax.plot(iterations[known], values[known], color=colour, marker="." if known.sum() < 60 else None, linewidth=1.2,
             label=label)
-    if (values[known] > 0).all():
+    drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    if drawn.min() > 0 and drawn.max() > 10 * drawn.min():
         ax.set_yscale("log")
-    ax.set_xlabel("mini-batch step" if "cost" in history else "iteration")
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.tick_params(labelsize=8)
+    ax.set_xlabel("mini-batch step" if "cost" in history else "iteration", fontsize=9)
     ax.set_ylabel(_MEASURES[measure], fontsize=9)
     ax.grid(alpha=0.3, which="major", linewidth=0.5)
     ax.spines[["top", "right"]].set_visible(False)

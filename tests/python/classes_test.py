@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import h5py
@@ -405,3 +406,22 @@ def test_a_bar_is_closed_however_the_fit_ends(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         scanmf.NMF(2, random_state=0).fit(data())
     assert len(closed) == 2
+
+
+def test_other_threads_of_python_run_meanwhile():
+    """Without the interpreter's lock released they would stand still from the first iteration to the last."""
+    X, ended, beats = data(3000, 300), threading.Event(), []
+
+    def work():
+        while not ended.wait(0.005):
+            beats.append(time.perf_counter())
+
+    other = threading.Thread(target=work)
+    other.start()
+    began = time.perf_counter()
+    model = scanmf.NMF(8, random_state=0, init="random", max_iter=60, tol=0, n_threads=1, verbose=0).fit(X)
+    spent = model.history_["seconds"].sum()
+    ended.set()
+    other.join()
+    pauses = np.diff([began, *beats, time.perf_counter()])
+    assert pauses.max() < 0.5 * spent, f"a pause of {pauses.max():.3f} s in a fit of {spent:.3f} s"

@@ -144,7 +144,10 @@ NpyElements::NpyElements(InputReader& file, const NpyHeader& header) : file_(fil
     throw Error(fmt::format("'{}' holds elements of type {} ({}): integers and real numbers only", file.name(),
                             printable(descr), what_it_is(name.empty() ? ' ' : name[0])));
   type_ = found->second;
-  encoding_ = name == "f2" ? Encoding::half : name == "f16" ? Encoding::x87 : Encoding::plain;
+  encoding_ = name == "f2"    ? Encoding::half
+              : name == "f16" ? Encoding::x87
+              : name == "b1"  ? Encoding::boolean
+                              : Encoding::plain;
   bytes_ = encoding_ == Encoding::half ? 2 : encoding_ == Encoding::x87 ? 16 : hdf5::size_of(type_);
   swapped_ = foreign_order && bytes_ > 1;
   if (!file.could_hold(checked_product({header.elements, bytes_})))
@@ -155,7 +158,11 @@ std::vector<char> NpyElements::read(Index count) {
   std::vector<char> raw(static_cast<std::size_t>(count * bytes_));
   file_.read_exactly(raw.data(), count * bytes_, "its elements");
   if (swapped_) swap_bytes(raw.data(), count, bytes_);
-  return encoding_ == Encoding::plain ? raw : decoded(std::move(raw), count);
+  const auto is_boolean = [](char byte) { return byte == 0 || byte == 1; };
+  if (encoding_ == Encoding::boolean && !std::ranges::all_of(raw, is_boolean))
+    improper(file_, "its booleans are to be 0 or 1, and one is not");
+  const bool as_they_are = encoding_ == Encoding::plain || encoding_ == Encoding::boolean;
+  return as_they_are ? raw : decoded(std::move(raw), count);
 }
 
 std::vector<char> NpyElements::decoded(std::vector<char> raw, Index count) const {

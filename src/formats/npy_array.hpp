@@ -30,7 +30,7 @@ class NpyElements {
   std::vector<char> read(Index count);
 
  private:
-  enum class Encoding { plain, half, x87 };
+  enum class Encoding { plain, boolean, half, x87 };
   std::vector<char> decoded(std::vector<char> raw, Index count) const;
 
   InputReader& file_;

@@ -112,6 +112,13 @@ class Numpy(Conversion):
             with self.subTest(lengths):
                 self.refuse("cut short", "images")
 
+    def test_booleans_that_are_none(self):
+        np.save(self.path("x.npy"), matrix() > 3)
+        with open(self.path("x.npy"), "rb") as file:
+            good = file.read()
+        self.write_bytes("x.npy", good[:-1] + b"d")
+        self.refuse("its booleans are to be 0 or 1, and one is not", "x.npy")
+
     def test_other_archives(self):
         with zipfile.ZipFile(self.path("x.xlsx"), "w") as file:
             file.writestr("xl/workbook.xml", "")

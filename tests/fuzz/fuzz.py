@@ -130,7 +130,6 @@ class Fuzzer:
         good_files.make(self.base, self.program, environment(options.asan))
         self.counts = collections.defaultdict(collections.Counter)
         self.compared = collections.Counter()
-        self.try_good_files()
 
     def run(self, words, folder, ranks):
         """Status (None: too long), standard error."""
@@ -223,9 +222,9 @@ class Fuzzer:
         with open(name + ".txt", "w", encoding="utf-8") as file:
             file.write(note)
 
-    def try_good_files(self):
+    def try_good_files(self, kinds):
         """That each command reads the good files, and that what it reads is compared where it should be."""
-        for name, kind in KINDS.items():
+        for name, kind in ((name, KINDS[name]) for name in kinds):
             for command in kind.commands:
                 with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
                     file = os.path.join(folder, os.path.basename(kind.base))
@@ -266,10 +265,11 @@ def main():
     parser.add_argument("--keep", help="folder for what fails")
     options = parser.parse_args()
     kinds = [kind for kind in KINDS if kind.startswith(options.only or "")]
-    start = time.monotonic()
     failures = number = 0
     with tempfile.TemporaryDirectory(prefix="fuzz") as folder:
         fuzzer = Fuzzer(options, folder)
+        fuzzer.try_good_files(kinds)
+        start = time.monotonic()
         while number < options.count if options.count else time.monotonic() - start < options.seconds:
             failures += fuzzer.one(options.first + number, kinds)
             number += 1

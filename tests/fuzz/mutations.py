@@ -186,6 +186,17 @@ def odd_value(random):
     ])
 
 
+def odd_number(old, random):
+    """Another value of the same type, where the old one is a number: others are refused for their type already."""
+    kind = np.asarray(old).dtype
+    if np.ndim(old) or kind.kind not in "iuf" or random.randrange(2):
+        return odd_value(random)
+    if kind.kind == "f":
+        return kind.type(random.choice([0, -1, 1.5, np.nan, np.inf, -np.inf, 1e300]))
+    limits = np.iinfo(kind)
+    return kind.type(random.choice([0, limits.min, limits.max, limits.max // 2, max(limits.min, -1), 1, 2, 7]))
+
+
 def odd_shape(shape, random):
     shape = list(shape)
     if not shape or random.randrange(4) == 0:
@@ -246,14 +257,14 @@ def spoil_structure(path, random):
         for _ in range(random.choice([1, 1, 1, 2, 3])):
             names = ["/"]
             file.visit(names.append)
-            name = random.choice(names)
+            name = random.choice(["/", random.choice(names), random.choice(names)])  # the root has most to say
             item = file[name]
             if random.randrange(2) and len(item.attrs):
                 key = random.choice(sorted(item.attrs))
                 if random.randrange(4) == 0:
                     del item.attrs[key]
                 else:
-                    item.attrs[key] = odd_value(random)
+                    item.attrs[key] = odd_number(item.attrs[key], random)
             elif isinstance(item, h5py.Dataset):
                 replace_dataset(file, name, random)
             elif name != "/" and random.randrange(3) == 0:

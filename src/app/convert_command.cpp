@@ -12,6 +12,7 @@
 #include "formats/formats.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/estimator/memory_plan.hpp"
+#include "scanmf/parallel/environment.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -94,9 +95,16 @@ void check_options(const CommandLine& line, Format format) {
   for (const char* const option : {"header", "row-names", "delimiter", "decimal", "na"})
     if (line.is_given(option) && format != Format::text)
       throw UsageError(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
-  if (line.is_given("feature-type") && format != Format::matrix_market)
-    throw UsageError(fmt::format("option '--feature-type' is for folders of 10x Genomics, but '{}' is {}",
-                                 line.inputs().front(), name));
+  if (!line.is_given("feature-type")) return;
+  if (format != Format::matrix_market && format != Format::hdf5)
+    throw UsageError(
+        fmt::format("option '--feature-type' is for files that say of what types their features are (10x Genomics, "
+                    "AnnData), but '{}' is {}",
+                    line.inputs().front(), name));
+  if (format == Format::hdf5 && line.text("transpose") == "true")
+    throw UsageError(
+        "options '--feature-type' and '--transpose' are for one step each: write the features of one type first, then "
+        "turn round what was written");
 }
 
 /// Files of a folder of 10x Genomics, which are all inputs; none for other inputs.
@@ -132,6 +140,8 @@ Imported import_files(const CommandLine& line, Format format, const ImportOption
 int convert(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   ImportOptions options = parse_options(line);
+  options.most_held =
+      parse_memory(line.text("memory"), available_memory(comm)).value_or(std::numeric_limits<Index>::max());
   const std::string target = line.text("output");
   check_output(comm, target, files_of(line.inputs().front()));
   const Format format = choose_format(comm, line);
@@ -140,6 +150,7 @@ int convert(const Communicator& comm, const CommandLine& line) {
   if (format == Format::hdf5) {
     InputOptions as_stored;  // when the user says what is to be turned round, the importer does it
     if (options.transpose) as_stored.transpose = false;
+    as_stored.feature_type = options.feature_type;
     description = describe_matrix(comm, line.inputs().front(), "NMF", as_stored);
     check_output(comm, target, {description.file});
   }

@@ -8,6 +8,13 @@
 
 namespace scanmf::data {
 
+/// Columns in all ranges.
+inline Index number_of_columns(const std::vector<Range>& ranges) {
+  Index columns = 0;
+  for (const Range& range : ranges) columns += range.size();
+  return columns;
+}
+
 /// Which columns of a sparse matrix in a file are X's, and which numbers they have there.
 class ColumnSelection {
  public:
@@ -24,16 +31,23 @@ class ColumnSelection {
 
   bool all() const { return ranges_.empty(); }
 
+  /// The number that a column of the file has in X; −1 when it is not X's.
+  Index number_of(Index column) const {
+    if (all()) return column;
+    const auto range = std::upper_bound(ranges_.begin(), ranges_.end(), column,
+                                        [](Index here, const Range& candidate) { return here < candidate.end; });
+    if (range == ranges_.end() || column < range->begin) return -1;
+    return column - range->begin + first_[static_cast<std::size_t>(range - ranges_.begin())];
+  }
+
   /// Drops the elements of other columns and numbers the others as in X; returns how many remain.
   template <class T>
   Index keep_selected(Index count, std::int32_t* column, T* value) const {
     Index kept = 0;
     for (Index p = 0; p < count; ++p) {
-      const auto range = std::upper_bound(ranges_.begin(), ranges_.end(), Index{column[p]},
-                                          [](Index here, const Range& candidate) { return here < candidate.end; });
-      if (range == ranges_.end() || column[p] < range->begin) continue;
-      column[kept] = static_cast<std::int32_t>(column[p] - range->begin +
-                                               first_[static_cast<std::size_t>(range - ranges_.begin())]);
+      const Index number = number_of(column[p]);
+      if (number < 0) continue;
+      column[kept] = static_cast<std::int32_t>(number);
       value[kept++] = value[p];
     }
     return kept;

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "data/column_selection.hpp"
 #include "data/sparse_reader.hpp"
 #include "scanmf/core/error.hpp"
 
@@ -71,10 +72,37 @@ class RowGroup {
   std::vector<T> values_;
 };
 
+/// Where the elements of CSC lie, and which columns of the file are written.
+struct Columns {
+  std::vector<Index> bounds;  // of all columns of the file
+  ColumnSelection selected;
+
+  /// The column of the element at `position`, by what it is called when it is written (−1: it is not). `column`: of an
+  /// element before it, brought up to date.
+  Index of(Index position, Index& column) const {
+    while (bounds[static_cast<std::size_t>(column) + 1] <= position) ++column;
+    return selected.number_of(column);
+  }
+};
+
+/// Positions of all rows' elements in the matrix that is written.
+template <Scalar T>
+std::vector<Index> row_bounds(const SparseReader<T>& reader, Index rows_of_file, const Columns& columns) {
+  std::vector<Index> bounds(static_cast<std::size_t>(rows_of_file) + 1, 0);
+  Index column = 0;
+  for_each_piece(reader, [&](Range positions, const std::vector<Index>& rows) {
+    for (Index i = 0; i < positions.size(); ++i)
+      if (columns.of(positions.begin + i, column) >= 0)
+        ++bounds[static_cast<std::size_t>(rows[static_cast<std::size_t>(i)]) + 1];
+  });
+  std::partial_sum(bounds.begin(), bounds.end(), bounds.begin());
+  return bounds;
+}
+
 /// Reads the file once and keeps what belongs to the group.
 template <Scalar T>
-void fill(RowGroup<T>& group, const SparseReader<T>& reader, const std::vector<Index>& column_bounds,
-          const MatrixDescription& matrix, bool allow_missing) {
+void fill(RowGroup<T>& group, const SparseReader<T>& reader, const Columns& columns, const MatrixDescription& matrix,
+          bool allow_missing) {
   std::vector<T> values;
   Index column = 0;
   for_each_piece(reader, [&](Range positions, const std::vector<Index>& rows) {
@@ -83,38 +111,38 @@ void fill(RowGroup<T>& group, const SparseReader<T>& reader, const std::vector<I
     reader.read_values(positions, values.data());
     refuse_not_finite(matrix, values, allow_missing);
     for (Index i = 0; i < positions.size(); ++i) {
-      while (column_bounds[static_cast<std::size_t>(column) + 1] <= positions.begin + i) ++column;
+      const Index number = columns.of(positions.begin + i, column);
       const Index row = rows[static_cast<std::size_t>(i)];
-      if (group.has(row)) group.add(row, column, values[static_cast<std::size_t>(i)]);
+      if (number >= 0 && group.has(row)) group.add(row, number, values[static_cast<std::size_t>(i)]);
     }
   });
 }
 
 template <Scalar T>
-void write_csc(const SparseReader<T>& reader, const MatrixDescription& csc, const SparseWriting& options,
-               CsrWriter& csr) {
-  std::vector<Index> column_bounds(static_cast<std::size_t>(csc.shape.columns) + 1);
-  reader.read_bounds({0, csc.shape.columns}, column_bounds.data());
-  std::vector<Index> bounds(static_cast<std::size_t>(csc.shape.rows) + 1, 0);
-  for_each_piece(reader, [&](Range, const std::vector<Index>& rows) {
-    for (const Index row : rows) ++bounds[static_cast<std::size_t>(row) + 1];
-  });
-  std::partial_sum(bounds.begin(), bounds.end(), bounds.begin());
-
+Index write_csc(const SparseReader<T>& reader, const MatrixDescription& csc, const SparseWriting& options,
+                CsrWriter& csr) {
+  Columns columns{std::vector<Index>(static_cast<std::size_t>(csc.shape.columns) + 1),
+                  ColumnSelection(options.columns)};
+  reader.read_bounds({0, csc.shape.columns}, columns.bounds.data());
+  const std::vector<Index> bounds = row_bounds(reader, csc.shape.rows, columns);
   const Index most = options.memory / static_cast<Index>(sizeof(T) + sizeof(std::int32_t));
   for (Index begin = 0; begin < csc.shape.rows;) {
     const Index count = rows_that_fit(bounds.data(), begin, csc.shape.rows, most);
     RowGroup<T> group({begin, begin + count}, bounds);
-    fill(group, reader, column_bounds, csc, options.allow_missing);
+    fill(group, reader, columns, csc, options.allow_missing);
     group.write(csr);
     begin += count;
   }
+  return bounds.back();
 }
 
 template <Scalar T>
-void write_csr(const SparseReader<T>& reader, const MatrixDescription& matrix, bool allow_missing, CsrWriter& csr) {
+Index write_csr(const SparseReader<T>& reader, const MatrixDescription& matrix, const SparseWriting& options,
+                CsrWriter& csr) {
+  const ColumnSelection selected(options.columns);
   std::vector<T> values;
   std::vector<std::int32_t> columns;
+  Index written = 0;
   for_each_group(reader, {0, matrix.shape.rows}, piece_elements, [&](Range rows, const Index* bounds) {
     const Range positions{bounds[0], bounds[rows.size()]};
     values.resize(static_cast<std::size_t>(positions.size()));
@@ -122,26 +150,40 @@ void write_csr(const SparseReader<T>& reader, const MatrixDescription& matrix, b
     reader.read_columns(positions, columns.data());
     reader.check_columns(positions, columns.data());
     reader.read_values(positions, values.data());
-    refuse_not_finite(matrix, values, allow_missing);
+    refuse_not_finite(matrix, values, options.allow_missing);
     std::vector<Index> lengths;
-    for (Index row = 0; row < rows.size(); ++row) lengths.push_back(bounds[row + 1] - bounds[row]);
+    Index kept = 0;
+    for (Index row = 0; row < rows.size(); ++row) {
+      const Index first = bounds[row] - bounds[0];
+      const Index length =
+          selected.keep_selected(bounds[row + 1] - bounds[row], columns.data() + first, values.data() + first);
+      std::copy_n(columns.begin() + first, length, columns.begin() + kept);
+      std::copy_n(values.begin() + first, length, values.begin() + kept);
+      lengths.push_back(length);
+      kept += length;
+    }
+    columns.resize(static_cast<std::size_t>(kept));
     csr.append_rows(lengths, values.data(), columns);
+    written += kept;
   });
+  return written;
 }
 
 }  // namespace
 
 template <Scalar T>
-void write_as_csr(const MatrixDescription& sparse, const SparseWriting& options, MatrixFileWriter& out) {
+WrittenCsr write_as_csr(const MatrixDescription& sparse, const SparseWriting& options, MatrixFileWriter& out) {
   const hdf5::File file = hdf5::File::open(sparse.file);
   const SparseReader<T> reader(file, sparse, piece_bytes);
   const auto type = data_type_of<T> == DataType::float32 ? hdf5::NumberType::float32 : hdf5::NumberType::float64;
-  CsrWriter& csr = out.csr("/X", sparse.shape, type);
-  sparse.format == FileFormat::csc ? write_csc(reader, sparse, options, csr)
-                                   : write_csr(reader, sparse, options.allow_missing, csr);
+  Shape shape = sparse.shape;
+  if (!options.columns.empty()) shape.columns = number_of_columns(options.columns);
+  CsrWriter& csr = out.csr("/X", shape, type);
+  const bool by_columns = sparse.format == FileFormat::csc;
+  return {shape, by_columns ? write_csc(reader, sparse, options, csr) : write_csr(reader, sparse, options, csr)};
 }
 
-template void write_as_csr<float>(const MatrixDescription&, const SparseWriting&, MatrixFileWriter&);
-template void write_as_csr<double>(const MatrixDescription&, const SparseWriting&, MatrixFileWriter&);
+template WrittenCsr write_as_csr<float>(const MatrixDescription&, const SparseWriting&, MatrixFileWriter&);
+template WrittenCsr write_as_csr<double>(const MatrixDescription&, const SparseWriting&, MatrixFileWriter&);
 
 }  // namespace scanmf::data

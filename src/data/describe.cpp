@@ -10,6 +10,7 @@
 #include <set>
 
 #include "core/checked.hpp"
+#include "data/column_selection.hpp"
 #include "data/contents.hpp"
 #include "data/file_watch.hpp"
 #include "data/load.hpp"
@@ -205,6 +206,11 @@ void choose_features(const File& file, const StoredMatrix& stored, const InputOp
                       data::place_of(matrix), fmt::join(distinct, ", ")));
     return;
   }
+  if (transposed)
+    throw Error(fmt::format(
+        "{}: features of one type cannot be taken of a matrix that is turned round (options '--feature-type' and "
+        "'--transpose'); in two steps: scanmf convert {} --feature-type '{}' -o OUT.h5, then OUT.h5 with --transpose",
+        data::place_of(matrix), data::place_of(matrix), wanted));
   if (distinct.count(wanted) == 0)
     throw Error(fmt::format("{} has no features of type '{}' (option '--feature-type'): {}", data::place_of(matrix),
                             wanted,
@@ -214,13 +220,11 @@ void choose_features(const File& file, const StoredMatrix& stored, const InputOp
   if (distinct.size() == 1) return;
   matrix.columns = columns_of_type(types, wanted);
   matrix.columns_in_file = as_stored.columns;
+  matrix.shape.columns = data::number_of_columns(matrix.columns);
   std::vector<std::string> names;
-  matrix.shape.columns = 0;
-  for (const Range& range : matrix.columns) {
-    matrix.shape.columns += range.size();
+  for (const Range& range : matrix.columns)
     if (!matrix.feature_names.empty())
       names.insert(names.end(), matrix.feature_names.begin() + range.begin, matrix.feature_names.begin() + range.end);
-  }
   matrix.feature_names = std::move(names);
 }
 
@@ -314,7 +318,7 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
                                   matrix.transposed ? 1 : 0,
                                   matrix.columns_in_file,
                                   static_cast<Index>(matrix.columns.size()),
-                                  static_cast<Index>(matrix.missing.size())};
+                                  static_cast<Index>(matrix.missing.values.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -323,8 +327,10 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   matrix.transposed = numbers[5] != 0;
   matrix.columns_in_file = numbers[6];
   broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
-  matrix.missing.resize(static_cast<std::size_t>(numbers[8]));
-  comm.broadcast(std::span<double>(matrix.missing));
+  matrix.missing.values.resize(static_cast<std::size_t>(numbers[8]));
+  comm.broadcast(std::span<double>(matrix.missing.values));
+  comm.broadcast(std::span<double>(&matrix.missing.least, 1));
+  comm.broadcast(std::span<double>(&matrix.missing.most, 1));
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
 }

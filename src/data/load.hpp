@@ -33,8 +33,14 @@ inline bool held_dense(const Shape& shape, Index stored, const LoadOptions& opti
   const double elements = static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
   return elements >= tiny && static_cast<double>(stored) >= options.dense_from * elements;
 }
+/// Non-zeros of sparse X: where it has some columns of the file only, as many as if each had the same number.
+inline Index expected_stored(const MatrixDescription& description) {
+  if (description.columns.empty()) return description.stored;
+  return static_cast<Index>(static_cast<double>(description.stored) * static_cast<double>(description.shape.columns) /
+                            static_cast<double>(description.columns_in_file));
+}
 inline bool held_dense(const MatrixDescription& description, const LoadOptions& options) {
-  return description.kind() == StorageKind::csr && held_dense(description.shape, description.stored, options);
+  return description.kind() == StorageKind::csr && held_dense(description.shape, expected_stored(description), options);
 }
 
 /// "FILE:/path", or "FILE" for a .npy file, for messages.

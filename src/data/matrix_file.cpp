@@ -31,8 +31,9 @@ MatrixDescription data::without_transposition(const MatrixDescription& descripti
   }
   if (!x.columns.empty() && (x.format != FileFormat::csr || description.transposed))
     throw Error(fmt::format(
-        "some columns only can be read of matrices that are stored by rows (CSR) and not transposed, which {} is not",
-        place_of(description)));
+        "features of one type can be taken of matrices that are stored by rows (CSR) only, which {} is not; "
+        "write them first: scanmf convert {} --feature-type NAME -o OUT.h5",
+        place_of(description), place_of(description)));
   return x;
 }
 

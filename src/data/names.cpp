@@ -210,6 +210,8 @@ Names find_names(const File& file, const StoredMatrix& matrix, const Shape& shap
       return {first_list(file, "/row_attrs", {"Gene", "var_names", "GeneName", "gene_names", "Accession"}, shape.rows),
               first_list(file, "/col_attrs", {"CellID", "obs_names", "cell_names", "barcodes"}, shape.columns)};
     case Writer::pandas:
+      if (matrix.columns_first)
+        return {first_list(file, path, {"block0_items"}, shape.rows), first_list(file, path, {"axis1"}, shape.columns)};
       return {first_list(file, path, {"axis1"}, shape.rows), first_list(file, path, {"block0_items"}, shape.columns)};
     case Writer::matlab:
     case Writer::octave:

@@ -173,7 +173,7 @@ class ChunkedArray final : public ArrayOf<ChunkedArray> {
 };
 
 std::unique_ptr<Array> open_npy(const MatrixDescription& description, Index piece_bytes) {
-  const NpyHeader header = read_npy_header(description.file);
+  const NpyMatrix header = read_npy_matrix(description.file);
   ArrayFacts facts;
   facts.place = description.file;
   const bool transposed = header.fortran;

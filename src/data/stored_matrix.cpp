@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "core/checked.hpp"
+#include "core/number_text.hpp"
+#include "io/dataset_storage.hpp"
 #include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
 
@@ -64,29 +66,69 @@ void recognise_matlab(const File& file, const AttributeNames& attributes, Stored
     refuse(object, file, "is an empty MATLAB array");
 }
 
-/// netCDF and its conventions: numbers that are not the values they stand for.
-void recognise_packing(const File& file, const AttributeNames& attributes, const Dataset& dataset,
-                       StoredMatrix& object) {
-  const double factor = number_attribute(file, object.path, "scale_factor").value_or(1);
-  const double offset = number_attribute(file, object.path, "add_offset").value_or(0);
+// netCDF and its conventions: numbers that are not the values they stand for.
+
+/// 1, or what the attribute says; a refusal where that is not one number.
+double packing_number(const File& file, const char* name, double unpacked, StoredMatrix& object) {
+  const std::optional<double> value = number_attribute(file, object.path, name);
+  if (!value)
+    object.refusal = fmt::format("{} has an attribute {} that is not one number", file.place(object.path), name);
+  return value.value_or(unpacked);
+}
+
+void recognise_packing(const File& file, const AttributeNames& attributes, StoredMatrix& object) {
+  double factor = 1;
+  double offset = 0;
+  if (attributes.has("scale_factor")) factor = packing_number(file, "scale_factor", factor, object);
+  if (attributes.has("add_offset")) offset = packing_number(file, "add_offset", offset, object);
   if (factor != 1 || offset != 0)
     object.refusal = fmt::format(
         "{} is packed: its values are {} * stored + {} (scale_factor, add_offset), which is not applied here; unpack "
         "it first, "
         "for example with: ncpdq -U IN.nc OUT.nc",
         file.place(object.path), factor, offset);
-  if (attributes.has("_Unsigned") && dataset.type().kind == hdf5::ElementClass::integer) {
-    const std::string says = text_attribute(file, object.path, "_Unsigned");
-    if ((says == "true") == dataset.type().is_signed)
-      object.refusal =
-          fmt::format("{} holds {} that are meant as {} numbers (_Unsigned = {}); write them with their own type",
-                      file.place(object.path), dataset.type().name, says == "true" ? "unsigned" : "signed", says);
+}
+
+void recognise_unsigned(const File& file, const AttributeNames& attributes, const Dataset& dataset,
+                        StoredMatrix& object) {
+  if (!attributes.has("_Unsigned") || dataset.type().kind != hdf5::ElementClass::integer) return;
+  const std::string says = text_attribute(file, object.path, "_Unsigned");
+  if ((says == "true") == dataset.type().is_signed)
+    object.refusal =
+        fmt::format("{} holds {} that are meant as {} numbers (_Unsigned = {}); write them with their own type",
+                    file.place(object.path), dataset.type().name, says == "true" ? "unsigned" : "signed", says);
+}
+
+/// Numbers of an attribute, or of its text.
+std::vector<double> numbers_of(const File& file, const std::string& object, const char* attribute) {
+  if (const auto numbers = file.read_numbers_attribute(object, attribute)) return *numbers;
+  const std::optional<double> number = parse_double(text_attribute(file, object, attribute));
+  return number ? std::vector<double>{*number} : std::vector<double>{};
+}
+
+/// Besides what attributes say, what netCDF fills elements with that were never written: of types of one byte nothing.
+void recognise_missing(const File& file, const AttributeNames& attributes, const Dataset& dataset,
+                       StoredMatrix& object) {
+  MissingMarks& marks = object.missing;
+  for (const char* name : {"_FillValue", "missing_value"})
+    if (attributes.has(name))
+      for (const double value : numbers_of(file, object.path, name)) marks.values.push_back(value);
+  if (attributes.has("_Netcdf4Dimid") || attributes.has("_Netcdf4Coordinates") ||
+      file.has_attribute("/", "_NCProperties")) {
+    const std::optional<double> fill = hdf5::chosen_fill_value(dataset);
+    if (fill && dataset.type().bytes > 1) marks.values.push_back(*fill);
   }
-  for (const char* name : {"_FillValue", "missing_value"}) {
-    const std::optional<double> value = number_attribute(file, object.path, name);
-    if (value && std::isfinite(*value) && std::count(object.missing.begin(), object.missing.end(), *value) == 0)
-      object.missing.push_back(*value);
-  }
+  if (dataset.type().kind == hdf5::ElementClass::boolean) marks.values.push_back(2);  // NA of R
+  std::erase_if(marks.values, [](double value) { return !std::isfinite(value); });    // never allowed in X
+  const auto end_of = [&](const char* name, std::size_t i, double& end) {
+    if (!attributes.has(name)) return;
+    const std::vector<double> numbers = numbers_of(file, object.path, name);
+    if (i < numbers.size() && !std::isnan(numbers[i])) end = numbers[i];
+  };
+  end_of("valid_min", 0, marks.least);
+  end_of("valid_max", 0, marks.most);
+  end_of("valid_range", 0, marks.least);
+  end_of("valid_range", 1, marks.most);
 }
 
 /// Genes × cells, beside attributes of rows and columns.
@@ -116,7 +158,9 @@ StoredMatrix recognise_dataset(const File& file, const std::string& path) {
     object.columns_first = true;
   }
   if (attributes.has("rhdf5-NA.OK")) object.writer = Writer::rhdf5;
-  recognise_packing(file, attributes, dataset, object);
+  recognise_packing(file, attributes, object);
+  recognise_unsigned(file, attributes, dataset, object);
+  recognise_missing(file, attributes, dataset, object);
   return object;
 }
 
@@ -228,13 +272,21 @@ void recognise_cells(const File& file, Writer writer, Shape stated, StoredMatrix
 void recognise_pandas(const File& file, StoredMatrix& object) {
   object.writer = Writer::pandas;
   const std::string type = text_attribute(file, object.path, "pandas_type");
-  if (type == "frame" && number_attribute(file, object.path, "nblocks").value_or(0) == 1 &&
-      is_dataset(file, inside(object.path, "block0_values"))) {
+  const std::string values = inside(object.path, "block0_values");
+  const bool one_block =
+      type == "frame" && number_attribute(file, object.path, "nblocks").value_or(0) == 1 && is_dataset(file, values);
+  const std::string meaning = one_block ? text_attribute(file, values, "value_type") : "";  // of dates and times
+  if (one_block && meaning.empty()) {
+    const Index items = length_of(file, inside(object.path, "block0_items"));
+    const std::vector<Index> lengths = file.dataset(values).dimensions();
     object.nature = Nature::matrix;
-    object.dataset = inside(object.path, "block0_values");
+    object.dataset = values;
+    object.columns_first = lengths.size() == 2 && lengths[0] == items && lengths[1] != items;
     return;
   }
-  const std::string what = type == "frame" ? "with columns of several types" : fmt::format("in the form '{}'", type);
+  const std::string what = type != "frame" ? fmt::format("in the form '{}'", type)
+                           : one_block     ? fmt::format("of {}", meaning)
+                                           : "with columns of several types";
   refuse(
       object, file,
       fmt::format(

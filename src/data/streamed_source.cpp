@@ -1,3 +1,5 @@
+#include "data/streamed_source.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,22 +10,21 @@
 #include "data/csr_feed.hpp"
 #include "data/dense_feed.hpp"
 #include "data/file_watch.hpp"
+#include "data/layout_advice.hpp"
 #include "data/load.hpp"
-#include "data/npy.hpp"
 #include "data/open_array.hpp"
 #include "data/row_exchange.hpp"
 #include "data/stream_plan.hpp"
 #include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
-#include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/parallel/environment.hpp"
 
-namespace scanmf {
-namespace data {
+namespace scanmf::data {
 namespace {
 
 constexpr Index unlimited = std::numeric_limits<Index>::max();
+
 /// X read from its file in every pass.
 template <Scalar T>
 class StreamedSource : public DataSource<T> {
@@ -153,7 +154,13 @@ class StreamedSource : public DataSource<T> {
       queue_.emplace(std::make_unique<DenseFeed<T>>(*array_, *partition_, comm_.rank(), block_rows_),
                      partition_->batches(), most_slots, threads_);
     });
-    if (const Index most = comm_.max(readings); most > 1) warn_of_readings(most, memory_for_one_reading(), block_rows_);
+    if (const Index most = comm_.max(readings); most > 1)
+      advice().warn_of_readings(block_rows_, most, memory_for_one_reading(), block_rows_);
+  }
+
+  LayoutAdvice advice() const {
+    if (array_) return {comm_, description_, data_type_of<T>, {array_.get()}};
+    return {comm_, description_, data_type_of<T>, {&sparse_->values(), &sparse_->indices()}};
   }
 
   /// Collective. With it each chunk is read once a pass, if any has that effect.
@@ -161,40 +168,6 @@ class StreamedSource : public DataSource<T> {
     const Index part = dense_.limit_for_one_reading();
     if (comm_.max(dense_.readings_within(part)) > 1) return unlimited;
     return part * (may_exchange() ? dense_exchange_parts : local_parts);
-  }
-
-  /// The arrays whose chunks matter.
-  std::vector<const Array*> chunked_arrays() const {
-    if (array_) return {array_.get()};
-    std::vector<const Array*> arrays;
-    for (const Array* const array : {&sparse_->values(), &sparse_->indices()})
-      if (array->filtered_rows() > 1) arrays.push_back(array);
-    return arrays;
-  }
-
-  /// memory: with which the warning would not be, as it would not with X in memory; most: rows, or elements, of chunks
-  /// with which it would not be.
-  void warn_of_layout(const std::string& consequence, Index memory, Index most) const {
-    if (!comm_.is_root()) return;
-    const Index enough = std::min(memory, bytes_in_memory(description_, data_type_of<T>, comm_.size()));
-    log_warning(fmt::format(
-        "{} is stored in {}, {}; raise --memory to {} bytes, or store it in smaller chunks: {} (Debian: hdf5-tools)",
-        place_of(description_), description_.layout, consequence, enough,
-        repacking(chunked_arrays(), description_.file, most)));
-  }
-
-  void warn_of_readings(Index readings, Index memory, Index most) const {
-    warn_of_layout(fmt::format("but read {} rows at a time, so that each chunk is read {} times in every pass",
-                               block_rows_, readings),
-                   memory, most);
-  }
-
-  void warn_of_local_reading(Index height, Index piece, const char* what, Index memory, Index most) const {
-    const Index ranks = std::min<Index>(comm_.size(), (height - 1) / std::max<Index>(1, piece) + 1);
-    warn_of_layout(
-        fmt::format("but a rank has at most {} {} of a batch, so that each chunk is read and inflated by {} ranks",
-                    piece, what, ranks),
-        memory, std::min(piece, most));
   }
 
   /// Batches that may cut chunks between ranks.
@@ -216,8 +189,8 @@ class StreamedSource : public DataSource<T> {
     const Index chunk_bytes = dense_.bytes_of_chunks(rows_of_chunks);
     if (!plan_is_useful(part, limit, height)) {
       if (part > limit && height > piece_rows)
-        warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts,
-                              dense_.block_rows_within(slot_limit()));
+        advice().warn_of_local_reading(height, piece_rows, "rows", std::max(part, chunk_bytes) * dense_exchange_parts,
+                                       dense_.block_rows_within(slot_limit()));
       return false;
     }
     const bool keep = dense_.chunks_fit(rows_of_chunks, limit);
@@ -229,7 +202,8 @@ class StreamedSource : public DataSource<T> {
                      most_slots, threads_);
     });
     if (const Index readings = plan_->steps_of_chunk(height); !keep && readings > 1)
-      warn_of_readings(readings, array_->compressed() ? chunk_bytes * dense_exchange_parts : unlimited, block_rows_);
+      advice().warn_of_readings(block_rows_, readings,
+                                array_->compressed() ? chunk_bytes * dense_exchange_parts : unlimited, block_rows_);
     return true;
   }
 
@@ -296,8 +270,8 @@ class StreamedSource : public DataSource<T> {
     if (!plan_is_useful(part, limit, highest)) {
       const Index enough = std::max(part, bytes_of_chunks(of_values, of_indices)) * sparse_exchange_parts;
       if (part > limit && highest > piece_elements)
-        warn_of_local_reading(highest, piece_elements, "elements", enough,
-                              elements_within(memory_of_all() / local_parts));
+        advice().warn_of_local_reading(highest, piece_elements, "elements", enough,
+                                       elements_within(memory_of_all() / local_parts));
       return false;
     }
     block_rows_ = plan_->block_rows();
@@ -330,11 +304,12 @@ class StreamedSource : public DataSource<T> {
   void warn_of_sparse_chunks(Index pair, Index limit, Index enough) const {
     const Index most = std::min(elements_within(limit), plan_ ? plan_->most_received() : unlimited);
     if (pair > limit)
-      warn_of_layout(
+      advice().warn(
           fmt::format("whose chunks take {} bytes when they are inflated, where --memory leaves {}", pair, limit),
           enough, most);
     else
-      warn_of_readings(
+      advice().warn_of_readings(
+          block_rows_,
           plan_->steps_of_chunk(std::max(sparse_->values().filtered_rows(), sparse_->indices().filtered_rows())),
           enough, most);
   }
@@ -395,77 +370,17 @@ class StreamedSource : public DataSource<T> {
   std::optional<BlockQueue<T>> queue_;  // last: its threads use the others
 };
 
-/// True when `scanmf convert` has to be told that rows are features: where the file does not say it itself.
-bool needs_transpose(const MatrixDescription& description) {
-  if (description.format == FileFormat::npy) return description.transposed != read_npy_header(description.file).fortran;
-  return description.transposed;
-}
-
-std::string megabytes(Index bytes) { return fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6); }
-
 }  // namespace
-}  // namespace data
-
-Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks) {
-  const Shape shape = description.shape;
-  const Index element = size_of(type);
-  const Index rows_of_rank = shape.rows / ranks + (shape.rows % ranks != 0 ? 1 : 0);
-  std::optional<Index> bytes;
-  if (description.kind() == StorageKind::dense) {
-    const Index grain = type == DataType::float32 ? column_grain<float> : column_grain<double>;
-    const Index grains = shape.columns / grain + (shape.columns % grain != 0 ? 1 : 0);
-    bytes = checked_product({rows_of_rank, grains, grain, element});
-  } else {
-    const Index stored_of_rank = description.stored / ranks + (description.stored % ranks != 0 ? 1 : 0);
-    const auto elements = checked_product({stored_of_rank, element + static_cast<Index>(sizeof(std::int32_t))});
-    const auto bounds = checked_product({rows_of_rank, static_cast<Index>(sizeof(Index))});
-    if (elements && bounds) bytes = checked_sum({*elements, *bounds, Index{sizeof(Index)}});
-  }
-  return bytes.value_or(std::numeric_limits<Index>::max());
-}
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& in_file,
-                                           const LoadOptions& options) {
-  MatrixDescription description;
-  comm.agree([&] { description = data::without_transposition(in_file); });
-  const auto fits = [&](Index bytes) {
-    return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0;
-  };
-  if (data::held_dense(description, options)) {
-    MatrixDescription dense = description;
-    dense.format = FileFormat::dense;
-    const Index bytes = bytes_in_memory(dense, data_type_of<T>, comm.size());
-    if (fits(bytes)) {
-      const double elements =
-          static_cast<double>(description.shape.rows) * static_cast<double>(description.shape.columns);
-      log_information(
-          fmt::format("{:.3g} % of X are non-zeros: it is held as a dense matrix, which is faster ({} a rank)",
-                      100 * static_cast<double>(description.stored) / elements, data::megabytes(bytes)));
-      return load_matrix<T>(comm, description, options);
-    }
-  }
-  LoadOptions sparse = options;
-  sparse.dense_from = LoadOptions().dense_from;
-  const Index needed = bytes_in_memory(description, data_type_of<T>, comm.size());
-  if (fits(needed)) return load_matrix<T>(comm, description, sparse);
-  if (description.format == FileFormat::csc || description.transposed) {
-    const Index memory = -comm.max(-options.memory.value_or(std::numeric_limits<Index>::max()));
-    bool transpose = false;
-    comm.agree([&] { transpose = data::needs_transpose(in_file); });
-    throw AgreedError(
-        fmt::format("{} is stored by columns{}, which cannot be streamed: it needs {} a rank and --memory allows {}; "
-                    "use more ranks or memory, or "
-                    "store it by rows first: scanmf convert {} -o OUT.h5{}",
-                    data::place_of(description), description.transposed ? "" : " (CSC)", data::megabytes(needed),
-                    data::megabytes(memory), data::place_of(description), transpose ? " --transpose" : ""));
-  }
-  return std::make_unique<data::StreamedSource<T>>(comm, description, options);
+std::unique_ptr<DataSource<T>> streamed_source(const Communicator& comm, const MatrixDescription& description,
+                                               const LoadOptions& options) {
+  return std::make_unique<StreamedSource<T>>(comm, description, options);
 }
 
-template std::unique_ptr<DataSource<float>> open_source(const Communicator&, const MatrixDescription&,
-                                                        const LoadOptions&);
-template std::unique_ptr<DataSource<double>> open_source(const Communicator&, const MatrixDescription&,
-                                                         const LoadOptions&);
+template std::unique_ptr<DataSource<float>> streamed_source(const Communicator&, const MatrixDescription&,
+                                                            const LoadOptions&);
+template std::unique_ptr<DataSource<double>> streamed_source(const Communicator&, const MatrixDescription&,
+                                                             const LoadOptions&);
 
-}  // namespace scanmf
+}  // namespace scanmf::data

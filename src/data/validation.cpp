@@ -52,11 +52,6 @@ void Inspection::add(const ElementTotals& row) {
   summary_.positive += row.positive;
 }
 
-template <Scalar T>
-bool Inspection::is_missing(T value) const {
-  return std::ranges::any_of(missing_, [value](double marker) { return value == static_cast<T>(marker); });
-}
-
 /// The strips' padding, which is zero, is no element of the row.
 template <Scalar T>
 std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const {
@@ -65,7 +60,7 @@ std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index 
     if (row != row_of_tile) return;
     for (std::size_t j = 0; j < elements.size() && !first && column + static_cast<Index>(j) < tile.columns; ++j) {
       std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
-      if (!missing_.empty() && is_missing(elements[j])) flaw = Flaw::missing;
+      if (missing_.match(elements[j])) flaw = Flaw::missing;
       if (flaw) first = Offence{global_row, column + static_cast<Index>(j), *flaw};
     }
   });
@@ -83,8 +78,8 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
-      if (!missing_.empty())
-        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(value); });
+      if (missing_.any())
+        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return missing_.match(value); });
     });
   });
   for (Index i = 0; i < block.rows; ++i) {
@@ -131,7 +126,7 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
       message = fmt::format("Negative values in data passed to {} (input X)", estimator);
       break;
     case Flaw::missing:
-      message = "Input X contains missing values (its _FillValue or missing_value)";
+      message = "Input X contains missing values (by its _FillValue, missing_value or valid_range)";
       break;
   }
   const std::string where = place.empty() ? "" : " of " + place;

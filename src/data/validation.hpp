@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "scanmf/data/data_source.hpp"
+#include "scanmf/data/matrix_file.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -28,8 +28,8 @@ std::optional<Flaw> flaw_of(T value, bool check_sign);
 /// summary. The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
-  /// missing: values that stand for missing ones in the file, dense X alone.
-  explicit Inspection(bool check_sign, std::vector<double> missing = {})
+  /// missing: marks that the file has, of dense X alone.
+  explicit Inspection(bool check_sign, MissingMarks missing = {})
       : check_sign_(check_sign), missing_(std::move(missing)) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
@@ -47,12 +47,10 @@ class Inspection {
   void add(const ElementTotals& row);
 
   template <Scalar T>
-  bool is_missing(T value) const;
-  template <Scalar T>
   std::optional<Offence> first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const;
 
   bool check_sign_;
-  std::vector<double> missing_;
+  MissingMarks missing_;
   std::optional<Offence> first_;
   DataSummary summary_;
 };

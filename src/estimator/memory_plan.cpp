@@ -71,7 +71,8 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
   }
   if (!limit.automatic && !limit.bytes) return std::nullopt;
   if (whole > cap(needed))
-    log_information(fmt::format("X needs {} on a rank, more than {}: it is streamed from the file in each pass",
+    log_information(fmt::format("X needs {}{} on a rank, more than {}: it is streamed from the file in each pass",
+                                description.columns.empty() ? "" : "at most ",  // all features' elements are counted
                                 in_gigabytes(static_cast<double>(whole)),
                                 in_gigabytes(static_cast<double>(cap(needed)))));
   return cap(needed);

@@ -23,12 +23,13 @@ template <class T>
 class Entries {
  public:
   /// `source`: the file, for messages.
-  Entries(const std::string& source, Shape shape) : source_(source), shape_(shape) {
+  Entries(const std::string& source, Shape shape, const ImportOptions& options)
+      : source_(source), shape_(shape), options_(options) {
     if (shape.rows == 0) throw Error(fmt::format("'{}': Found array with 0 sample(s)", source));
     if (shape.columns == 0) throw Error(fmt::format("'{}': Found array with 0 feature(s)", source));
     if (shape.columns > std::numeric_limits<std::int32_t>::max())
       throw Error(fmt::format("'{}': a sparse matrix of {} columns is too wide", source, shape.columns));
-    require_memory(checked_product({shape.rows, 2 * static_cast<Index>(sizeof(Index))}), source);
+    require_memory(checked_product({shape.rows, 2 * static_cast<Index>(sizeof(Index))}), source, options);
     bounds_.resize(static_cast<std::size_t>(shape.rows) + 1);
   }
 
@@ -36,7 +37,7 @@ class Entries {
   void end_counting() {
     std::partial_sum(bounds_.begin(), bounds_.end(), bounds_.begin());
     next_.assign(bounds_.begin(), bounds_.end() - 1);
-    require_memory(checked_product({bounds_.back(), static_cast<Index>(sizeof(Entry))}), source_);
+    require_memory(checked_product({bounds_.back(), static_cast<Index>(sizeof(Entry))}), source_, options_);
     entries_.resize(static_cast<std::size_t>(bounds_.back()));
   }
   void add(Index row, Index column, T value) {
@@ -45,8 +46,8 @@ class Entries {
   }
 
   /// Writes all of them; their number without duplicates.
-  Index write(data::MatrixFileWriter& out, const ImportOptions& options) {
-    const hdf5::NumberType stored = stored_type(number_type_of<T>(), options);
+  Index write(data::MatrixFileWriter& out) {
+    const hdf5::NumberType stored = stored_type(number_type_of<T>(), options_);
     data::CsrWriter& csr = out.csr("/X", shape_, stored);
     constexpr Index piece = Index{1} << 20;  // entries written at a time, more when a single row has more
     std::vector<Index> lengths;
@@ -55,7 +56,7 @@ class Entries {
     Index written = 0;
     for (Index row = 0; row < shape_.rows; ++row) {
       const auto before = static_cast<Index>(values.size());
-      append_row(row, values, columns, options);
+      append_row(row, values, columns);
       lengths.push_back(static_cast<Index>(values.size()) - before);
       if (static_cast<Index>(values.size() + lengths.size()) < piece && row + 1 < shape_.rows) continue;
       written += static_cast<Index>(values.size());
@@ -74,7 +75,7 @@ class Entries {
  private:
   using Entry = std::pair<std::int32_t, T>;
 
-  void append_row(Index row, std::vector<T>& values, std::vector<std::int32_t>& columns, const ImportOptions& options) {
+  void append_row(Index row, std::vector<T>& values, std::vector<std::int32_t>& columns) {
     const auto begin = entries_.begin() + bounds_[static_cast<std::size_t>(row)];
     const auto end = entries_.begin() + bounds_[static_cast<std::size_t>(row) + 1];
     std::stable_sort(begin, end, [](const Entry& a, const Entry& b) { return a.first < b.first; });
@@ -86,7 +87,7 @@ class Entries {
         columns.push_back(entry->first);
         values.push_back(entry->second);
       }
-      check(values.back(), row, entry->first, options);
+      check(values.back(), row, entry->first);
     }
   }
 
@@ -102,12 +103,12 @@ class Entries {
     return result;
   }
 
-  void check(T value, Index row, Index column, const ImportOptions& options) const {
+  void check(T value, Index row, Index column) const {
     if constexpr (std::is_floating_point_v<T>) {
       const bool too_large =
-          options.dtype == DataType::float32 && std::fabs(value) > static_cast<T>(std::numeric_limits<float>::max());
+          options_.dtype == DataType::float32 && std::fabs(value) > static_cast<T>(std::numeric_limits<float>::max());
       const bool missing = std::isnan(value);
-      if (missing ? options.allow_missing : !too_large && !std::isinf(value)) return;
+      if (missing ? options_.allow_missing : !too_large && !std::isinf(value)) return;
       throw Error(fmt::format("'{}' holds {} in row {}, column {} of X (counted from 0){}", source_,
                               missing ? "NaN" : "an infinite number, or one too large for the type that is written,",
                               row, column, missing ? "; --allow-missing writes it" : ""));
@@ -116,6 +117,7 @@ class Entries {
 
   std::string source_;
   Shape shape_;
+  const ImportOptions& options_;
   std::vector<Index> bounds_;
   std::vector<Index> next_;
   std::vector<Entry> entries_;
@@ -126,11 +128,11 @@ class Entries {
 template <class T, class VisitAll>
 Imported write_entries(const std::string& source, Shape shape, data::MatrixFileWriter& out,
                        const ImportOptions& options, VisitAll&& visit_all) {
-  Entries<T> entries(source, shape);
+  Entries<T> entries(source, shape, options);
   visit_all([&](Index row, Index, T) { entries.count(row); });
   entries.end_counting();
   visit_all([&](Index row, Index column, T value) { entries.add(row, column, value); });
-  const Index stored = entries.write(out, options);
+  const Index stored = entries.write(out);
   if (entries.duplicates() > 0)
     log_warning(
         fmt::format("'{}': {} entries are stored several times; they are added up", source, entries.duplicates()));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,7 +30,8 @@ struct ImportOptions {
   std::string feature_type;            // of 10x folders: rows of the file that are kept; empty: all
   std::vector<std::string> row_names;  // of X as it is written, in place of the file's; empty: the file's
   std::vector<std::string> feature_names;
-  Index memory = Index{1} << 30;  // for what is held at a time, where a matrix is turned round
+  Index memory = Index{1} << 30;                        // for what is held at a time, where a matrix is turned round
+  Index most_held = std::numeric_limits<Index>::max();  // of what has to be held at once: sparse matrices
 };
 
 /// What was written, for people.

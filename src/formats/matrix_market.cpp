@@ -278,9 +278,9 @@ T next_element(InputReader& file, std::string& line) {
 
 /// The lower triangle, column after column.
 template <class T>
-void import_triangle(InputReader& file, const MarketHeader& header, DenseSink& sink) {
+void import_triangle(InputReader& file, const MarketHeader& header, DenseSink& sink, const ImportOptions& options) {
   const Index n = header.shape.rows;
-  require_memory(checked_product({n, n, static_cast<Index>(sizeof(T))}), file.name());
+  require_memory(checked_product({n, n, static_cast<Index>(sizeof(T))}), file.name(), options);
   std::vector<T> x(static_cast<std::size_t>(n * n));
   std::string line;
   for (Index j = 0; j < n; ++j)
@@ -298,7 +298,7 @@ Imported import_array(InputReader& file, const MarketHeader& header, data::Matri
   DenseSink sink(out, file.name(), {columns, rows}, number_type_of<T>(), options, LinesAre::columns);
   read_header(file);
   if (header.symmetric) {
-    import_triangle<T>(file, header, sink);
+    import_triangle<T>(file, header, sink, options);
   } else {
     std::vector<T> piece(static_cast<std::size_t>(sink.piece_lines() * rows));
     std::string line;

@@ -6,17 +6,14 @@
 
 #include "formats/dense_sink.hpp"
 #include "formats/npy_array.hpp"
-#include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
 
 namespace scanmf::formats {
 
 Imported import_npy_array(InputReader& file, data::MatrixFileWriter& out, const ImportOptions& options) {
   const NpyHeader header = read_npy_header(file);
-  if (header.dimensions.size() != 2)
-    throw Error(fmt::format("'{}' holds an array of {} dimensions. Expected 2D array, got {}D array instead",
-                            file.name(), header.dimensions.size(), header.dimensions.size()));
   NpyElements elements(file, header);
-  Shape lines{header.dimensions[0], header.dimensions[1]};
+  Shape lines = data::npy_shape(header, file.name());
   if (header.fortran) std::swap(lines.rows, lines.columns);
   DenseSink sink(out, file.name(), lines, elements.type(), options,
                  header.fortran ? LinesAre::columns : LinesAre::rows);
@@ -24,6 +21,8 @@ Imported import_npy_array(InputReader& file, data::MatrixFileWriter& out, const 
     const Index count = std::min(sink.piece_lines(), lines.rows - begin);
     sink.append(count, elements.read(count * lines.columns).data());
   }
+  if (char next = 0; file.read(&next, 1) > 0)
+    log_warning(fmt::format("'{}' goes on behind its first array, which is X: the rest is left out", file.name()));
   write_names(out, sink.shape(), options, {}, {});
   return {sink.shape(), std::nullopt};
 }

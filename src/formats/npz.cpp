@@ -38,7 +38,8 @@ void check_converts(hdf5::NumberType type, const std::vector<char>& raw, Index c
 
 /// `rank`: dimensions that it must have.
 template <class T>
-Array<T> read_array(const ZipArchive& archive, const std::string& name, const std::string& file, std::size_t rank) {
+Array<T> read_array(const ZipArchive& archive, const std::string& name, const std::string& file, std::size_t rank,
+                    const ImportOptions& options) {
   if (!archive.has(name + ".npy"))
     throw Error(fmt::format("'{}' has no array '{}', which its kind of sparse matrix needs", file, name));
   const std::unique_ptr<InputReader> member = archive.open(name + ".npy");
@@ -46,7 +47,7 @@ Array<T> read_array(const ZipArchive& archive, const std::string& name, const st
   if (header.dimensions.size() != rank)
     throw Error(fmt::format("'{}' has {} dimensions instead of {}", member->name(), header.dimensions.size(), rank));
   NpyElements reader(*member, header);
-  require_memory(checked_product({header.elements, static_cast<Index>(sizeof(T) + 16)}), member->name());
+  require_memory(checked_product({header.elements, static_cast<Index>(sizeof(T) + 16)}), member->name(), options);
   const std::vector<char> raw = reader.read(header.elements);
   check_converts<T>(reader.type(), raw, header.elements, member->name());
   const std::vector<char> now = converted(reader.type(), number_type_of<T>(), raw.data(), header.elements);
@@ -65,7 +66,7 @@ Array<T> read_array(const ZipArchive& archive, const std::string& name, const st
 /// "csr", "coo", …: a 0-D array of bytes or of UCS-4.
 std::string read_format(const ZipArchive& archive) {
   const std::unique_ptr<InputReader> member = archive.open("format.npy");
-  const NpyHeader header = read_npy_header(*member);
+  read_npy_header(*member);
   std::string raw(64, '\0');
   raw.resize(static_cast<std::size_t>(member->read(raw.data(), 64)));
   std::erase(raw, '\0');
@@ -75,22 +76,23 @@ std::string read_format(const ZipArchive& archive) {
 /// Positions of the elements of a sparse matrix of scipy: its arrays, checked.
 class SparseArrays {
  public:
-  SparseArrays(const ZipArchive& archive, const std::string& file, const std::string& format)
+  SparseArrays(const ZipArchive& archive, const std::string& file, const std::string& format,
+               const ImportOptions& options)
       : file_(file), format_(format) {
-    const Array<Index> shape = read_array<Index>(archive, "shape", file, 1);
+    const Array<Index> shape = read_array<Index>(archive, "shape", file, 1, options);
     if (shape.size() != 2)
       throw Error(fmt::format("'{}': a sparse array of {} dimensions. Expected 2D array", file, shape.size()));
     shape_ = {shape.elements[0], shape.elements[1]};
     if (shape_.rows < 0 || shape_.columns < 0)
       throw Error(fmt::format("'{}': a shape of {} x {}", file, shape_.rows, shape_.columns));
     if (format == "coo") {
-      rows_ = read_array<Index>(archive, "row", file, 1);
-      columns_ = read_array<Index>(archive, "col", file, 1);
+      rows_ = read_array<Index>(archive, "row", file, 1, options);
+      columns_ = read_array<Index>(archive, "col", file, 1, options);
     } else if (format == "dia") {
-      rows_ = read_array<Index>(archive, "offsets", file, 1);
+      rows_ = read_array<Index>(archive, "offsets", file, 1, options);
     } else if (format == "csr" || format == "csc" || format == "bsr") {
-      rows_ = read_array<Index>(archive, "indptr", file, 1);
-      columns_ = read_array<Index>(archive, "indices", file, 1);
+      rows_ = read_array<Index>(archive, "indptr", file, 1, options);
+      columns_ = read_array<Index>(archive, "indices", file, 1, options);
     } else {
       throw Error(
           fmt::format("'{}': a sparse matrix in the format '{}': csr, csc, coo, bsr and dia are known", file, format));
@@ -178,11 +180,11 @@ hdf5::NumberType type_of_data(const ZipArchive& archive, const std::string& file
 
 Imported import_sparse(const ZipArchive& archive, const std::string& file, data::MatrixFileWriter& out,
                        const ImportOptions& options) {
-  const SparseArrays arrays(archive, file, read_format(archive));
+  const SparseArrays arrays(archive, file, read_format(archive), options);
   const bool turned = options.transpose.value_or(false);
   const Shape shape = turned ? Shape{arrays.shape().columns, arrays.shape().rows} : arrays.shape();
   const Imported result = with_number(type_of_data(archive, file), [&]<class T>() {
-    const Array<T> data = read_array<T>(archive, "data", file, arrays.rank_of_data());
+    const Array<T> data = read_array<T>(archive, "data", file, arrays.rank_of_data(), options);
     return write_entries<T>(file, shape, out, options, [&](auto&& visit) {
       arrays.for_each(data, [&](Index row, Index column, Index number) {
         const T value = data.elements[static_cast<std::size_t>(number)];

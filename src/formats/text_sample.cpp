@@ -34,18 +34,48 @@ std::optional<char> stated_delimiter(const std::string& line) {
   return bare[4];
 }
 
+/// Octave's own text format says in comments what follows: "# name: X", "# type: matrix", "# rows: 3", "# columns: 2".
+/// Of its types a full matrix alone is written as a table of its rows.
+class OctaveText {
+ public:
+  explicit OctaveText(const std::string& file) : file_(file) {}
+  /// True for a comment of that format. Throws Error for what is no such matrix.
+  bool is_part(const std::string& comment) {
+    if (const std::string type = after(comment, "type:");
+        named_ && !type.empty() && !type.ends_with("float matrix") && type != "matrix")
+      throw Error(
+          fmt::format("'{}' is Octave's text format of a '{}', which is no table of rows: save it with -hdf5, which is "
+                      "read as it is",
+                      file_, printable(type)));
+    named_ = named_ || !after(comment, "name:").empty();
+    return named_;
+  }
+
+ private:
+  static std::string after(const std::string& comment, std::string_view key) {
+    const std::size_t at = comment.find_first_not_of("#% \t");
+    if (at == std::string::npos || !std::string_view(comment).substr(at).starts_with(key)) return "";
+    const std::size_t begin = comment.find_first_not_of(" \t", at + key.size());
+    return begin == std::string::npos ? "" : comment.substr(begin, comment.find_last_not_of(" \t\r") + 1 - begin);
+  }
+  const std::string& file_;
+  bool named_ = false;
+};
+
 Lines read_lines(InputReader& input, const TextOptions& options, TextSample& sample) {
   Lines lines;
   input.begin_text();
   LineReader reader(input, options.delimiter.value_or(','));
   std::size_t bytes = 0;
+  OctaveText octave(input.name());
   for (std::string line; reader.next(line);) {
     if (lines.text.empty()) {
       const std::optional<char> stated = stated_delimiter(line);
       if (stated || is_comment(line)) {
         ++sample.lines_before;
         sample.comments += stated ? 0 : 1;
-        sample.last_comment = stated ? "" : line.substr(line.find_first_not_of(" \t"));
+        const bool names_nothing = stated || octave.is_part(line);
+        sample.last_comment = names_nothing ? "" : line.substr(line.find_first_not_of(" \t"));
         if (stated) lines.stated_delimiter = stated;
         continue;
       }

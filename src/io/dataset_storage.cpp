@@ -272,6 +272,17 @@ std::optional<std::string> what_hinders_reading(const Dataset& dataset) {
   return hindrance(dataset, 0);
 }
 
+std::optional<double> chosen_fill_value(const Dataset& dataset) {
+  const Lock lock;
+  const PropertyHandle properties = properties_of(dataset);
+  H5D_fill_value_t fill = H5D_FILL_VALUE_DEFAULT;
+  double value = 0;
+  if (H5Pfill_value_defined(properties.get(), &fill) < 0 || fill != H5D_FILL_VALUE_USER_DEFINED) return std::nullopt;
+  if (!dataset.type().is_number() || H5Pget_fill_value(properties.get(), H5T_NATIVE_DOUBLE, &value) < 0)
+    return std::nullopt;
+  return value;
+}
+
 bool never_written(const Dataset& dataset) {
   const Lock lock;
   const PropertyHandle properties = properties_of(dataset);

@@ -21,6 +21,9 @@ std::vector<std::string> files_of(const Dataset& dataset);
 /// or cut short; a file that ends before a contiguous dataset does.
 std::optional<std::string> what_hinders_reading(const Dataset& dataset);
 
+/// The value that elements have which were never written, if the writer chose one; nullopt also when it is no number.
+std::optional<double> chosen_fill_value(const Dataset& dataset);
+
 /// True when not one element was ever written, although more than 64 MiB of them are declared, and nobody chose the
 /// value that they would all have.
 bool never_written(const Dataset& dataset);

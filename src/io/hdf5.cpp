@@ -132,7 +132,10 @@ File File::open(const std::string& name, Access access) {
   check_readable(name);
   if (H5Fis_hdf5(name.c_str()) <= 0) throw Error(fmt::format("{} is not an HDF5 file", name));
   const PropertyHandle properties = unlocked_access();
-  FileHandle handle(H5Fopen(name.c_str(), access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR, properties.get()));
+  const unsigned flags = access == Access::read ? H5F_ACC_RDONLY : H5F_ACC_RDWR;
+  FileHandle handle(H5Fopen(name.c_str(), flags, properties.get()));
+  // One that HDF5 has opened by itself (the source of a virtual dataset) it opens again in the same way only.
+  if (handle.get() < 0) handle = FileHandle(H5Fopen(name.c_str(), flags, H5P_DEFAULT));
   check(handle.get(), "open", name);
   return File(std::move(handle), name);
 }

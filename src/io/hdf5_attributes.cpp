@@ -54,6 +54,19 @@ std::vector<T> read_numbers(const AttributeHandle& attribute, const std::string&
   return values;
 }
 
+/// nullopt when there is no such attribute, or it does not hold numbers.
+template <class T>
+std::optional<std::vector<T>> read_list(const File& file, const std::string& object, const std::string& attribute) {
+  const Lock lock;
+  const std::string place = place_of(file, object, attribute);
+  const CrashNote note(place);
+  const OpenAttribute open = open_attribute(file, object, attribute);
+  if (open.handle.get() < 0) return std::nullopt;
+  const TypeHandle type(H5Aget_type(open.handle.get()));
+  if (!describe_type(type.get()).is_number()) return std::nullopt;
+  return read_numbers<T>(open.handle, place);
+}
+
 /// The text of an attribute of one element.
 std::string read_text(const AttributeHandle& attribute, const std::string& place) {
   const TypeHandle type(check(H5Aget_type(attribute.get()), "read the type of", place));
@@ -150,15 +163,12 @@ std::optional<std::string> File::read_string_attribute(const std::string& object
 
 std::optional<std::vector<Index>> File::read_integers_attribute(const std::string& object,
                                                                 const std::string& attribute) const {
-  const Lock lock;
-  const std::string place = place_of(*this, object, attribute);
-  const CrashNote note(place);
-  const OpenAttribute open = open_attribute(*this, object, attribute);
-  const AttributeHandle& handle = open.handle;
-  if (handle.get() < 0) return std::nullopt;
-  const TypeHandle type(H5Aget_type(handle.get()));
-  if (!describe_type(type.get()).is_number()) return std::nullopt;
-  return read_numbers<Index>(handle, place);
+  return read_list<Index>(*this, object, attribute);
+}
+
+std::optional<std::vector<double>> File::read_numbers_attribute(const std::string& object,
+                                                                const std::string& attribute) const {
+  return read_list<double>(*this, object, attribute);
 }
 
 void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value,

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <limits>
+#include <memory>
 
 #include "core/checked.hpp"
 #include "core/crash_note.hpp"
@@ -54,11 +56,26 @@ std::vector<Filter> filters_of(hid_t properties) {
   return filters;
 }
 
+/// Names for 0 and 1, as h5py and others have them for booleans; R's logicals (hdf5r) have a third one, NA.
 bool is_boolean(hid_t type) {
-  std::array<char, 16> name{};
-  std::int8_t zero = 0;
-  if (H5Tget_size(type) != 1 || H5Tget_nmembers(type) != 2) return false;
-  return H5Tenum_nameof(type, &zero, name.data(), name.size()) >= 0 && std::string(name.data()) == "FALSE";
+  const int members = H5Tget_nmembers(type);
+  if (members != 2 && members != 3) return false;
+  for (int i = 0; i < members; ++i) {
+    constexpr const char* names[] = {"FALSE", "TRUE", "NA"};
+    const std::unique_ptr<char, herr_t (*)(void*)> name(H5Tget_member_name(type, static_cast<unsigned>(i)),
+                                                        H5free_memory);
+    std::array<char, 8> stored{};
+    if (!name || H5Tget_size(type) > stored.size() ||
+        H5Tget_member_value(type, static_cast<unsigned>(i), stored.data()) < 0)
+      return false;
+    const TypeHandle number(H5Tget_super(type));
+    H5Tconvert(number.get(), H5T_NATIVE_INT8, 1, stored.data(), nullptr, H5P_DEFAULT);
+    const int value = stored[0];
+    std::string upper = name.get();
+    for (char& c : upper) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    if (value < 0 || value > 2 || upper != names[value]) return false;
+  }
+  return true;
 }
 
 std::string type_name(const ElementType& type) {
@@ -72,6 +89,8 @@ std::string type_name(const ElementType& type) {
       return "bool";
     case ElementClass::string:
       return "string";
+    case ElementClass::enumeration:
+      return "an enumeration (numbers that stand for names)";
     case ElementClass::compound:
       return "compound";
     default:
@@ -171,7 +190,7 @@ ElementType describe_type(hid_t type) {
       described.is_signed = H5Tget_sign(type) == H5T_SGN_2;
       break;
     case H5T_ENUM:
-      described.kind = is_boolean(type) ? ElementClass::boolean : ElementClass::integer;
+      described.kind = is_boolean(type) ? ElementClass::boolean : ElementClass::enumeration;
       break;
     case H5T_STRING:
       described.kind = ElementClass::string;

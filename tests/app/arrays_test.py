@@ -122,6 +122,14 @@ class Arrays(ProgramTest):
         self.refused("x.h5", "part1.h5")
         write((0, 2))
         self.refused("x.h5", "no file is mapped to")
+        with h5py.File(self.path("part0.h5"), "w") as file:
+            file.create_dataset("d", data=self.x, maxshape=(None, COLUMNS))
+        with h5py.File(self.path("x.h5"), "w", libver="latest") as file:
+            layout = h5py.VirtualLayout((ROWS, COLUMNS), "f8", maxshape=(None, COLUMNS))
+            source = h5py.VirtualSource("part0.h5", "d", (ROWS, COLUMNS), maxshape=(None, COLUMNS))
+            layout[:h5py.h5s.UNLIMITED] = source[:h5py.h5s.UNLIMITED]
+            file.create_virtual_dataset("X", layout)
+        self.expect_same("x.h5")
 
     def test_external_raw_files(self):
         def write(size=None):

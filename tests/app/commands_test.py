@@ -254,6 +254,16 @@ class Models(ProgramTest):
         starts = [i for i, event in enumerate(events) if event["event"] == "start"]
         return events[starts[-1]:]  # of the last run: each one is added at the end
 
+    @unittest.skipIf(RANKS > 0, "of processes that know of no others")
+    def test_launchers_of_another_mpi(self):
+        for size, rank in [("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"), ("PMI_SIZE", "PMI_RANK"),
+                           ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID")]:
+            for number, warnings in [("0", 1), ("1", 0)]:  # the first one of them says it
+                with mock.patch.dict(os.environ, {size: "4", rank: number}):
+                    said = self.fit().warnings
+                said = [w for w in said if "4 processes were started, and each of them is alone" in w]
+                self.assertEqual(len(said), warnings, (size, number))
+
     def test_every_command_that_takes_a_log_writes_one(self):
         commands = {
             "fit": ["--estimator", "minibatch-nmf", "--max-iter", "1", "--tol", "0", "-o", "f.h5"],

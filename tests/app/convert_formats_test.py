@@ -119,6 +119,25 @@ class Numpy(Conversion):
         self.write_bytes("x.npy", good[:-1] + b"d")
         self.refuse("its booleans are to be 0 or 1, and one is not", "x.npy")
 
+    def test_headers_in_doubt(self):
+        for text in [
+                "{'descr': '<f8', 'fortran_order': Maybe, 'shape': (2, 2), }", "{'descr': '<f8', 'shape': (2, 2), }",
+                "{'descr': '<f8', 'fortran_order': False, 'shape': (2,, 2), }",
+                "{'descr': '<f8', 'fortran_order': False, 'shape': (1 1, 2), }",
+                "{'descr': '<f3', 'fortran_order': False, 'shape': (2, 2), }",
+                "{'descr': 8, 'fortran_order': False, 'shape': (2, 2), }"
+        ]:
+            self.write_bytes("x.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode() + bytes(200))
+            with self.subTest(text):
+                self.refuse("x.npy", "x.npy")
+                self.fail_with(1, "x.npy", "fit", "x.npy", "-k", "2")
+        with open(self.path("x.npy"), "wb") as file:
+            np.save(file, matrix())
+            np.save(file, 2 * matrix())
+        np.testing.assert_array_equal(self.convert("x.npy")[0], matrix())
+        for command in [("convert", "x.npy", "-o", "out.h5"), ("fit", "x.npy", "-k", "2", "-o", "m.h5")]:
+            self.assertIn("goes on behind its first array", "".join(self.succeed(*command).warnings))
+
     def test_other_archives(self):
         with zipfile.ZipFile(self.path("x.xlsx"), "w") as file:
             file.writestr("xl/workbook.xml", "")
@@ -165,6 +184,14 @@ class MatrixMarket(Conversion):
                 "%%MatrixMarket matrix coordinate real general\r\n% x\r\n\r\n1\t2\t1\r\n1\t2\t3\r\n\r\n"
         ]:
             np.testing.assert_array_equal(self.convert(self.market(text))[0], [[0, 3]])
+
+    def test_memory(self):
+        scipy.io.mmwrite(self.path("x.mtx"), scipy.sparse.coo_matrix(matrix(300, 200)))
+        scipy.sparse.save_npz(self.path("x.npz"), scipy.sparse.coo_matrix(matrix(300, 200)))
+        for source in ["x.mtx", "x.npz"]:
+            self.refuse("of memory while it is brought into the order of rows, and 0.102 MB may be taken", source,
+                        "--memory", "100K")
+            np.testing.assert_array_equal(self.convert(source, "--memory", "2M")[0], matrix(300, 200))
 
     def test_symmetric_and_duplicates(self):
         real = "%%MatrixMarket matrix coordinate real "
@@ -274,6 +301,27 @@ class Hdf5(Conversion):
                 file["X/data"][3] = np.nan
             self.refuse("--allow-missing", "x.h5", "--transpose")
             self.assertEqual(np.isnan(self.convert("x.h5", "--transpose", "--allow-missing")[0]).sum(), 1)
+
+    def test_features_of_one_type(self):
+        x = matrix(60, 40)
+        types = ["a" if j % 3 else "b" for j in range(40)]
+        taken = [j for j in range(40) if types[j] == "a"]
+        for kind in [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix, None]:
+            with h5py.File(self.path("x.h5"), "w") as file:
+                if kind is None:
+                    file.create_dataset("X", data=x.astype("i2"), chunks=(7, 9))
+                else:
+                    a, group = kind(x), file.create_group("X")
+                    group["data"], group["indices"], group["indptr"] = a.data, a.indices, a.indptr
+                    group.attrs["encoding-type"], group.attrs["shape"] = f"{a.format}_matrix", x.shape
+                file["var/_index"], file["var/feature_types"] = [f"f{j}" for j in range(40)], types
+            now, _, columns = self.convert("x.h5", "--feature-type", "a", "--memory", "1K")
+            np.testing.assert_array_equal(now, x[:, taken])
+            self.assertEqual(columns, [f"f{j}" for j in taken])
+            self.refuse("there are a, b", "x.h5", "--feature-type", "c")
+            self.refuse("for one step each", "x.h5", "--feature-type", "a", "--transpose", status=2)
+        np.save(self.path("x.npy"), x)
+        self.refuse("10x Genomics, AnnData", "x.npy", "--feature-type", "a", status=2)
 
     def test_ranks_agree(self):
         self.write_bytes("x.csv", b"a,b\n1,2\n")

@@ -140,8 +140,19 @@ READ = {
                                                                          np.transpose(X).tolist(), ROWS, COLUMNS),
 }
 
+READ.update({
+    "five that ascend": ("3,7,12,20,31\n0.5,1.5,0.25,2.5,1.0\n", "", [[0.5, 1.5, 0.25, 2.5, 1]],
+                         ["3", "7", "12", "20", "31"], None),
+    "every word for missing": ("a,b\nN/A,NaN\nNULL,None\n#N/A,<NA>\n1,2\n", "--allow-missing",
+                               [[NAN, NAN], [NAN, NAN], [NAN, NAN], [1, 2]], ["a", "b"], None),
+    "sep= in quotes": ('"sep=|"\n' + table(sep="|"), "", X, None, None),
+    "a corner without a name": (table(header=["7", "3", "5"], names=ROWS, corner=""), "", X, ["7", "3", "5"], ROWS),
+})
+
 # name: (text, options, phrase)
 REFUSED = {
+    "a currency": ("a,b\n$1,2\n3,4\n", "", "a currency"),
+    "words and numbers above": ("a,7,c\n1,2,3\n4,5,6\n", "", "--header yes"),
     "index without names": (table(names="0123"), "", "--row-names yes"),
     "index from 1 without names": ("1,0.5,1\n2,1.5,2\n3,3,4\n", "", "--row-names yes"), "index with a name": (table(
         header=COLUMNS, names="0123",
@@ -230,6 +241,21 @@ class TextTables(ProgramTest):
                 status = 1 if text is not None else 2
                 self.fail_with(status, phrase, "convert", "x.csv" if text is not None else "x.npy", "-o", "out.h5",
                                *options.split())
+
+    def octave(self, kind, body, sizes="# rows: 4\n# columns: 2\n"):
+        self.write_text("x.txt", f"# Created by Octave 7.3.0\n# name: X\n# type: {kind}\n{sizes}{body}\n\n")
+
+    def test_octave_text(self):
+        two = [row[:2] for row in X]
+        self.octave("matrix", table(two, sep=" "))
+        self.succeed("convert", "x.txt", "-o", "out.h5")
+        with h5py.File(self.path("out.h5"), "r") as file:
+            self.check(file, two, None, None)
+        os.remove(self.path("out.h5"))
+        for kind in ["sparse matrix", "int32 matrix", "bool matrix", "complex matrix", "scalar", "string"]:
+            self.octave(kind, "1 1 2.5\n2 1 3.5\n3 2 1.5")
+            self.fail_with(1, f"Octave's text format of a '{kind}', which is no table of rows: save it with -hdf5",
+                           "convert", "x.txt", "-o", "out.h5")
 
     def test_says_what_it_took(self):
         self.write_text("x.csv", "# note\n" + table(sep=";", dec=",", header=COLUMNS, names=ROWS, corner=""))

@@ -178,6 +178,31 @@ class Writers(ProgramTest):
         self.fail_with(1, "it does not say of what types", "fit", "plain.h5", "-k", "2", "--feature-type",
                        "Gene Expression")
 
+    def test_feature_types_that_cannot_be_taken_in_place(self):
+        for encoding in ["csc", "dense"]:
+            with self.file() as file:
+                if encoding == "csc":
+                    data, rows, bounds = compressed(self.x.T)
+                    file["X/data"], file["X/indices"], file["X/indptr"] = data, rows, bounds
+                    file["X"].attrs["encoding-type"], file["X"].attrs["shape"] = "csc_matrix", [12, 7]
+                else:
+                    file["X"] = self.x
+                file["var/_index"], file["var/feature_types"] = GENES, ["a"] * 3 + ["b"] * 4
+                file["var"].attrs["_index"] = "_index"
+            for memory in ["none", "300"]:
+                self.fail_with(1, "write them first: scanmf convert x.h5:/X --feature-type NAME -o OUT.h5", "fit",
+                               "x.h5", "-k", "2", "--feature-type", "b", "--memory", memory)
+            self.succeed("convert", "x.h5", "--feature-type", "b", "-o", "b.h5")
+            self.assert_reads(self.x[:, 3:], "b.h5")
+            self.assertEqual(self.names()[1], GENES[3:])
+        self.fail_with(1, "in two steps: scanmf convert", "fit", "x.h5", "-k", "2", "--feature-type", "b",
+                       "--transpose")
+
+    def test_memory_of_some_features(self):
+        self.cells(types=["a"] * 3 + ["b"] * 4)
+        result = self.assert_reads(self.x[:, :3], "x.h5", "--feature-type", "a", "--memory", "200")
+        self.assertIn("X needs at most", result.stderr)
+
     def test_list_of_molecules(self):
         with self.file() as file:
             for name in ["barcode_idx", "umi", "gem_group", "count"]:
@@ -206,8 +231,70 @@ class Writers(ProgramTest):
         self.x[4, 2] = 9.96921e36
         for memory in ["none", "300"]:
             self.packed("f4", _FillValue=np.array([9.96921e36], "f4"))
-            self.fail_with(1, "Input X contains missing values (its _FillValue or missing_value) (row 4, column 2",
+            self.fail_with(1, "Input X contains missing values (by its _FillValue, missing_value or valid_range) (row 4, column 2",
                            "fit", "x.h5", "-k", "2", "--memory", memory)
+
+    def test_packed_in_words(self):
+        for value in ["0.5", [0.5, 0.5]]:
+            self.packed("i2", scale_factor=value)
+            self.fail_with(1, "has an attribute scale_factor that is not one number", "fit", "x.h5", "-k", "2")
+
+    def test_missing_values_of_netcdf(self):
+        def missing(type_, value, fill=None, netcdf=False, **attributes):
+            x = self.x.copy()
+            x[4, 2] = value
+            with self.file() as file:
+                file.create_dataset("X", data=x.astype(type_), fillvalue=fill)
+                for name, each in attributes.items():
+                    file["X"].attrs[name] = each
+                if netcdf:
+                    file.attrs["_NCProperties"] = np.bytes_("version=2,netcdf=4.9.0")
+            return x
+
+        place = "missing values (by its _FillValue, missing_value or valid_range) (row 4, column 2"
+        for arguments in [("f4", 1e20, None, False, {"missing_value": np.array([-1, 1e20], "f4")}),
+                          ("f8", 1e20, None, False, {"missing_value": "1e20"}),
+                          ("f8", 9.969209968386869e36, 9.969209968386869e36, True, {}), ("u2", 65535, 65535, True, {}),
+                          ("f4", 100, None, False, {"valid_range": np.array([0, 50], "f4")}),
+                          ("i4", 100, None, False, {"valid_max": [99]}),
+                          ("f8", 100, None, False, {"valid_min": 0, "valid_max": 99.5})]:
+            with self.subTest(arguments):
+                x = missing(*arguments[:4], **arguments[4])
+                self.fail_with(1, place, "fit", "x.h5", "-k", "2", "--dtype", "float64")
+                self.fail_with(1, "column 2 as stored; --allow-missing", "convert", "x.h5", "--transpose", "-o", "c.h5")
+                self.succeed("convert", "x.h5", "--allow-missing", "--dtype", "float64", "-o", "c.h5")
+                x[4, 2] = np.nan
+                np.testing.assert_array_equal(self.read("c.h5", "X"), x)
+                os.remove(self.path("c.h5"))
+        for arguments in [("u1", 255, 255, True), ("f8", 7, 7, False)]:  # nothing says that these are missing
+            self.assert_reads(missing(*arguments), "x.h5")
+
+    def test_enumerations(self):
+        colours = h5py.enum_dtype({"red": 0, "green": 1, "blue": 2}, "i1")
+        with self.file() as file:
+            file.create_dataset("X", data=(self.x % 3).astype("i1"), dtype=colours)
+        self.fail_with(1, "holds an enumeration (numbers that stand for names), not numbers", "fit", "x.h5", "-k", "2")
+        logical = h5py.enum_dtype({"FALSE": 0, "TRUE": 1, "NA": 2}, "i1")  # as R's hdf5r has it
+        truths = (self.x > 1).astype("i1")
+        with self.file() as file:
+            file.create_dataset("X", data=truths, dtype=logical)
+        self.assert_reads(truths.astype(float), "x.h5:/X")
+        truths[4, 2] = 2
+        with self.file() as file:
+            file.create_dataset("X", data=truths, dtype=logical)
+        self.fail_with(1, "missing values", "fit", "x.h5:/X", "-k", "2")
+
+    def test_pandas_dates_and_frames_by_items(self):
+        with self.file() as file:
+            frame = file.create_group("df")
+            frame.attrs["pandas_type"], frame.attrs["nblocks"] = np.bytes_("frame"), 1
+            frame["axis1"], frame["block0_items"] = np.array(CELLS, "S"), np.array(GENES, "S")
+            frame["block0_values"] = self.x.T
+        self.assert_reads(self.x, "x.h5")
+        self.assertEqual(self.names(), [CELLS, GENES])
+        with h5py.File(self.path("x.h5"), "a") as file:
+            file["df/block0_values"].attrs["value_type"] = np.bytes_("datetime64")
+        self.fail_with(1, "is a pandas object of datetime64; write the numbers", "fit", "x.h5", "-k", "2")
 
     def test_pandas(self):
         with self.file() as file:

@@ -318,7 +318,7 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
                                   matrix.transposed ? 1 : 0,
                                   matrix.columns_in_file,
                                   static_cast<Index>(matrix.columns.size()),
-                                  static_cast<Index>(matrix.missing.values.size())};
+                                  static_cast<Index>(matrix.missing.size())};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -327,10 +327,8 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   matrix.transposed = numbers[5] != 0;
   matrix.columns_in_file = numbers[6];
   broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
-  matrix.missing.values.resize(static_cast<std::size_t>(numbers[8]));
-  comm.broadcast(std::span<double>(matrix.missing.values));
-  comm.broadcast(std::span<double>(&matrix.missing.least, 1));
-  comm.broadcast(std::span<double>(&matrix.missing.most, 1));
+  matrix.missing.resize(static_cast<std::size_t>(numbers[8]));
+  comm.broadcast(std::span<double>(matrix.missing));
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
 }

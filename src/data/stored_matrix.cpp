@@ -9,6 +9,7 @@
 
 #include "core/checked.hpp"
 #include "core/number_text.hpp"
+#include "data/missing.hpp"
 #include "io/dataset_storage.hpp"
 #include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
@@ -101,7 +102,7 @@ void recognise_unsigned(const File& file, const AttributeNames& attributes, cons
 
 /// Numbers of an attribute, or of its text.
 std::vector<double> numbers_of(const File& file, const std::string& object, const char* attribute) {
-  if (const auto numbers = file.read_numbers_attribute(object, attribute)) return *numbers;
+  if (const auto numbers = hdf5::numbers_of_attribute(file, object, attribute)) return *numbers;
   const std::optional<double> number = parse_double(text_attribute(file, object, attribute));
   return number ? std::vector<double>{*number} : std::vector<double>{};
 }
@@ -109,26 +110,25 @@ std::vector<double> numbers_of(const File& file, const std::string& object, cons
 /// Besides what attributes say, what netCDF fills elements with that were never written: of types of one byte nothing.
 void recognise_missing(const File& file, const AttributeNames& attributes, const Dataset& dataset,
                        StoredMatrix& object) {
-  MissingMarks& marks = object.missing;
-  for (const char* name : {"_FillValue", "missing_value"})
-    if (attributes.has(name))
-      for (const double value : numbers_of(file, object.path, name)) marks.values.push_back(value);
+  const auto numbers = [&](const char* name) {
+    return attributes.has(name) ? numbers_of(file, object.path, name) : std::vector<double>{};
+  };
+  std::vector<double> values = numbers("_FillValue");
+  const std::vector<double> others = numbers("missing_value");
+  values.insert(values.end(), others.begin(), others.end());
   if (attributes.has("_Netcdf4Dimid") || attributes.has("_Netcdf4Coordinates") ||
       file.has_attribute("/", "_NCProperties")) {
     const std::optional<double> fill = hdf5::chosen_fill_value(dataset);
-    if (fill && dataset.type().bytes > 1) marks.values.push_back(*fill);
+    if (fill && dataset.type().bytes > 1) values.push_back(*fill);
   }
-  if (dataset.type().kind == hdf5::ElementClass::boolean) marks.values.push_back(2);  // NA of R
-  std::erase_if(marks.values, [](double value) { return !std::isfinite(value); });    // never allowed in X
-  const auto end_of = [&](const char* name, std::size_t i, double& end) {
-    if (!attributes.has(name)) return;
-    const std::vector<double> numbers = numbers_of(file, object.path, name);
-    if (i < numbers.size() && !std::isnan(numbers[i])) end = numbers[i];
-  };
-  end_of("valid_min", 0, marks.least);
-  end_of("valid_max", 0, marks.most);
-  end_of("valid_range", 0, marks.least);
-  end_of("valid_range", 1, marks.most);
+  if (dataset.type().kind == hdf5::ElementClass::boolean) values.push_back(2);  // NA of R
+  for (const double value : values)
+    if (std::isfinite(value)) mark_value(object.missing, value);
+  const std::vector<double> range = numbers("valid_range");
+  for (const double least : range.empty() ? numbers("valid_min") : std::vector<double>{range.front()})
+    if (std::isfinite(least)) mark_below(object.missing, least);
+  for (const double most : range.empty() ? numbers("valid_max") : std::vector<double>{range.back()})
+    if (std::isfinite(most)) mark_above(object.missing, most);
 }
 
 /// Genes × cells, beside attributes of rows and columns.

@@ -33,7 +33,7 @@ struct StoredMatrix {
   bool columns_first = false;
   bool must_be_told = false;  // sparse: the file cannot be known to hold X or its transpose
   std::string refusal = {};   // why it cannot be read, in a sentence with its place; empty: nothing is known against it
-  MissingMarks missing = {};
+  std::vector<double> missing = {};  // marks of missing values (data/missing.hpp)
 };
 
 /// What lies at this path. Throws Error for what says that it is a matrix but is none.

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "data/missing.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/team.hpp"
 
@@ -60,7 +61,7 @@ std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index 
     if (row != row_of_tile) return;
     for (std::size_t j = 0; j < elements.size() && !first && column + static_cast<Index>(j) < tile.columns; ++j) {
       std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
-      if (missing_.match(elements[j])) flaw = Flaw::missing;
+      if (is_missing(missing_, elements[j])) flaw = Flaw::missing;
       if (flaw) first = Offence{global_row, column + static_cast<Index>(j), *flaw};
     }
   });
@@ -78,8 +79,8 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
-      if (missing_.any())
-        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return missing_.match(value); });
+      if (!missing_.empty())
+        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(missing_, value); });
     });
   });
   for (Index i = 0; i < block.rows; ++i) {

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/data/data_source.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -28,8 +28,8 @@ std::optional<Flaw> flaw_of(T value, bool check_sign);
 /// summary. The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
-  /// missing: marks that the file has, of dense X alone.
-  explicit Inspection(bool check_sign, MissingMarks missing = {})
+  /// missing: marks that the file has (data/missing.hpp), of dense X alone.
+  explicit Inspection(bool check_sign, std::vector<double> missing = {})
       : check_sign_(check_sign), missing_(std::move(missing)) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
@@ -50,7 +50,7 @@ class Inspection {
   std::optional<Offence> first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const;
 
   bool check_sign_;
-  MissingMarks missing_;
+  std::vector<double> missing_;
   std::optional<Offence> first_;
   DataSummary summary_;
 };

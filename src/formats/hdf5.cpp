@@ -5,6 +5,7 @@
 
 #include "data/csc_to_csr.hpp"
 #include "data/load.hpp"
+#include "data/missing.hpp"
 #include "data/typed_rows.hpp"
 #include "formats/dense_sink.hpp"
 #include "scanmf/core/error.hpp"
@@ -17,7 +18,7 @@ template <class T>
 void settle_missing(const MatrixDescription& matrix, Range rows, bool allowed, T* elements) {
   const Index columns = matrix.shape_in_file().columns;
   for (Index i = 0; i < rows.size() * columns; ++i) {
-    if (!matrix.missing.match(static_cast<double>(elements[i]))) continue;
+    if (!data::is_missing(matrix.missing, static_cast<double>(elements[i]))) continue;
     if constexpr (std::is_floating_point_v<T>) {
       elements[i] = std::numeric_limits<T>::quiet_NaN();
       if (allowed) continue;
@@ -45,7 +46,7 @@ std::vector<char> only_columns(const MatrixDescription& matrix, Index rows, Inde
 
 Imported import_dense(const MatrixDescription& description, data::MatrixFileWriter& out, const ImportOptions& options) {
   const data::TypedRows file(description);
-  const bool marks = description.missing.any();  // looked for in the type that is written, which may have NaN
+  const bool marks = !description.missing.empty();  // looked for in the type that is written, which may have NaN
   const hdf5::NumberType type = marks ? stored_type(file.type(), options) : file.type();
   const Shape in_file = description.shape_in_file();
   const Shape lines = description.columns.empty() ? in_file : description.shape;
@@ -85,7 +86,7 @@ Imported import_sparse(MatrixDescription description, data::MatrixFileWriter& ou
 Imported import_hdf5(const MatrixDescription& description, data::MatrixFileWriter& out, const ImportOptions& options) {
   const bool turned = options.transpose.value_or(description.transposed);
   const bool names = !options.row_names.empty() || !options.feature_names.empty();
-  const bool missing = options.allow_missing && description.missing.any();
+  const bool missing = options.allow_missing && !description.missing.empty();
   if (!turned && !names && !options.dtype && !missing && description.columns.empty() &&
       description.format != FileFormat::csc)
     throw Error(fmt::format(

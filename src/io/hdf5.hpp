@@ -73,7 +73,7 @@ hid_t native_type();
 /// The innermost reason that HDF5 gives for the failure of its last call; empty when it gives none.
 std::string last_reason();
 
-enum class ElementClass { floating, integer, boolean, enumeration, string, compound, other };
+enum class ElementClass { floating, integer, boolean, string, compound, other };
 
 /// The type of a dataset's or an attribute's elements.
 struct ElementType {
@@ -220,8 +220,6 @@ class File {
   std::optional<std::string> read_string_attribute(const std::string& object, const std::string& attribute) const;
   /// Elements of a numeric attribute; nullopt when it does not exist or does not hold numbers.
   std::optional<std::vector<Index>> read_integers_attribute(const std::string& object,
-                                                            const std::string& attribute) const;
-  std::optional<std::vector<double>> read_numbers_attribute(const std::string& object,
                                                             const std::string& attribute) const;
   /// An existing attribute is replaced. Strings are UTF-8, by default of variable length.
   void write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value,

@@ -6,6 +6,7 @@
 #include "core/crash_note.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_internal.hpp"
+#include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::hdf5 {
@@ -166,9 +167,9 @@ std::optional<std::vector<Index>> File::read_integers_attribute(const std::strin
   return read_list<Index>(*this, object, attribute);
 }
 
-std::optional<std::vector<double>> File::read_numbers_attribute(const std::string& object,
-                                                                const std::string& attribute) const {
-  return read_list<double>(*this, object, attribute);
+std::optional<std::vector<double>> numbers_of_attribute(const File& file, const std::string& object,
+                                                        const std::string& attribute) {
+  return read_list<double>(file, object, attribute);
 }
 
 void File::write_attribute(const std::string& object, const std::string& attribute, const AttributeValue& value,

@@ -89,8 +89,6 @@ std::string type_name(const ElementType& type) {
       return "bool";
     case ElementClass::string:
       return "string";
-    case ElementClass::enumeration:
-      return "an enumeration (numbers that stand for names)";
     case ElementClass::compound:
       return "compound";
     default:
@@ -190,7 +188,7 @@ ElementType describe_type(hid_t type) {
       described.is_signed = H5Tget_sign(type) == H5T_SGN_2;
       break;
     case H5T_ENUM:
-      described.kind = is_boolean(type) ? ElementClass::boolean : ElementClass::enumeration;
+      described.kind = is_boolean(type) ? ElementClass::boolean : ElementClass::other;
       break;
     case H5T_STRING:
       described.kind = ElementClass::string;
@@ -202,7 +200,9 @@ ElementType describe_type(hid_t type) {
     default:
       break;
   }
-  described.name = type_name(described);
+  described.name = H5Tget_class(type) == H5T_ENUM && described.kind == ElementClass::other
+                       ? "an enumeration (numbers that stand for names)"
+                       : type_name(described);
   return described;
 }
 

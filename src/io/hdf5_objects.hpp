@@ -32,6 +32,10 @@ std::vector<Link> links_of(const File& file, const std::string& group, std::size
 /// The text of a dataset that is one string; empty when it is something else.
 std::string read_text(const File& file, const std::string& path);
 
+/// Elements of an attribute; nullopt when it does not exist or does not hold numbers.
+std::optional<std::vector<double>> numbers_of_attribute(const File& file, const std::string& object,
+                                                        const std::string& attribute);
+
 /// For people: the members of a compound type.
 std::vector<std::string> compound_members(const Dataset& dataset);
 

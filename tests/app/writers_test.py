@@ -231,8 +231,8 @@ class Writers(ProgramTest):
         self.x[4, 2] = 9.96921e36
         for memory in ["none", "300"]:
             self.packed("f4", _FillValue=np.array([9.96921e36], "f4"))
-            self.fail_with(1, "Input X contains missing values (by its _FillValue, missing_value or valid_range) (row 4, column 2",
-                           "fit", "x.h5", "-k", "2", "--memory", memory)
+            self.fail_with(1, "(by its _FillValue, missing_value or valid_range) (row 4, column 2", "fit", "x.h5", "-k",
+                           "2", "--memory", memory)
 
     def test_packed_in_words(self):
         for value in ["0.5", [0.5, 0.5]]:

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,24 +24,6 @@ struct SparseParts {
   std::string indptr;
 };
 
-/// What stands for missing values among the elements of a dense matrix (netCDF, R): these numbers, and all beyond these
-/// ends. X may not hold them.
-struct MissingMarks {
-  std::vector<double> values = {};
-  double least = -std::numeric_limits<double>::infinity();
-  double most = std::numeric_limits<double>::infinity();
-
-  bool any() const { return !values.empty() || least != MissingMarks().least || most != MissingMarks().most; }
-  /// Marks are compared in the type that elements have been read as.
-  template <Scalar T>
-  bool match(T element) const {
-    if (element < static_cast<T>(least) || element > static_cast<T>(most)) return true;
-    for (const double value : values)
-      if (element == static_cast<T>(value)) return true;
-    return false;
-  }
-};
-
 /// What a file says of the matrix in it; nothing of X itself has been read.
 struct MatrixDescription {
   std::string file;  // as given, without the path in the file
@@ -56,7 +37,7 @@ struct MatrixDescription {
   Index stored = 0;            // elements in the file: rows × columns, or non-zeros
   std::string element_type;    // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
-  MissingMarks missing = {};               // of dense matrices
+  std::vector<double> missing = {};        // dense: marks of missing values, in pairs as data/missing.hpp says
   std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …
   std::vector<std::string> feature_names;  // empty, or one a column
   std::vector<std::string> row_names;      // empty, or one a row
@@ -130,8 +111,7 @@ template <Scalar T>
 std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const MatrixDescription& description,
                                            const LoadOptions& options = {});
 
-/// Bytes that the fullest of `ranks` ranks needs for X in memory (sparse X: if its elements can be shared out evenly;
-/// at most, where some columns only are X's, since which elements these have is not known before they are read).
+/// Bytes that the fullest of `ranks` ranks needs for X in memory (sparse X: if its elements can be shared out evenly).
 Index bytes_in_memory(const MatrixDescription& description, DataType type, int ranks);
 
 /// Collective. The same source from rows already in memory: rank r gives its rows, any number, ranks in order. They are

@@ -98,6 +98,8 @@ std::string unknown_option(Command command, const std::string& word) {
   if (!word.starts_with("--"))
     return fmt::format("unknown option '{}', see scanmf {} --help", word, info(command).name);
   const std::string name = word.substr(0, word.find('='));
+  if (name.size() == 3 && find_option(name[2]) != nullptr)
+    return fmt::format("unknown option '{}', '-{}' is one", name, name[2]);
   const std::string nearest =
       nearest_name(name.substr(std::min(name.find_first_not_of('-'), name.size())), option_names(command));
   return fmt::format("unknown option '{}', the nearest one is '--{}'", name, nearest);
@@ -145,7 +147,7 @@ void throw_mistakes(const std::vector<std::string>& mistakes) {
   if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
 }
 
-CommandLine::CommandLine(Command command, const std::vector<std::string>& words) : command_(command) {
+CommandLine::CommandLine(Command command, const std::vector<std::string>& words) : command_(command), words_(words) {
   written_ = fmt::format("scanmf {}", info(command).name);
   for (const std::string& word : words) written_.append(" ").append(quoted(word));
   for (const po::option& word : parse_words(words, mistakes_)) {
@@ -182,9 +184,10 @@ void CommandLine::add(const Option& option, const std::string& text, const std::
                                     before.empty() ? "" : ", first in " + before));
     return;
   }
-  const std::string wrong = refusal(option, text);
+  const std::string value = spelled_out(option, text);
+  const std::string wrong = refusal(option, value);
   if (!wrong.empty()) mistakes_.push_back(where + wrong);
-  given_.try_emplace(option.name, Value{text, origin});
+  given_.try_emplace(option.name, Value{value, origin});
 }
 
 void CommandLine::add_config(const std::string& name, const std::string& contents) {
@@ -215,10 +218,8 @@ void CommandLine::check_inputs() {
   const auto count = static_cast<int>(inputs_.size());
   if (count < about.fewest_inputs)
     mistakes_.push_back(fmt::format("an input is missing: scanmf {} {}", about.name, about.arguments));
-  if (count > about.most_inputs && !unknown_option_) {
-    mistakes_.push_back(fmt::format("unexpected word '{}': scanmf {} {}",
-                                    inputs_[static_cast<std::size_t>(about.most_inputs)], about.name, about.arguments));
-  }
+  if (count > about.most_inputs && !unknown_option_)
+    mistakes_.push_back(unexpected(inputs_[static_cast<std::size_t>(about.most_inputs)]));
   if (std::any_of(inputs_.begin(), inputs_.end(), [](const std::string& input) { return input.empty(); }))
     mistakes_.emplace_back("the name of an input is empty");
   for (const char* needed : {"model", "output"}) {
@@ -227,6 +228,16 @@ void CommandLine::check_inputs() {
     if (contains(option.commands, command_) && !has_default && !is_given(needed))
       mistakes_.push_back(fmt::format("'{}' needs option '--{} FILE'", about.name, needed));
   }
+}
+
+/// A word too many is most often the value of an option that may stand alone, and is none of its values.
+std::string CommandLine::unexpected(const std::string& word) const {
+  const auto found = std::ranges::find(words_, word);
+  if (found != words_.begin() && found != words_.end())
+    if (const Option* before = bare_option(*std::prev(found)); before != nullptr && !before->bare.empty())
+      return fmt::format("option '--{}' takes {} (alone: {}), not '{}'", before->name, before->values, before->bare,
+                         word);
+  return fmt::format("unexpected word '{}': scanmf {} {}", word, info(command_).name, info(command_).arguments);
 }
 
 void CommandLine::check_estimator_of_options() {
@@ -271,6 +282,8 @@ void CommandLine::check_combinations() {
   }
   if (is_given("resume") && text("resume") == "require" && !has_checkpoint)
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
+  if (command_ == Command::inspect && flag("json") && flag("csv"))
+    mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
   for (const char* name : {"chunk-rows", "gzip"}) {
     if (is_given(name) && text(name) != "none" && text("kind") == "topics")
       mistakes_.push_back(

@@ -55,9 +55,11 @@ class CommandLine {
   void check_values();
   void check_combinations();
   void check_estimator_of_options();
+  std::string unexpected(const std::string& word) const;
   std::string place(const std::string& option) const;
 
   Command command_;
+  std::vector<std::string> words_;
   std::string written_;
   std::vector<std::string> inputs_;
   std::map<std::string, Value> given_;

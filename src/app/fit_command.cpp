@@ -45,12 +45,20 @@ class FitRun {
     if (line_.is_given("init-file") && parameters_.init != Init::custom)
       log_warning("--init-file is not used: it belongs to --init custom");
     if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
+    warn_of_automatic_components(line_, description_.shape);
+    note_kind_of_values();
     checkpoint_ = checkpoint_options(comm_, {line_.text("checkpoint"), line_.text("checkpoint-every"),
                                              line_.text("resume"), line_.text("max-time")});
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 
  private:
+  /// The divergences of counts make sense for other values too, but are often meant for the layer with the counts.
+  void note_kind_of_values() const {
+    if (parameters_.beta_loss == 1 && description_.fractions)
+      log_information("values of X are not whole numbers: the Kullback-Leibler divergence is that of counts");
+  }
+
   template <Scalar T>
   int fit_as() {
     log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),
@@ -60,6 +68,9 @@ class FitRun {
     if (!checkpoint_.file.empty()) signals.emplace();
     FitJob<T> job(comm_, identity_of(comm_, description_, !checkpoint_.file.empty()), parameters_, options());
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", job.seed()}});
+    if (!checkpoint_.file.empty())
+      log_information(fmt::format("to stop it, with its state kept: touch '{}', or kill -USR1 of mpirun (not Ctrl-C)",
+                                  stop_file(job.checkpoint_file())));
     const auto source = load(job);
     const FittedModel<T> model = job.run(*source);
     log_.end_progress();

@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "app/commands.hpp"
 #include "app/inspect_description.hpp"
+#include "app/inspect_table.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "core/standard_streams.hpp"
@@ -10,12 +13,6 @@ namespace scanmf::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-std::string short_text(const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
-  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 /// "count: first, second, …"
 std::string names_text(const Json& names) {
@@ -41,7 +38,7 @@ std::string features_text(const Json& components) {
 }
 
 std::string history_text(const Json& history) {
-  std::string text = "last iterations:\n";
+  std::string text = "last iterations (those that are evaluated):\n";
   for (const auto& [name, values] : history.items()) {
     text += fmt::format("  {:<18}", name);
     for (const Json& value : values)
@@ -67,6 +64,33 @@ std::string matrices_text(const Json& matrices) {
   return text;
 }
 
+/// "name:", and each member in a line of its own.
+std::string object_text(const std::string& name, const Json& object) {
+  std::size_t width = 18;
+  for (const auto& [key, one] : object.items()) width = std::max(width, key.size() + 1);
+  std::string text = name + ":\n";
+  for (const auto& [key, one] : object.items()) text += fmt::format("  {:<{}}{}\n", key, width, short_text(one));
+  return text;
+}
+
+/// The matrices of a data file as rows of a table.
+Json matrix_rows(const Json& matrices) {
+  Json rows = Json::array();
+  for (const Json& matrix : matrices) {
+    const bool known = matrix.contains("shape");
+    const auto member = [&](const char* name) { return matrix.contains(name) ? matrix[name] : Json(); };
+    rows.push_back({{"path", matrix["path"]},
+                    {"rows", known ? matrix["shape"][0] : Json()},
+                    {"columns", known ? matrix["shape"][1] : Json()},
+                    {"sparse", member("sparse")},
+                    {"element_type", member("element_type")},
+                    {"whole_numbers", member("integers")},
+                    {"transposed", member("transposed")},
+                    {"hindrance", member("hindrance")}});
+  }
+  return rows;
+}
+
 /// The same for people.
 std::string readable(const Json& description) {
   std::string text;
@@ -82,8 +106,7 @@ std::string readable(const Json& description) {
     } else if (name == "shape") {
       text += fmt::format("{:<20}{} x {}\n", name, value[0].dump(), value[1].dump());
     } else if (value.is_object()) {
-      text += name + ":\n";
-      for (const auto& [key, one] : value.items()) text += fmt::format("  {:<18}{}\n", key, short_text(one));
+      text += object_text(name, value);
     } else {
       text += fmt::format("{:<20}{}\n", name, short_text(value));
     }
@@ -95,14 +118,27 @@ std::string readable(const Json& description) {
 
 int inspect(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
-  const std::string& input = line.inputs().front();
-  const Json description = describe_file(comm, input, input_options(line));
-  comm.agree([&] {
-    if (comm.is_root())
-      print_result(line.flag("json") ? description.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"
-                                     : readable(description));
-  });
-  return static_cast<int>(ExitStatus::done);
+  const auto print = [&](const std::string& text) {
+    comm.agree([&] {
+      if (comm.is_root()) print_result(text);
+    });
+    return static_cast<int>(ExitStatus::done);
+  };
+  const auto json_text = [](const Json& value) {
+    return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  };
+  if (line.inputs().size() > 1) {
+    const Json models = describe_models(comm, line.inputs());
+    return print(line.flag("json") ? json_text(models) : line.flag("csv") ? table_csv(models) : table_text(models));
+  }
+  const Json description =
+      describe_file(comm, line.inputs().front(), input_options(line), line.number("top").value_or(0));
+  if (line.flag("json")) return print(json_text(description));
+  if (!line.flag("csv")) return print(readable(description));
+  if (!description.contains("matrices")) return print(table_csv(describe_models(comm, line.inputs())));
+  const Json rows = matrix_rows(description["matrices"]);
+  if (rows.empty()) throw UsageError("--csv lists the matrices of an HDF5 file: this one is a matrix itself");
+  return print(table_csv(rows));
 }
 
 }  // namespace scanmf::app

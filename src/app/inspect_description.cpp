@@ -1,6 +1,9 @@
 #include "app/inspect_description.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 
@@ -13,7 +16,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t shown_features = 10;
 constexpr std::size_t shown_history = 5;
 
 Json json_of(const Attribute& value) {
@@ -70,11 +72,10 @@ Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& 
 }
 
 /// The features with the largest weights in each component, by names where there are some, else by numbers.
-Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& names) {
+Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& names, Index most) {
   Json result = Json::array();
   const Index features = Ht.rows();
-  const auto shown =
-      static_cast<std::ptrdiff_t>(std::min<std::size_t>(shown_features, static_cast<std::size_t>(features)));
+  const auto shown = static_cast<std::ptrdiff_t>(std::min(most, features));
   std::vector<Index> order(static_cast<std::size_t>(features));
   for (Index c = 0; c < Ht.columns(); ++c) {
     std::iota(order.begin(), order.end(), Index{0});
@@ -92,27 +93,51 @@ Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& name
   return result;
 }
 
+/// The iterations at which every column has a value: mu evaluates its error at every tenth only.
+std::vector<std::size_t> evaluated_iterations(const ModelHeader& header) {
+  std::vector<std::size_t> result;
+  const std::size_t all = header.history.empty() ? 0 : header.history.front().second.size();
+  for (std::size_t i = 0; i < all; ++i)
+    if (std::ranges::none_of(header.history, [i](const auto& column) { return std::isnan(column.second[i]); }))
+      result.push_back(i);
+  return result;
+}
+
 /// The last entries of each column.
 Json history_tail(const ModelHeader& header) {
+  const std::vector<std::size_t> iterations = evaluated_iterations(header);
+  const std::size_t first = iterations.size() - std::min(iterations.size(), shown_history);
   Json result = Json::object();
   for (const auto& [name, values] : header.history) {
-    const std::size_t first = values.size() - std::min(values.size(), shown_history);
-    result[name] = std::vector<double>(values.begin() + static_cast<std::ptrdiff_t>(first), values.end());
+    Json& tail = result[name] = Json::array();
+    for (std::size_t i = first; i < iterations.size(); ++i) tail.push_back(values[iterations[i]]);
   }
   return result;
 }
 
-Json describe_model(const Communicator& comm, const std::string& file) {
+/// A checkpoint says which data it belongs to.
+bool is_checkpoint(const ModelHeader& header) {
+  return std::ranges::find(header.state, "data", &Attributes::value_type::first) != header.state.end();
+}
+
+/// The error of a running fit, or of a model that learns chunk after chunk, is not known.
+Json known_error(const ModelHeader& header) {
+  const bool known = !is_checkpoint(header) && !std::isnan(header.reconstruction_err);
+  return known ? Json(header.reconstruction_err) : Json();
+}
+
+Json describe_model(const Communicator& comm, const std::string& file, Index most_features) {
   const ModelHeader header = read_model_header(comm, file);
   const Matrix<double> Ht = read_model_Ht<double>(comm, file);
-  Json result = {{"kind", header.estimator.empty() ? "factors" : "model"}, {"file", file}};
+  const char* const kind = header.estimator.empty() ? "factors" : is_checkpoint(header) ? "checkpoint" : "model";
+  Json result = {{"kind", kind}, {"file", file}};
   if (!header.estimator.empty()) {
     result["estimator"] = header.estimator;
     result["dtype"] = name_of(header.dtype);
     result["n_samples"] = header.n_samples;
     result["n_iter"] = header.n_iter;
     if (header.n_steps) result["n_steps"] = *header.n_steps;
-    result["reconstruction_err"] = header.reconstruction_err;
+    result["reconstruction_err"] = known_error(header);
     result["converged"] = header.converged;
     result["params"] = json_of(header.params);
     result["provenance"] = json_of(header.provenance);
@@ -122,7 +147,7 @@ Json describe_model(const Communicator& comm, const std::string& file) {
   result["n_features_in"] = header.n_features_in;
   result["feature_names"] = {{"count", header.feature_names.size()}, {"first", first_of(header.feature_names)}};
   result["obs_names"] = {{"count", header.obs_names.size()}, {"first", first_of(header.obs_names)}};
-  result["top_features"] = top_features(Ht, header.feature_names);
+  result["top_features"] = top_features(Ht, header.feature_names, most_features);
   return result;
 }
 
@@ -163,8 +188,31 @@ Json describe_matrices(const Communicator& comm, const std::string& input, const
 
 }  // namespace
 
-Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options) {
-  return holds_factors(comm, input) ? describe_model(comm, input) : describe_matrices(comm, input, options);
+Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options,
+                   Index most_features) {
+  return holds_factors(comm, input) ? describe_model(comm, input, most_features)
+                                    : describe_matrices(comm, input, options);
+}
+
+Json describe_models(const Communicator& comm, const std::vector<std::string>& files) {
+  Json rows = Json::array();
+  for (const std::string& file : files) {
+    if (!holds_factors(comm, file))
+      throw AgreedError(fmt::format("'{}' is no model: several files are compared as models, others one by one", file));
+    const ModelHeader header = read_model_header(comm, file);
+    if (header.estimator.empty()) throw AgreedError(fmt::format("'{}' holds factors, but no model of a fit", file));
+    double seconds = 0;
+    for (const auto& [name, values] : header.history)
+      if (name == "seconds") seconds = std::accumulate(values.begin(), values.end(), 0.0);
+    rows.push_back({{"file", file},
+                    {"estimator", header.estimator},
+                    {"n_components", header.n_components},
+                    {"reconstruction_err", known_error(header)},
+                    {"n_iter", header.n_iter},
+                    {"converged", header.converged},
+                    {"seconds", seconds}});
+  }
+  return rows;
 }
 
 }  // namespace scanmf::app

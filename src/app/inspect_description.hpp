@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/parallel/communicator.hpp"
@@ -13,8 +14,12 @@ constexpr std::size_t shown_names = 5;
 
 /// Collective. What `scanmf inspect --json` prints of a data file, a model or factors; never reads X or W (but a look
 /// at the first elements). Of a data file: X, and a list of all its matrices; where it does not say which one is X, the
-/// list alone.
+/// list alone. most_features: of each component.
 nlohmann::ordered_json describe_file(const Communicator& comm, const std::string& input,
-                                     const InputOptions& options = {});
+                                     const InputOptions& options = {}, Index most_features = 10);
+
+/// Collective. One row a model: file, estimator, n_components, reconstruction_err (null: not known), n_iter, converged,
+/// seconds of all iterations. Throws AgreedError for what is no model.
+nlohmann::ordered_json describe_models(const Communicator& comm, const std::vector<std::string>& files);
 
 }  // namespace scanmf::app

@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/number_text.hpp"
@@ -30,8 +33,9 @@ constexpr CommandInfo commands[] = {
      "one mini-batch step on a chunk of rows; creates M when it does not exist", 1, 1},
     {Command::transform, "transform", "X --model M -o OUT [options]", "W of new rows, H fixed", 1, 1},
     {Command::inverse_transform, "inverse-transform", "W --model M -o OUT [options]", "the matrix W*H", 1, 1},
-    {Command::inspect, "inspect", "FILE [--json]",
-     "what a data file or a model holds, and the top features of each component", 1, 1},
+    {Command::inspect, "inspect", "FILE [FILE ...] [options]",
+     "what a data file or a model holds, the top features of each component; several models: a line each", 1,
+     any_number},
     {Command::convert, "convert", "IN [IN ...] -o OUT.h5 [options]",
      "delimited text, .npy, .npz, Matrix Market, 10x folders, IDX images to HDF5; CSC to CSR, transposed", 1,
      any_number},
@@ -104,9 +108,25 @@ constexpr CommandOption command_options[] = {
      "a line in place on a terminal, else a line every few seconds"},
     {"quiet", 0, "true|false", "true", "false", everywhere, "warnings and errors only"},
     {"log-json", 0, "FILE", nullptr, "", solving, "one JSON object a line: start, iterations, warnings, end"},
+    {"top", 0, "N", nullptr, "10", only(Command::inspect), "how many features of each component"},
     {"json", 0, "true|false", "true", "false", only(Command::inspect), "print JSON"},
+    {"csv", 0, "true|false", "true", "false", only(Command::inspect),
+     "print CSV: models, a line each; of a data file its matrices"},
     {"help", 'h', "true|false", "true", "false", everywhere, "this text"},
 };
+
+/// "a|b|N" in pieces.
+std::vector<std::string_view> alternatives(std::string_view values) {
+  std::vector<std::string_view> result;
+  for (std::size_t begin = 0; begin <= values.size(); begin += result.back().size() + 1)
+    result.push_back(values.substr(begin, values.find('|', begin) - begin));
+  return result;
+}
+
+std::string lower_case(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
 
 /// The commands of a parameter's option.
 Commands commands_of(const ParameterInfo& parameter) {
@@ -203,16 +223,24 @@ bool belongs_to(const Option& option, Estimator estimator) {
   return option.parameter == nullptr || option.parameter->belongs_to(estimator);
 }
 
+std::string spelled_out(const Option& option, const std::string& text) {
+  constexpr std::pair<std::string_view, std::string_view> short_names[] = {{"kl", "kullback-leibler"},
+                                                                           {"is", "itakura-saito"}};
+  std::string word = lower_case(text);
+  if (option.name == "beta-loss")
+    for (const auto& [name, loss] : short_names)
+      if (word == name) word = loss;
+  const std::vector<std::string_view> values = alternatives(option.values);
+  return std::ranges::find(values, word) == values.end() ? text : word;
+}
+
 std::string refusal(const Option& option, const std::string& text) {
   if (option.parameter != nullptr) return "";
   const std::string& values = option.values;
-  for (std::size_t begin = 0; begin <= values.size();) {
-    const std::size_t end = std::min(values.find('|', begin), values.size());
-    const std::string value = values.substr(begin, end - begin);
+  for (const std::string_view value : alternatives(values)) {
     const std::optional<Index> number = parse_index(text);
     if (value == "N" ? number && *number >= 1 : value[0] >= 'A' && value[0] <= 'Z' ? !text.empty() : text == value)
       return "";
-    begin = end + 1;
   }
   const bool has_number = values == "N" || values.starts_with("N|");
   return fmt::format("option '--{}' takes {}{}, not '{}'", option.name, values,

@@ -56,6 +56,10 @@ bool belongs_to(const Option& option, Estimator estimator);
 /// An explanation when `text` is not among option.values; empty otherwise (and for parameters, which check themselves).
 std::string refusal(const Option& option, const std::string& text);
 
+/// The value of `option` that `text` is another spelling of: words in any case ("MU"), and short names of losses
+/// ("kl"); else `text` itself.
+std::string spelled_out(const Option& option, const std::string& text);
+
 std::string general_help();
 std::string command_help(Command command);
 

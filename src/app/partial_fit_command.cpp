@@ -40,6 +40,7 @@ class PartialFitRun {
           header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
     });
     if (!header_ && parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
+    if (!header_) warn_of_automatic_components(line_, description_.shape);
     if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);

@@ -189,6 +189,11 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
   table.json["gflops"] = flops / loop * 1e-9;
   table.json["gbytes_per_second"] = bytes / loop * 1e-9;
   if (limits.flops_per_second <= 0 || limits.bytes_per_second <= 0) return;
+  constexpr double caches = 64 << 20;
+  if (bytes / static_cast<double>(report.passes) < caches) {
+    table.text += "roofline: none, X is so small that it lies in the caches\n";
+    return;
+  }
   const double shortest = std::max(bytes / limits.bytes_per_second, flops / limits.flops_per_second);
   table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n",
                             limits.flops_per_second * 1e-9, limits.bytes_per_second * 1e-9, 100 * shortest / loop);

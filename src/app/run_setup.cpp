@@ -47,6 +47,15 @@ void check_output(const Communicator& comm, const std::string& target, const std
   check_files(comm, roles);
 }
 
+void warn_of_automatic_components(const CommandLine& line, const Shape& shape) {
+  constexpr Index many = 100;
+  if (line.number("n-components") || line.text("init") == "custom") return;
+  if (line.is_given("n-components") && shape.columns <= many) return;
+  log_warning(fmt::format("{}: {} components, as many as X has columns",
+                          line.is_given("n-components") ? "-k " + line.text("n-components") : "no -k given",
+                          shape.columns));
+}
+
 InputOptions input_options(const CommandLine& line) {
   InputOptions options;
   const std::string transpose = line.text("transpose");

@@ -23,6 +23,9 @@ void apply_threads(const Communicator& comm, const CommandLine& line);
 /// Collective. check_files for files that are known only after the input was looked into (links to other files).
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
 
+/// A warning when as many components are fitted as X has columns and nobody has asked for it, or for many.
+void warn_of_automatic_components(const CommandLine& line, const Shape& shape);
+
 /// What the options say of the input: --transpose, --feature-type.
 InputOptions input_options(const CommandLine& line);
 

@@ -252,6 +252,28 @@ void mention_others(const File& file, const MatrixDescription& matrix) {
                                 fmt::join(others, ", "), file.name()));
 }
 
+/// A look at the first elements of a matrix: whether they are whole numbers. Throws what keeps them from being read.
+bool begins_with_integers(const File& file, const StoredMatrix& stored) {
+  constexpr Index most = 4096;
+  constexpr Index longest_row = Index{1} << 22;
+  const Dataset dataset = file.dataset(stored.format == FileFormat::dense ? stored.dataset : stored.parts.values);
+  const Index elements = dataset.row_elements();
+  if (dataset.rows() == 0 || elements == 0 || elements > longest_row) return false;
+  const Range rows = {0, std::clamp<Index>(most / elements, 1, dataset.rows())};
+  std::vector<double> values(static_cast<std::size_t>(rows.size() * elements));
+  dataset.read_rows(rows, values.data());
+  return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
+}
+
+/// False, too, when it cannot be told: reading X will say why.
+bool begins_with_fractions(const File& file, const StoredMatrix& stored) {
+  try {
+    return !begins_with_integers(file, stored);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 /// A .npy file, which is the matrix itself.
 MatrixDescription describe_array(const data::InputName& name, const std::string& estimator,
                                  const InputOptions& options) {
@@ -283,6 +305,7 @@ MatrixDescription describe_file(const std::string& input, const std::string& est
   data::check_not_empty(matrix.shape, estimator, data::place_of(matrix));
   add_names(file, stored, options, matrix);
   if (located.chosen) mention_others(file, matrix);
+  matrix.fractions = begins_with_fractions(file, stored);
   return matrix;
 }
 
@@ -310,15 +333,16 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   for (std::string* text : {&matrix.file, &matrix.path, &matrix.parts.values, &matrix.parts.indices,
                             &matrix.parts.indptr, &matrix.element_type, &matrix.layout})
     *text = comm.broadcast(*text);
-  std::array<Index, 9> numbers = {static_cast<Index>(matrix.format),
-                                  matrix.shape.rows,
-                                  matrix.shape.columns,
-                                  matrix.stored,
-                                  static_cast<Index>(matrix.data_type),
-                                  matrix.transposed ? 1 : 0,
-                                  matrix.columns_in_file,
-                                  static_cast<Index>(matrix.columns.size()),
-                                  static_cast<Index>(matrix.missing.size())};
+  std::array<Index, 10> numbers = {static_cast<Index>(matrix.format),
+                                   matrix.shape.rows,
+                                   matrix.shape.columns,
+                                   matrix.stored,
+                                   static_cast<Index>(matrix.data_type),
+                                   matrix.transposed ? 1 : 0,
+                                   matrix.columns_in_file,
+                                   static_cast<Index>(matrix.columns.size()),
+                                   static_cast<Index>(matrix.missing.size()),
+                                   matrix.fractions ? 1 : 0};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -328,22 +352,10 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   matrix.columns_in_file = numbers[6];
   broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
   matrix.missing.resize(static_cast<std::size_t>(numbers[8]));
+  matrix.fractions = numbers[9] != 0;
   comm.broadcast(std::span<double>(matrix.missing));
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
-}
-
-/// A look at the first elements of a matrix: whether they are whole numbers. Throws what keeps them from being read.
-bool begins_with_integers(const File& file, const StoredMatrix& stored) {
-  constexpr Index most = 4096;
-  constexpr Index longest_row = Index{1} << 22;
-  const Dataset dataset = file.dataset(stored.format == FileFormat::dense ? stored.dataset : stored.parts.values);
-  const Index elements = dataset.row_elements();
-  if (dataset.rows() == 0 || elements == 0 || elements > longest_row) return false;
-  const Range rows = {0, std::clamp<Index>(most / elements, 1, dataset.rows())};
-  std::vector<double> values(static_cast<std::size_t>(rows.size() * elements));
-  dataset.read_rows(rows, values.data());
-  return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
 }
 
 /// What a file said that was not changed meanwhile: of one that was cut, parts seem to be missing, or are zeros.

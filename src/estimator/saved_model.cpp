@@ -199,6 +199,9 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
   header.obs_names = context.row_names;
   header.history = model.history.columns;
   header.provenance = context.provenance;
+  Parameters used = model.parameters;
+  used.init = resolve_init(used.init, {model.n_samples, context.n_features}, model.n_components);
+  header.provenance.emplace_back("init", std::get<std::string>(used.value("init")));
   for (const auto& [name, value] : state_numbers(model.state.numbers))
     std::visit([&](const auto& number) { header.state.emplace_back(name, number); }, value);
   for (const auto& [name, text] : {std::pair<const char*, const std::string&>{"data", context.data},

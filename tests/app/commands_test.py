@@ -2,6 +2,7 @@
 """What the commands do: models, transforms, chunks learnt one by one, conversions, generated matrices, logs. Expected
 values by numpy alone."""
 import concurrent.futures
+import csv
 import gzip
 import json
 import os
@@ -227,12 +228,70 @@ class Models(ProgramTest):
             self.assertEqual(order, [j for j in np.argsort(-row, kind="stable") if row[j] > 0])
             self.assertEqual(component[0]["name"], f"gene{order[0]}")
         self.assertEqual(model["history"]["iteration"], [4, 5, 6, 7, 8])
+        self.assertEqual((model["params"]["init"], model["provenance"]["init"]), ("none", "nndsvda"))
         self.assertIn("top features", self.succeed("inspect", "m.h5").stdout)
+        few = json.loads(self.succeed("inspect", "m.h5", "--json", "--top", "2").stdout)
+        self.assertEqual(few["top_features"], [component[:2] for component in model["top_features"]])
         data = json.loads(self.succeed("inspect", "x.h5", "--json").stdout)
         self.assertEqual((data["shape"], data["element_type"], data["feature_names"]["count"]), ([40, 7], "float64", 7))
         with h5py.File(self.path("huge.h5"), "w") as file:  # 8 PB that nobody must read
             file.create_dataset("X", (10**9, 10**6), "f8", chunks=(1000, 100))
         self.assertEqual(json.loads(self.succeed("inspect", "huge.h5", "--json").stdout)["shape"], [10**9, 10**6])
+
+    def test_inspect_shows_iterations_that_are_evaluated(self):
+        self.fit("--solver", "MU", "--beta-loss", "KL", "--max-iter", "25", "--tol", "0")
+        model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
+        self.assertEqual((model["params"]["solver"], model["params"]["beta_loss"]), ("mu", "kullback-leibler"))
+        self.assertNotIn("nan", self.succeed("inspect", "m.h5").stdout)
+        with h5py.File(self.path("m.h5")) as file:
+            errors = file["history/error"][()]
+        self.assertEqual(model["history"]["iteration"], list(1 + np.flatnonzero(~np.isnan(errors))[-5:]))
+        self.assertEqual(model["history"]["error"], list(errors[~np.isnan(errors)][-5:]))
+
+    def test_inspect_of_a_checkpoint(self):
+        fit = ["fit", "x.h5", "-k", "3", "--max-iter", "9", "--tol", "0", "--checkpoint", "c.h5"]
+        open(self.path("STOP"), "w").close()
+        self.assertEqual(self.run_program(*fit).status, 75)
+        checkpoint = json.loads(self.succeed("inspect", "c.h5", "--json").stdout)
+        self.assertEqual((checkpoint["kind"], checkpoint["reconstruction_err"]), ("checkpoint", None))
+        self.assertRegex(self.succeed("inspect", "c.h5").stdout, r"reconstruction_err +-\n")
+
+    def test_inspect_compares_models(self):
+        self.fit("--max-iter", "8", "--tol", "0")
+        self.succeed("fit", "x.h5", "-k", "2", "--estimator", "minibatch-nmf", "-o", "b, c.h5")
+        rows = json.loads(self.succeed("inspect", "m.h5", "b, c.h5", "--json").stdout)
+        self.assertEqual([row["n_components"] for row in rows], [3, 2])
+        text = self.succeed("inspect", "m.h5", "b, c.h5", "--csv").stdout
+        read = list(csv.DictReader(text.splitlines()))
+        self.assertEqual([row["file"] for row in read], ["m.h5", "b, c.h5"])
+        for row, name in zip(read, ("m.h5", "b, c.h5")):
+            with h5py.File(self.path(name)) as file:
+                self.assertEqual(float(row["reconstruction_err"]), file.attrs["reconstruction_err"])
+                self.assertAlmostEqual(float(row["seconds"]), file["history/seconds"][()].sum())
+        lines = self.succeed("inspect", "m.h5", "b, c.h5").stdout.splitlines()
+        self.assertEqual(len(lines), 3)
+        self.assertEqual(len({len(line) for line in lines}), 1)
+        self.fail_with(1, "'x.h5' is no model", "inspect", "m.h5", "x.h5")
+        self.assertEqual(self.succeed("inspect", "m.h5", "--csv").stdout.splitlines(), text.splitlines()[:2])
+        listed = list(csv.DictReader(self.succeed("inspect", "x.h5", "--csv").stdout.splitlines()))
+        self.assertEqual((listed[0]["path"], listed[0]["rows"], listed[0]["columns"]), ("/X", "40", "7"))
+
+    def test_number_of_components_that_nobody_gave(self):
+        result = self.succeed("fit", "x.h5", "--max-iter", "2", "--tol", "0")
+        self.assertIn("no -k given: 7 components, as many as X has columns", result.warnings)
+        self.write("wide.h5", X=positive_matrix(20, 101))
+        for k, expected in (("auto", True), ("none", True), ("5", False)):
+            warnings = self.succeed("fit", "wide.h5", "-k", k, "--max-iter", "1", "--tol", "0").warnings
+            self.assertEqual([f"-k {k}: 101 components" in warning for warning in warnings].count(True), int(expected))
+        result = self.succeed("partial-fit", "x.h5", "--model", "p.h5")
+        self.assertIn("no -k given: 7 components", result.stderr)
+
+    def test_divergence_of_counts_on_other_values(self):
+        kl = ["-k", "2", "--solver", "mu", "--beta-loss", "kl", "--max-iter", "1", "--tol", "0"]
+        self.assertIn("values of X are not whole numbers", self.succeed("fit", "x.h5", *kl).stderr)
+        self.write("counts.h5", X=np.floor(3 * positive_matrix(9, 5)))
+        self.assertNotIn("not whole numbers", self.succeed("fit", "counts.h5", *kl).stderr)
+        self.assertNotIn("not whole numbers", self.succeed("fit", "x.h5", "-k", "2", "--max-iter", "1").stderr)
 
     def test_more_threads_than_cores(self):
         cores = len(os.sched_getaffinity(0))
@@ -299,7 +358,7 @@ class Models(ProgramTest):
         self.assertEqual(events[-1]["n_iter"], 12)
         self.assertEqual(result.stderr.count("scanmf: iteration "), 12)
         self.assertRegex(result.stderr, r"iteration 5/12  violation \d\.\d+e[-+]\d+  \S+ s/iteration  at most .* left")
-        self.assertIn("roofline", result.stdout)
+        self.assertIn("roofline: none, X is so small", result.stdout)
         collectives = events[-1]["report"].get("collectives", {})
         self.assertEqual(sorted(collectives), ["all-gather", "all-reduce", "reduce-scatter"] if RANKS > 1 else [])
         for name, calls in (("all-gather", 12), ("reduce-scatter", 12)) if RANKS > 1 else ():

@@ -45,6 +45,7 @@ class Usage(ProgramTest):
         self.assertEqual(self.mistake("fit", "X", "--alpha_W=0.1"),
                          "unknown option '--alpha_W', the nearest one is '--alpha-w'")
         self.assertIn("unknown option '-x'", self.mistake("fit", "X", "-x"))
+        self.assertEqual(self.mistake("fit", "X", "--k", "3"), "unknown option '--k', '-k' is one")
         self.assertIn("not one of 'inspect'", self.mistake("inspect", "X", "--tol", "1"))
 
     def test_options_of_the_other_estimator(self):
@@ -58,10 +59,13 @@ class Usage(ProgramTest):
         self.assertIn("'--tol' is missing", self.mistake("fit", "X", "--tol"))
         self.assertIn("but '--max-iter=3' follows", self.mistake("fit", "X", "--tol", "--max-iter=3"))
         self.assertIn("takes N|auto (N: an integer >= 1), not '0'", self.mistake("fit", "X", "--threads", "0"))
-        self.assertIn("takes nmf|minibatch-nmf", self.mistake("fit", "X", "--estimator", "NMF"))
+        self.assertIn("takes nmf|minibatch-nmf", self.mistake("fit", "X", "--estimator", "ALS"))
         self.assertIn("Got -0.5 instead.", self.mistake("fit", "X", "--alpha-w", "-0.5"))
         self.assertIn("Got -3 instead.", self.mistake("fit", "X", "-k", "-3"))
         self.assertIn("Got 'x' instead.", self.mistake("fit", "X", "--shuffle=x"))
+        self.assertEqual(self.mistake("fit", "X", "--shuffle", "x"),
+                         "option '--shuffle' takes true|false (alone: true), not 'x'")
+        self.assertIn("two forms of one answer", self.mistake("inspect", "X", "--json", "--csv"))
         self.assertIn("needs option '--init-file FILE'", self.mistake("fit", "X", "--init", "custom"))
 
     def test_all_mistakes_at_once(self):

@@ -36,6 +36,7 @@ struct MatrixDescription {
   Index columns_in_file = 0;   // where only some are X's: how many there are
   Index stored = 0;            // elements in the file: rows × columns, or non-zeros
   std::string element_type;    // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
+  bool fractions = false;      // the first elements are not all whole numbers
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
   std::vector<double> missing = {};        // dense: marks of missing values, in pairs as data/missing.hpp says
   std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …

@@ -93,12 +93,16 @@ Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& name
   return result;
 }
 
-/// The iterations at which every column has a value: mu evaluates its error at every tenth only.
+/// The iterations at which every column has a value: mu evaluates its error at every tenth only, with tol 0 never.
 std::vector<std::size_t> evaluated_iterations(const ModelHeader& header) {
   std::vector<std::size_t> result;
   const std::size_t all = header.history.empty() ? 0 : header.history.front().second.size();
+  const auto is_missing = [](double value) { return std::isnan(value); };
+  const auto lacks = [&](const std::vector<double>& column, std::size_t i) {
+    return is_missing(column[i]) && !std::ranges::all_of(column, is_missing);
+  };
   for (std::size_t i = 0; i < all; ++i)
-    if (std::ranges::none_of(header.history, [i](const auto& column) { return std::isnan(column.second[i]); }))
+    if (std::ranges::none_of(header.history, [&](const auto& column) { return lacks(column.second, i); }))
       result.push_back(i);
   return result;
 }
@@ -110,7 +114,10 @@ Json history_tail(const ModelHeader& header) {
   Json result = Json::object();
   for (const auto& [name, values] : header.history) {
     Json& tail = result[name] = Json::array();
-    for (std::size_t i = first; i < iterations.size(); ++i) tail.push_back(values[iterations[i]]);
+    for (std::size_t i = first; i < iterations.size(); ++i) {
+      const double value = values[iterations[i]];
+      tail.push_back(std::isnan(value) ? Json() : Json(value));
+    }
   }
   return result;
 }

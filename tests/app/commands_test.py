@@ -239,7 +239,7 @@ class Models(ProgramTest):
         self.assertEqual(json.loads(self.succeed("inspect", "huge.h5", "--json").stdout)["shape"], [10**9, 10**6])
 
     def test_inspect_shows_iterations_that_are_evaluated(self):
-        self.fit("--solver", "MU", "--beta-loss", "KL", "--max-iter", "25", "--tol", "0")
+        self.fit("--solver", "MU", "--beta-loss", "KL", "--max-iter", "25", "--tol", "1e-14")
         model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
         self.assertEqual((model["params"]["solver"], model["params"]["beta_loss"]), ("mu", "kullback-leibler"))
         self.assertNotIn("nan", self.succeed("inspect", "m.h5").stdout)
@@ -247,6 +247,10 @@ class Models(ProgramTest):
             errors = file["history/error"][()]
         self.assertEqual(model["history"]["iteration"], list(1 + np.flatnonzero(~np.isnan(errors))[-5:]))
         self.assertEqual(model["history"]["error"], list(errors[~np.isnan(errors)][-5:]))
+        self.fit("--solver", "mu", "--max-iter", "7", "--tol", "0")  # whose error is never evaluated
+        history = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)["history"]
+        self.assertEqual((history["iteration"], history["error"]), ([3, 4, 5, 6, 7], [None] * 5))
+        self.assertNotIn("nan", self.succeed("inspect", "m.h5").stdout)
 
     def test_inspect_of_a_checkpoint(self):
         fit = ["fit", "x.h5", "-k", "3", "--max-iter", "9", "--tol", "0", "--checkpoint", "c.h5"]

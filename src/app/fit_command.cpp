@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/commands.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -46,19 +47,13 @@ class FitRun {
       log_warning("--init-file is not used: it belongs to --init custom");
     if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
     warn_of_automatic_components(line_, description_.shape);
-    note_kind_of_values();
+    note_kind_of_values(parameters_, description_);
     checkpoint_ = checkpoint_options(comm_, {line_.text("checkpoint"), line_.text("checkpoint-every"),
                                              line_.text("resume"), line_.text("max-time")});
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 
  private:
-  /// The divergences of counts make sense for other values too, but are often meant for the layer with the counts.
-  void note_kind_of_values() const {
-    if (parameters_.beta_loss == 1 && description_.fractions)
-      log_information("values of X are not whole numbers: the Kullback-Leibler divergence is that of counts");
-  }
-
   template <Scalar T>
   int fit_as() {
     log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),

@@ -70,4 +70,9 @@ void check_features(const MatrixDescription& x, const ModelHeader& header, const
   }
 }
 
+void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x) {
+  if (parameters.beta_loss == 1 && x.fractions)
+    log_information("values of X are not whole numbers: the Kullback-Leibler divergence is that of counts");
+}
+
 }  // namespace scanmf::app

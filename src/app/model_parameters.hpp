@@ -18,4 +18,7 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
 /// named). Warns when only one of them has names.
 void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator);
 
+/// Logs it when X holds other numbers than counts and the divergence is that of counts, Kullback-Leibler's.
+void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x);
+
 }  // namespace scanmf::app

@@ -242,7 +242,7 @@ class Models(ProgramTest):
         self.fit("--solver", "MU", "--beta-loss", "KL", "--max-iter", "25", "--tol", "1e-14")
         model = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
         self.assertEqual((model["params"]["solver"], model["params"]["beta_loss"]), ("mu", "kullback-leibler"))
-        self.assertNotIn("nan", self.succeed("inspect", "m.h5").stdout)
+        self.assertNotRegex(self.succeed("inspect", "m.h5").stdout, r"\bnan\b")
         with h5py.File(self.path("m.h5")) as file:
             errors = file["history/error"][()]
         self.assertEqual(model["history"]["iteration"], list(1 + np.flatnonzero(~np.isnan(errors))[-5:]))
@@ -250,7 +250,7 @@ class Models(ProgramTest):
         self.fit("--solver", "mu", "--max-iter", "7", "--tol", "0")  # whose error is never evaluated
         history = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)["history"]
         self.assertEqual((history["iteration"], history["error"]), ([3, 4, 5, 6, 7], [None] * 5))
-        self.assertNotIn("nan", self.succeed("inspect", "m.h5").stdout)
+        self.assertNotRegex(self.succeed("inspect", "m.h5").stdout, r"\bnan\b")
 
     def test_inspect_of_a_checkpoint(self):
         fit = ["fit", "x.h5", "-k", "3", "--max-iter", "9", "--tol", "0", "--checkpoint", "c.h5"]

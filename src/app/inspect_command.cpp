@@ -8,6 +8,7 @@
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "core/standard_streams.hpp"
+#include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -75,6 +76,7 @@ std::string object_text(const std::string& name, const Json& object) {
 
 /// The matrices of a data file as rows of a table.
 Json matrix_rows(const Json& matrices) {
+  if (matrices.empty()) throw Error("--csv lists the matrices of an HDF5 file: this one is a matrix itself");
   Json rows = Json::array();
   for (const Json& matrix : matrices) {
     const bool known = matrix.contains("shape");
@@ -118,9 +120,10 @@ std::string readable(const Json& description) {
 
 int inspect(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
-  const auto print = [&](const std::string& text) {
+  // Root alone has looked at the file's other matrices.
+  const auto print = [&](const auto& text_of_root) {
     comm.agree([&] {
-      if (comm.is_root()) print_result(text);
+      if (comm.is_root()) print_result(text_of_root());
     });
     return static_cast<int>(ExitStatus::done);
   };
@@ -129,16 +132,21 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   };
   if (line.inputs().size() > 1) {
     const Json models = describe_models(comm, line.inputs());
-    return print(line.flag("json") ? json_text(models) : line.flag("csv") ? table_csv(models) : table_text(models));
+    return print([&] {
+      return line.flag("json") ? json_text(models) : line.flag("csv") ? table_csv(models) : table_text(models);
+    });
   }
   const Json description =
       describe_file(comm, line.inputs().front(), input_options(line), line.number("top").value_or(0));
-  if (line.flag("json")) return print(json_text(description));
-  if (!line.flag("csv")) return print(readable(description));
-  if (!description.contains("matrices")) return print(table_csv(describe_models(comm, line.inputs())));
-  const Json rows = matrix_rows(description["matrices"]);
-  if (rows.empty()) throw UsageError("--csv lists the matrices of an HDF5 file: this one is a matrix itself");
-  return print(table_csv(rows));
+  const bool is_model = description["kind"] != "data";
+  if (line.flag("csv") && is_model) {
+    const Json models = describe_models(comm, line.inputs());
+    return print([&] { return table_csv(models); });
+  }
+  return print([&] {
+    if (line.flag("json")) return json_text(description);
+    return line.flag("csv") ? table_csv(matrix_rows(description["matrices"])) : readable(description);
+  });
 }
 
 }  // namespace scanmf::app

@@ -60,7 +60,7 @@ template <class T>
 std::optional<std::vector<T>> read_list(const File& file, const std::string& object, const std::string& attribute) {
   const Lock lock;
   const std::string place = place_of(file, object, attribute);
-  const CrashNote note(place);
+  const CrashNote note(place, CrashNote::Of::attribute);
   const OpenAttribute open = open_attribute(file, object, attribute);
   if (open.handle.get() < 0) return std::nullopt;
   const TypeHandle type(H5Aget_type(open.handle.get()));
@@ -113,7 +113,7 @@ void write_new(const File& file, const std::string& object, const std::string& a
 
 bool File::has_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;
-  const CrashNote note(place_of(*this, object, attribute));
+  const CrashNote note(place_of(*this, object, attribute), CrashNote::Of::attribute);
   if (!exists(object)) return false;
   return check(H5Aexists_by_name(id(), object.c_str(), attribute.c_str(), H5P_DEFAULT), "list the attributes of",
                place(object)) > 0;
@@ -121,7 +121,7 @@ bool File::has_attribute(const std::string& object, const std::string& attribute
 
 std::vector<std::string> File::attribute_names(const std::string& object) const {
   const Lock lock;
-  const CrashNote note(place(object));
+  const CrashNote note(place(object), CrashNote::Of::attribute);
   // Looking for what is not there decodes every attribute, as listing them does, and survives one that cannot be
   // decoded; listing does not.
   constexpr const char* nobody = "\x01";
@@ -136,7 +136,7 @@ std::vector<std::string> File::attribute_names(const std::string& object) const 
 std::optional<AttributeValue> File::read_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;
   const std::string place = place_of(*this, object, attribute);
-  const CrashNote note(place);
+  const CrashNote note(place, CrashNote::Of::attribute);
   const OpenAttribute open = open_attribute(*this, object, attribute);
   const AttributeHandle& handle = open.handle;
   if (handle.get() < 0 || element_count(handle, place) != 1) return std::nullopt;

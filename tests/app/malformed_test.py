@@ -2,6 +2,7 @@
 """Models, checkpoints and names that are whole, have right checksums, and do not say what they should: refused with one
 line, by all ranks alike."""
 import os
+import signal
 import struct
 import sys
 import unittest
@@ -9,7 +10,7 @@ import unittest
 import h5py
 import numpy as np
 
-from program import ProgramTest, positive_matrix
+from program import RANKS, ProgramTest, positive_matrix
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
 import mutations
@@ -54,6 +55,28 @@ class Malformed(ProgramTest):
                 self.change(base, sealed, **change)
                 with self.subTest(phrase=phrase, sealed=sealed, change=sorted(change)):
                     self.fail_with(1, phrase, *words)
+
+    @unittest.skipIf(RANKS > 0, "mpirun has words of its own for a rank that ends so")
+    def test_heap_in_which_hdf5_goes_round_in_circles(self):
+        """Free space of no bytes in the heap of a string's file: the library looks at it for ever."""
+        with h5py.File(self.path("loop.h5"), "w") as file:
+            file["X"] = self.x
+            file["X"].attrs["encoding-type"] = "array"
+        with open(self.path("loop.h5"), "rb") as file:
+            content = bytearray(file.read())
+        heap = content.index(b"GCOL")
+        place = heap + 16
+        while content[place:place + 2] != b"\0\0":
+            place += 16 + (struct.unpack_from("<Q", content, place + 8)[0] + 7) // 8 * 8
+        self.assertLess(place, heap + struct.unpack_from("<Q", content, heap + 8)[0])
+        struct.pack_into("<Q", content, place + 8, 0)
+        with open(self.path("loop.h5"), "wb") as file:
+            file.write(content)
+        for words in (["inspect", "loop.h5"], ["fit", "loop.h5", "-k", "2", "-o", "m.h5"]):
+            result = self.run_program(*words)
+            self.assertEqual(result.status, -signal.SIGVTALRM, result.stderr)
+            self.assertIn("crashed while reading attribute encoding-type of loop.h5:/X", result.errors[-1])
+        self.assertFalse(os.path.exists(self.path("m.h5")))
 
     def test_models(self):
         self.succeed(*self.fit())

@@ -20,9 +20,24 @@ void crash(int signal) {
 }
 
 TEST(CrashNote, TheLastLineNamesTheInnermostObject) {
-  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT})
+  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGVTALRM})
     EXPECT_EXIT(crash(signal), ::testing::KilledBySignal(signal),
                 "scanmf: error: crashed while reading a.h5:/var/_index: .*\n$");
+}
+
+/// Goes round in circles while it seems to read an attribute, after an outer and inner reading that ended.
+void never_end() {
+  CrashNote::print_when_crashing();
+  { const CrashNote ended("a.h5:/ended", CrashNote::Of::attribute); }
+  const CrashNote outer("a.h5", CrashNote::Of::attribute);
+  { const CrashNote inner("a.h5:/inner", CrashNote::Of::attribute); }
+  const CrashNote note("a.h5:/X", CrashNote::Of::attribute);
+  for (volatile int i = 0;; i = 1 - i) {
+  }
+}
+
+TEST(CrashNote, AnAttributeThatNeverEndsIsACrash) {
+  EXPECT_EXIT(never_end(), ::testing::KilledBySignal(SIGVTALRM), "crashed while reading a.h5:/X: .*\n$");
 }
 
 TEST(CrashNote, IsOneLine) {

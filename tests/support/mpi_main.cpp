@@ -2,6 +2,7 @@
 #include <mpi.h>
 
 #include <cstdio>
+#include <string>
 
 #include "scanmf/parallel/environment.hpp"
 
@@ -13,17 +14,21 @@ class FailuresOfRank final : public ::testing::EmptyTestEventListener {
  public:
   explicit FailuresOfRank(int rank) : rank_(rank) {}
 
+  void OnTestStart(const ::testing::TestInfo& test) override {
+    test_ = std::string(test.test_suite_name()) + "." + test.name();
+  }
+
+  /// GoogleTest holds its lock here: it may not be asked for the test.
   void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const ::testing::TestInfo* test = ::testing::UnitTest::GetInstance()->current_test_info();
-    std::fprintf(stderr, "rank %d, %s.%s, %s:%d: Failure\n%s\n", rank_, test != nullptr ? test->test_suite_name() : "",
-                 test != nullptr ? test->name() : "", result.file_name() != nullptr ? result.file_name() : "",
-                 result.line_number(), result.summary());
+    std::fprintf(stderr, "rank %d, %s, %s:%d: Failure\n%s\n", rank_, test_.c_str(),
+                 result.file_name() != nullptr ? result.file_name() : "", result.line_number(), result.summary());
     std::fflush(stderr);
   }
 
  private:
   int rank_;
+  std::string test_;
 };
 
 }  // namespace

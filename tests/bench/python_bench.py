@@ -38,9 +38,8 @@ def matrix(case, scale):
         return random.random((rows, columns), dtype="f4" if dtype == "f4" else "f8")
     of_a_row = case["stored"] // case["rows"]
     indices = np.sort(random.integers(0, columns, (rows, of_a_row), dtype="i4"), axis=1).ravel()
-    return sp.csr_matrix(
-        (random.random(rows * of_a_row, dtype=dtype), indices, np.arange(0, rows * of_a_row + 1, of_a_row)),
-        (rows, columns))
+    values = 1 - random.random(rows * of_a_row, dtype=dtype)  # never 0: scikit-learn's KL does not bear stored zeros
+    return sp.csr_matrix((values, indices, np.arange(0, rows * of_a_row + 1, of_a_row)), (rows, columns))
 
 
 def estimator(module, case, iterations):

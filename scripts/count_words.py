@@ -16,9 +16,8 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-FORMS_OF_ADDRESS = set(
-    "thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof "
-    "therefore every before because".split())
+FORMS_OF_ADDRESS = set("thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof "
+                       "therefore every before because".split())
 
 
 def read_chapters(path):

@@ -12,6 +12,8 @@ import argparse
 import os
 import sys
 
+from arguments import image_shape
+
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "python"))
 try:
     import matplotlib
@@ -22,14 +24,6 @@ except ImportError as missing:
     sys.exit(
         f"plot_model.py: {missing}. It needs the Python package scanmf, which is built where its Debian packages are: "
         "scripts/install_packages.sh module, then cmake --build build; another folder than build/: set PYTHONPATH")
-
-
-def image_shape(text):
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not HEIGHTxWIDTH, for example 28x28")
-    return height, width
 
 
 def save(axis, path):

@@ -17,6 +17,8 @@ import sys
 import tempfile
 import zlib
 
+from arguments import image_shape
+
 try:
     import h5py
     import numpy as np
@@ -278,8 +280,8 @@ def facts(subject):
     if "reconstruction_err" in about:
         entries.append((shown(about["reconstruction_err"]), "reconstruction error"))
         steps = f" ({about['n_steps']:,} steps)" if "n_steps" in about else ""
-        entries.append((f"{about['n_iter']:,}{steps}", "iterations, " +
-                        ("converged" if about["converged"] else "not converged")))
+        entries.append(
+            (f"{about['n_iter']:,}{steps}", "iterations, " + ("converged" if about["converged"] else "not converged")))
     if subject.table is not None:
         entries.append((len(subject.table["k"]), f"values of k, {about.get('replicates', '?')} replicates of each"))
     if seconds is not None and len(seconds):
@@ -310,9 +312,12 @@ def convergence(subject):
     if measure is None or np.isfinite(history[measure]).sum() < 2:
         return ""
     known = np.isfinite(history[measure])
-    texts = {"violation": "how far the solution is from one that no step improves, relative to the first iteration",
-             "error": "the reconstruction error, where the stop rule evaluates it",
-             "smoothed_cost": "the cost of the mini-batches, averaged", "cost": "the cost of each mini-batch"}
+    texts = {
+        "violation": "how far the solution is from one that no step improves, relative to the first iteration",
+        "error": "the reconstruction error, where the stop rule evaluates it",
+        "smoothed_cost": "the cost of the mini-batches, averaged",
+        "cost": "the cost of each mini-batch"
+    }
     values = history[measure][known]
     level = None
     if measure == "violation" and subject.params.get("tol"):
@@ -420,14 +425,6 @@ def write_whole(path, text):
     except BaseException:
         os.unlink(temporary)
         raise
-
-
-def image_shape(text):
-    try:
-        height, width = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not HEIGHTxWIDTH, for example 28x28")
-    return height, width
 
 
 def main():

@@ -330,7 +330,8 @@ class Models(ProgramTest):
     def test_every_command_that_takes_a_log_writes_one(self):
         commands = {
             "fit": ["--estimator", "minibatch-nmf", "--max-iter", "1", "--tol", "0", "-o", "f.h5"],
-            "partial-fit": ["--model", "p.h5"], "transform": ["--model", "f.h5", "-o", "w.h5"]
+            "partial-fit": ["--model", "p.h5"],
+            "transform": ["--model", "f.h5", "-o", "w.h5"]
         }
         for command in ["fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate"]:
             self.assertEqual("--log-json" in self.succeed(command, "--help").stdout, command in commands)

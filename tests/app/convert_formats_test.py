@@ -68,7 +68,10 @@ class Numpy(Conversion):
 
     def test_sparse_that_does_not_fit_together(self):
         good = {
-            "format": np.array(b"csr"), "shape": np.array([2, 3]), "data": np.ones(2), "indices": np.array([0, 2]),
+            "format": np.array(b"csr"),
+            "shape": np.array([2, 3]),
+            "data": np.ones(2),
+            "indices": np.array([0, 2]),
             "indptr": np.array([0, 1, 2])
         }
         for name, value in [("indptr", [0, 2, 1]), ("indptr", [0, 1]), ("indptr", [1, 1, 2]), ("indices", [0, 3]),

@@ -34,8 +34,7 @@ def processes_of(parent):
 
 def has_open(process, path):
     try:
-        return any(
-            os.readlink(f"/proc/{process}/fd/{number}") == path for number in os.listdir(f"/proc/{process}/fd"))
+        return any(os.readlink(f"/proc/{process}/fd/{number}") == path for number in os.listdir(f"/proc/{process}/fd"))
     except OSError:
         return False
 

@@ -52,8 +52,15 @@ class GoldenErrors(ProgramTest):
         x = positive_matrix()
         changed = lambda value: np.where(np.arange(24).reshape(6, 4) == 9, value, x)
         matrices = {
-            "X": x, "neg": changed(-1.0), "nan": changed(np.nan), "inf": changed(np.inf), "zero": changed(0.0),
-            "narrow": x[:, :3].copy(), "empty_rows": x[:0], "empty_cols": x[:, :0], "one_dim": x[0],
+            "X": x,
+            "neg": changed(-1.0),
+            "nan": changed(np.nan),
+            "inf": changed(np.inf),
+            "zero": changed(0.0),
+            "narrow": x[:, :3].copy(),
+            "empty_rows": x[:0],
+            "empty_cols": x[:, :0],
+            "one_dim": x[0],
             "f32": x.astype("f4")
         }
         for name, matrix in matrices.items():
@@ -62,13 +69,52 @@ class GoldenErrors(ProgramTest):
         nan = W.copy()
         nan[3, 1] = np.nan
         self.factors = {
-            "custom without W": {"H": H}, "custom without H": {"W": W},
-            "custom, W of wrong shape": {"W": W[:5], "H": H}, "custom, H of wrong shape": {"W": W, "H": H[:, :3]},
-            "custom, negative H": {"W": W, "H": -H}, "custom, negative W": {"W": -W, "H": H},
-            "custom, H all zero": {"W": W, "H": 0 * H}, "custom, W all zero": {"W": 0 * W, "H": H},
-            "custom, H float32 for float64 X": {"W": W, "H": H.astype("f4")}, "custom, NaN in W": {"W": nan, "H": H},
-            "n_components=None with custom 2-row H": {"W": W,
-                                                      "H": H}, "W/H given without init='custom'": {"W": W, "H": H}
+            "custom without W": {
+                "H": H
+            },
+            "custom without H": {
+                "W": W
+            },
+            "custom, W of wrong shape": {
+                "W": W[:5],
+                "H": H
+            },
+            "custom, H of wrong shape": {
+                "W": W,
+                "H": H[:, :3]
+            },
+            "custom, negative H": {
+                "W": W,
+                "H": -H
+            },
+            "custom, negative W": {
+                "W": -W,
+                "H": H
+            },
+            "custom, H all zero": {
+                "W": W,
+                "H": 0 * H
+            },
+            "custom, W all zero": {
+                "W": 0 * W,
+                "H": H
+            },
+            "custom, H float32 for float64 X": {
+                "W": W,
+                "H": H.astype("f4")
+            },
+            "custom, NaN in W": {
+                "W": nan,
+                "H": H
+            },
+            "n_components=None with custom 2-row H": {
+                "W": W,
+                "H": H
+            },
+            "W/H given without init='custom'": {
+                "W": W,
+                "H": H
+            }
         }
 
     def check(self, result, case):
@@ -137,7 +183,8 @@ class MalformedFiles(ProgramTest):
         phrases = {
             "bad_csr_nan.h5ad": "Input X contains NaN.",
             "bad_csr_negative.h5ad": "Negative values in data passed to NMF (input X)",
-            "bad_dense_3d.h5": "Expected 2D array", "bad_dense_inf.h5ad": "Input X contains infinity",
+            "bad_dense_3d.h5": "Expected 2D array",
+            "bad_dense_inf.h5ad": "Input X contains infinity",
             "bad_dense_negative.h5ad": "Negative values in data passed to NMF (input X)",
             "bad_not_hdf5.h5ad": "is not an HDF5 file"
         }

@@ -160,11 +160,19 @@ class Initialisation(ProgramTest):
         self.write("wide.h5", X=positive_matrix(6, n).astype("f4"))
         W, H = positive_matrix(6, 2).astype("f4"), positive_matrix(2, n).astype("f4")
         custom = ["--init", "custom", "--init-file", "init.h5"]
-        for learn in (["fit", "wide.h5", "--max-iter", "2", "--tol", "0", "--checkpoint", "state.h5", "-o",
-                       "m.h5"], ["partial-fit", "wide.h5", "--model", "p.h5"]):
-            for factors, phrase in (({"W": W}, "init.h5 has no dataset /H"),
-                                    ({"W": W, "H": H[0]}, "Expected 2D array, got 1D array instead: init.h5:/H"),
-                                    ({"W": W, "H": H.T}, f"(input H). Expected ({n}, {n}), but got ({n}, 2)")):
+        for learn in (
+            ["fit", "wide.h5", "--max-iter", "2", "--tol", "0", "--checkpoint", "state.h5", "-o", "m.h5"],
+            ["partial-fit", "wide.h5", "--model", "p.h5"],
+        ):
+            for factors, phrase in (({
+                    "W": W
+            }, "init.h5 has no dataset /H"), ({
+                    "W": W,
+                    "H": H[0]
+            }, "Expected 2D array, got 1D array instead: init.h5:/H"), ({
+                    "W": W,
+                    "H": H.T
+            }, f"(input H). Expected ({n}, {n}), but got ({n}, 2)")):
                 self.write("init.h5", **factors)
                 self.fail_with(1, phrase, *learn, *custom)
             self.write("init.h5", W=W, H=H)

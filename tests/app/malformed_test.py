@@ -81,36 +81,75 @@ class Malformed(ProgramTest):
     def test_models(self):
         self.succeed(*self.fit())
         H = self.read("m.h5", "H")
-        self.refused("m.h5", ["transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--quiet"],
-                     [("expected 3 x 12", {"H": H[:2]}), ("expected 3 x 12", {"H": H[0]}),
-                      ("elements of float64", {"H": H.astype("f4")}),
-                      ("a number from 1", {"attr__n_components": 0, "H": H[:0]}),
-                      ("expected 40 x 3", {"W": np.ones((40, 4))}), ("expected 40 x 3", {"W": np.ones((39, 3))}),
-                      ("n_samples does not fit", {"attr__n_samples": -1}),
-                      ("n_iter does not fit", {"attr__n_iter": LARGEST}),
-                      ("as in the other lists", {"history__violation": np.ones(4)}),
-                      ("at most", {"history__violation": np.ones(99)}),
-                      ("has no attribute n_iter of the right type", {"attr__n_iter": "5"}),
-                      ("has no attribute converged", {"attr__converged": 1}),
-                      ("has no attribute dtype", {"attr__dtype": None}),
-                      ("attribute solver of /params", {"params__solver": None}),
-                      ("attribute alpha_W of /params", {"params__alpha_W": "0.5"}),
-                      ("'tol' parameter", {"params__tol": -1.0}), ("/params", {"params__max_iter": np.array([5, 6])}),
-                      ("attribute n_components of /params", {"params__n_components": 4}),
-                      ("/params", {"params__random_state": "none"})])
+        self.refused("m.h5", ["transform", "x.h5", "--model", "m.h5", "-o", "w.h5", "--quiet"], [("expected 3 x 12", {
+            "H": H[:2]
+        }), ("expected 3 x 12", {
+            "H": H[0]
+        }), ("elements of float64", {
+            "H": H.astype("f4")
+        }), ("a number from 1", {
+            "attr__n_components": 0,
+            "H": H[:0]
+        }), ("expected 40 x 3", {
+            "W": np.ones((40, 4))
+        }), ("expected 40 x 3", {
+            "W": np.ones((39, 3))
+        }), ("n_samples does not fit", {
+            "attr__n_samples": -1
+        }), ("n_iter does not fit", {
+            "attr__n_iter": LARGEST
+        }), ("as in the other lists", {
+            "history__violation": np.ones(4)
+        }), ("at most", {
+            "history__violation": np.ones(99)
+        }), ("has no attribute n_iter of the right type", {
+            "attr__n_iter": "5"
+        }), ("has no attribute converged", {
+            "attr__converged": 1
+        }), ("has no attribute dtype", {
+            "attr__dtype": None
+        }), ("attribute solver of /params", {
+            "params__solver": None
+        }), ("attribute alpha_W of /params", {
+            "params__alpha_W": "0.5"
+        }), ("'tol' parameter", {
+            "params__tol": -1.0
+        }), ("/params", {
+            "params__max_iter": np.array([5, 6])
+        }), ("attribute n_components of /params", {
+            "params__n_components": 4
+        }), ("/params", {
+            "params__random_state": "none"
+        })])
 
     def test_mini_batch_models(self):
         self.succeed(*self.fit(*MINI_BATCH, "--save-w", "false"))
         A = self.read("m.h5", "state/A")
-        self.refused("m.h5", ["partial-fit", "x.h5", "--model", "m.h5", "--quiet"],
-                     [("found 0 x 3", {"state__A": A[:0]}), ("expected 12 x 3", {"state__B": A[:, :2].copy()}),
-                      ("no dataset /state/B", {"state__B": None}), ("not negative", {"state__A": -A}),
-                      ("not negative", {"state__B": A * np.nan}), ("a matrix", {"state__A": A[0]}),
-                      ("n_steps does not fit", {"attr__n_steps": LARGEST}),
-                      ("n_steps does not fit", {"attr__n_steps": -1}), ("attribute rho of /state", {"state__rho": 1.5}),
-                      ("attribute rho of /state", {"state__rho": None}),
-                      ("attribute W_updates of /state", {"state__W_updates": -2**62}),
-                      ("attribute without_improvement", {"state__without_improvement": 0.5})])
+        self.refused("m.h5", ["partial-fit", "x.h5", "--model", "m.h5", "--quiet"], [("found 0 x 3", {
+            "state__A": A[:0]
+        }), ("expected 12 x 3", {
+            "state__B": A[:, :2].copy()
+        }), ("no dataset /state/B", {
+            "state__B": None
+        }), ("not negative", {
+            "state__A": -A
+        }), ("not negative", {
+            "state__B": A * np.nan
+        }), ("a matrix", {
+            "state__A": A[0]
+        }), ("n_steps does not fit", {
+            "attr__n_steps": LARGEST
+        }), ("n_steps does not fit", {
+            "attr__n_steps": -1
+        }), ("attribute rho of /state", {
+            "state__rho": 1.5
+        }), ("attribute rho of /state", {
+            "state__rho": None
+        }), ("attribute W_updates of /state", {
+            "state__W_updates": -2**62
+        }), ("attribute without_improvement", {
+            "state__without_improvement": 0.5
+        })])
 
     def stopped(self, *options):
         with open(self.path("STOP"), "w", encoding="ascii"):
@@ -126,10 +165,19 @@ class Malformed(ProgramTest):
         with open(self.path("ck.h5"), "rb") as file:
             good = file.read()
         W, H = self.read("ck.h5", "W"), self.read("ck.h5", "H")
-        for phrase, change in [("expected 3 x 12", {"H": H[:2]}), ("expected 40 x 3", {"W": np.ones((40, 5))}),
-                               ("not negative", {"W": -W}), ("/history", {"attr__n_iter": 2**40}),
-                               ("attribute first of /state", {"state__first": None}),
-                               ("belongs to other data", {"params__random_state": "0"})]:
+        for phrase, change in [("expected 3 x 12", {
+                "H": H[:2]
+        }), ("expected 40 x 3", {
+                "W": np.ones((40, 5))
+        }), ("not negative", {
+                "W": -W
+        }), ("/history", {
+                "attr__n_iter": 2**40
+        }), ("attribute first of /state", {
+                "state__first": None
+        }), ("belongs to other data", {
+                "params__random_state": "0"
+        })]:
             with open(self.path("ck.h5"), "wb") as file:
                 file.write(good)
             self.change("ck.h5", **change)
@@ -143,9 +191,15 @@ class Malformed(ProgramTest):
         words = self.stopped(*MINI_BATCH)
         with open(self.path("ck.h5"), "rb") as file:
             good = file.read()
-        for phrase, change in [("/history", {"attr__n_steps": 2**50}), ("/history", {"attr__n_steps": 0}),
-                               ("n_iter does not fit", {"attr__n_iter": 4}),
-                               ("attribute W_updates", {"state__W_updates": -LARGEST})]:
+        for phrase, change in [("/history", {
+                "attr__n_steps": 2**50
+        }), ("/history", {
+                "attr__n_steps": 0
+        }), ("n_iter does not fit", {
+                "attr__n_iter": 4
+        }), ("attribute W_updates", {
+                "state__W_updates": -LARGEST
+        })]:
             with open(self.path("ck.h5"), "wb") as file:
                 file.write(good)
             self.change("ck.h5", **change)
@@ -169,10 +223,13 @@ class Malformed(ProgramTest):
         for at in (8, 184, len(good) // 2):
             with open(self.path("w.h5"), "wb") as file:
                 file.write(good[:at] + bytes([good[at] ^ 0x10]) + good[at + 1:])
-            for command in (["inverse-transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
-                            ["fit", "w.h5", "-k", "1", "-o", "o.h5"], ["inspect", "w.h5"],
-                            ["transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
-                            ["convert", "w.h5", "--transpose", "-o", "o.h5"]):
+            for command in (
+                ["inverse-transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
+                ["fit", "w.h5", "-k", "1", "-o", "o.h5"],
+                ["inspect", "w.h5"],
+                ["transform", "w.h5", "--model", "m.h5", "-o", "o.h5"],
+                ["convert", "w.h5", "--transpose", "-o", "o.h5"],
+            ):
                 self.fail_with(1, "w.h5 is damaged: bytes 0 to", *command)
 
     def test_names_of_models(self):

@@ -16,21 +16,49 @@ from program import ProgramTest, positive_matrix
 # Values that make sense with the small files below; others are taken from the help: the last word that stands for
 # itself, a small number.
 VALUES = {
-    "beta-loss": "2", "checkpoint": "k.ck", "checkpoint-every": "1", "config": "c.conf", "decimal": ".",
-    "density": "0.5", "dtype": "float64", "estimator": "nmf", "feature-names-from": "features.txt",
-    "feature-type": "Gene", "format": "npy", "gzip": "1", "init": "random", "init-file": "f.h5", "log-json": "log",
-    "max-time": "1h", "memory": "1G", "model": "p.h5", "na": "NA", "row-names-from": "rows.txt", "output": "o.h5",
-    "resume": "never", "solver": "cd", "svd": "randomized", "threads": "1"
+    "beta-loss": "2",
+    "checkpoint": "k.ck",
+    "checkpoint-every": "1",
+    "config": "c.conf",
+    "decimal": ".",
+    "density": "0.5",
+    "dtype": "float64",
+    "estimator": "nmf",
+    "feature-names-from": "features.txt",
+    "feature-type": "Gene",
+    "format": "npy",
+    "gzip": "1",
+    "init": "random",
+    "init-file": "f.h5",
+    "log-json": "log",
+    "max-time": "1h",
+    "memory": "1G",
+    "model": "p.h5",
+    "na": "NA",
+    "row-names-from": "rows.txt",
+    "output": "o.h5",
+    "resume": "never",
+    "solver": "cd",
+    "svd": "randomized",
+    "threads": "1"
 }
 # What an option needs beside itself.
 NEEDS = {"checkpoint-every": "checkpoint", "max-time": "checkpoint"}
 BASES = {
-    "fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]], "partial-fit": [["X.h5"]], "transform": [["X.h5"]],
-    "inverse-transform": [["f.h5"]], "inspect": [["X.h5"]], "convert": [["X.npy"]], "generate": [[]]
+    "fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]],
+    "partial-fit": [["X.h5"]],
+    "transform": [["X.h5"]],
+    "inverse-transform": [["f.h5"]],
+    "inspect": [["X.h5"]],
+    "convert": [["X.npy"]],
+    "generate": [[]]
 }
 REQUIRED = {
-    "partial-fit": ["model"], "transform": ["model", "output"], "inverse-transform": ["model", "output"],
-    "convert": ["output"], "generate": ["output"]
+    "partial-fit": ["model"],
+    "transform": ["model", "output"],
+    "inverse-transform": ["model", "output"],
+    "convert": ["output"],
+    "generate": ["output"]
 }
 
 

@@ -58,9 +58,11 @@ class Same(ProgramTest):
             file.create_dataset("X", data=x.astype(">f4"), chunks=(70, 5), compression="gzip", shuffle=True)
         self.write_csr("s.h5", sparse_matrix(500, 30))
         for name in ("x.h5", "s.h5"):
-            for options in (["--max-iter",
-                             "5"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--tol",
-                                    "1e-3"], ["--estimator", "minibatch-nmf", "--batch-size", "60", "--max-iter", "2"]):
+            for options in (
+                ["--max-iter", "5"],
+                ["--solver", "mu", "--beta-loss", "kullback-leibler", "--tol", "1e-3"],
+                ["--estimator", "minibatch-nmf", "--batch-size", "60", "--max-iter", "2"],
+            ):
                 with self.subTest(file=name, options=options):
                     self.assert_streams_the_same(name, "-k", "3", *options)
 
@@ -305,9 +307,12 @@ class Memory(ProgramTest):
         cap = 24
         # W and its like; H and statistics (nndsvda: of 15 columns)
         factors = 2 * 60000 * 5 * 4 / 2**20 + 8 * 1000 * 15 * 4 / 2**20
-        for options in (["--init", "nndsvda"], ["--init", "random"],
-                        ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
-                         "random"], ["--estimator", "minibatch-nmf", "--init", "random", "--batch-size", "4096"]):
+        for options in (
+            ["--init", "nndsvda"],
+            ["--init", "random"],
+            ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "random"],
+            ["--estimator", "minibatch-nmf", "--init", "random", "--batch-size", "4096"],
+        ):
             with self.subTest(options=options):
                 peak = self.peak("fit", "x.h5", "-k", "5", "--memory", f"{cap}M", "--max-iter", "2", "--tol", "0", "-o",
                                  "m.h5", *options)

@@ -84,8 +84,11 @@ class Writers(ProgramTest):
         self.assert_reads(self.x.T, "x.h5", "--transpose", "false")
 
     def test_matlab_what_is_no_matrix(self):
-        for kind, attributes in [("char", {"MATLAB_int_decode": 2}), ("cell", {}),
-                                 ("string", {"MATLAB_object_decode": 3})]:
+        for kind, attributes in [("char", {
+                "MATLAB_int_decode": 2
+        }), ("cell", {}), ("string", {
+                "MATLAB_object_decode": 3
+        })]:
             with self.subTest(kind):
                 self.matlab(np.ones((12, 7), "u2"), kind, **attributes)
                 self.fail_with(1, "is a MATLAB", "fit", "x.h5", "-k", "2")
@@ -108,9 +111,14 @@ class Writers(ProgramTest):
         self.octave("int32 matrix", self.x.T.astype("i4"))
         self.assert_reads(self.x, "x.h5")
         data, rows, bounds = compressed(self.x.T)
-        self.octave(
-            "sparse matrix",
-            {"nr": 12, "nc": 7, "nz": len(data), "data": data[:, None], "ridx": rows[:, None], "cidx": bounds[:, None]})
+        self.octave("sparse matrix", {
+            "nr": 12,
+            "nc": 7,
+            "nz": len(data),
+            "data": data[:, None],
+            "ridx": rows[:, None],
+            "cidx": bounds[:, None]
+        })
         self.assert_reads(self.x, "x.h5")
         for kind in ["string", "complex matrix", "diagonal matrix"]:
             self.octave(kind, self.x.T)
@@ -252,12 +260,15 @@ class Writers(ProgramTest):
             return x
 
         place = "missing values (by its _FillValue, missing_value or valid_range) (row 4, column 2"
-        for arguments in [("f4", 1e20, None, False, {"missing_value": np.array([-1, 1e20], "f4")}),
-                          ("f8", 1e20, None, False, {"missing_value": "1e20"}),
-                          ("f8", 9.969209968386869e36, 9.969209968386869e36, True, {}), ("u2", 65535, 65535, True, {}),
-                          ("f4", 100, None, False, {"valid_range": np.array([0, 50], "f4")}),
-                          ("i4", 100, None, False, {"valid_max": [99]}),
-                          ("f8", 100, None, False, {"valid_min": 0, "valid_max": 99.5})]:
+        for arguments in [
+            ("f4", 1e20, None, False, dict(missing_value=np.array([-1, 1e20], "f4"))),
+            ("f8", 1e20, None, False, dict(missing_value="1e20")),
+            ("f8", 9.969209968386869e36, 9.969209968386869e36, True, {}),
+            ("u2", 65535, 65535, True, {}),
+            ("f4", 100, None, False, dict(valid_range=np.array([0, 50], "f4"))),
+            ("i4", 100, None, False, dict(valid_max=[99])),
+            ("f8", 100, None, False, dict(valid_min=0, valid_max=99.5)),
+        ]:
             with self.subTest(arguments):
                 x = missing(*arguments[:4], **arguments[4])
                 self.fail_with(1, place, "fit", "x.h5", "-k", "2", "--dtype", "float64")
@@ -419,8 +430,10 @@ class Writers(ProgramTest):
             file["a"], file["b"], file["text"] = self.x, self.x[:, :3] + 0.5, "no matrix"
         self.fail_with(1, "several matrices and no /X; name one as x.h5:PATH: /a, /b", "fit", "x.h5", "-k", "2")
         listed = json.loads(self.succeed("inspect", "x.h5", "--json").stdout)["matrices"]
-        self.assertEqual([(m["path"], m["shape"], m["integers"]) for m in listed], [("/a", [12, 7], True),
-                                                                                    ("/b", [12, 3], False)])
+        self.assertEqual(
+            [(m["path"], m["shape"], m["integers"]) for m in listed],
+            [("/a", [12, 7], True), ("/b", [12, 3], False)],
+        )
         self.assertIn("/b", self.succeed("inspect", "x.h5").stdout)
 
     def test_many_groups(self):

@@ -36,15 +36,22 @@ import numpy as np
 # name: rows, columns, share of non-zeros, [(components, solver, beta)]
 FROBENIUS = [("cd", 2.0), ("mu", 2.0)]
 CASES = {
-    "dense-20000x2000": (20000, 2000, 1.0, [(k, *s) for k in (10, 16, 50) for s in FROBENIUS] + [(10, "mu", 1.0),
-                                                                                                 (50, "mu", 1.0),
-                                                                                                 (10, "mu", 0.0),
-                                                                                                 (10, "mu", 1.5)]),
-    "dense-8000x8000": (8000, 8000, 1.0, [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0),
-                                                                          (10, "mu", 0.0)]),
-    "sparse-200000x20000": (200000, 20000, 0.005, [
-        (k, s, b) for k in (10, 50) for s, b in (("cd", 2.0), ("mu", 2.0), ("mu", 1.0))
-    ]), "sparse-5000x40000": (5000, 40000, 0.165, [(20, "cd", 2.0), (20, "mu", 1.0)]),
+    "dense-20000x2000": (
+        20000,
+        2000,
+        1.0,
+        [(k, *s) for k in (10, 16, 50) for s in FROBENIUS] + [(10, "mu", 1.0), (50, "mu", 1.0), (10, "mu", 0.0),
+                                                              (10, "mu", 1.5)],
+    ),
+    "dense-8000x8000": (
+        8000,
+        8000,
+        1.0,
+        [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0), (10, "mu", 0.0)],
+    ),
+    "sparse-200000x20000": (200000, 20000, 0.005, [(k, s, b) for k in (10, 50)
+                                                   for s, b in (("cd", 2.0), ("mu", 2.0), ("mu", 1.0))]),
+    "sparse-5000x40000": (5000, 40000, 0.165, [(20, "cd", 2.0), (20, "mu", 1.0)]),
 }
 BETA_NAMES = {2.0: "frobenius", 1.0: "kullback-leibler", 0.0: "itakura-saito"}
 
@@ -210,12 +217,13 @@ def streamed_fit(a, path, memory, k=16):
 def streaming(a):
     print(
         "file,from,ranks,threads,gb,first_pass_gb_per_s,dd_gb_per_s,share_of_dd,iteration_gb_per_s,"
-        "ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory",
-        flush=True)
+        "ms_streamed,ms_in_memory,ratio,waited_share,peak_mb,memory", flush=True)
     wrong = False
-    for name, size, source, options in (("large", a.gigabytes, "disk", []), ("small", a.small_gigabytes, "cache", []),
-                                        ("gzip", a.small_gigabytes / 2, "cache", ["--chunk-rows", "128", "--gzip",
-                                                                                  "1"])):
+    for name, size, source, options in (
+        ("large", a.gigabytes, "disk", []),
+        ("small", a.small_gigabytes, "cache", []),
+        ("gzip", a.small_gigabytes / 2, "cache", ["--chunk-rows", "128", "--gzip", "1"]),
+    ):
         if a.file and name not in a.file:
             continue
         path = generated(a, f"stream-{name}-{size:g}.h5", size, *options)
@@ -242,8 +250,7 @@ def streaming(a):
             f"{name},{source},{a.ranks},{a.threads},{size:g},{first:.2f},{dd:.2f},{first / dd:.2f},{size / best:.2f},"
             f"{best * 1e3:.0f},{in_memory * 1e3:.0f},"
             f"{best / in_memory:.2f},{phases['wait for data'] / passes:.2f},{report['peak_memory'] / 1e6:.0f},"
-            f"{a.memory if source == 'disk' else '200M'}",
-            flush=True)
+            f"{a.memory if source == 'disk' else '200M'}", flush=True)
     return 1 if wrong else 0
 
 
@@ -267,8 +274,7 @@ def sklearn_minibatch(a, path, beta, passes):
 def minibatch(a):
     print(
         "case,dtype,ranks,threads,batch,components,beta,steps,seconds,in_memory_seconds,"
-        "sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference",
-        flush=True)
+        "sklearn_seconds,ratio,ratio_of_medians,peak_mb,residual_difference", flush=True)
     wrong = False
     for name, passes in MINIBATCH.items():
         if name not in a.case:
@@ -328,8 +334,7 @@ def main():
     wrong = False
     print(
         "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,"
-        "residual_difference,sklearn_ms,ratio",
-        flush=True)
+        "residual_difference,sklearn_ms,ratio", flush=True)
     for name in a.case:
         rows, columns, density, fits = CASES[name]
         for dtype in a.dtype:
@@ -353,8 +358,7 @@ def main():
                     f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},"
                     f"{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
                     f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},"
-                    f"{other:.0f},{other / best:.2f}",
-                    flush=True)
+                    f"{other:.0f},{other / best:.2f}", flush=True)
     return 1 if wrong else 0
 
 

@@ -91,14 +91,11 @@ def main():
             saves += times
             plain += dd_times(size, folder, a.saves)
     best, median, plain_best, plain_median = min(saves), statistics.median(saves), min(plain), statistics.median(plain)
-    print(
-        "ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,"
-        "dd_gb_per_s_median,overhead_percent_at_15min"
-    )
-    print(
-        f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},"
-        f"{size / plain_best * 1e-9:.2f},"
-        f"{size / plain_median * 1e-9:.2f},{100 * median / (DEFAULT_INTERVAL + median):.3f}")
+    print("ranks,megabytes,seconds_best,seconds_median,gb_per_s_best,gb_per_s_median,dd_gb_per_s_best,"
+          "dd_gb_per_s_median,overhead_percent_at_15min")
+    print(f"{a.ranks},{size / 1e6:.0f},{best:.3f},{median:.3f},{size / best * 1e-9:.2f},{size / median * 1e-9:.2f},"
+          f"{size / plain_best * 1e-9:.2f},"
+          f"{size / plain_median * 1e-9:.2f},{100 * median / (DEFAULT_INTERVAL + median):.3f}")
     return 0
 
 

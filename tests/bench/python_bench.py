@@ -16,12 +16,12 @@ import sys
 import tempfile
 
 CASES = {
-    "dense k=10 float32": dict(rows=20000, columns=2000, dtype="f4",
-                               k=10), "dense k=10 float64": dict(rows=20000, columns=2000, dtype="f8", k=10),
-    "dense k=50 float32": dict(rows=20000, columns=2000, dtype="f4",
-                               k=50), "dense k=50 float64": dict(rows=20000, columns=2000, dtype="f8", k=50),
-    "images, nndsvda": dict(rows=70000, columns=784, dtype="f4", k=20,
-                            init=None), "CSR cd": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20),
+    "dense k=10 float32": dict(rows=20000, columns=2000, dtype="f4", k=10),
+    "dense k=10 float64": dict(rows=20000, columns=2000, dtype="f8", k=10),
+    "dense k=50 float32": dict(rows=20000, columns=2000, dtype="f4", k=50),
+    "dense k=50 float64": dict(rows=20000, columns=2000, dtype="f8", k=50),
+    "images, nndsvda": dict(rows=70000, columns=784, dtype="f4", k=20, init=None),
+    "CSR cd": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20),
     "CSR Kullback-Leibler": dict(rows=200000, columns=20000, stored=20_000_000, dtype="f4", k=20, solver="mu",
                                  beta_loss="kullback-leibler"),
     "mini-batches": dict(rows=100000, columns=1000, dtype="f4", k=20, minibatch=True),
@@ -69,7 +69,8 @@ def measure(which, name, scale, iterations):
         model = estimator(module, case, count).fit(X)
         seconds.append(time.perf_counter() - start)
     result = {
-        "iteration": (seconds[1] - seconds[0]) / (iterations - few), "start": seconds[0],
+        "iteration": (seconds[1] - seconds[0]) / (iterations - few),
+        "start": seconds[0],
         "error": float(model.reconstruction_err_),
         "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - before) / size
     }
@@ -126,10 +127,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.measure:
         return measure(arguments.measure, arguments.only, arguments.scale, arguments.iterations)
-    print(
-        "| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | "
-        "of scikit-learn | command line: ratio |"
-    )
+    print("| case | scikit-learn, s an iteration | scanmf | ratio | first iterations: ratio | memory above X | "
+          "of scikit-learn | command line: ratio |")
     print("|---|---|---|---|---|---|---|---|")
     for name in CASES:
         if arguments.only and arguments.only not in name:

@@ -105,10 +105,8 @@ def main():
     p.add_argument("--formula-only", action="store_true", help="no simulation")
     a = p.parse_args()
     model = Model(a)
-    print(
-        "| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n"
-        "|---|---|---|---|---|---|---|---|---|"
-    )
+    print("| scaling | ranks | rows | formula, ms | ring, ms | Open MPI, ms | efficiency: formula | ring | Open MPI |\n"
+          "|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="scanmf-model-") as folder:
         program = None if a.formula_only else build(folder)
         for kind in ("strong", "weak"):

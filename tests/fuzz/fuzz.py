@@ -242,14 +242,13 @@ class Fuzzer:
         total = collections.Counter()
         for kind, counts in sorted(self.counts.items()):
             total.update(counts)
-            print(f"{kind:<22} {sum(counts.values()):>6}  " + ", ".join(f"{name} {count}"
-                                                                        for name, count in sorted(counts.items())) +
+            listed = ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+            print(f"{kind:<22} {sum(counts.values()):>6}  {listed}" +
                   (f"; {self.compared[kind]} compared" if self.compared[kind] else ""))
         print(f"{sum(total.values())} files in {seconds:.0f} s (seed {self.options.seed}): " +
               ", ".join(f"{name} {total[name]}"
                         for name in ("read", "refused", "crash", "hang", "message", "taken", "other", "crash in HDF5",
-                                     "hang in HDF5")) +
-              f"; {failures} failures")
+                                     "hang in HDF5")) + f"; {failures} failures")
 
 
 def main():

@@ -14,9 +14,7 @@ import scipy.sparse
 import mutations
 
 FIT = ["fit", "{f}", "-k", "2", "--max-iter", "3", "--random-state", "0", "--quiet", "-o", "o.h5"]
-ON_DENSE = [
-    "fit", "{b}/dense.h5", "-k", "3", "--random-state", "0", "--quiet", "-o", "o.h5", "--max-iter", "5"
-]
+ON_DENSE = ["fit", "{b}/dense.h5", "-k", "3", "--random-state", "0", "--quiet", "-o", "o.h5", "--max-iter", "5"]
 CHECKPOINT = ON_DENSE + ["--checkpoint", "{f}"]
 MINI_BATCH = ["--estimator", "minibatch-nmf", "--batch-size", "16"]
 MODEL = [["inspect", "{f}"], ["transform", "{b}/dense.h5", "--model", "{f}", "--quiet", "-o", "o.h5"],
@@ -40,9 +38,12 @@ class Kind:
 
 
 KINDS = {
-    "dense": Kind("dense.h5", MATRIX + TURNED, False), "gzip": Kind("gzip.h5", MATRIX + TURNED, False),
-    "csr": Kind("csr.h5", MATRIX + TURNED, False), "csc": Kind("csc.h5", MATRIX + TURNED, False),
-    "10x": Kind("tenx.h5", MATRIX, False), "model": Kind("m.h5", MODEL, True),
+    "dense": Kind("dense.h5", MATRIX + TURNED, False),
+    "gzip": Kind("gzip.h5", MATRIX + TURNED, False),
+    "csr": Kind("csr.h5", MATRIX + TURNED, False),
+    "csc": Kind("csc.h5", MATRIX + TURNED, False),
+    "10x": Kind("tenx.h5", MATRIX, False),
+    "model": Kind("m.h5", MODEL, True),
     "mini-batch model": Kind("mb.h5", MODEL + [["partial-fit", "{b}/dense.h5", "--model", "{f}", "--quiet"]] * 3, True),
     "checkpoint": Kind("ck.h5", [CHECKPOINT], True),
     "mini-batch checkpoint": Kind("ckmb.h5", [CHECKPOINT + MINI_BATCH], True),

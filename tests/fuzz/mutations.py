@@ -110,8 +110,9 @@ def spoil_npy(contents, random):
         f"({number()}, {number()})", f"({number()}, 12)", f"(40, {number()})", f"({number()},)", "()", "[40, 12]",
         f"({number()}, {number()}, {number()})", "(40, 12", "(" * 500
     ]
-    kinds = ["<f8", ">f8", "<f4", "<f2", "|u1", "<i8", ">u2", "|b1", "|O", "<c16", "<U4", "|S8", "|V8", "<f99", "",
-             "<M8"]
+    kinds = [
+        "<f8", ">f8", "<f4", "<f2", "|u1", "<i8", ">u2", "|b1", "|O", "<c16", "<U4", "|S8", "|V8", "<f99", "", "<M8"
+    ]
     header = {"descr": "'<f8'", "fortran_order": "False", "shape": "(40, 12)"}
     for _ in range(random.choice([1, 1, 2])):
         key = random.choice(list(header))

@@ -97,9 +97,7 @@ def two_dimensional(x):
     return dense(x)
 
 
-READERS = {
-    ".h5": of_hdf5, ".csv": of_csv, ".mtx": of_market, ".npy": of_npy, ".npz": of_npz, "": of_idx
-}
+READERS = {".h5": of_hdf5, ".csv": of_csv, ".mtx": of_market, ".npy": of_npy, ".npz": of_npz, "": of_idx}
 
 
 def reference(path):

@@ -11,8 +11,10 @@ import unittest
 
 FOLDER, VERSION = os.path.join(sys.argv[1], "scripts", "packaging"), sys.argv[2]
 # What the program is built on, as any of the managers calls it.
-NEEDED = ["cmake", "ninja", "hdf5", "boost", "fmt", "highway|libhwy", "random123", "libdeflate", "liblzf", "zlib",
-          "libzip", "nlohmann"]
+NEEDED = [
+    "cmake", "ninja", "hdf5", "boost", "fmt", "highway|libhwy", "random123", "libdeflate", "liblzf", "zlib", "libzip",
+    "nlohmann"
+]
 
 
 def text_of(name):

@@ -135,11 +135,13 @@ def test_other_fits_are_refused(tmp_path, monkeypatch):
             estimator("mu", **kept).fit(X)
     other = X.copy()
     other[7, 3] += 1e-9
-    for model, given, what in ((estimator("mu", **kept), other, "X is"),
-                               (estimator("mu", **kept), X.astype("f4"), "dtype is"),
-                               (estimator("mu", alpha_W=0.5, **kept), X, "alpha_W is"),
-                               (estimator("mu", **{**kept, "random_state": 1}), X, "random_state is"),
-                               (estimator("mini-batches", **kept), X, "estimator is")):
+    for model, given, what in (
+        (estimator("mu", **kept), other, "X is"),
+        (estimator("mu", **kept), X.astype("f4"), "dtype is"),
+        (estimator("mu", alpha_W=0.5, **kept), X, "alpha_W is"),
+        (estimator("mu", **dict(kept, random_state=1)), X, "random_state is"),
+        (estimator("mini-batches", **kept), X, "estimator is"),
+    ):
         with pytest.raises(ValueError, match=what):
             model.fit(given)
     for same_matrix in (np.asfortranarray(X), X[::-1].copy()[::-1]):

@@ -35,8 +35,10 @@ def data(rows=40, columns=12, seed=0):
 
 def python(code, **environment):
     """Runs code in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120,
-                          env={**os.environ, **environment})
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, env={
+        **os.environ,
+        **environment
+    })
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -139,8 +141,12 @@ def test_generators_as_random_state(init, shuffle):
     assert after == np.random.rand()
 
 
-@pytest.mark.parametrize("kind, params", [("NMF", {}), ("NMF", {"solver": "mu", "beta_loss": 1}),
-                                          ("MiniBatchNMF", {"batch_size": 10})])
+@pytest.mark.parametrize("kind, params", [("NMF", {}), ("NMF", {
+    "solver": "mu",
+    "beta_loss": 1
+}), ("MiniBatchNMF", {
+    "batch_size": 10
+})])
 def test_verbose_is_scikit_learns(kind, params):
     def printed(module):
         text = io.StringIO()

@@ -16,8 +16,10 @@ PACKAGE = os.path.dirname(scanmf.__file__)
 
 
 def defaults(function):
-    return {name: parameter.default
-            for name, parameter in inspect.signature(function).parameters.items() if name not in ("self", "X")}
+    return {
+        name: parameter.default
+        for name, parameter in inspect.signature(function).parameters.items() if name not in ("self", "X")
+    }
 
 
 @BOTH
@@ -49,8 +51,11 @@ def test_every_parameter_is_constrained_and_documented(name, estimator):
     parameters = set(defaults(kind.__init__))
     assert parameters == set(kind._parameter_constraints) == set(kind().get_params())
     section = kind.__doc__.split("Parameters\n")[1].split("Attributes\n")[0]
-    documented = [entry.strip() for line in section.splitlines() if line.startswith("    ") and " : " in line
-                  and not line.startswith("     ") for entry in line.split(" : ")[0].split(",")]
+    documented = [
+        entry.strip() for line in section.splitlines()
+        if line.startswith("    ") and " : " in line and not line.startswith("     ")
+        for entry in line.split(" : ")[0].split(",")
+    ]
     assert documented == list(defaults(kind.__init__)), "in the order of the signature"
 
 
@@ -70,11 +75,15 @@ def test_public_functions_have_docstrings_of_numpydoc():
         item = getattr(scanmf, name)
         functions = [item] if inspect.isfunction(item) else []
         if inspect.isclass(item) and issubclass(item, scanmf.NMF.__mro__[1]):
-            functions = [method for key, method in inspect.getmembers(item, inspect.isfunction)
-                         if not key.startswith("_") and method.__module__.startswith("scanmf")]
+            functions = [
+                method for key, method in inspect.getmembers(item, inspect.isfunction)
+                if not key.startswith("_") and method.__module__.startswith("scanmf")
+            ]
         if inspect.ismodule(item):
-            functions = [function for key, function in vars(item).items()
-                         if inspect.isfunction(function) and not key.startswith("_")]
+            functions = [
+                function for key, function in vars(item).items()
+                if inspect.isfunction(function) and not key.startswith("_")
+            ]
         for function in functions:
             text = inspect.getdoc(function)
             for parameter in inspect.signature(function).parameters.values():
@@ -95,7 +104,9 @@ def test_the_stub_has_what_the_module_has():
 def test_a_typed_program():
     pytest.importorskip("mypy")
     client = os.path.join(os.path.dirname(__file__), "typed_client.py")
-    done = subprocess.run([sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir",
-                           os.devnull, client], capture_output=True, text=True,
-                          env={**os.environ, "MYPYPATH": os.path.dirname(PACKAGE)})
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--cache-dir", os.devnull, client],
+        capture_output=True, text=True, env={
+            **os.environ, "MYPYPATH": os.path.dirname(PACKAGE)
+        })
     assert done.returncode == 0, done.stdout + done.stderr

@@ -45,7 +45,6 @@ for word in sys.argv[1:]:
     assert os.waitpid(child, 0)[1] == 0, word
 """
 
-
 CASES = [("C", "f4"), ("F", "f4"), ("C", "f8"), ("F", "f8"), ("C", "f2"), ("C", "i4"), ("F", "u1"), ("C", "?"),
          ("csr", "f4"), ("csr", "f8"), ("csr", "i8"), ("csc", "f4"), ("coo", "f4")]
 

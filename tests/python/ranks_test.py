@@ -114,10 +114,17 @@ def test_what_ranks_say_differently_is_an_error():
         with h5py.File(file, "w") as out:
             out["X"] = X
     comm.barrier()
-    for name, params, given in (("X is", {}, file if last else X), ("n_components is", {"n_components": 2 + last}, X),
-                                ("random_state is", {"random_state": int(last)}, X),
-                                ("random_state is", {"random_state": np.random.RandomState(rank)}, X),
-                                ("H is", {"init": "custom"}, X), ("checkpoint is", {"checkpoint": f"state{rank}"}, X)):
+    for name, params, given in (("X is", {}, file if last else X), ("n_components is", {
+            "n_components": 2 + last
+    }, X), ("random_state is", {
+            "random_state": int(last)
+    }, X), ("random_state is", {
+            "random_state": np.random.RandomState(rank)
+    }, X), ("H is", {
+            "init": "custom"
+    }, X), ("checkpoint is", {
+            "checkpoint": f"state{rank}"
+    }, X)):
         start = {"W": np.ones((20, 2)), "H": np.ones((2, 4)) + last} if "init" in params else {}
         with pytest.raises(ValueError, match=name):
             scanmf.NMF(**{"n_components": 2, "random_state": 0, **params}, comm=comm).fit(given, **start)

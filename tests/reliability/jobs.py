@@ -17,10 +17,15 @@ SKIPPED = 77  # exit status of a test that cannot run here
 STOPPED = 75  # exit status of a run that stopped early with a checkpoint
 PATIENCE = 120  # seconds until something that should come is given up
 # Small runs, more of them than cores, also as root in a container.
-for variable, value in (("OMPI_ALLOW_RUN_AS_ROOT", "1"), ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
-                        ("OMPI_MCA_mpi_yield_when_idle", "1"), ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
-                        ("OMPI_MCA_hwloc_base_binding_policy", "none"), ("OMP_NUM_THREADS",
-                                                                         "1"), ("HDF5_USE_FILE_LOCKING", "FALSE")):
+for variable, value in (
+    ("OMPI_ALLOW_RUN_AS_ROOT", "1"),
+    ("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1"),
+    ("OMPI_MCA_mpi_yield_when_idle", "1"),
+    ("OMPI_MCA_rmaps_base_oversubscribe", "1"),
+    ("OMPI_MCA_hwloc_base_binding_policy", "none"),
+    ("OMP_NUM_THREADS", "1"),
+    ("HDF5_USE_FILE_LOCKING", "FALSE"),
+):
     os.environ.setdefault(variable, value)
 
 

@@ -22,8 +22,20 @@ SEED = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 
 COMMON = {"n-components": 6, "init": "random", "random-state": 3, "tol": 0, "output": "model.h5"}
 KINDS = {
-    "cd": {"max-iter": 200}, "mu": {"solver": "mu", "beta-loss": "kullback-leibler", "max-iter": 150},
-    "mini-batch": {"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"},
+    "cd": {
+        "max-iter": 200
+    },
+    "mu": {
+        "solver": "mu",
+        "beta-loss": "kullback-leibler",
+        "max-iter": 150
+    },
+    "mini-batch": {
+        "estimator": "minibatch-nmf",
+        "batch-size": 150,
+        "max-iter": 25,
+        "max-no-improvement": "none"
+    },
 }
 STREAMED = {"memory": "200K"}
 

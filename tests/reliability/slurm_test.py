@@ -50,7 +50,8 @@ class Slurm:
         self.cluster = os.path.join(folder, "cluster")
         os.mkdir(self.cluster)
         self.environment = {
-            **os.environ, "SLURM_CONF": os.path.join(self.cluster, "etc", "slurm.conf"), "SCANMF": PROGRAM,
+            **os.environ, "SLURM_CONF": os.path.join(self.cluster, "etc", "slurm.conf"),
+            "SCANMF": PROGRAM,
             "SCALING_TABLE": os.path.join(TEMPLATES, "scaling_table.py")
         }
 
@@ -75,8 +76,10 @@ class Slurm:
             "sbatch", "--parsable", "--nodes=1", "--cpus-per-task=1", "--time=1", *options,
             os.path.join(TEMPLATES, template), *arguments
         ]
-        submitted = subprocess.run(command, cwd=folder, env={**self.environment, **(changes or {})},
-                                   capture_output=True, text=True)
+        submitted = subprocess.run(command, cwd=folder, env={
+            **self.environment,
+            **(changes or {})
+        }, capture_output=True, text=True)
         assert submitted.returncode == 0, submitted.stderr
         return submitted.stdout.strip()
 
@@ -178,8 +181,11 @@ class Templates(unittest.TestCase):
         """As an uninterrupted run of as many iterations; nothing else is left."""
         path = os.path.join(folder, model)
         reference = Job(
-            fit_command({**FIT, "n-components": components, "max-iter": iterations_of(path), "output": "reference.h5"}),
-            ranks, folder)
+            fit_command({
+                **FIT, "n-components": components,
+                "max-iter": iterations_of(path),
+                "output": "reference.h5"
+            }), ranks, folder)
         self.addCleanup(reference.close)
         status, output = reference.end(JOB_SECONDS)
         self.assertEqual(status, 0, output)

@@ -119,8 +119,12 @@ class Stop(JobTest):
         self.other_numbers_of_ranks({"memory": "200K"})
 
     def test_other_numbers_of_ranks_in_mini_batches(self):
-        self.other_numbers_of_ranks(
-            {"estimator": "minibatch-nmf", "batch-size": 150, "max-iter": 25, "max-no-improvement": "none"})
+        self.other_numbers_of_ranks({
+            "estimator": "minibatch-nmf",
+            "batch-size": 150,
+            "max-iter": 25,
+            "max-no-improvement": "none"
+        })
 
     def test_what_may_change(self):
         self.uninterrupted(2)
@@ -140,9 +144,11 @@ class Stop(JobTest):
         self.stopped(1)
         os.rename(self.path("X.h5"), self.path("right.h5"))
         make_matrix(self.path("X.h5"), seed=2)
-        self.expect(self.start(1, {"n-components": 5, "alpha-w": 0.5}), 1, "belongs to other data or parameters",
-                    "n_components is 6 there and 5 now", "alpha_W is 0 there and 0.5 now", "X is ",
-                    "remove it to start anew")
+        self.expect(self.start(1, {
+            "n-components": 5,
+            "alpha-w": 0.5
+        }), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",
+                    "alpha_W is 0 there and 0.5 now", "X is ", "remove it to start anew")
         self.expect(self.start(1, {"n-components": 5, "resume": "never"}), 1, "belongs to other data or parameters")
         os.rename(self.path("right.h5"), self.path("X.h5"))
         self.expect(self.start(1, {"resume": "require"}), 0)

@@ -47,10 +47,10 @@ ONLY_IN = [
      "threads are started by Team, whose numbers are fixed and whose exceptions are carried out"),
     (r"\bopenblas_\w+\(", ["linalg/threads."], "BLAS runs on one thread within a team's"),
     (r"(?<!\w)(f?printf|f?puts|putchar|fwrite)\(|std::(cout|cerr|clog)\b|<iostream>",
-     ["core/standard_streams.", "core/contract.", "parallel/environment."],
-     "what is printed goes through core/standard_streams.hpp or the log"),
-    (r"\bbeta(_loss)?\)? ?([=!<>]=|[<>] )", ["solver/loss.", "estimator/parameters.", "app/model_parameters."],
-     "a Loss knows what distinguishes losses"),
+     ["core/standard_streams.", "core/contract.",
+      "parallel/environment."], "what is printed goes through core/standard_streams.hpp or the log"),
+    (r"\bbeta(_loss)?\)? ?([=!<>]=|[<>] )", ["solver/loss.", "estimator/parameters.",
+                                             "app/model_parameters."], "a Loss knows what distinguishes losses"),
 ]
 # What some places may not say, and why.
 NOT_IN = [

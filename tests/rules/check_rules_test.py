@@ -64,13 +64,15 @@ class CheckRules(unittest.TestCase):
         self.assertEqual(len(self.violations("src/data/a.cpp", "#include <omp.h>")), 1)
 
     def test_words(self):
-        for line, place, other in (("  openblas_set_num_threads(1);", "linalg/threads.cpp", "parallel/a.cpp"),
-                                   ('  std::fputs("a", stderr);', "core/standard_streams.cpp", "app/a.cpp"),
-                                   ("#include <iostream>", "core/contract.hpp", "app/a.cpp"),
-                                   ("  if (beta == 2) return;", "solver/loss.cpp", "solver/pass.cpp"),
-                                   ("  const DenseTile<T>& tile;", "linalg/a.cpp", "solver/a.cpp"),
-                                   ("  CsrBlock<T> block;", "data/a.cpp", "estimator/a.cpp"),
-                                   ("  hdf5::File file;", "data/locate.cpp", "data/validation.cpp")):
+        for line, place, other in (
+            ("  openblas_set_num_threads(1);", "linalg/threads.cpp", "parallel/a.cpp"),
+            ('  std::fputs("a", stderr);', "core/standard_streams.cpp", "app/a.cpp"),
+            ("#include <iostream>", "core/contract.hpp", "app/a.cpp"),
+            ("  if (beta == 2) return;", "solver/loss.cpp", "solver/pass.cpp"),
+            ("  const DenseTile<T>& tile;", "linalg/a.cpp", "solver/a.cpp"),
+            ("  CsrBlock<T> block;", "data/a.cpp", "estimator/a.cpp"),
+            ("  hdf5::File file;", "data/locate.cpp", "data/validation.cpp"),
+        ):
             with self.subTest(line):
                 self.assertEqual(self.violations("src/" + place, line), [])
                 self.assertEqual(len(self.violations("src/" + other, line)), 1)

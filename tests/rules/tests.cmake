@@ -13,3 +13,12 @@ if(CLANG_FORMAT)
     set_tests_properties(format PROPERTIES TIMEOUT 60 LABELS "rules;quick")
   endif()
 endif()
+
+# Python is laid out as .style.yapf says; a trailing comma puts each element on a line of its own.
+find_program(YAPF NAMES yapf3 yapf)
+if(YAPF)
+  file(GLOB_RECURSE python CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.py ${PROJECT_SOURCE_DIR}/src/*.pyi
+       ${PROJECT_SOURCE_DIR}/scripts/*.py ${CMAKE_CURRENT_SOURCE_DIR}/*.py)
+  add_test(NAME format_python COMMAND ${YAPF} --diff --parallel --style ${PROJECT_SOURCE_DIR}/.style.yapf ${python})
+  set_tests_properties(format_python PROPERTIES TIMEOUT 120 LABELS "rules;quick")
+endif()

@@ -56,10 +56,8 @@ def main():
     if text[begin:end + len(END)] == wanted:
         return
     if sys.argv[3:] != ["--write"]:
-        sys.exit(
-            f"The options in {readme} are not those of --help; put them right with: {sys.argv[0]} {program} "
-            f"{readme} --write"
-        )
+        sys.exit(f"The options in {readme} are not those of --help; put them right with: {sys.argv[0]} {program} "
+                 f"{readme} --write")
     with open(readme, "w", encoding="utf-8") as file:
         file.write(text[:begin] + wanted + text[end + len(END):])
 

@@ -68,8 +68,10 @@ class Scripts(unittest.TestCase):
             self.assertIn(part, page)
         for outside in ("http", "src=\"/", "@import", "url("):
             self.assertNotIn(outside, page)
-        rows = {name: [int(n) for n in re.findall("<td[^>]*>([0-9]+)</td>", row)]
-                for name, row in re.findall(r"<tr><th>(BK|Western) (.*?)</tr>", page)}
+        rows = {
+            name: [int(n) for n in re.findall("<td[^>]*>([0-9]+)</td>", row)]
+            for name, row in re.findall(r"<tr><th>(BK|Western) (.*?)</tr>", page)
+        }
         with h5py.File(os.path.join(self.folder, "mice.h5")) as model, h5py.File(mice) as data:
             mass = model["W"][()] * model["H"][()].sum(axis=1)
             diet = data["obs/diet"].asstr()[()]
@@ -85,8 +87,8 @@ class Scripts(unittest.TestCase):
         self.assertEqual((report.returncode, report.stderr), (0, ""))
         self.assertEqual(len(re.findall("data:image/png;base64,", self.page("page.html"))), 4)
         for wrong, message in ((["model.h5", "-o", "model.h5"], "would replace"), (["page.html"], "page.html"),
-                               (["model.h5", "--image-shape", "7x8"], "no image of 7x8"),
-                               (["model.h5", "--groups", "a"], "needs the AnnData file")):
+                               (["model.h5", "--image-shape",
+                                 "7x8"], "no image of 7x8"), (["model.h5", "--groups", "a"], "needs the AnnData file")):
             report = run(sys.executable, REPORT, *wrong, folder=self.folder)
             self.assertEqual(report.returncode, 1)
             self.assertRegex(report.stderr, f"^report.py: .*{message}")

@@ -15,6 +15,16 @@ from ._model import inspect, load, load_W, save
 from ._nmf import NMF
 
 __all__ = [
-    "Error", "MiniBatchNMF", "NMF", "Stopped", "__version__", "inspect", "load", "load_W",
-    "non_negative_factorization", "pl", "save", "tl",
+    "Error",
+    "MiniBatchNMF",
+    "NMF",
+    "Stopped",
+    "__version__",
+    "inspect",
+    "load",
+    "load_W",
+    "non_negative_factorization",
+    "pl",
+    "save",
+    "tl",
 ]

@@ -19,7 +19,6 @@ from ._session import Progress, Session
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-
 _POSITIVE = Interval(Integral, 1, None, closed="left")
 _NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 
@@ -61,6 +60,29 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     history_: dict[str, np.ndarray]
     converged_: bool
     sample_range_: tuple[int, int] | None
+
+    def __init__(self, n_components, *, init, beta_loss, tol, max_iter, random_state, alpha_W, alpha_H, l1_ratio,
+                 verbose, svd, random_generator, comm, n_threads, memory, checkpoint, checkpoint_every, resume,
+                 max_time):
+        self.n_components = n_components
+        self.init = init
+        self.beta_loss = beta_loss
+        self.tol = tol
+        self.max_iter = max_iter
+        self.random_state = random_state
+        self.alpha_W = alpha_W
+        self.alpha_H = alpha_H
+        self.l1_ratio = l1_ratio
+        self.verbose = verbose
+        self.svd = svd
+        self.random_generator = random_generator
+        self.comm = comm
+        self.n_threads = n_threads
+        self.memory = memory
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.max_time = max_time
 
     # -- what scikit-learn's machinery asks for ---------------------------------------------------------------------
 
@@ -153,8 +175,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         if core.size > 1:
             file = os.path.abspath(call.x) if _input.is_file(X) else "rows of its own"
             H = None if call.H is None else f"a matrix {call.H.shape} of {call.H.dtype}, digest {digest(call.H)}"
-            same_everywhere(core, {"X": file, **self._params(), "random_state": call.seed.said(), "H": H,
-                                   "memory": self.memory, "checkpoint": call.checkpoint, "reset": reset})
+            same_everywhere(
+                core, {
+                    "X": file,
+                    **self._params(), "random_state": call.seed.said(),
+                    "H": H,
+                    "memory": self.memory,
+                    "checkpoint": call.checkpoint,
+                    "reset": reset
+                })
         return call
 
     def _keep(self, state, X):
@@ -176,9 +205,13 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """The reverse, as the library takes it."""
         n_steps = getattr(self, "n_steps_", None)
         state = {
-            "components": self.components_, "n_iter": getattr(self, "n_iter_", 0), "n_steps": n_steps,
-            "reconstruction_err": getattr(self, "reconstruction_err_", float("nan")), "converged": self.converged_,
-            "history": self.history_, **self._state,
+            "components": self.components_,
+            "n_iter": getattr(self, "n_iter_", 0),
+            "n_steps": n_steps,
+            "reconstruction_err": getattr(self, "reconstruction_err_", float("nan")),
+            "converged": self.converged_,
+            "history": self.history_,
+            **self._state,
         }
         if n_steps is not None:
             state.update(numerator=self._components_numerator, denominator=self._components_denominator, rho=self._rho)

@@ -15,8 +15,7 @@ def non_negative_factorization(X: Any, W: Any = None, H: Any = None,
                                update_H: bool = True, solver: str = "cd", beta_loss: float | str = "frobenius",
                                tol: float = 1e-4, max_iter: int = 200, alpha_W: float = 0.0,
                                alpha_H: float | str = "same", l1_ratio: float = 0.0, random_state: Any = None,
-                               verbose: int = 0, shuffle: bool = False, comm: Any = None,
-                               n_threads: int | None = None,
+                               verbose: int = 0, shuffle: bool = False, comm: Any = None, n_threads: int | None = None,
                                memory: str | int | None = "auto") -> tuple[np.ndarray, np.ndarray, int]:
     """W and H of X, as scikit-learn's function of this name; the parameters are those of `NMF`.
 

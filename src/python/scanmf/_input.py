@@ -35,9 +35,13 @@ def prepared(X):
         return native(np.asarray(X))
     wide = max(X.indices.itemsize, X.indptr.itemsize) > 4
     index = np.int64 if wide else np.int32
-    return (X.format == "csc", X.shape, np.ascontiguousarray(native(X.data)), np.ascontiguousarray(X.indices, index),
-            np.ascontiguousarray(X.indptr, index),
-            )
+    return (
+        X.format == "csc",
+        X.shape,
+        np.ascontiguousarray(native(X.data)),
+        np.ascontiguousarray(X.indices, index),
+        np.ascontiguousarray(X.indptr, index),
+    )
 
 
 def result_dtype(X) -> np.dtype:

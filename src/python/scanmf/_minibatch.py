@@ -106,10 +106,12 @@ class MiniBatchNMF(BaseNMF):
     """
 
     _parameter_constraints: dict = {
-        **BaseNMF._parameter_constraints, "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "max_no_improvement": [Interval(Integral, 1, None, closed="left"),
-                               None], "forget_factor": [Interval(Real, 0, 1, closed="both")],
-        "fresh_restarts": ["boolean"], "fresh_restarts_max_iter": [Interval(Integral, 1, None, closed="left")],
+        **BaseNMF._parameter_constraints,
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_no_improvement": [Interval(Integral, 1, None, closed="left"), None],
+        "forget_factor": [Interval(Real, 0, 1, closed="both")],
+        "fresh_restarts": ["boolean"],
+        "fresh_restarts_max_iter": [Interval(Integral, 1, None, closed="left")],
         "transform_max_iter": [Interval(Integral, 1, None, closed="left"), None],
     }
     _estimator = "minibatch-nmf"
@@ -119,37 +121,22 @@ class MiniBatchNMF(BaseNMF):
                  batch_size: int = 1024, beta_loss: float | str = "frobenius", tol: float = 1e-4,
                  max_no_improvement: int | None = 10, max_iter: int = 200, alpha_W: float = 0.0,
                  alpha_H: float | str = "same", l1_ratio: float = 0.0, forget_factor: float = 0.7,
-                 fresh_restarts: bool = False, fresh_restarts_max_iter: int = 30,
-                 transform_max_iter: int | None = None, random_state: Any = None, verbose: int = 0,
-                 svd: str = "randomized", random_generator: str = "auto", comm: Any = None,
-                 n_threads: int | None = None, memory: str | int | None = "auto",
+                 fresh_restarts: bool = False, fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
+                 random_state: Any = None, verbose: int = 0, svd: str = "randomized", random_generator: str = "auto",
+                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
                  checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
                  resume: str = "auto", max_time: str | None = "auto") -> None:
-        self.n_components = n_components
-        self.init = init
+        super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
+                         random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
+                         verbose=verbose, svd=svd, random_generator=random_generator, comm=comm, n_threads=n_threads,
+                         memory=memory, checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
+                         max_time=max_time)
         self.batch_size = batch_size
-        self.beta_loss = beta_loss
-        self.tol = tol
         self.max_no_improvement = max_no_improvement
-        self.max_iter = max_iter
-        self.alpha_W = alpha_W
-        self.alpha_H = alpha_H
-        self.l1_ratio = l1_ratio
         self.forget_factor = forget_factor
         self.fresh_restarts = fresh_restarts
         self.fresh_restarts_max_iter = fresh_restarts_max_iter
         self.transform_max_iter = transform_max_iter
-        self.random_state = random_state
-        self.verbose = verbose
-        self.svd = svd
-        self.random_generator = random_generator
-        self.comm = comm
-        self.n_threads = n_threads
-        self.memory = memory
-        self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.max_time = max_time
 
     def partial_fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
         """One step on a chunk of X, which may follow a fit or other chunks.

@@ -102,7 +102,9 @@ class NMF(BaseNMF):
     """
 
     _parameter_constraints: dict = {
-        **BaseNMF._parameter_constraints, "solver": [StrOptions({"cd", "mu"})], "shuffle": ["boolean"],
+        **BaseNMF._parameter_constraints,
+        "solver": [StrOptions({"cd", "mu"})],
+        "shuffle": ["boolean"],
     }
     _estimator = "nmf"
 
@@ -113,24 +115,10 @@ class NMF(BaseNMF):
                  comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
                  checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
                  resume: str = "auto", max_time: str | None = "auto") -> None:
-        self.n_components = n_components
-        self.init = init
+        super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
+                         random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
+                         verbose=verbose, svd=svd, random_generator=random_generator, comm=comm, n_threads=n_threads,
+                         memory=memory, checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
+                         max_time=max_time)
         self.solver = solver
-        self.beta_loss = beta_loss
-        self.tol = tol
-        self.max_iter = max_iter
-        self.random_state = random_state
-        self.alpha_W = alpha_W
-        self.alpha_H = alpha_H
-        self.l1_ratio = l1_ratio
-        self.verbose = verbose
         self.shuffle = shuffle
-        self.svd = svd
-        self.random_generator = random_generator
-        self.comm = comm
-        self.n_threads = n_threads
-        self.memory = memory
-        self.checkpoint = checkpoint
-        self.checkpoint_every = checkpoint_every
-        self.resume = resume
-        self.max_time = max_time

@@ -73,7 +73,9 @@ def _tell_of_ranks():
         warnings.warn(
             f"{ranks} ranks were started, and each computes on its own X, because comm is None. For one "
             "factorisation of all ranks' rows pass comm=MPI.COMM_WORLD of mpi4py; comm=MPI.COMM_SELF says that "
-            "this is meant.", UserWarning, stacklevel=_to_the_user(),
+            "this is meant.",
+            UserWarning,
+            stacklevel=_to_the_user(),
         )
 
 

@@ -9,8 +9,10 @@ import numpy as np
 
 # What the fit of each kind records, and how the figure calls it; the first found is drawn.
 _MEASURES = {
-    "violation": "violation ÷ that of iteration 1", "error": "error √(2·D)",
-    "smoothed_cost": "smoothed cost of a batch", "cost": "cost of a batch",
+    "violation": "violation ÷ that of iteration 1",
+    "error": "error √(2·D)",
+    "smoothed_cost": "smoothed cost of a batch",
+    "cost": "cost of a batch",
 }
 # Okabe and Ito's colours, which people with any colour vision can tell apart.
 _COLOURS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#F0E442", "#000000"]
@@ -174,8 +176,8 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     return ax
 
 
-def usage(model: Any, groups: Any = None, *, W: Any = None, normalise: bool = True,
-          names: Sequence[str] | None = None, ax: Any = None) -> Any:
+def usage(model: Any, groups: Any = None, *, W: Any = None, normalise: bool = True, names: Sequence[str] | None = None,
+          ax: Any = None) -> Any:
     """How much each component is used, by groups of samples: the mean of W's rows in each group.
 
     Parameters

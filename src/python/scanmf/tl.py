@@ -64,7 +64,8 @@ def nmf(adata: Any, n_components: int, *, layer: str | None = None, use_highly_v
     adata.varm[key_added.upper()] = loadings
     adata.uns[key_added] = {
         "params": _storable(model.get_params(deep=False), layer=layer, use_highly_variable=use_highly_variable),
-        "reconstruction_err": float(model.reconstruction_err_), "n_iter": int(model.n_iter_),
+        "reconstruction_err": float(model.reconstruction_err_),
+        "n_iter": int(model.n_iter_),
         "converged": bool(model.converged_),
         "history": {name: np.asarray(values)
                     for name, values in model.history_.items()},

@@ -12,10 +12,10 @@ build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-
        libdeflate-dev liblzf-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
 module=(python3-dev pybind11-dev python3-numpy python3-scipy python3-sklearn python3-pandas python3-anndata
-        python3-h5py python3-mpi4py python3-matplotlib python3-pytest)
+        python3-h5py python3-mpi4py python3-matplotlib python3-pytest mypy)
 example=(dataset-fashion-mnist)
 text=(bible-kjv bible-kjv-text)
-checks=(clang-format yapf3)
+checks=(clang-format yapf3 python3-yaml)
 slurm=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge iproute2)
 
 wanted=()

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """A file that is cut while a run reads it into memory: refused, or read before; never a result of zeros."""
 import os
+import random
 import shutil
 import signal
 import subprocess
+import time
 import unittest
 
 import h5py
@@ -13,7 +15,7 @@ import scipy.sparse
 from program import MPIRUN, PROGRAM, RANKS, ProgramTest
 
 SHAPE = (40000, 60)  # large enough that reading takes a while
-TRIES = 20
+TRIES = 40
 
 
 def processes_of(parent):
@@ -63,21 +65,27 @@ class Cut(ProgramTest):
                 group.create_dataset(part, data=getattr(matrix, part), **layout)
 
     def cut_while_read(self, name, to):
-        """Starts a fit, cuts its input to this share of it as soon as the last rank has opened it, and lets it go on.
+        """Starts a fit, cuts its input to this share of it soon after the last rank has opened it, and lets it go on.
         Its status and messages."""
         path = os.path.realpath(self.path(name))
         process = subprocess.Popen(self.command(name), cwd=self.folder, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         ranks = []
-        while process.poll() is None:
-            ranks = ranks if len(ranks) == max(1, RANKS) else processes_of(process.pid)
-            if ranks and has_open(ranks[-1], path):
-                break
-        tell(ranks, signal.SIGSTOP)
-        os.truncate(path, int(os.path.getsize(path) * to))
-        tell(ranks, signal.SIGCONT)
-        stderr = process.communicate(timeout=60)[1]
-        return process.returncode, stderr
+        try:
+            while process.poll() is None:
+                ranks = ranks if len(ranks) == max(1, RANKS) else processes_of(process.pid)
+                if ranks and has_open(ranks[-1], path):
+                    break
+            time.sleep(self.moments.uniform(0, 0.02))
+            tell(ranks, signal.SIGSTOP)
+            os.truncate(path, int(os.path.getsize(path) * to))
+            tell(ranks, signal.SIGCONT)
+            stderr = process.communicate(timeout=60)[1]
+            return process.returncode, stderr
+        finally:
+            tell(ranks, signal.SIGCONT)
+            process.kill()
+            process.wait()
 
     def command(self, name):
         ranks = [*MPIRUN, str(RANKS)] if RANKS > 0 else []
@@ -92,6 +100,7 @@ class Cut(ProgramTest):
         whole = self.read("m.h5", "H").tobytes()
         shutil.copy(self.path(name), self.path("whole"))
         refused = 0
+        self.moments = random.Random(0)
         for attempt in range(TRIES):
             if refused == 3:
                 break
@@ -103,9 +112,11 @@ class Cut(ProgramTest):
                 continue
             errors = [line for line in stderr.splitlines() if "scanmf: error: " in line]
             self.assertEqual((status, len(errors)), (1, 1), stderr)
-            self.assertRegex(errors[0], "truncated|more than its file has|ends at byte")
-            self.assertNotIn("out of memory", errors[0])
             self.assertFalse(os.path.exists(self.path("m.h5")))
+            if errors[0].startswith("cannot open") or "scanmf: error: cannot open" in errors[0]:
+                continue  # a rank, or one of its parts, came later than the cut: HDF5 itself sees it
+            self.assertRegex(errors[0], "has been truncated|more than its file has|ends at byte")
+            self.assertNotIn("out of memory", errors[0])
             refused += 1
         self.assertGreater(refused, 0, "no run was refused")
 

@@ -73,7 +73,7 @@ class Malformed(ProgramTest):
         with open(self.path("loop.h5"), "wb") as file:
             file.write(content)
         for words in (["inspect", "loop.h5"], ["fit", "loop.h5", "-k", "2", "-o", "m.h5"]):
-            result = self.run_program(*words)
+            result = self.run_program(*words, timeout=600)  # ten seconds of the processor, however busy it is
             self.assertEqual(result.status, -signal.SIGVTALRM, result.stderr)
             self.assertIn("crashed while reading attribute encoding-type of loop.h5:/X", result.errors[-1])
         self.assertFalse(os.path.exists(self.path("m.h5")))

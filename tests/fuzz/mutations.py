@@ -33,6 +33,15 @@ def sealed(contents):
     return contents + struct.pack(f"<{len(sums)}I", *sums) + MAGIC + struct.pack("<3Q", 1, len(contents), BLOCK)
 
 
+def is_refused(path, is_checkpoint):
+    """Whether a model's checksums are wrong; a checkpoint must have right ones. (A model without any was written again
+    by another program.)"""
+    with open(path, "rb") as file:
+        contents = file.read()
+    has_checksums = covered(contents)[1]
+    return sealed(contents) != contents if has_checksums else is_checkpoint
+
+
 def seal(path):
     with open(path, "rb") as file:
         contents = file.read()

@@ -9,6 +9,8 @@ import re
 import sys
 import unittest
 
+import yaml
+
 FOLDER, VERSION = os.path.join(sys.argv[1], "scripts", "packaging"), sys.argv[2]
 # What the program is built on, as any of the managers calls it.
 NEEDED = [
@@ -57,10 +59,6 @@ class Packaging(unittest.TestCase):
         self.assertIn(f"Version {VERSION}", text)
 
     def test_conda(self):
-        try:
-            import yaml
-        except ImportError:
-            self.skipTest("no python3-yaml")
         text = text_of("conda/meta.yaml")
         recipe = yaml.safe_load(text)
         self.assertEqual(recipe["package"], {"name": "scanmf", "version": VERSION})

@@ -175,17 +175,35 @@ TEST(OutputFile, OneRankFails) {
   EXPECT_EQ(files_in(folder.file("")), 1);
 }
 
+/// A file system of one megabyte, on root; taken away however the test ends.
+class SmallDisk {
+ public:
+  SmallDisk(const Communicator& comm, const TemporaryFolder& folder, std::string name) : name_(std::move(name)) {
+    folder.on_root([&] {
+      fs::create_directory(name_);
+      mounted_ = here_ = ::mount("tmpfs", name_.c_str(), "tmpfs", 0, "size=1m") == 0 ? 1 : 0;
+    });
+    comm.broadcast(std::span(&mounted_, 1));
+  }
+  ~SmallDisk() {
+    if (here_ != 0) ::umount2(name_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+  bool is_mounted() const { return mounted_ != 0; }
+
+ private:
+  std::string name_;
+  int here_ = 0;
+  int mounted_ = 0;
+};
+
 TEST(OutputFile, DiskFull) {
   const Communicator comm;
   const TemporaryFolder folder;
   const std::string disk = folder.file("disk");
-  int mounted = 0;
-  folder.on_root([&] {
-    fs::create_directory(disk);
-    mounted = ::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=1m") == 0 ? 1 : 0;
-  });
-  comm.broadcast(std::span(&mounted, 1));
-  if (mounted == 0) GTEST_SKIP() << "only root may mount a small disk";
+  const SmallDisk mounted(comm, folder, disk);
+  if (!mounted.is_mounted()) GTEST_SKIP() << "only root may mount a small disk";
   const std::string target = disk + "/out.h5";
   for (const auto previous : {io::Previous::replaced, io::Previous::kept}) {
     write_file(comm, target, 100);
@@ -197,7 +215,6 @@ TEST(OutputFile, DiskFull) {
     EXPECT_EQ(files_in(disk), 1);
     comm.barrier();
   }
-  folder.on_root([&] { ::umount(disk.c_str()); });
 }
 
 TEST(OutputFile, KeepsThePreviousGeneration) {

@@ -110,12 +110,14 @@ scanmf.NMF(4, init="random", random_state=0, tol=0, max_iter=4000, n_threads=1, 
            checkpoint_every=1).fit(np.load({str(tmp_path / 'x.npy')!r}))
 """
     child = subprocess.Popen([sys.executable, "-c", code])
-    while not (tmp_path / "state.prev").exists():
-        assert child.poll() is None, "the fit ended before it could be killed"
-        time.sleep(0.01)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    params = dict(init="random", random_state=0, tol=0, max_iter=60, n_threads=1)
+    try:
+        while not (tmp_path / "state.prev").exists():
+            assert child.poll() is None, "the fit ended before it could be killed"
+            time.sleep(0.01)
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    params = dict(init="random", random_state=0, tol=0, n_threads=1)
     with h5py.File(tmp_path / "state") as file:
         done = int(file.attrs["n_iter"])
         assert 2 <= done

@@ -417,6 +417,7 @@ def test_a_bar_is_closed_however_the_fit_ends(monkeypatch):
 def test_other_threads_of_python_run_meanwhile():
     """Without the interpreter's lock released they would stand still from the first iteration to the last."""
     X, ended, beats = data(3000, 300), threading.Event(), []
+    scanmf.NMF(2, max_iter=1, tol=0).fit(data())  # the first fit of a process starts MPI, with the lock held
 
     def work():
         while not ended.wait(0.005):
@@ -425,7 +426,7 @@ def test_other_threads_of_python_run_meanwhile():
     other = threading.Thread(target=work)
     other.start()
     began = time.perf_counter()
-    model = scanmf.NMF(8, random_state=0, init="random", max_iter=60, tol=0, n_threads=1, verbose=0).fit(X)
+    model = scanmf.NMF(8, random_state=0, init="random", max_iter=300, tol=0, n_threads=1, verbose=0).fit(X)
     spent = model.history_["seconds"].sum()
     ended.set()
     other.join()

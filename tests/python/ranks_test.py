@@ -1,5 +1,7 @@
 """What several ranks do together: mpirun -n P python3 ranks_test.py [names of tests]."""
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -29,7 +31,11 @@ def whole(rows):
 
 
 def folder():
-    return comm.bcast(tempfile.mkdtemp() if rank == 0 else None)
+    """One for all ranks, which rank 0 removes at its end."""
+    made = comm.bcast(tempfile.mkdtemp() if rank == 0 else None)
+    if rank == 0:
+        atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 def test_golden_runs():

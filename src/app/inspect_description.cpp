@@ -9,6 +9,7 @@
 
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/model/checkpoint.hpp"
 #include "scanmf/model/model_file.hpp"
 
 namespace scanmf::app {
@@ -120,11 +121,6 @@ Json history_tail(const ModelHeader& header) {
     }
   }
   return result;
-}
-
-/// A checkpoint says which data it belongs to.
-bool is_checkpoint(const ModelHeader& header) {
-  return std::ranges::find(header.state, "data", &Attributes::value_type::first) != header.state.end();
 }
 
 /// The error of a running fit, or of a model that learns chunk after chunk, is not known.

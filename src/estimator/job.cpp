@@ -16,6 +16,7 @@
 #include "io/library_version.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/rows_in_memory.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -28,8 +29,28 @@ constexpr std::string_view may_change[] = {"max_iter", "tol", "verbose"};
 
 /// An attribute as text; empty when there is none of this name.
 std::string text_in(const Attributes& attributes, std::string_view name) {
-  const auto found = std::ranges::find(attributes, name, &Attributes::value_type::first);
-  return found == attributes.end() ? "" : text_of(found->second);
+  const Attribute* const found = find_attribute(attributes, name);
+  return found == nullptr ? "" : text_of(*found);
+}
+
+/// Initial factors as a checkpoint names them, none at all where there is no name.
+Attributes start_attributes(const std::string& name) {
+  return name.empty() ? Attributes{} : Attributes{{"the start (W and H of init custom)", name}};
+}
+
+/// Collective. What tells initial factors from others: the same for any number of ranks, and from wherever they come.
+template <Scalar T>
+std::string start_fingerprint(const DataSource<T>& x, const Factors<T>& start) {
+  const Communicator& comm = x.communicator();
+  constexpr ElementType type = std::is_same_v<T, float> ? ElementType::float32 : ElementType::float64;
+  constexpr Index bytes = sizeof(T);
+  const Matrix<T> W =
+      given_from_owned(comm, start.W, x.partition(), equal_slice(comm, x.shape().rows).size());  // in the order of X
+  const Matrix<T>& Ht = start.Ht;
+  const Index rows_of_H = comm.is_root() ? Ht.columns() : 0;  // replicated
+  return fmt::format("W {}, H {}",
+                     rows_fingerprint(comm, {W.data(), type, W.rows(), W.columns(), bytes * W.columns(), bytes}),
+                     rows_fingerprint(comm, {Ht.data(), type, rows_of_H, Ht.rows(), bytes, bytes * Ht.columns()}));
 }
 
 /// The result is then the same up to rounding.
@@ -147,6 +168,7 @@ FittedModel<T> FitJob<T>::run(DataSource<T>& x, std::optional<Factors<T>> start)
       control, [this](const auto& model) { return header_of(model, checkpoint_context()); },
       [this, &x](const auto& model) { return arrays_of(model, comm_, &x.partition()); });
   const Seed seed = options_.generator ? Seed(options_.generator) : Seed(seed_);
+  if (checkpoint_->is_on()) require_same_start(x, start, seed);
   if (generation_) return go_on(x, seed, control);
   if (start) n_components_ = start->Ht.columns();
   if (start) return fit_from(x, parameters_, seed, std::move(*start), control);
@@ -171,7 +193,7 @@ Attributes FitJob<T>::belongs_to(const Attributes& params, const std::string& or
 }
 
 template <Scalar T>
-void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) const {
+void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) {
   comm_.agree([&] {
     const ModelHeader& header = generation.header;
     Attributes stored = belongs_to(header.params, text_in(header.state, "generator_began"),
@@ -183,6 +205,29 @@ void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) cons
     require_same(generation.file, stored, current);
     check_complete(generation.file, header, x_.shape);
   });
+  stored_starts_.emplace_back(generation.file, text_in(generation.header.state, "start"));
+}
+
+/// Collective. A checkpoint of a fit that began with other factors is refused, and these are named in the next one.
+/// start: as handed in; those of a file are read into it. Not known before X is there.
+template <Scalar T>
+void FitJob<T>::require_same_start(DataSource<T>& x, std::optional<Factors<T>>& start, const Seed& seed) {
+  if (!start && parameters_.init == Init::custom) {
+    const PhaseTimer timer(report().times, Phase::initialise);
+    start = unfitted_model(x, parameters_, seed, options_.init_file).factors;
+  }
+  if (start) start_ = start_fingerprint(x, *start);
+  comm_.agree([&] {
+    for (const auto& [file, stored] : stored_starts_)
+      if (!stored.empty()) require_same(file, start_attributes(stored), start_attributes(start_));
+  });
+  if (!generation_) return;
+  if (!start_.empty() && text_in(generation_->header.state, "start").empty())
+    log_warning(
+        fmt::format("'{}' is of an earlier version and does not say with which W and H its fit began: they are "
+                    "taken to be those given now (remove it to start anew)",
+                    generation_->file));
+  start.reset();  // the checkpoint's factors are those to go on with
 }
 
 template <Scalar T>
@@ -210,13 +255,16 @@ std::string FitJob<T>::checkpoint_file() const {
 
 template <Scalar T>
 ModelContext FitJob<T>::context() const {
-  return {seed_, x_.shape.columns, x_.feature_names, x_.row_names, options_.provenance};
+  ModelContext context{seed_, x_.shape.columns, x_.feature_names, x_.row_names, options_.provenance};
+  if (options_.generator) note_generator(context.provenance);
+  return context;
 }
 
 template <Scalar T>
 ModelContext FitJob<T>::checkpoint_context() const {
   ModelContext all = context();
   all.data = x_.fingerprint;  // by it a checkpoint is told from a model
+  all.start = start_;
   if (!options_.generator) return all;
   all.generator_began = generator_began_;
   all.generator = to_text(*options_.generator);

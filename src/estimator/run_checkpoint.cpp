@@ -19,15 +19,11 @@ bool is_empty_file(const std::string& name) {
   return std::filesystem::is_regular_file(status) && std::filesystem::file_size(name, error) == 0 && !error;
 }
 
-/// Throws AgreedError for models: as a checkpoint they would be replaced, and removed at the end. Models of earlier
-/// versions name their data too, but only what is finished says when it ended.
+/// Throws AgreedError for models: as a checkpoint they would be replaced, and removed at the end.
 void require_checkpoint(const CheckpointGeneration& generation) {
-  const auto has = [](const Attributes& attributes, const char* name) {
-    return std::ranges::any_of(attributes, [&](const auto& entry) { return entry.first == name; });
-  };
-  if (has(generation.header.state, "data") && !has(generation.header.provenance, "end")) return;
+  if (is_checkpoint(generation.header)) return;
   throw AgreedError(
-      fmt::format("'{}' is no checkpoint of a run (option '--checkpoint'): name another file", generation.file));
+      fmt::format("'{}' is no checkpoint of a run: name another file for the checkpoint", generation.file));
 }
 
 }  // namespace
@@ -46,7 +42,7 @@ std::optional<CheckpointGeneration> RunCheckpoint::generation(const Checkpoint::
   const Resume resume = options_.checkpoint.resume;
   if (!found && resume == Resume::require)
     throw AgreedError(
-        fmt::format("there is no checkpoint '{}' to resume from (--resume require)", checkpoint_->file()));
+        fmt::format("there is no checkpoint '{}' to resume from, and resume is 'require'", checkpoint_->file()));
   return resume == Resume::never ? std::nullopt : found;
 }
 
@@ -124,8 +120,9 @@ void RunCheckpoint::save(const std::function<void()>& write) {
 void RunCheckpoint::warn_of_cost() const {
   const double share = due_seconds_ / std::max(1e-9, since_start_.seconds());
   if (comm_.is_root() && share > 0.05)
-    log_warning(
-        fmt::format("checkpoints took {:.0f} % of the time; a longer --checkpoint-every would save it", 100 * share));
+    log_warning(fmt::format(
+        "checkpoints took {:.0f} % of the time; a longer time between them (checkpoint-every) would save it",
+        100 * share));
 }
 
 void RunCheckpoint::remove() {

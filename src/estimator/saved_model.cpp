@@ -6,23 +6,13 @@
 #include <cmath>
 #include <limits>
 
-#include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf {
 namespace {
 
-/// This rank's slice of the columns of X, as PassRunner cuts them.
-Range column_slice(const Communicator& comm, Index n_features) {
-  const std::vector<Index> offsets = slice_offsets(n_features, comm.size());
-  const auto rank = static_cast<std::size_t>(comm.rank());
-  return {offsets[rank], offsets[rank + 1]};
-}
-
-const Attribute* find(const Attributes& attributes, const std::string& name) {
-  const auto found = std::ranges::find(attributes, name, &Attributes::value_type::first);
-  return found == attributes.end() ? nullptr : &found->second;
-}
+/// Of the note in a model's provenance.
+constexpr const char* generator_note = "random_state";
 
 [[noreturn]] void refuse(const std::string& file, const std::string& path, const std::string& expected,
                          const std::string& found) {
@@ -35,7 +25,7 @@ const Attribute* find(const Attributes& attributes, const std::string& name) {
 template <class Value, class Allowed>
 Value state_value(const std::string& file, const ModelHeader& header, const std::string& name, const char* expected,
                   Allowed&& allowed) {
-  const Attribute* const stored = find(header.state, name);
+  const Attribute* const stored = find_attribute(header.state, name);
   const Value* const value = stored != nullptr ? std::get_if<Value>(stored) : nullptr;
   if (value == nullptr || !allowed(*value))
     refuse(file, fmt::format("attribute {} of /state", name), expected, stored == nullptr ? "none" : text_of(*stored));
@@ -103,6 +93,14 @@ bool same_type(const Attribute& stored, const Attribute& own) {
          (std::holds_alternative<Index>(stored) && std::holds_alternative<double>(own));
 }
 
+/// How the factors of a model began; none where nothing tells: init None depends on the rows of the first chunk, of
+/// which a model that has learned several (it has no error) keeps their sum alone.
+template <Scalar T>
+Init init_of(const FittedModel<T>& model, Index n_features) {
+  if (model.n_steps.value_or(0) > 1 && std::isnan(model.reconstruction_err)) return model.parameters.init;
+  return resolve_init(model.parameters.init, {model.n_samples, n_features}, model.n_components);
+}
+
 }  // namespace
 
 const char* type_name(const Attribute& value) {
@@ -110,12 +108,17 @@ const char* type_name(const Attribute& value) {
   return names[value.index()];
 }
 
-std::string text_of(const Attribute& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  if (const auto* integer = std::get_if<Index>(&value)) return std::to_string(*integer);
-  return to_text(std::get<double>(value));
+Range equal_slice(const Communicator& comm, Index count) {
+  const std::vector<Index> offsets = slice_offsets(count, comm.size());
+  const auto rank = static_cast<std::size_t>(comm.rank());
+  return {offsets[rank], offsets[rank + 1]};
 }
+
+void note_generator(Attributes& provenance) {
+  provenance.emplace_back(generator_note, "a generator of numpy: 0 stands for it in /params");
+}
+
+bool is_of_generator(const ModelHeader& header) { return find_attribute(header.provenance, generator_note) != nullptr; }
 
 Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed) {
   Parameters used = parameters;
@@ -139,7 +142,7 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   parameters.estimator =
       header.estimator == option_name(Estimator::minibatch_nmf) ? Estimator::minibatch_nmf : Estimator::nmf;
   for (const std::string& name : parameters.names())
-    if (first_release(name) <= header.schema_release && find(header.params, name) == nullptr)
+    if (first_release(name) <= header.schema_release && find_attribute(header.params, name) == nullptr)
       refuse(file, fmt::format("attribute {} of /params", name), "a value", "none");
   try {
     for (const auto& [name, value] : header.params) parameters.set(name, text_of(value));
@@ -147,7 +150,8 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
     throw Error(fmt::format("{}: /params: {}", file, error.what()));
   }
   for (const auto& [name, value] : parameter_attributes(parameters, parameters.random_state.value_or(0)))
-    if (const Attribute* const stored = find(header.params, name); stored != nullptr && !same_type(*stored, value))
+    if (const Attribute* const stored = find_attribute(header.params, name);
+        stored != nullptr && !same_type(*stored, value))
       refuse(file, fmt::format("attribute {} of /params", name), fmt::format("{} {}", type_name(value), text_of(value)),
              fmt::format("{} {}", type_name(*stored), text_of(*stored)));
   if (const std::vector<std::string> mistakes = parameters.validate(); !mistakes.empty())
@@ -199,14 +203,14 @@ ModelHeader header_of(const FittedModel<T>& model, const ModelContext& context) 
   header.obs_names = context.row_names;
   header.history = model.history.columns;
   header.provenance = context.provenance;
-  Parameters used = model.parameters;
-  used.init = resolve_init(used.init, {model.n_samples, context.n_features}, model.n_components);
-  header.provenance.emplace_back("init", std::get<std::string>(used.value("init")));
+  if (const Init init = init_of(model, context.n_features); init != Init::none)
+    header.provenance.emplace_back("init", std::string(name_of(init)));
   for (const auto& [name, value] : state_numbers(model.state.numbers))
     std::visit([&](const auto& number) { header.state.emplace_back(name, number); }, value);
   for (const auto& [name, text] : {std::pair<const char*, const std::string&>{"data", context.data},
                                    {"generator_began", context.generator_began},
-                                   {"generator", context.generator}})
+                                   {"generator", context.generator},
+                                   {"start", context.start}})
     if (!text.empty()) header.state.emplace_back(name, text);
   return header;
 }
@@ -219,7 +223,7 @@ ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, 
   arrays.partition = partition;
   const Index n = model.factors.Ht.rows();
   for (const StateArray<T>& array : model.state.arrays)
-    arrays.state.push_back({fmt::format("/state/{}", array.name), n, column_slice(comm, n), array.slice.view()});
+    arrays.state.push_back({fmt::format("/state/{}", array.name), n, equal_slice(comm, n), array.slice.view()});
   return arrays;
 }
 
@@ -243,7 +247,7 @@ FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& fi
   if (partition != nullptr) model.factors.W = read_model_W<T>(comm, file, *partition);
   if (header.n_steps) {
     const Shape shape{header.n_features_in, header.n_components};
-    const Range slice = column_slice(comm, header.n_features_in);
+    const Range slice = equal_slice(comm, header.n_features_in);
     for (const char* name : {"A", "B"})
       model.state.arrays.push_back(
           {name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), shape, slice)});

@@ -43,24 +43,17 @@ bool is_rest_of_model(const std::string& name) {
   }
 }
 
-std::string text_of(const Attribute& value) {
-  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "true" : "false";
-  return std::visit([](const auto& alternative) { return fmt::format("{}", alternative); }, value);
-}
-
 bool same(const Attribute& a, const Attribute& b) {
   const auto* x = std::get_if<double>(&a);
   const auto* y = std::get_if<double>(&b);
   return a == b || (x != nullptr && y != nullptr && std::isnan(*x) && std::isnan(*y));
 }
 
-const Attribute* find(const Attributes& attributes, const std::string& name) {
-  const auto found = std::find_if(attributes.begin(), attributes.end(),
-                                  [&](const auto& attribute) { return attribute.first == name; });
-  return found == attributes.end() ? nullptr : &found->second;
-}
-
 }  // namespace
+
+bool is_checkpoint(const ModelHeader& header) {
+  return find_attribute(header.state, "data") != nullptr && find_attribute(header.provenance, "end") == nullptr;
+}
 
 Checkpoint::Checkpoint(const Communicator& comm, const std::string& file) : comm_(comm) {
   comm_.agree([&] {
@@ -184,13 +177,13 @@ std::vector<std::string> differences(const Attributes& stored, const Attributes&
   };
   std::vector<std::string> found;
   for (const auto& [name, value] : current) {
-    const Attribute* const before = find(stored, name);
+    const Attribute* const before = find_attribute(stored, name);
     if (!counts(name) || (before != nullptr && same(*before, value))) continue;
     found.push_back(fmt::format("{} is {} there and {} now", name, before == nullptr ? "not given" : text_of(*before),
                                 text_of(value)));
   }
   for (const auto& [name, value] : stored)
-    if (counts(name) && find(current, name) == nullptr)
+    if (counts(name) && find_attribute(current, name) == nullptr)
       found.push_back(fmt::format("{} is {} there and not given now", name, text_of(value)));
   return found;
 }

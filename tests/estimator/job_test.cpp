@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "scanmf/core/log.hpp"
 #include "scanmf/estimator/decomposition.hpp"
+#include "scanmf/estimator/saved_model.hpp"
 #include "support/messages.hpp"
 #include "support/sample_files.hpp"
 #include "support/temporary_folder.hpp"
@@ -139,6 +142,68 @@ TEST_F(Jobs, RefuseTheStateOfOthers) {
   EXPECT_NE(message_of([&] { NMF<double>(comm, other).fit(input, with_checkpoint()); }).find("alpha_W"),
             std::string::npos);
   EXPECT_TRUE(has_checkpoint());
+}
+
+/// Factors of init custom: all ranks have all of Ht, of W the rows that they own.
+Factors<double> start_for(const DataSource<double>& x, double first_of_H) {
+  Factors<double> start;
+  start.W = Matrix<double>(x.partition().local_rows(x.communicator().rank()), 4);
+  start.Ht = Matrix<double>(columns, 4);
+  std::ranges::fill(start.W.span(), 0.5);
+  for (Index j = 0; j < columns; ++j)
+    for (Index c = 0; c < 4; ++c) start.Ht(j, c) = 0.1 + static_cast<double>((j * (c + 1)) % 5);
+  start.Ht(0, 0) = first_of_H;
+  return start;
+}
+
+class StartedJobs : public Jobs {
+ protected:
+  StartedJobs() : started(parameters(5)) { started.init = Init::custom; }
+
+  /// Iterations of a fit from factors that differ by first_of_H.
+  Index fit(double first_of_H, Resume resume, bool stop = false) {
+    NMF<double> estimator(comm, started);
+    const auto source = estimator.open(input);
+    FitOptions<double> options = with_checkpoint(resume);
+    options.fingerprint = "X";
+    options.start = start_for(*source, first_of_H);
+    if (stop) options.control.stop_requested = [] { return true; };
+    estimator.fit(*source, std::move(options));
+    return estimator.n_iter();
+  }
+
+  /// The checkpoint as versions wrote it that did not say how its fit began.
+  void forget_the_start() {
+    const std::string file = folder.file("state.h5");
+    const auto source = NMF<double>(comm, started).open(input);
+    ModelHeader header = read_model_header(comm, file);
+    const FittedModel<double> model = read_fitted_model<double>(comm, file, header, &source->partition());
+    EXPECT_EQ(std::erase_if(header.state, [](const auto& entry) { return entry.first == "start"; }), 1U);
+    write_model(comm, file, header, arrays_of(model, comm, &source->partition()));
+  }
+
+  Parameters started;
+};
+
+TEST_F(StartedJobs, AreToldApartByTheirStart) {
+  fit(1, Resume::never, true);
+  for (const Resume resume : {Resume::automatic, Resume::require, Resume::never})
+    expect_contains(message_of([&] { fit(2, resume); }), "belongs to other data or parameters: the start (W and H");
+  EXPECT_TRUE(has_checkpoint());
+  EXPECT_EQ(fit(1, Resume::require), 5);
+}
+
+TEST_F(StartedJobs, OfEarlierVersionsGoOnWithAWarning) {
+  fit(1, Resume::never, true);
+  forget_the_start();
+  std::string warnings;
+  set_log_sink([&](LogLevel level, std::string_view text) {
+    if (level == LogLevel::warning) warnings += text;
+  });
+  const Index iterations = fit(1, Resume::require);
+  set_log_sink({});
+  expect_contains(warnings, "does not say with which W and H its fit began");
+  EXPECT_EQ(iterations, 5);
 }
 
 TEST_F(Jobs, LearnChunksOfFiles) {

@@ -154,6 +154,59 @@ def test_other_fits_are_refused(tmp_path, monkeypatch):
         monkeypatch.undo()
 
 
+@pytest.mark.parametrize("name", FITS)
+@pytest.mark.parametrize("form", ["rows", "file"])
+def test_fits_from_other_factors_are_refused(name, form, tmp_path, monkeypatch):
+    X = data()
+    if form == "file":
+        with h5py.File(tmp_path / "x.h5", "w") as file:
+            file["X"] = X
+        X = str(tmp_path / "x.h5")
+    random = np.random.RandomState(3)
+    W, H = random.rand(60, 3) + 0.1, random.rand(3, 14) + 0.1
+
+    def fitted_from(W, H, **more):
+        model = estimator(name, **{"random_state": 0, "max_iter": 12, **more, "init": "custom"})
+        return model.fit_transform(X, W=W.copy(), H=H.copy()), model
+
+    expected = fitted_from(W, H)
+    kept = dict(checkpoint=tmp_path / "state", checkpoint_every=1)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            fitted_from(W, H, **kept)
+    for W_now, H_now in ((W, H + 1e-9), (W[::-1], H)):
+        for resume in ("auto", "require", "never"):
+            with pytest.raises(ValueError, match="the start .W and H of init custom. is W 60 x 3"):
+                fitted_from(W_now, H_now, resume=resume, **kept)
+    same(fitted_from(np.asfortranarray(W), np.asfortranarray(H), resume="require", **kept), expected)
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
+def test_the_command_line_knows_the_factors_of_python(tmp_path, monkeypatch):
+    random = np.random.RandomState(3)
+    W, H = random.rand(60, 3) + 0.1, random.rand(3, 14) + 0.1
+    for name, start in (("x", dict(X=data())), ("start", dict(W=W, H=H)), ("other", dict(W=W, H=H + 1e-9))):
+        with h5py.File(tmp_path / f"{name}.h5", "w") as file:
+            file.update(start)
+    X = str(tmp_path / "x.h5")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 5)
+        with pytest.raises(KeyboardInterrupt):
+            estimator("mu", random_state=0, init="custom", checkpoint=tmp_path / "state").fit(X, W=W.copy(), H=H.copy())
+
+    def go_on(start):
+        return subprocess.run([
+            PROGRAM, "fit", X, "-k", "3", "--init", "custom", "--init-file", tmp_path / start, "--solver", "mu",
+            "--beta-loss", "kullback-leibler", "--tol", "0", "--max-iter", "12", "--random-state", "0", "--threads",
+            "1", "--checkpoint", tmp_path / "state", "--resume", "require", "-o", tmp_path / "m.h5"
+        ], capture_output=True, text=True)
+
+    assert "the start (W and H of init custom)" in go_on("other.h5").stderr
+    found = go_on("start.h5")
+    assert found.returncode == 0 and "going on from" in found.stderr, found.stderr
+
+
 def test_stopped_in_time_and_by_the_file(tmp_path):
     X = data()
     expected = fitted(estimator("mu", random_state=0), X)

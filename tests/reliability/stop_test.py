@@ -24,7 +24,7 @@ class Stop(JobTest):
         self.assertFalse(os.path.exists(self.path("model.h5")))
         # Saved in each iteration: the cost is in the table, and high.
         self.expect(self.start(ranks), 0, "going on from", "\ncheckpoint  ",
-                    "a longer --checkpoint-every would save it")
+                    "a longer time between them (checkpoint-every) would save it")
         self.expect_same_result(reference)
 
     def test_usr1_to_mpirun(self):
@@ -148,12 +148,46 @@ class Stop(JobTest):
             "n-components": 5,
             "alpha-w": 0.5
         }), 1, "belongs to other data or parameters", "n_components is 6 there and 5 now",
-                    "alpha_W is 0 there and 0.5 now", "X is ", "remove it to start anew")
+                    "alpha_W is 0.0 there and 0.5 now", "X is ", "remove it to start anew")
         self.expect(self.start(1, {"n-components": 5, "resume": "never"}), 1, "belongs to other data or parameters")
         os.rename(self.path("right.h5"), self.path("X.h5"))
         self.expect(self.start(1, {"resume": "require"}), 0)
         self.expect_same_result(reference)
         self.expect(self.start(1, {"resume": "require"}), 1, "there is no checkpoint")
+
+    def make_start(self, name, seed):
+        random = numpy.random.default_rng(seed)
+        with h5py.File(self.path("X.h5")) as file:
+            rows, columns = file["X"].shape
+        with h5py.File(self.path(name), "w") as file:
+            file["W"] = random.random((rows, 6)) + 0.1
+            file["H"] = numpy.asfortranarray(random.random((6, columns)) + 0.1)
+        return {"init": "custom", "init-file": name}
+
+    def test_checkpoint_of_another_start(self):
+        """W and H of init custom belong to a run, wherever they lie and whatever the number of ranks."""
+        for more in ({}, {
+                "memory": "200K"
+        }, {
+                "estimator": "minibatch-nmf",
+                "batch-size": 150,
+                "max-iter": 25,
+                "max-no-improvement": "none"
+        }):
+            one = {**more, **self.make_start("one.h5", 1)}
+            other = {**more, **self.make_start("other.h5", 2)}
+            same = {**more, **self.make_start("same.h5", 1)}
+            self.uninterrupted(1, one)
+            self.stopped(2, one)
+            for ranks in (2, 3):
+                for resume in ("auto", "never"):
+                    self.expect(
+                        self.start(ranks, {
+                            **other, "resume": resume
+                        }), 1, "state.h5 belongs to other data or parameters: the start (W and H of init custom) is W ")
+            self.assertTrue(os.path.exists(self.path("state.h5")))
+            self.expect(self.start(3, {**same, "resume": "require"}), 0, "going on from")
+            self.expect_about_the_same_result()
 
     def test_two_jobs_with_one_checkpoint(self):
         reference = self.uninterrupted(2)

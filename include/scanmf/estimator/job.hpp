@@ -112,11 +112,14 @@ class FitJob {
   const Parameters& parameters() const { return parameters_; }
   /// 0 with a generator.
   std::uint32_t seed() const { return seed_; }
+  /// Whether the draws come from a generator instead of a seed: that of the options, or of the checkpoint's run.
+  bool has_generator() const { return options_.generator != nullptr; }
   /// 0 before run() where initial factors alone tell.
   Index n_components() const { return n_components_; }
 
   /// Fits from the checkpoint's state if there is one, else from `start`, else from what the parameters say. x: opened
-  /// as open_planned does. Errors: as of fit().
+  /// as open_planned does. Errors: as of fit(); AgreedError when the checkpoint's fit began with other factors of init
+  /// custom.
   FittedModel<T> run(DataSource<T>& x, std::optional<Factors<T>> start = std::nullopt);
 
   /// Why the run was stopped, on every rank: a signal may have reached one of them only.
@@ -132,10 +135,11 @@ class FitJob {
   void remove_checkpoint();
 
  private:
-  void require_of_this_run(const CheckpointGeneration& generation) const;
+  void require_of_this_run(const CheckpointGeneration& generation);
   Attributes belongs_to(const Attributes& params, const std::string& origin, const std::string& data,
                         DataType type) const;
   void begin_as_stored();
+  void require_same_start(DataSource<T>& x, std::optional<Factors<T>>& start, const Seed& seed);
   ModelContext checkpoint_context() const;
   FittedModel<T> go_on(DataSource<T>& x, const Seed& seed, const FitControl<T>& control);
 
@@ -145,7 +149,9 @@ class FitJob {
   JobOptions options_;
   RunReport own_report_;
   std::unique_ptr<RunCheckpoint> checkpoint_;
-  std::optional<CheckpointGeneration> generation_;  // to go on from
+  std::optional<CheckpointGeneration> generation_;                  // to go on from
+  std::vector<std::pair<std::string, std::string>> stored_starts_;  // by generation: what its fit began with
+  std::string start_;  // what tells initial factors of init custom from others, with a checkpoint
   std::uint32_t seed_ = 0;
   std::string generator_began_;  // what tells the generator's first state from others; empty: there is none
   Index n_components_ = 0;

@@ -19,15 +19,23 @@ struct ModelContext {
   // Of a run whose draws come from a generator, in its checkpoints: what its first state was, and the present one.
   std::string generator_began = {};
   std::string generator = {};
+  std::string start = {};  // in checkpoints: what tells initial factors of init custom from others; empty: another init
 };
+
+/// This rank's part of `count` things that are shared out equally, in order: columns of X, whose rows of Ht and
+/// accumulators it updates, or rows of a file.
+Range equal_slice(const Communicator& comm, Index count);
+
+/// Says in a model's provenance that its draws came from a generator, for which a number stands in /params.
+void note_generator(Attributes& provenance);
+/// Whether that is said of a model.
+bool is_of_generator(const ModelHeader& header);
 
 /// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
 Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
 /// The reverse, for a model file. Throws Error, which names the file, when a parameter of the estimator is missing, has
 /// another type or lies outside of its range, and for attributes that are no parameters.
 Parameters parameters_from(const std::string& file, const ModelHeader& header);
-/// An attribute's value as text, as Parameters::set takes it.
-std::string text_of(const Attribute& value);
 
 /// The header of a model file, with all the numbers that a restart or partial-fit needs.
 template <Scalar T>

@@ -21,6 +21,10 @@ struct CheckpointGeneration {
   ModelHeader header;  // replicated
 };
 
+/// Whether a file's header is that of a checkpoint: it says which data it belongs to. Models of version 0.1 say so too,
+/// but only what is finished says when it ended.
+bool is_checkpoint(const ModelHeader& header);
+
 /// The checkpoint of one job: the newest generation FILE, the one before it FILE.prev, and FILE.lock, which keeps other
 /// jobs away. At each moment at least one generation is whole, whatever happens to the job, its node or the disk's free
 /// space.

@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -15,6 +16,10 @@ namespace scanmf {
 
 using Attribute = std::variant<bool, Index, double, std::string>;
 using Attributes = std::vector<std::pair<std::string, Attribute>>;
+/// The attribute of this name; null when there is none.
+const Attribute* find_attribute(const Attributes& attributes, std::string_view name);
+/// An attribute's value as text, as Parameters::set takes it.
+std::string text_of(const Attribute& value);
 
 /// Value of the root attribute `format`, and the version that this program writes and reads.
 constexpr const char* model_format_name = "scanmf-model";

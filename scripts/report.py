@@ -17,7 +17,7 @@ import sys
 import tempfile
 import zlib
 
-from arguments import image_shape
+from arguments import count, image_shape
 
 try:
     import h5py
@@ -413,7 +413,10 @@ def page(subject, a):
 
 
 def write_whole(path, text):
-    """The file appears whole or not at all."""
+    """The file appears whole or not at all; behind a link it is the link's target that is replaced."""
+    path = os.path.realpath(path)
+    if os.path.lexists(path) and not os.path.isfile(path):
+        raise ValueError(f"'{path}' is not a regular file: name another file with -o")
     handle, temporary = tempfile.mkstemp(dir=os.path.dirname(os.path.abspath(path)), prefix=".report-")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", errors="xmlcharrefreplace") as file:
@@ -434,7 +437,7 @@ def main():
     p.add_argument("-o", "--output", help="where the page goes (default: beside the model, its name with .html)")
     p.add_argument("--groups", nargs="+", metavar="COLUMN", help="columns of obs (default: all that have a few groups)")
     p.add_argument("--image-shape", type=image_shape, metavar="HxW", help="show components as images, say 28x28")
-    p.add_argument("--top", type=int, default=10, metavar="N", help="features of each component (default: 10)")
+    p.add_argument("--top", type=count, default=10, metavar="N", help="features of each component (default: 10)")
     a = p.parse_args()
     output = a.output or os.path.splitext(a.model)[0] + ".html"
     try:

@@ -16,6 +16,7 @@
 #include "core/printable.hpp"
 #include "core/standard_streams.hpp"
 #include "io/posix_file.hpp"
+#include "parallel/launcher.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/communicator.hpp"
@@ -138,8 +139,7 @@ int run_and_report(const Communicator& comm, const std::vector<std::string>& wor
 /// time of a short command. Without it, all such programs of a user would share one folder in /tmp and remove it from
 /// under one another (7 of 420 failed, six at a time); a single rank needs none.
 void start_alone_quickly() {
-  for (const char* of_launchers : {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"})
-    if (std::getenv(of_launchers) != nullptr) return;
+  if (is_launched()) return;
   ::setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
   ::setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
 }

@@ -50,26 +50,6 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
   return result;
 }
 
-void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator) {
-  if (x.shape.columns != header.n_features_in)
-    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator,
-                            header.n_features_in));
-  const std::vector<std::string>& of_x = x.feature_names;
-  const std::vector<std::string>& of_model = header.feature_names;
-  if (of_x.empty() && !of_model.empty())
-    log_warning(fmt::format("X does not have valid feature names, but {} was fitted with feature names", estimator));
-  if (of_model.empty() && !of_x.empty() && !header.estimator.empty())
-    log_warning(fmt::format("X has feature names, but {} was fitted without feature names", estimator));
-  if (of_x.size() != of_model.size()) return;
-  for (std::size_t j = 0; j < of_x.size(); ++j) {
-    if (of_x[j] == of_model[j]) continue;
-    throw Error(
-        fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the "
-                    "model it is '{}'",
-                    j, of_x[j], of_model[j]));
-  }
-}
-
 void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x) {
   if (parameters.beta_loss == 1 && x.fractions)
     log_information("values of X are not whole numbers: the Kullback-Leibler divergence is that of counts");

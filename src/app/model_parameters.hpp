@@ -14,10 +14,6 @@ namespace scanmf::app {
 Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header,
                                const std::set<std::string>& may_change);
 
-/// Throws Error when X has another number of features than the model, or other names of them (the first difference is
-/// named). Warns when only one of them has names.
-void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator);
-
 /// Logs it when X holds other numbers than counts and the divergence is that of counts, Kullback-Leibler's.
 void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x);
 

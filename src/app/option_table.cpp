@@ -101,7 +101,9 @@ constexpr CommandOption command_options[] = {
     {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate,
      "lines 'option = value'; the command line wins"},
     {"memory", 0, "auto|none|SIZE", nullptr, "auto", solving | Command::convert,
-     "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free (convert: 1G)"},
+     "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free. convert: most of X "
+     "that "
+     "it holds; what needs more is refused; auto: what is free, and 1G of the rows that CSC becomes"},
     {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate,
      "threads a rank; auto: the cores that this rank may use"},
     {"progress", 0, "auto|on|off", nullptr, "auto", solving,

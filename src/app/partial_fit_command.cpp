@@ -108,6 +108,7 @@ class PartialFitRun {
     const PhaseTimer timer(report_.times, Phase::write);
     const bool has_names = !description_.feature_names.empty() || !header_;
     const std::vector<std::string>& names = has_names ? description_.feature_names : header_->feature_names;
+    if (header_ && is_of_generator(*header_)) note_generator(provenance);  // who began the model in Python
     add_end(comm_, provenance);
     comm_.agree([&] {
       if (lock_) lock_->check_still_mine();

@@ -176,7 +176,8 @@ void add_communication(const Communicator& comm, const RunReport& report, const 
 }
 
 /// Rates and the roofline, when there was a pass over X.
-void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
+void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share,
+               RunTable& table) {
   const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
   const double loop = comm.max(phase(Phase::wait_for_data) + phase(Phase::solve_blocks) + phase(Phase::communicate) +
                                phase(Phase::update_h));
@@ -190,7 +191,7 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
   table.json["gbytes_per_second"] = bytes / loop * 1e-9;
   if (limits.flops_per_second <= 0 || limits.bytes_per_second <= 0) return;
   constexpr double caches = 64 << 20;
-  if (bytes / static_cast<double>(report.passes) < caches) {
+  if (static_cast<double>(comm.max(share.bytes)) < caches) {  // all of it: a pass of mini-batches is one of them
     table.text += "roofline: none, X is so small that it lies in the caches\n";
     return;
   }
@@ -241,7 +242,7 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
   table.json["bytes_communicated"] = bytes;
   table.json["peak_memory"] = peak;
   add_communication(comm, report, limits.link, table);
-  add_rates(comm, report, limits, table);
+  add_rates(comm, report, limits, share, table);
   return table;
 }
 

@@ -31,11 +31,12 @@ struct RunTable {
 struct Share {
   StorageKind kind = StorageKind::dense;
   Index elements = 0;
+  Index bytes = 0;  // in memory
 };
 
 template <Scalar T>
 Share share_of(const DataSource<T>& x) {
-  return {x.kind(), x.summary().local};
+  return {x.kind(), x.summary().local, x.bytes()};
 }
 
 /// Collective. Seconds of each phase (least, mean and most of the ranks, share of the whole), elements of X a rank,

@@ -5,16 +5,11 @@
 #include <vector>
 
 #include "app/command_line.hpp"
+#include "core/with_scalar.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
 namespace scanmf::app {
-
-/// Calls body.template operator()<T>() with the type that `type` stands for.
-template <class Body>
-int with_scalar(DataType type, Body&& body) {
-  return type == DataType::float32 ? body.template operator()<float>() : body.template operator()<double>();
-}
 
 /// Collective. Sets the threads of this rank as --threads says. Warns of too many, and of ranks that do not know of one
 /// another.

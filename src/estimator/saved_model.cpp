@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
 
 namespace scanmf {
 namespace {
@@ -184,6 +185,26 @@ void check_complete(const std::string& file, const ModelHeader& header, const Sh
   if (header.n_iter != passes)
     refuse(file, "attribute n_iter", fmt::format("{} ({} steps of {} a pass)", passes, steps, per_pass),
            std::to_string(header.n_iter));
+}
+
+void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator) {
+  if (x.shape.columns != header.n_features_in)
+    throw Error(fmt::format("X has {} features, but {} is expecting {} features as input.", x.shape.columns, estimator,
+                            header.n_features_in));
+  const std::vector<std::string>& of_x = x.feature_names;
+  const std::vector<std::string>& of_model = header.feature_names;
+  if (of_x.empty() && !of_model.empty())
+    log_warning(fmt::format("X does not have valid feature names, but {} was fitted with feature names", estimator));
+  if (of_model.empty() && !of_x.empty() && !header.estimator.empty())
+    log_warning(fmt::format("X has feature names, but {} was fitted without feature names", estimator));
+  if (of_x.size() != of_model.size()) return;
+  for (std::size_t j = 0; j < of_x.size(); ++j) {
+    if (of_x[j] == of_model[j]) continue;
+    throw Error(
+        fmt::format("The feature names should match those that were passed during fit: column {} of X is '{}', in the "
+                    "model it is '{}'",
+                    j, of_x[j], of_model[j]));
+  }
 }
 
 template <Scalar T>

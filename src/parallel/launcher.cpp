@@ -26,12 +26,19 @@ int number_in_environment(const char* name) {
 
 }  // namespace
 
-int strangers(const Communicator& comm) {
-  if (comm.size() != 1) return 0;
+int strangers(const Communicator& comm) { return comm.size() == 1 ? strangers() : 0; }
+
+int strangers() {
   int most = 0;
   for (const Told& told : launchers)
     if (number_in_environment(told.rank) == 0) most = std::max(most, number_in_environment(told.size));
   return most > 1 ? most : 0;
+}
+
+bool is_launched() {
+  // Of srun a process of a job script has such variables, too, though it is no rank: those of PMI tell.
+  constexpr const char* of_ranks[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK"};
+  return std::ranges::any_of(of_ranks, [](const char* name) { return std::getenv(name) != nullptr; });
 }
 
 }  // namespace scanmf

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/with_scalar.hpp"
 #include "python/files_read.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/job.hpp"
@@ -14,12 +15,6 @@ namespace py = pybind11;
 
 namespace scanmf::python {
 namespace {
-
-/// Calls body.template operator()<T>() with the type that `type` stands for.
-template <class Body>
-auto with_scalar(DataType type, Body&& body) {
-  return type == DataType::float32 ? body.template operator()<float>() : body.template operator()<double>();
-}
 
 /// X of one call, and how its rows of W come back to who has given them.
 template <Scalar T>
@@ -62,9 +57,9 @@ Opened<T> open(const Communicator& comm, const Input& x, const Description& desc
     const auto [rows, columns] = description.file->shape;
     const Index k = task.rows_of_H.value_or(resolve_n_components(task.parameters, columns, std::nullopt));
     opened.source = open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory)).source;
-    const std::vector<Index> shares = slice_offsets(rows, comm.size());
-    opened.first_row = shares[static_cast<std::size_t>(comm.rank())];
-    opened.given_rows = shares[static_cast<std::size_t>(comm.rank()) + 1] - opened.first_row;
+    const Range share = equal_slice(comm, rows);
+    opened.first_row = share.begin;
+    opened.given_rows = share.size();
     opened.feature_names = description.file->feature_names;
     return opened;
   }
@@ -98,6 +93,17 @@ std::optional<Factors<T>> custom_start(const Communicator& comm, const Opened<T>
   return start;
 }
 
+/// Collective. Features of a file against those of the model that is to take it.
+void require_features(const Communicator& comm, const Description& x, const Task& task, Index n_features) {
+  if (!x.file || !task.feature_names) return;
+  ModelHeader model;
+  model.estimator = option_name(task.parameters.estimator);
+  model.n_features_in = n_features;
+  model.feature_names = *task.feature_names;
+  const py::gil_scoped_release release;
+  comm.agree([&] { check_features(*x.file, model, class_name(task.parameters.estimator)); });
+}
+
 template <Scalar T>
 void require_columns(const DataSource<T>& x, Index expected, Estimator estimator) {
   if (x.shape().columns != expected)
@@ -105,11 +111,17 @@ void require_columns(const DataSource<T>& x, Index expected, Estimator estimator
                             class_name(estimator), expected));
 }
 
-/// What is the same for fit and partial_fit: the state of the run that the caller keeps.
+/// What is the same for fit and partial_fit: the state of the run that the caller keeps. seed: of its draws; none: they
+/// came from a generator.
 template <Scalar T>
-py::dict finished(const Communicator& comm, const FittedModel<T>& model, const Opened<T>& x, const Origin& origin) {
+py::dict finished(const Communicator& comm, const FittedModel<T>& model, const Opened<T>& x, const Origin& origin,
+                  std::optional<std::uint32_t> seed) {
   py::dict state = to_dictionary(comm, model);
   state["random_state"] = state_of(origin);
+  state["seed"] = seed;
+  py::dict used;  // parameters that the run has settled
+  used["random_generator"] = model.parameters.get("random_generator");
+  state["used"] = used;
   state["n_features"] = x.source->shape().columns;
   state["feature_names"] = x.feature_names;
   state["rows"] = py::make_tuple(x.first_row, x.first_row + x.given_rows);
@@ -192,16 +204,19 @@ py::dict fit_as(Session& session, const Input& x, const Description& description
   }
   session.throw_if_interrupted();
   if (model.stopped) throw StoppedRun(stopped);
-  py::dict state = finished(comm, model, opened.x, task.origin);
+  py::dict state = finished(comm, model, opened.x, task.origin,
+                            opened.job->has_generator() ? std::nullopt : std::optional(opened.job->seed()));
   state["W"] = to_numpy(std::move(W));
   return state;
 }
 
 template <Scalar T>
-py::dict partial_fit_as(Session& session, const Input& x, const Description& description, const Task& task,
+py::dict partial_fit_as(Session& session, const Input& x, const Description& description, Task task,
                         const py::object& state) {
   const Communicator& comm = session.comm();
   Opened<T> opened;
+  if (!state.is_none())
+    require_features(comm, description, task, static_cast<Index>(state["components"].cast<py::array>().shape(1)));
   {
     const py::gil_scoped_release release;
     opened = open<T>(comm, x, description, task, MatrixUse::partial_fit);
@@ -210,7 +225,8 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
   if (!state.is_none()) {
     model = from_dictionary<T>(comm, task.parameters, state);
     require_columns(*opened.source, model.factors.Ht.rows(), Estimator::minibatch_nmf);
-  } else if (std::optional<Factors<T>> start = custom_start<T>(comm, opened, task)) {
+  } else if (settle_random_generator(task.parameters, opened.source->shape());
+             std::optional<Factors<T>> start = custom_start<T>(comm, opened, task)) {
     model.parameters = task.parameters;
     model.n_components = start->Ht.columns();
     model.factors.Ht = std::move(start->Ht);
@@ -226,13 +242,15 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
   session.throw_if_interrupted();
   model.n_samples += opened.source->shape().rows;
   model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
-  return finished(comm, model, opened, task.origin);
+  return finished(comm, model, opened, task.origin,
+                  task.origin.generator ? std::nullopt : std::optional(task.origin.seed.number()));
 }
 
 template <Scalar T>
 py::tuple transform_as(Session& session, const Input& x, const Description& description, const Task& task,
                        const py::array& H) {
   const Communicator& comm = session.comm();
+  require_features(comm, description, task, static_cast<Index>(H.shape(1)));
   const auto components = H.cast<Array<T>>();
   const Matrix<T> Ht = transposed(view_of(components));
   RunReport report;
@@ -286,17 +304,19 @@ void save(Session& session, const std::string& file, const Parameters& parameter
     context.feature_names = feature_names;
     const Array<T> rows = W.is_none() ? Array<T>(std::vector<py::ssize_t>{0, 0}) : W.cast<Array<T>>();
     const MatrixView<const T> given = view_of(rows);
-    const bool of_a_number = !seed.is_none();
+    const bool of_a_generator = seed.is_none();
     const py::gil_scoped_release release;
     refuse_file_read(comm, file);
     context.provenance = provenance_attributes(comm, command);
-    if (!of_a_number)
-      context.provenance.emplace_back("random_state", "a generator of numpy: 0 stands for it in /params");
+    if (of_a_generator) note_generator(context.provenance);
     add_end(comm, context.provenance);
     std::optional<RowPartition> partition;
     if (comm.max(given.columns) > 0) {
-      partition.emplace(comm.sum(given.rows), comm.sum(given.rows),
-                        tile_rows_for(StorageKind::dense, comm.sum(given.rows)), comm.size());
+      const Index rows_of_W = comm.sum(given.rows);
+      if (rows_of_W != model.n_samples)
+        throw Error(
+            fmt::format("W has {} rows, but the model was learned from {} samples", rows_of_W, model.n_samples));
+      partition.emplace(rows_of_W, rows_of_W, tile_rows_for(StorageKind::dense, rows_of_W), comm.size());
       model.factors.W = owned_from_given(comm, given, *partition);
     }
     write_model(comm, file, header_of(model, context), arrays_of(model, comm, partition ? &*partition : nullptr));
@@ -320,8 +340,8 @@ py::dict load(Session& session, const std::string& file) {
     }
     py::dict state = to_dictionary(comm, model);
     state["estimator"] = header.estimator;
-    Values params;
-    for (const std::string& name : model.parameters.names()) params.emplace(name, model.parameters.value(name));
+    Values params = values_of(model.parameters);
+    if (is_of_generator(header)) params["random_state"] = {};
     state["params"] = params;
     state["n_features"] = header.n_features_in;
     state["feature_names"] = header.feature_names;
@@ -342,10 +362,8 @@ py::array load_W(Session& session, const std::string& file) {
     {
       const py::gil_scoped_release release;
       const Index rows = info->dimensions.at(0);
-      const std::vector<Index> shares = slice_offsets(rows, comm.size());
-      const auto rank = static_cast<std::size_t>(comm.rank());
       const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
-      W = given_from_owned(comm, read_model_W<T>(comm, file, partition), partition, shares[rank + 1] - shares[rank]);
+      W = given_from_owned(comm, read_model_W<T>(comm, file, partition), partition, equal_slice(comm, rows).size());
     }
     return to_numpy(std::move(W));
   });

@@ -13,16 +13,17 @@
 
 namespace scanmf::python {
 
-/// What fit and partial_fit are given beside X.
+/// What fit, partial_fit and transform are given beside X.
 struct Task {
   Parameters parameters;
   Origin origin;
   pybind11::object W;  // initial factors, or None
   pybind11::object H;
-  pybind11::object progress;         // called after each iteration, or None
-  Index memory = automatic;          // bytes of X from a file that a rank may hold
-  std::optional<Index> rows_of_H{};  // where H is given or known
-  app::CheckpointTexts checkpoint{};
+  pybind11::object progress;                                // called after each iteration, or None
+  Index memory = automatic;                                 // bytes of X from a file that a rank may hold
+  std::optional<Index> rows_of_H{};                         // where H is given or known
+  app::CheckpointTexts checkpoint{};                        // of fit
+  std::optional<std::vector<std::string>> feature_names{};  // of the model that takes X; none: there is no model yet
   static constexpr Index automatic = 0;
   static constexpr Index unlimited = -1;
 };

@@ -11,20 +11,13 @@ namespace py = pybind11;
 namespace scanmf::python {
 namespace {
 
-/// This rank's slice of the columns of X, as accumulators are cut.
-Range column_slice(const Communicator& comm, Index n_features) {
-  const std::vector<Index> offsets = slice_offsets(n_features, comm.size());
-  const auto rank = static_cast<std::size_t>(comm.rank());
-  return {offsets[rank], offsets[rank + 1]};
-}
-
 /// Collective. The whole of an accumulator (k × n) from the slices (columns × k) of all ranks.
 template <Scalar T>
 Matrix<T> whole_accumulator(const Communicator& comm, const Matrix<T>& slice, Index n) {
   const py::gil_scoped_release release;
   const Index k = slice.columns();
   Matrix<T> whole(n, k);
-  const Range own = column_slice(comm, n);
+  const Range own = equal_slice(comm, n);
   std::copy_n(slice.data(), own.size() * k, whole.row(own.begin));
   std::vector<Index> offsets = slice_offsets(n, comm.size());
   for (Index& offset : offsets) offset *= k;
@@ -36,7 +29,7 @@ template <Scalar T>
 Matrix<T> slice_of_accumulator(const Communicator& comm, const py::object& whole) {
   const Array<T> array = whole.cast<Array<T>>();
   const MatrixView<const T> view = view_of(array);
-  const Range own = column_slice(comm, view.columns);
+  const Range own = equal_slice(comm, view.columns);
   Matrix<T> slice(own.size(), view.rows);
   for (Index c = 0; c < view.rows; ++c)
     for (Index j = own.begin; j < own.end; ++j) slice(j - own.begin, c) = view(c, j);
@@ -52,6 +45,12 @@ Parameters parameters_of(const std::string& estimator, const Values& values) {
   const std::vector<std::string> mistakes = parameters.validate();
   if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
   return parameters;
+}
+
+Values values_of(const Parameters& parameters) {
+  Values values;
+  for (const std::string& name : parameters.names()) values.emplace(name, parameters.value(name));
+  return values;
 }
 
 Origin origin_of(const py::object& seed) {

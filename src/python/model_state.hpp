@@ -16,6 +16,9 @@ using Values = std::map<std::string, ParameterValue>;
 /// Parameters by scikit-learn's names, with Python's own types, checked.
 Parameters parameters_of(const std::string& estimator, const Values& values);
 
+/// Names and values of an estimator's parameters.
+Values values_of(const Parameters& parameters);
+
 /// random_state of a call.
 struct Origin {
   Seed seed = 0U;

@@ -3,7 +3,9 @@
 #include <pybind11/stl.h>
 
 #include "app/inspect_description.hpp"
+#include "parallel/launcher.hpp"
 #include "python/calls.hpp"
+#include "scanmf/estimator/memory_plan.hpp"
 
 namespace py = pybind11;
 
@@ -17,13 +19,6 @@ Task task_of(const std::string& estimator, const Values& params, const py::objec
   Task task{parameters_of(estimator, params), origin_of(seed), W, H, progress, memory, rows_of_H};
   if (!task.origin.generator) task.parameters.random_state = task.origin.seed.number();
   return task;
-}
-
-/// Names and values of an estimator's parameters.
-Values values_of(const Parameters& parameters) {
-  Values values;
-  for (const std::string& name : parameters.names()) values.emplace(name, parameters.value(name));
-  return values;
 }
 
 /// (file, every, resume, max_time) as texts, or None.
@@ -55,22 +50,27 @@ void bind_calls(py::class_<Session>& session) {
   session.def(
       "partial_fit",
       [](Session& self, const py::object& x, const Values& params, const py::object& seed, const py::object& W,
-         const py::object& H, const py::object& state, const py::object& progress, Index memory) {
-        return partial_fit(self, Input(x),
-                           task_of("minibatch-nmf", params, seed, W,
-                                   state.is_none() ? H : py::object(state["components"]), progress, memory),
-                           state);
+         const py::object& H, const py::object& state, const std::vector<std::string>& feature_names,
+         const py::object& progress, Index memory) {
+        Task task = task_of("minibatch-nmf", params, seed, W, state.is_none() ? H : py::object(state["components"]),
+                            progress, memory);
+        task.feature_names = feature_names;
+        return partial_fit(self, Input(x), task, state);
       },
       py::arg("x"), py::arg("params"), py::arg("seed"), py::arg("W") = py::none(), py::arg("H") = py::none(),
-      py::arg("state") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
+      py::arg("state") = py::none(), py::arg("feature_names") = std::vector<std::string>(),
+      py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
   session.def(
       "transform",
       [](Session& self, const py::object& x, const std::string& estimator, const Values& params, const py::object& seed,
-         const py::array& H, const py::object& progress, Index memory) {
-        return transform(self, Input(x), task_of(estimator, params, seed, py::none(), H, progress, memory), H);
+         const py::array& H, const std::optional<std::vector<std::string>>& feature_names, const py::object& progress,
+         Index memory) {
+        Task task = task_of(estimator, params, seed, py::none(), H, progress, memory);
+        task.feature_names = feature_names;
+        return transform(self, Input(x), task, H);
       },
       py::arg("x"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("H"),
-      py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
+      py::arg("feature_names") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
 }
 
 }  // namespace
@@ -83,6 +83,9 @@ PYBIND11_MODULE(_core, module) {
       "defaults", [](const std::string& estimator) { return values_of(parameters_of(estimator, {})); },
       py::arg("estimator"));
   module.def("mpi_is_initialised", &mpi_is_initialised);
+  module.def("is_launched", &is_launched);
+  module.def("strangers", [] { return strangers(); });
+  module.def("size", &parse_size, py::arg("text"));
   py::register_exception<StoppedRun>(module, "Stopped", PyExc_RuntimeError);
   py::class_<Session> session(module, "Session");
   session.def(py::init<const py::object&, int>(), py::arg("comm") = py::none(), py::arg("threads") = 0);
@@ -106,7 +109,11 @@ PYBIND11_MODULE(_core, module) {
   session.def("load", &load, py::arg("file"));
   session.def("load_W", &load_W, py::arg("file"));
   session.def(
-      "inspect", [](Session& self, const std::string& input) { return app::describe_file(self.comm(), input).dump(); },
+      "inspect",
+      [](Session& self, const std::string& input) {
+        const py::gil_scoped_release release;
+        return app::describe_file(self.comm(), input).dump();
+      },
       py::arg("input"));
 }
 

@@ -232,6 +232,8 @@ class Models(ProgramTest):
         self.assertIn("top features", self.succeed("inspect", "m.h5").stdout)
         few = json.loads(self.succeed("inspect", "m.h5", "--json", "--top", "2").stdout)
         self.assertEqual(few["top_features"], [component[:2] for component in model["top_features"]])
+        for others in (["m.h5", "m.h5"], ["m.h5", "--csv"], ["x.h5"], ["m.h5", "m.h5", "--json"]):
+            self.fail_with(2, "option '--top' has no meaning", "inspect", *others, "--top", "2")
         data = json.loads(self.succeed("inspect", "x.h5", "--json").stdout)
         self.assertEqual((data["shape"], data["element_type"], data["feature_names"]["count"]), ([40, 7], "float64", 7))
         with h5py.File(self.path("huge.h5"), "w") as file:  # 8 PB that nobody must read
@@ -355,6 +357,14 @@ class Models(ProgramTest):
                              (5, step, step, 40 * step))
             self.assertTrue(iteration["cost"] > 0 and iteration["iteration_seconds"] > 0)
             self.assertIn(f"scanmf: iteration {step}/{step}  cost ", result.stderr)
+
+    def test_a_batch_in_the_caches_is_not_all_of_X(self):
+        with h5py.File(self.path("large.h5"), "w") as file:  # 72 MB on each rank
+            file.create_dataset("X", (9000 * max(1, RANKS), 1000), "f8", chunks=(1000, 1000), fillvalue=1.0)
+        result = self.succeed("fit", "large.h5", "-k", "2", "--estimator", "minibatch-nmf", "--max-iter", "1", "--init",
+                              "random", "--batch-size", "100", "-o", "m.h5")
+        self.assertNotIn("lies in the caches", result.stdout)
+        self.assertIn("roofline: ", result.stdout)
 
     def test_log(self):
         result = self.fit("--max-iter", "12", "--log-json", "log.json", "--progress", "on", "--tol", "1e-14")

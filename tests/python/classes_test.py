@@ -286,6 +286,45 @@ def test_interrupts_leave_no_half_state(name):
         model.transform(X) if name == "NMF" else model.set_params(max_no_improvement=None).fit(X)
 
 
+@BOTH
+def test_refused_fits_leave_no_half_state(name, monkeypatch):
+    """Of columns and their names, too."""
+    table = pd.DataFrame(data(20, 3), columns=list("abc"))
+    wider = pd.DataFrame(-data(20, 5), columns=list("uvwxy"))
+    fresh = getattr(scanmf, name)(2)
+    with pytest.raises(ValueError, match="Negative values"):
+        fresh.fit(wider)
+    if name == "MiniBatchNMF":
+        with pytest.raises(ValueError, match="Negative values"):
+            fresh.partial_fit(wider)
+    assert not [attribute for attribute in vars(fresh) if attribute.endswith("_")]
+    model = getattr(scanmf, name)(2).fit(table)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(ValueError, match="Negative values"):
+        model.fit(wider)
+    with monkeypatch.context() as patch:
+        patch.setattr(scanmf._session.Progress, "__call__", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(-wider)
+    assert model.n_features_in_ == 3 and list(model.feature_names_in_) == list("abc")
+    model.transform(table)
+
+
+def test_sizes_and_checkpoints_are_texts_of_the_library(tmp_path):
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["X"] = data()
+    for memory in ("500M", "1.5GiB", "1GB", 10**9, "1000000000", "auto", "none", None):
+        scanmf.NMF(2, memory=memory, max_iter=5).fit(str(tmp_path / "x.h5"))
+    for memory in ("1e9", "5k", "0", "-4G", "nan", "4Gi", "500M ", "", "inf"):
+        with pytest.raises(ValueError, match="memory must be"):
+            scanmf.NMF(2, memory=memory).fit(str(tmp_path / "x.h5"))
+    with pytest.raises(ValueError, match="checkpoint must be the name of a file"):
+        scanmf.NMF(2, checkpoint="").fit(data())
+
+
 def test_what_progress_throws_comes_out(monkeypatch):
     def fails(*_):
         raise RuntimeError("printer on fire")

@@ -1,6 +1,7 @@
 """Model files, AnnData and figures."""
 import os
 import subprocess
+import warnings
 
 import anndata
 import h5py
@@ -31,7 +32,7 @@ def test_save_and_load(kind, tmp_path):
     W = model.fit_transform(X)
     model.save(tmp_path / "m.h5", W)
     again = scanmf.load(tmp_path / "m.h5", n_threads=1)
-    assert again.get_params() == model.get_params()
+    assert again.get_params() == {**model.get_params(), "random_generator": "numpy"}  # what was used
     np.testing.assert_array_equal(again.transform(X), model.transform(X))
     assert list(again.feature_names_in_) == list("abcde")
     np.testing.assert_array_equal(scanmf.load_W(tmp_path / "m.h5"), W)
@@ -44,6 +45,120 @@ def test_save_and_load(kind, tmp_path):
     with pytest.raises(ValueError, match="no dataset /W"):
         model.save(tmp_path / "without.h5")
         scanmf.load_W(tmp_path / "without.h5")
+
+
+def named_file(folder, name, names, rows=20):
+    """A file X of random numbers; names: of its columns, or how many there are."""
+    columns = names if isinstance(names, int) else len(names)
+    X = np.random.RandomState(0).rand(rows, columns)
+    if isinstance(names, int):
+        with h5py.File(folder / name, "w") as file:
+            file["X"] = X
+    else:
+        anndata.AnnData(X, var=pd.DataFrame(index=list(names)), dtype="float64").write_h5ad(folder / name)
+    return str(folder / name)
+
+
+def test_names_of_files_are_compared(tmp_path):
+    right, other = (named_file(tmp_path, f"{names}.h5ad", names) for names in ("abcde", "edcba"))
+    without = named_file(tmp_path, "without.h5", 5)
+    table = pd.DataFrame(np.random.RandomState(1).rand(20, 5), columns=list("abcde"))
+    for fitted in (scanmf.NMF(2).fit(right), scanmf.NMF(2).fit(table), scanmf.MiniBatchNMF(2).partial_fit(right)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            fitted.transform(right)
+        calls = [fitted.transform] + ([fitted.partial_fit] if hasattr(fitted, "partial_fit") else [])
+        for call in calls:
+            with pytest.raises(ValueError, match="feature names should match .* column 0 of X is 'e'"):
+                call(other)
+            with pytest.warns(UserWarning, match="X does not have valid feature names"):
+                call(without)
+        assert list(fitted.feature_names_in_) == list("abcde")
+    with pytest.warns(UserWarning, match="was fitted without feature names"):
+        scanmf.NMF(2).fit(without).transform(right)
+    with pytest.raises(ValueError, match="X has 4 features, but NMF is expecting 5"):
+        fitted = scanmf.NMF(2).fit(right)
+        fitted.transform(named_file(tmp_path, "few.h5", 4))
+
+
+@pytest.mark.parametrize("kind", [scanmf.NMF, scanmf.MiniBatchNMF])
+def test_names_are_those_of_the_last_fit(kind, tmp_path):
+    table = pd.DataFrame(np.random.RandomState(1).rand(20, 5), columns=list("abcde"))
+    model = kind(2, random_state=0).fit(table)
+    model.fit(named_file(tmp_path, "x.h5", 7))
+    assert not hasattr(model, "feature_names_in_") and model.n_features_in_ == 7
+    model.save(tmp_path / "m.h5")
+    assert scanmf.load(tmp_path / "m.h5").n_features_in_ == 7
+    model.fit(named_file(tmp_path, "y.h5ad", "uvw"))
+    assert list(model.feature_names_in_) == list("uvw")
+    model.fit(table.to_numpy())
+    assert not hasattr(model, "feature_names_in_")
+
+
+def test_a_wrong_W_is_not_saved(tmp_path):
+    X = np.random.RandomState(0).rand(30, 5)
+    model = scanmf.NMF(3, random_state=0)
+    W = model.fit_transform(X)
+    for wrong in (W[1:], W[:, 1:], W.ravel(), W[None], W.T):
+        with pytest.raises(ValueError, match="W (has|must have)"):
+            model.save(tmp_path / "m.h5", wrong)
+    assert os.listdir(tmp_path) == []
+
+
+def attributes(file, group):
+    with h5py.File(file) as model:
+        return {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in model[group].attrs.items()
+        }
+
+
+@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
+def test_models_of_generators_say_no_seed(tmp_path):
+    file = named_file(tmp_path, "x.h5", 5)
+    for state in (np.random.RandomState(7), None):
+        for model in (scanmf.NMF(2, random_state=state).fit(file),
+                      scanmf.MiniBatchNMF(2, random_state=state).partial_fit(file)):
+            model.save(tmp_path / "m.h5")
+            assert "generator" in attributes(tmp_path / "m.h5", "provenance")["random_state"]
+            again = scanmf.load(tmp_path / "m.h5")
+            assert again.random_state is None
+            again.save(tmp_path / "again.h5")
+            assert "generator" in attributes(tmp_path / "again.h5", "provenance")["random_state"]
+    subprocess.run(
+        [PROGRAM, "partial-fit", file, "--model", str(tmp_path / "again.h5")], check=True, capture_output=True)
+    assert "generator" in attributes(tmp_path / "again.h5", "provenance")["random_state"]
+    model = scanmf.NMF(2, random_state=11).fit(file)
+    model.save(tmp_path / "m.h5")
+    assert attributes(tmp_path / "m.h5", "params")["random_state"] == 11
+    assert "random_state" not in attributes(tmp_path / "m.h5", "provenance")
+
+
+def test_what_partial_fit_leaves(tmp_path):
+    X = named_file(tmp_path, "x.h5", 5, rows=4)
+    model = scanmf.MiniBatchNMF(5, random_state=0).partial_fit(X)  # of 4 rows: nndsvda cannot be
+    assert model.sample_range_ == (0, 4)
+    for expected in ("random", None, None):
+        model.save(tmp_path / "m.h5")
+        assert attributes(tmp_path / "m.h5", "provenance").get("init") == expected
+        assert attributes(tmp_path / "m.h5", "params")["random_generator"] == "numpy"
+        model.partial_fit(X)
+    assert model.fit(X).reconstruction_err_ > 0
+    model.partial_fit(np.ones((4, 5)))
+    assert not hasattr(model, "reconstruction_err_") and model.sample_range_ is None
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        assert np.isnan(file.attrs["reconstruction_err"])
+    assert not hasattr(scanmf.load(tmp_path / "m.h5"), "reconstruction_err_")
+
+
+def test_held_components_of_a_file_have_n_components_rows(tmp_path):
+    X, H = named_file(tmp_path, "x.h5", 5), np.ones((2, 5))
+    for wrong in (3, None):
+        with pytest.raises(ValueError, match="input H"):
+            scanmf.non_negative_factorization(X, H=H, n_components=wrong, update_H=False)
+    W, _, _ = scanmf.non_negative_factorization(X, H=H, n_components=2, update_H=False)
+    assert W.shape == (20, 2)
 
 
 @pytest.mark.parametrize("place", ["X.h5", "soft", "hard", "other/../X.h5"])

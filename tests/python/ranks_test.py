@@ -145,6 +145,50 @@ def test_what_ranks_say_differently_is_an_error():
         model.transform(X[own(20)])
 
 
+def test_other_calls_on_other_ranks_are_errors():
+    """None of them waits for ever for the others."""
+    X = np.random.RandomState(0).rand(20, 4)
+    path = os.path.join(folder(), "m.h5")
+    one, two = scanmf.NMF(2, random_state=0, comm=comm), scanmf.MiniBatchNMF(2, random_state=0, comm=comm)
+    W = one.fit_transform(X[own(20)])
+    last = rank == size - 1
+    for wrong in (W[:, 1:], np.ones((len(W) + 1, 2)), W.ravel() if len(W) else np.ones(3), None):
+        if wrong is None and size == 1:
+            continue
+        with pytest.raises(ValueError, match="W "):
+            one.save(path, wrong if last else W)
+    assert not os.path.exists(path)
+    one.save(path, W)
+    if size == 1:
+        return
+    fresh = scanmf.NMF(2, comm=comm)
+    for of_rank_0, of_others in (
+        (lambda: two.fit(X), lambda: two.partial_fit(X)),
+        (lambda: two.fit(X), lambda: one.fit(X)),
+        (lambda: one.transform(X), lambda: one.fit(X)),
+        (lambda: one.save(path), lambda: one.transform(X)),
+        (lambda: scanmf.load(path, comm=comm), lambda: scanmf.load_W(path, comm=comm)),
+        (lambda: scanmf.load(path, comm=comm), lambda: one.save(path, W)),
+        (lambda: one.transform(X), lambda: fresh.transform(X)),
+        (lambda: one.save(path), lambda: fresh.save(path)),
+        (lambda: scanmf.load(path, comm=comm), lambda: scanmf.load(path + ".other", comm=comm)),
+        (lambda: one.save(path), lambda: one.save(path + ".other")),
+    ):
+        with pytest.raises((ValueError, AttributeError)):
+            (of_others if last else of_rank_0)()
+        comm.barrier()
+    with pytest.raises(ValueError, match="the call is 'NMF.fit' on rank 0 and 'MiniBatchNMF.fit' on rank"):
+        (two if last else one).fit(X)
+    one.transform(X[own(20)])
+
+
+def test_order_of_memory_is_no_difference():
+    X, H = np.random.RandomState(0).rand(20, 4), np.random.RandomState(1).rand(2, 4)
+    held = np.asfortranarray(H) if rank == size - 1 else H
+    W, _, _ = scanmf.non_negative_factorization(X[own(20)], H=held, n_components=2, update_H=False, comm=comm)
+    assert len(W) == len(X[own(20)])
+
+
 def test_interrupts_reach_all():
     X = np.random.RandomState(0).rand(300, 50)
     model = scanmf.NMF(5, comm=comm, max_iter=10**6, tol=0, random_state=0)

@@ -8,6 +8,7 @@ import glob
 import importlib.util
 import os
 import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,30 @@ class Scripts(unittest.TestCase):
             self.assertEqual(report.returncode, 1)
             self.assertRegex(report.stderr, f"^report.py: .*{message}")
             self.assertEqual(len(report.stderr.splitlines()), 1)
+
+    def test_a_report_replaces_no_special_files(self):
+        fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        path = lambda name: os.path.join(self.folder, name)
+        os.mkfifo(path("fifo"))
+        os.symlink("fifo", path("link"))
+        os.mkdir(path("directory"))
+        os.symlink("/dev/null", path("null"))
+        for special in ("fifo", "link", "directory", "null"):
+            report = run(sys.executable, REPORT, "model.h5", "-o", special, folder=self.folder)
+            self.assertRegex(report.stderr, "^report.py: .*is not a regular file")
+            self.assertEqual(report.returncode, 1)
+        self.assertTrue(stat.S_ISFIFO(os.lstat(path("fifo")).st_mode))
+        self.assertTrue(os.path.islink(path("link")) and os.path.islink(path("null")))
+        os.symlink("page.html", path("to_page"))
+        for _ in range(2):  # the second time there is a page to replace
+            report = run(sys.executable, REPORT, "model.h5", "-o", "to_page", folder=self.folder)
+            self.assertEqual((report.returncode, report.stderr), (0, ""))
+        self.assertTrue(os.path.islink(path("to_page")) and not os.path.islink(path("page.html")))
+        for top in ("0", "-3", "1.5"):
+            report = run(sys.executable, REPORT, "model.h5", f"--top={top}", folder=self.folder)
+            self.assertEqual(report.returncode, 2)
+            self.assertIn("not a whole number from 1 on", report.stderr)
 
     def page(self, name):
         with open(os.path.join(self.folder, name), encoding="utf-8") as file:

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -36,6 +37,10 @@ Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed
 /// The reverse, for a model file. Throws Error, which names the file, when a parameter of the estimator is missing, has
 /// another type or lies outside of its range, and for attributes that are no parameters.
 Parameters parameters_from(const std::string& file, const ModelHeader& header);
+
+/// Throws Error when X has another number of features than the model, or other names of them (the first difference is
+/// named). Warns when only one of them has names.
+void check_features(const MatrixDescription& x, const ModelHeader& header, const char* estimator);
 
 /// The header of a model file, with all the numbers that a restart or partial-fit needs.
 template <Scalar T>

@@ -12,6 +12,8 @@ import numpy as np
 import sklearn.decomposition
 from sklearn.utils import check_random_state
 
+from . import _core
+
 # "auto"; before scikit-learn 1.6 None.
 DEFAULT_N_COMPONENTS = inspect.signature(sklearn.decomposition.NMF).parameters["n_components"].default
 
@@ -31,13 +33,8 @@ def size(memory) -> int:
         return -1
     if isinstance(memory, str) and memory == "auto":
         return 0
-    text = str(memory).removesuffix("B").removesuffix("i")
-    power = "KMGTP".find(text[-1:]) + 1 if text[-1:] else 0
-    try:
-        size = int(float(text[:-1] if power else text) * 1024**power)
-    except ValueError:
-        size = 0
-    if size < 1:
+    size = _core.size(str(memory))
+    if size is None:
         raise ValueError(f"memory must be 'auto', None or a size such as '500M' or '4G'. Got {memory!r} instead.")
     return size
 
@@ -50,6 +47,8 @@ def checkpoint(file, every, resume, max_time):
             if value not in idle:
                 raise ValueError(f"{name}={value!r} needs checkpoint=FILE, where the state is to go")
         return None
+    if not os.fspath(file):
+        raise ValueError("checkpoint must be the name of a file, or None. Got '' instead.")
     return os.fspath(file), str(every), resume, "none" if max_time is None else max_time
 
 
@@ -100,10 +99,13 @@ class Call(NamedTuple):
     seed: Seed
     memory: int
     checkpoint: Any
+    names: Any  # of the features, as they are once the call has succeeded and X, if a file, has none
 
 
 def digest(value):
-    """A short name of a value, for messages; arrays by all of their elements."""
+    """A short name of a value, for messages; arrays by all of their elements, in whichever order they lie."""
+    if isinstance(value, np.ndarray):
+        value = np.ascontiguousarray(value)
     return f"{zlib.crc32(pickle.dumps(value)):08x}"
 
 

@@ -1,6 +1,7 @@
 """What scikit-learn's NMF and MiniBatchNMF share, over the library."""
 from __future__ import annotations
 
+import math
 import os
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
@@ -115,17 +116,21 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         own = (*self._of_the_run, "random_state")
         return {name: plain(value) for name, value in self.get_params(deep=False).items() if name not in own}
 
-    def _session(self):
-        return Session(self.comm, self.n_threads)
+    def _session(self, method):
+        return Session(self.comm, self.n_threads, f"{type(self).__name__}.{method}")
 
     def _validated(self, core, X, reset):
-        """X as `_input.prepared` gives it, and its dtype (None: of a file)."""
+        """X as `_input.prepared` gives it, its dtype (None: of a file), and the features' names."""
         if _input.is_file(X):
-            return _input.prepared(X), None
+            return _input.prepared(X), None, None if reset else getattr(self, "feature_names_in_", None)
         few = {} if core.size == 1 else {"ensure_min_samples": 0, "ensure_min_features": 0}
-        X = self._validate_data(X, accept_sparse=("csr", "csc"), dtype="numeric", force_all_finite=False, reset=reset,
-                                **few)
-        return _input.prepared(X), _input.result_dtype(X)
+        learner = self
+        if reset:  # scikit-learn would note the features before the fit has succeeded
+            learner = object.__new__(type(self))
+            learner.__dict__.update(self.__dict__)
+        X = learner._validate_data(X, accept_sparse=("csr", "csc"), dtype="numeric", force_all_finite=False,
+                                   reset=reset, **few)
+        return _input.prepared(X), _input.result_dtype(X), getattr(learner, "feature_names_in_", None)
 
     def _custom(self, core, W, H, dtype):
         """W and H of init='custom' as arrays, checked as far as the library does not do it."""
@@ -142,12 +147,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 f"H and W should have the same dtype as X. Got H.dtype = {H.dtype} and W.dtype = {W.dtype}.")
         return W, H
 
-    def _fixed_H(self, X, H):
+    def _fixed_H(self, core, X, H):
         """H of update_H=False, checked."""
         H = check_array(H, dtype="numeric", force_all_finite=False, input_name="H")
         n_components = H.shape[0] if self.n_components == "auto" else self.n_components
-        if not _input.is_file(X):
-            X = check_array(X, accept_sparse=True, dtype="numeric", force_all_finite=False)
+        if _input.is_file(X):  # whose columns are compared with those of H
+            _check_init(H, (n_components or H.shape[1], H.shape[1]), "NMF (input H)")
+        else:
+            X = check_array(X, accept_sparse=True, dtype="numeric", force_all_finite=False,
+                            ensure_min_samples=int(core.size == 1))
             _check_init(H, (n_components or X.shape[1], X.shape[1]), "NMF (input H)")
             if H.dtype != _input.result_dtype(X):
                 raise TypeError(f"H should have the same dtype as X. Got H.dtype = {H.dtype}.")
@@ -158,18 +166,22 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
 
-    def _checked(self, core, X, *, reset, W=None, H=None, held=None):
-        """A call on X: custom factors W and H begin a fit, `held` are components that stay."""
+    def _checked(self, core, X, *, reset, W=None, H=None, held=False):
+        """A call on X: custom factors W and H begin a fit; held: H, or the components, stay as they are."""
         def work():
             if reset:
                 self._validate_params()
-            x, dtype = self._validated(core, X, reset)
+            else:
+                check_is_fitted(self)
+            x, dtype, names = self._validated(core, X, reset)
             self._cross_checked()
-            start = self._custom(core, W, H, dtype) if reset and held is None else (None, None)
-            of_all = held if held is None or not reset else self._fixed_H(X, held)
+            start = (None, None)
+            if held:
+                start = None, self._fixed_H(core, X, H) if reset else self.components_
+            elif reset:
+                start = self._custom(core, W, H, dtype)
             kept = checkpoint(self.checkpoint, self.checkpoint_every, self.resume, self.max_time)
-            H_of_all = start[1] if held is None else of_all
-            return Call(x, start[0], H_of_all, Seed(self.random_state), size(self.memory), kept)
+            return Call(x, *start, Seed(self.random_state), size(self.memory), kept, names)
 
         call = together(core, work)
         if core.size > 1:
@@ -186,20 +198,36 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                 })
         return call
 
-    def _keep(self, state, X):
-        """Everything that a fit leaves, at once: an interrupted fit leaves what was there before."""
-        self.n_components_ = state["components"].shape[0]
-        self.components_ = state["components"]
-        self.n_features_in_ = state["n_features"]
-        if state["feature_names"] and _input.is_file(X):
-            self.feature_names_in_ = np.asarray(state["feature_names"], dtype=object)
-        self.history_ = state["history"]
-        self.converged_ = state["converged"]
-        self._state = {name: state[name] for name in ("n_samples", "stop")}
+    def _keep(self, state, names, X=None, **more):
+        """Everything that a fit leaves, at once: an interrupted fit leaves what was there before.
+
+        names: of the features, where the file that was read has none.
+        """
+        if state["feature_names"]:
+            names = np.asarray(state["feature_names"], dtype=object)
+        kept = {
+            "n_components_": state["components"].shape[0],
+            "components_": state["components"],
+            "n_features_in_": state["n_features"],
+            "feature_names_in_": names,
+            "history_": state["history"],
+            "converged_": state["converged"],
+            "reconstruction_err_": None if math.isnan(state["reconstruction_err"]) else state["reconstruction_err"],
+            "_state": {name: state[name]
+                       for name in ("n_samples", "stop")},
+            **more,
+        }
         if state["n_steps"] is not None:
-            self._components_numerator = state["numerator"]
-            self._components_denominator = state["denominator"]
-            self._rho = state["rho"]
+            kept.update(n_steps_=state["n_steps"], _components_numerator=state["numerator"],
+                        _components_denominator=state["denominator"], _rho=state["rho"])
+        known = {name: value for name, value in kept.items() if value is not None}
+        for name in kept.keys() - known.keys():
+            self.__dict__.pop(name, None)
+        self.__dict__.update(known, sample_range_=state["rows"] if _input.is_file(X) else None)
+
+    def _names(self):
+        """Names of the features as texts, as files keep them; none where there are none."""
+        return [str(name) for name in getattr(self, "feature_names_in_", [])]
 
     def _kept(self):
         """The reverse, as the library takes it."""
@@ -266,7 +294,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self._fit(X, W=W, H=H)
 
     def _fit(self, X, W=None, H=None):
-        with self._session() as core:
+        with self._session("fit") as core:
             call = self._checked(core, X, W=W, H=H, reset=True)
             with self._progress("fit") as progress:
                 state = core.fit(call.x, self._estimator, self._params(), call.seed.given(core), call.W, call.H,
@@ -277,13 +305,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             state["W"] = into(W, state["W"])
             if self._estimator != "nmf" or self.solver == "mu":
                 state["components"] = into(H, state["components"])
-        self._keep(state, X)
-        self.n_iter_ = state["n_iter"]
-        if state["n_steps"] is not None:
-            self.n_steps_ = state["n_steps"]
-        self.reconstruction_err_ = state["reconstruction_err"]
-        self.sample_range_ = state["rows"] if _input.is_file(X) else None
-        self._seed = call.seed.number
+        self._keep(state, call.names, X, n_iter_=state["n_iter"], _seed=state["seed"], _used=state["used"])
         return state["W"]
 
     def _reason(self, state):
@@ -305,16 +327,15 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         W : ndarray of shape (n_samples, n_components)
             Transformed data.
         """
-        check_is_fitted(self)
-        return self._transform(X, self.components_, reset=False)[0]
+        return self._transform(X)[0]
 
-    def _transform(self, X, H, reset):
-        """W with H held, H as it was held, iterations."""
-        with self._session() as core:
-            call = self._checked(core, X, held=H, reset=reset)
+    def _transform(self, X, H=None, reset=False):
+        """W with H held (reset) or the components, H as it was held, iterations."""
+        with self._session("transform") as core:
+            call = self._checked(core, X, H=H, held=True, reset=reset)
             with self._progress("transform") as progress:
                 W, n_iter, state = core.transform(call.x, self._estimator, self._params(), call.seed.given(core),
-                                                  call.H, progress, call.memory)
+                                                  call.H, None if reset else self._names(), progress, call.memory)
         call.seed.taken(state)
         return W, call.H, n_iter
 
@@ -344,7 +365,6 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         W : array-like of shape (n_samples, n_components), default=None
             What `fit_transform` has returned, to be kept in the file as well.
         """
-        check_is_fitted(self)
         from ._model import save
 
         save(self, path, W)

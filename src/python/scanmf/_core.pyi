@@ -30,6 +30,18 @@ def mpi_is_initialised() -> bool:
     ...
 
 
+def is_launched() -> bool:
+    ...
+
+
+def strangers() -> int:
+    ...
+
+
+def size(text: str) -> Optional[int]:
+    ...
+
+
 class Session:
     def __init__(self, comm: Any = None, threads: int = 0) -> None:
         ...
@@ -61,11 +73,12 @@ class Session:
         ...
 
     def partial_fit(self, x: _X, params: _Params, seed: _Seed, W: Optional[np.ndarray] = None,
-                    H: Optional[np.ndarray] = None, state: Optional[dict[str, Any]] = None, progress: _Progress = None,
-                    memory: int = 0) -> dict[str, Any]:
+                    H: Optional[np.ndarray] = None, state: Optional[dict[str, Any]] = None,
+                    feature_names: list[str] = ..., progress: _Progress = None, memory: int = 0) -> dict[str, Any]:
         ...
 
-    def transform(self, x: _X, estimator: str, params: _Params, seed: _Seed, H: np.ndarray, progress: _Progress = None,
+    def transform(self, x: _X, estimator: str, params: _Params, seed: _Seed, H: np.ndarray,
+                  feature_names: Optional[list[str]] = None, progress: _Progress = None,
                   memory: int = 0) -> tuple[np.ndarray, int, Any]:
         ...
 

@@ -57,4 +57,4 @@ comm, n_threads, memory : object
     if update_H:
         W = model._fit(X, W=W, H=H)
         return W, model.components_, model.n_iter_
-    return model._transform(X, H, reset=True)
+    return model._transform(X, H=H, reset=True)

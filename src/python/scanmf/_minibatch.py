@@ -73,7 +73,7 @@ class MiniBatchNMF(BaseNMF):
     n_components_ : int
         Rows of H.
     reconstruction_err_ : float
-        As in `NMF`; not after `partial_fit` alone.
+        As in `NMF`; not after `partial_fit`.
     n_iter_ : int
         Passes over X that were begun.
     n_steps_ : int
@@ -87,7 +87,7 @@ class MiniBatchNMF(BaseNMF):
     converged_ : bool
         False when max_iter ended the fit.
     sample_range_ : tuple of int, or None
-        Of X that is a file: the rows of it that fit_transform has returned, [begin, end).
+        Of X that is a file: the rows of it that fit_transform has returned, and transform would, [begin, end).
 
     See Also
     --------
@@ -158,16 +158,14 @@ class MiniBatchNMF(BaseNMF):
             The estimator.
         """
         first = not hasattr(self, "components_")
-        with self._session() as core:
+        with self._session("partial_fit") as core:
             call = self._checked(core, X, W=W, H=H, reset=first)
             same_everywhere(core, {"the number of steps": getattr(self, "n_steps_", 0)})
             state = core.partial_fit(call.x, self._params(), call.seed.given(core), call.W, call.H,
-                                     None if first else self._kept(), None, call.memory)
+                                     None if first else self._kept(), self._names(), None, call.memory)
         if first:
             call.seed.taken(state["random_state"])
-            self._seed = call.seed.number
         if call.H is not None or not first:
             state["components"] = into(H if first else self.components_, state["components"])
-        self._keep(state, X)
-        self.n_steps_ = state["n_steps"]
+        self._keep(state, call.names, X, **({"_seed": state["seed"], "_used": state["used"]} if first else {}))
         return self

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ._arguments import digest, same_everywhere, together
 from ._minibatch import MiniBatchNMF
 from ._nmf import NMF
 from ._session import Session
@@ -41,12 +42,30 @@ def save(model: NMF | MiniBatchNMF, path: str | os.PathLike[str], W: Any = None)
     >>> bool((again.components_ == model.components_).all() and (same == W).all())
     True
     """
-    check_is_fitted(model)
-    names = [str(name) for name in getattr(model, "feature_names_in_", [])]
-    rows = None if W is None else np.ascontiguousarray(W, model.components_.dtype)
-    with Session(model.comm, model.n_threads) as core:
-        core.save(os.fspath(path), model._estimator, model._params(), getattr(model, "_seed", None), model._kept(),
-                  rows, names)
+    def work():
+        check_is_fitted(model)
+        rows = None if W is None else _rows_of_W(model, W)
+        return os.fspath(path), rows, model._kept()
+
+    with Session(model.comm, model.n_threads, f"{type(model).__name__}.save") as core:
+        file, rows, state = together(core, work)
+        params = {**model._params(), **getattr(model, "_used", {})}
+        same_everywhere(
+            core, {
+                "path": os.path.abspath(file),
+                "W": "none" if rows is None else "given",
+                **params, "the components": digest(model.components_),
+                "the number of steps": state["n_steps"]
+            })
+        core.save(file, model._estimator, params, getattr(model, "_seed", None), state, rows, model._names())
+
+
+def _rows_of_W(model, W):
+    W = np.ascontiguousarray(W, model.components_.dtype)
+    if W.ndim != 2 or W.shape[1] != model.n_components_:
+        raise ValueError(f"W must have one row a sample and {model.n_components_} columns, one a component. "
+                         f"Got an array of shape {W.shape} instead.")
+    return W
 
 
 def load(path: str | os.PathLike[str], *, comm: Any = None, n_threads: int | None = None) -> NMF | MiniBatchNMF:
@@ -66,23 +85,23 @@ def load(path: str | os.PathLike[str], *, comm: Any = None, n_threads: int | Non
     model : NMF or MiniBatchNMF
         As it was after fit or partial_fit; ``file_`` says where it comes from.
     """
-    path = os.fspath(path)
-    with Session(comm, n_threads) as core:
+    with Session(comm, n_threads, "load") as core:
+        path = _path_of_all(core, path)
         state = core.load(path)
     params = state["params"]
     kind = NMF if state["estimator"] == "nmf" else MiniBatchNMF
     model = kind(comm=comm, n_threads=n_threads)
     known = model.get_params(deep=False)
     model.set_params(**{name: value for name, value in params.items() if name in known})
-    if isinstance(params.get("random_state"), int):
-        model._seed = params["random_state"]
-    model._keep(state, path)
-    model.n_iter_ = state["n_iter"]
-    if state["n_steps"] is not None:
-        model.n_steps_ = state["n_steps"]
-    model.reconstruction_err_ = state["reconstruction_err"]
-    model.file_ = path
+    model._keep(state, None, n_iter_=state["n_iter"], _seed=params.get("random_state"), file_=path)
     return model
+
+
+def _path_of_all(core, path):
+    """The path as a text, the same file on all ranks."""
+    path = together(core, lambda: os.fspath(path))
+    same_everywhere(core, {"path": os.path.abspath(path)})
+    return path
 
 
 def load_W(path: str | os.PathLike[str], *, comm: Any = None) -> np.ndarray:
@@ -100,8 +119,8 @@ def load_W(path: str | os.PathLike[str], *, comm: Any = None) -> np.ndarray:
     W : ndarray of shape (n_samples, n_components)
         All rows, or this rank's equal share of them.
     """
-    with Session(comm) as core:
-        return core.load_W(os.fspath(path))
+    with Session(comm, call="load_W") as core:
+        return core.load_W(_path_of_all(core, path))
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -115,7 +134,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     Returns
     -------
     description : dict
-        "kind" ("data", "model" or "factors"), shape, types, parameters, top features, ….
+        "kind" ("data", "model", "checkpoint" or "factors"), shape, types, parameters, top features, ….
     """
     with Session() as core:
         return json.loads(core.inspect(os.fspath(path)))

@@ -10,6 +10,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 
 from . import _core
+from ._arguments import same_everywhere
 
 logger = logging.getLogger("scanmf")
 
@@ -31,7 +32,7 @@ os.register_at_fork(after_in_child=_after_fork)
 def _leave_the_launcher():
     """A process that a rank of mpirun has started, a worker of joblib say, is no rank: MPI must not take it for that
     one."""
-    if not any(name in os.environ for name in ("PMIX_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")):
+    if not _core.is_launched():
         return
     if os.environ.setdefault("SCANMF_PROCESS_OF_RANK", str(os.getpid())) == str(os.getpid()):
         return
@@ -67,9 +68,8 @@ def _tell_of_ranks():
     if _told_of_ranks:
         return
     _told_of_ranks = True
-    ranks = int(os.environ.get("OMPI_COMM_WORLD_SIZE", os.environ.get("PMI_SIZE", "1")) or 1)
-    rank = os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK", "0"))
-    if ranks > 1 and rank == "0":
+    ranks = _core.strangers()
+    if ranks > 1:
         warnings.warn(
             f"{ranks} ranks were started, and each computes on its own X, because comm is None. For one "
             "factorisation of all ranks' rows pass comm=MPI.COMM_WORLD of mpi4py; comm=MPI.COMM_SELF says that "
@@ -94,7 +94,9 @@ class Session:
     Calls of several Python threads come one after the other. Messages of the library become warnings (at the line of
     the user) and records of the logger "scanmf".
     """
-    def __init__(self, comm=None, n_threads=None):
+    def __init__(self, comm=None, n_threads=None, call=""):
+        """call: what is called, on which all ranks must agree before they do anything together."""
+        self.call = call
         self.comm = _checked(comm)
         self.n_threads = 0 if n_threads is None else int(n_threads)
 
@@ -112,6 +114,11 @@ class Session:
             self.core = _core.Session(self.comm, self.n_threads)
         except BaseException:
             _lock.release()
+            raise
+        try:
+            same_everywhere(self.core, {"the call": self.call})
+        except BaseException:
+            self.__exit__()
             raise
         return self.core
 

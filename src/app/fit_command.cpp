@@ -9,6 +9,7 @@
 #include "app/run_setup.hpp"
 #include "app/stop_requests.hpp"
 #include "app/time_limit.hpp"
+#include "io/checksums.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -45,9 +46,9 @@ class FitRun {
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom)
       log_warning("--init-file is not used: it belongs to --init custom");
-    if (parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
+    if (parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     warn_of_automatic_components(line_, description_.shape);
-    note_kind_of_values(parameters_, description_);
+    note_kind_of_values(comm_, parameters_, description_);
     checkpoint_ = checkpoint_options(comm_, {line_.text("checkpoint"), line_.text("checkpoint-every"),
                                              line_.text("resume"), line_.text("max-time")});
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "io/checksums.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/model/checkpoint.hpp"
@@ -157,7 +158,7 @@ Json describe_model(const Communicator& comm, const std::string& file, Index mos
 /// "FILE:/path" names a matrix in any case, and so does a file with /X.
 bool holds_factors(const Communicator& comm, const std::string& input) {
   if (input.find(":/") != std::string::npos) return false;
-  check_sealed(comm, input);
+  io::refuse_damaged(comm, input);
   const std::optional<DatasetInfo> H = dataset_info(comm, input, "/H");
   return H && H->dimensions.size() == 2 && !dataset_info(comm, input, "/X");
 }

@@ -50,8 +50,9 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
   return result;
 }
 
-void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x) {
-  if (parameters.beta_loss == 1 && x.fractions)
+void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x) {
+  if (parameters.beta_loss != 1) return;
+  if (!begins_with_whole_numbers(comm, x).value_or(true))
     log_information("values of X are not whole numbers: the Kullback-Leibler divergence is that of counts");
 }
 

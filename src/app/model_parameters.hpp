@@ -14,7 +14,8 @@ namespace scanmf::app {
 Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header,
                                const std::set<std::string>& may_change);
 
-/// Logs it when X holds other numbers than counts and the divergence is that of counts, Kullback-Leibler's.
-void note_kind_of_values(const Parameters& parameters, const MatrixDescription& x);
+/// Collective. Logs it when X begins with other numbers than counts and the divergence is that of counts,
+/// Kullback-Leibler's.
+void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x);
 
 }  // namespace scanmf::app

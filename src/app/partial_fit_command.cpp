@@ -9,6 +9,7 @@
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
 #include "app/stop_requests.hpp"
+#include "io/checksums.hpp"
 #include "model/lock_file.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/estimator/job.hpp"
@@ -39,7 +40,7 @@ class PartialFitRun {
       parameters_ =
           header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
     });
-    if (!header_ && parameters_.init == Init::custom) check_sealed(comm_, line_.text("init-file"));
+    if (!header_ && parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     if (!header_) warn_of_automatic_components(line_, description_.shape);
     if (!header_) settle_random_generator(parameters_, description_.shape);
     if (header_) comm_.agree([&] { check_features(description_, *header_, name); });

@@ -24,7 +24,8 @@ struct Scratch {
   std::vector<std::byte> inflated;
   std::vector<std::byte> ordered;
   Buffer<T> elements;
-  std::shared_ptr<PlainChunk> kept;  // that the last view points into
+  std::shared_ptr<PlainChunk> kept;        // that the last view points into
+  std::unique_ptr<Scratch<double>> exact;  // of elements that are judged before they are converted (judged_array.hpp)
   std::unique_ptr<libdeflate_decompressor, Free> decompressor;
 
   T* room_for(Index count) {

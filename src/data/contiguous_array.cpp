@@ -49,7 +49,11 @@ class ContiguousArray final : public ArrayOf<ContiguousArray> {
       refuse(rows, error.what());
     }
     if (is_native<T>(type_)) return {scratch.elements.data(), rows.size(), columns.size()};
-    return elements_of(to, type_, rows.size(), columns.size(), columns.size(), scratch);
+    try {
+      return elements_of(to, type_, rows.size(), columns.size(), columns.size(), scratch);
+    } catch (const Error& error) {
+      refuse(rows, error.what());
+    }
   }
 
  private:

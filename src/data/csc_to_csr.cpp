@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "data/column_selection.hpp"
+#include "data/load.hpp"
 #include "data/sparse_reader.hpp"
+#include "data/validation.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::data {
@@ -28,15 +31,17 @@ void for_each_piece(const SparseReader<T>& reader, Visit&& visit) {
   }
 }
 
+/// What is written for an element of X. Throws Error where it may not be.
 template <Scalar T>
-void refuse_not_finite(const MatrixDescription& matrix, const std::vector<T>& values, bool allow_missing) {
-  const bool bad = std::any_of(values.begin(), values.end(),
-                               [&](T value) { return std::isinf(value) || (std::isnan(value) && !allow_missing); });
-  if (bad)
-    throw Error(
-        fmt::format("{}:{} holds NaN (--allow-missing writes it), an infinite number, or one too large for the type "
-                    "that is written",
-                    matrix.file, matrix.path));
+T settled(const MatrixDescription& matrix, Index row, Index column, T value, bool allow_missing) {
+  if (std::isfinite(value)) return value;
+  const Flaw flaw = flaw_of(value, false).value_or(Flaw::nan);
+  const bool missing = flaw != Flaw::infinity && flaw != Flaw::no_boolean;
+  if (missing && allow_missing) return std::numeric_limits<T>::quiet_NaN();
+  throw Error(fmt::format(
+      "{} holds {} in row {}, column {} of X (counted from 0){}", place_of(matrix),
+      flaw == Flaw::infinity ? "an infinite number, or one too large for the type that is written," : name_of(flaw),
+      row, column, missing ? "; --allow-missing writes NaN" : ""));
 }
 
 /// Consecutive rows and their elements, which come column by column.
@@ -109,11 +114,11 @@ void fill(RowGroup<T>& group, const SparseReader<T>& reader, const Columns& colu
     if (std::none_of(rows.begin(), rows.end(), [&](Index row) { return group.has(row); })) return;
     values.resize(rows.size());
     reader.read_values(positions, values.data());
-    refuse_not_finite(matrix, values, allow_missing);
     for (Index i = 0; i < positions.size(); ++i) {
       const Index number = columns.of(positions.begin + i, column);
       const Index row = rows[static_cast<std::size_t>(i)];
-      if (number >= 0 && group.has(row)) group.add(row, number, values[static_cast<std::size_t>(i)]);
+      if (number < 0 || !group.has(row)) continue;
+      group.add(row, number, settled(matrix, row, number, values[static_cast<std::size_t>(i)], allow_missing));
     }
   });
 }
@@ -148,17 +153,20 @@ Index write_csr(const SparseReader<T>& reader, const MatrixDescription& matrix, 
     values.resize(static_cast<std::size_t>(positions.size()));
     columns.resize(static_cast<std::size_t>(positions.size()));
     reader.read_columns(positions, columns.data());
-    reader.check_columns(positions, columns.data());
     reader.read_values(positions, values.data());
-    refuse_not_finite(matrix, values, options.allow_missing);
     std::vector<Index> lengths;
     Index kept = 0;
     for (Index row = 0; row < rows.size(); ++row) {
       const Index first = bounds[row] - bounds[0];
-      const Index length =
-          selected.keep_selected(bounds[row + 1] - bounds[row], columns.data() + first, values.data() + first);
-      std::copy_n(columns.begin() + first, length, columns.begin() + kept);
-      std::copy_n(values.begin() + first, length, values.begin() + kept);
+      Index length = bounds[row + 1] - bounds[row];
+      if (!selected.all()) length = selected.keep_selected(length, columns.data() + first, values.data() + first);
+      for (Index p = 0; p < length; ++p) {
+        const std::int32_t column = columns[static_cast<std::size_t>(first + p)];
+        const T value = values[static_cast<std::size_t>(first + p)];
+        columns[static_cast<std::size_t>(kept + p)] = column;
+        values[static_cast<std::size_t>(kept + p)] =
+            settled(matrix, rows.begin + row, column, value, options.allow_missing);
+      }
       lengths.push_back(length);
       kept += length;
     }

@@ -15,8 +15,10 @@
 #include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/locate.hpp"
+#include "data/missing.hpp"
 #include "data/names.hpp"
 #include "data/npy.hpp"
+#include "data/whole_numbers.hpp"
 #include "io/checksums.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_objects.hpp"
@@ -46,6 +48,13 @@ std::string kind_of(const Dataset& dataset) {
   return fmt::format("{} elements ({}{}), a table", dataset.type().name, fmt::join(members, ", "), more ? ", …" : "");
 }
 
+/// R's logicals have a third value.
+void note_booleans(const hdf5::ElementType& type, MatrixDescription& matrix) {
+  constexpr double not_available = 2;
+  matrix.booleans = type.kind == hdf5::ElementClass::boolean;
+  if (matrix.booleans) data::mark_value(matrix.missing, not_available);
+}
+
 void describe_dense(const File& file, const StoredMatrix& stored, MatrixDescription& matrix) {
   const Dataset dataset = file.dataset(stored.dataset);
   const std::vector<Index>& lengths = dataset.dimensions();
@@ -68,6 +77,7 @@ void describe_dense(const File& file, const StoredMatrix& stored, MatrixDescript
   matrix.data_type = data_type_for(dataset.type());
   matrix.layout = dataset.layout();
   matrix.missing = stored.missing;
+  note_booleans(dataset.type(), matrix);
 }
 
 /// One of the three arrays of a sparse matrix: a list, or a column as Octave writes it.
@@ -133,6 +143,7 @@ void describe_sparse(const File& file, const StoredMatrix& stored, MatrixDescrip
   matrix.stored = values.rows();
   matrix.element_type = values.type().name;
   matrix.data_type = data_type_for(values.type());
+  note_booleans(values.type(), matrix);
   matrix.layout = fmt::format("{}, indices {}", values.layout(), indices.type().name);
 }
 
@@ -197,25 +208,25 @@ void choose_features(const File& file, const StoredMatrix& stored, const InputOp
                      bool transposed, MatrixDescription& matrix) {
   const std::string& wanted = options.feature_type;
   const std::vector<std::string> types =
-      transposed ? std::vector<std::string>{} : data::feature_types(file, stored, as_stored);
+      stored.columns_first ? std::vector<std::string>{} : data::feature_types(file, stored, as_stored);
   const std::set<std::string> distinct(types.begin(), types.end());
   if (wanted.empty()) {
-    if (distinct.size() > 1)
+    if (distinct.size() > 1 && !transposed)
       log_warning(
           fmt::format("{} holds features of several types, and X has them all: {}; --feature-type NAME takes one",
                       data::place_of(matrix), fmt::join(distinct, ", ")));
     return;
   }
-  if (transposed)
-    throw Error(fmt::format(
-        "{}: features of one type cannot be taken of a matrix that is turned round (options '--feature-type' and "
-        "'--transpose'); in two steps: scanmf convert {} --feature-type '{}' -o OUT.h5, then OUT.h5 with --transpose",
-        data::place_of(matrix), data::place_of(matrix), wanted));
   if (distinct.count(wanted) == 0)
     throw Error(fmt::format("{} has no features of type '{}' (option '--feature-type'): {}", data::place_of(matrix),
                             wanted,
                             distinct.empty() ? "it does not say of what types they are"
                                              : fmt::format("there are {}", fmt::join(distinct, ", "))));
+  if (transposed)
+    throw Error(fmt::format(
+        "{}: features of one type cannot be taken of a matrix that is turned round (options '--feature-type' and "
+        "'--transpose'); in two steps: scanmf convert {} --feature-type '{}' -o OUT.h5, then OUT.h5 with --transpose",
+        data::place_of(matrix), data::place_of(matrix), wanted));
   log_information(fmt::format("X has the features of type {}", wanted));
   if (distinct.size() == 1) return;
   matrix.columns = columns_of_type(types, wanted);
@@ -252,28 +263,6 @@ void mention_others(const File& file, const MatrixDescription& matrix) {
                                 fmt::join(others, ", "), file.name()));
 }
 
-/// A look at the first elements of a matrix: whether they are whole numbers. Throws what keeps them from being read.
-bool begins_with_integers(const File& file, const StoredMatrix& stored) {
-  constexpr Index most = 4096;
-  constexpr Index longest_row = Index{1} << 22;
-  const Dataset dataset = file.dataset(stored.format == FileFormat::dense ? stored.dataset : stored.parts.values);
-  const Index elements = dataset.row_elements();
-  if (dataset.rows() == 0 || elements == 0 || elements > longest_row) return false;
-  const Range rows = {0, std::clamp<Index>(most / elements, 1, dataset.rows())};
-  std::vector<double> values(static_cast<std::size_t>(rows.size() * elements));
-  dataset.read_rows(rows, values.data());
-  return std::all_of(values.begin(), values.end(), [](double value) { return value == std::floor(value); });
-}
-
-/// False, too, when it cannot be told: reading X will say why.
-bool begins_with_fractions(const File& file, const StoredMatrix& stored) {
-  try {
-    return !begins_with_integers(file, stored);
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 /// A .npy file, which is the matrix itself.
 MatrixDescription describe_array(const data::InputName& name, const std::string& estimator,
                                  const InputOptions& options) {
@@ -293,8 +282,8 @@ MatrixDescription describe_array(const data::InputName& name, const std::string&
   return matrix;
 }
 
-MatrixDescription describe_file(const std::string& input, const std::string& estimator, const InputOptions& options) {
-  const data::InputName name = data::parse_input(input);
+MatrixDescription describe_file(const data::InputName& name, const std::string& estimator,
+                                const InputOptions& options) {
   if (data::is_npy(name.file)) return describe_array(name, estimator, options);
   const File file = data::open_input(name.file);
   const data::Located located = data::locate_matrix(file, name.path, options.preferred);
@@ -305,7 +294,6 @@ MatrixDescription describe_file(const std::string& input, const std::string& est
   data::check_not_empty(matrix.shape, estimator, data::place_of(matrix));
   add_names(file, stored, options, matrix);
   if (located.chosen) mention_others(file, matrix);
-  matrix.fractions = begins_with_fractions(file, stored);
   return matrix;
 }
 
@@ -342,7 +330,7 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
                                    matrix.columns_in_file,
                                    static_cast<Index>(matrix.columns.size()),
                                    static_cast<Index>(matrix.missing.size()),
-                                   matrix.fractions ? 1 : 0};
+                                   matrix.booleans ? 1 : 0};
   comm.broadcast(std::span<Index>(numbers));
   matrix.format = static_cast<FileFormat>(numbers[0]);
   matrix.shape = {numbers[1], numbers[2]};
@@ -352,21 +340,20 @@ void broadcast_description(const Communicator& comm, MatrixDescription& matrix) 
   matrix.columns_in_file = numbers[6];
   broadcast_columns(comm, static_cast<std::size_t>(numbers[7]), matrix.columns);
   matrix.missing.resize(static_cast<std::size_t>(numbers[8]));
-  matrix.fractions = numbers[9] != 0;
+  matrix.booleans = numbers[9] != 0;
   comm.broadcast(std::span<double>(matrix.missing));
   broadcast_names(comm, matrix.feature_names);
   broadcast_names(comm, matrix.row_names);
 }
 
 /// What a file said that was not changed meanwhile: of one that was cut, parts seem to be missing, or are zeros.
-MatrixDescription describe_unchanged(const std::string& input, const std::string& estimator,
+MatrixDescription describe_unchanged(const data::InputName& name, const std::string& estimator,
                                      const InputOptions& options) {
-  const std::string file = data::parse_input(input).file;
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(file, ignored)) return describe_file(input, estimator, options);  // refused
-  const data::FileWatch watch(file);
+  if (!std::filesystem::is_regular_file(name.file, ignored)) return describe_file(name, estimator, options);  // refused
+  const data::FileWatch watch(name.file);
   try {
-    MatrixDescription matrix = describe_file(input, estimator, options);
+    MatrixDescription matrix = describe_file(name, estimator, options);
     watch.check();
     return matrix;
   } catch (const Error&) {
@@ -384,7 +371,7 @@ ListedMatrix listed(const File& file, const StoredMatrix& stored) {
     entry.transposed = stored.columns_first;
     entry.element_type = matrix.element_type;
     entry.hindrance = stored.refusal;
-    entry.integers = begins_with_integers(file, stored);
+    entry.integers = data::begins_with_whole_numbers(matrix).value_or(false);
   } catch (const Error& error) {
     if (entry.hindrance.empty()) entry.hindrance = error.what();
   }
@@ -395,10 +382,12 @@ ListedMatrix listed(const File& file, const StoredMatrix& stored) {
 
 MatrixDescription describe_matrix(const Communicator& comm, const std::string& input, const std::string& estimator,
                                   const InputOptions& options) {
+  data::InputName name;
+  comm.agree([&] { name = data::parse_input(input); });
+  io::refuse_damaged(comm, name.file);  // W of a transform is X of another run
   MatrixDescription matrix;
-  io::refuse_damaged(comm, data::parse_input(input).file);  // W of a transform is X of another run
   comm.agree([&] {
-    if (comm.is_root()) matrix = describe_unchanged(input, estimator, options);
+    if (comm.is_root()) matrix = describe_unchanged(name, estimator, options);
   });
   broadcast_description(comm, matrix);
   return matrix;

@@ -7,24 +7,13 @@
 #include <limits>
 #include <utility>
 
+#include "data/half.hpp"
+#include "scanmf/core/error.hpp"
+
 namespace scanmf::data {
 namespace {
 
 using io::RawType;
-
-/// The bits of an IEEE float16.
-struct Half {
-  std::uint16_t bits;
-};
-
-float to_float(Half half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half.bits & 0x8000U) << 16;
-  const std::uint32_t exponent = (half.bits >> 10) & 0x1FU;
-  const std::uint32_t mantissa = half.bits & 0x3FFU;
-  if (exponent == 0) return std::bit_cast<float>(sign | 0x3F800000U) * static_cast<float>(mantissa) * 0x1p-24F;
-  if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13);
-  return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-}
 
 template <std::size_t bytes>
 struct Bits;
@@ -56,7 +45,7 @@ constexpr U swapped_bytes(U bits) {
 template <class Target, class Source>
 Target convert_one(Source value) {
   if constexpr (std::is_same_v<Source, Half>) {
-    return static_cast<Target>(to_float(value));
+    return static_cast<Target>(static_cast<float>(value));
   } else if constexpr (std::is_same_v<Target, std::int32_t>) {
     if (std::cmp_less(value, std::numeric_limits<std::int32_t>::min())) return std::numeric_limits<std::int32_t>::min();
     if (std::cmp_greater(value, std::numeric_limits<std::int32_t>::max()))
@@ -81,13 +70,33 @@ void convert(const std::byte* from, Index count, Target* to) {
   }
 }
 
+[[noreturn]] void refuse_long_doubles() {
+  throw Error("numbers of 16 bytes in another form than this machine's: save them as float64");
+}
+
+/// x87's 80 bits, and 48 that mean nothing. Other machines have other numbers of 16 bytes. Of IEEE's binary128, whose
+/// exponent stands in the last bytes, fractions have a leading bit that does not fit the exponent, and small integers
+/// are nothing but zeros here, each with zero or an exponent of usual numbers behind it.
 template <class Target>
 void convert_long_doubles(const std::byte* from, Index count, Target* to) {
+  bool zeros = true;
+  bool quadruple = false;
   for (Index i = 0; i < count; ++i) {
+    const std::byte* const at = from + i * 16;
+    std::uint64_t significand = 0;
+    std::uint64_t rest = 0;
+    std::memcpy(&significand, at, sizeof significand);
+    std::memcpy(&rest, at + sizeof significand, sizeof rest);
+    if ((significand >> 63U != 0) != ((rest & 0x7FFFU) != 0)) refuse_long_doubles();
+    const std::uint64_t exponent = rest >> 48U & 0x7FFFU;
+    const bool usual = exponent >= 0x3C00U && exponent < 0x4400U;  // what float64 has too
+    zeros = zeros && significand == 0 && (rest >> 16U == 0 || usual);
+    quadruple = quadruple || usual;
     long double value = 0;
-    std::memcpy(&value, from + i * static_cast<Index>(sizeof value), sizeof value);
+    std::memcpy(&value, at, sizeof value);
     to[i] = static_cast<Target>(value);
   }
+  if (zeros && quadruple) refuse_long_doubles();
 }
 
 template <class Target, class Source>

@@ -8,7 +8,7 @@
 namespace scanmf::data {
 
 /// Turns `count` elements as they lie in a file into T, rounded to nearest. Integers that do not fit into std::int32_t
-/// become its smallest or largest number.
+/// become its smallest or largest number. Throws Error, without a place, for long doubles of another kind of machine.
 template <class T>
 using Conversion = void (*)(const std::byte* from, Index count, T* to);
 

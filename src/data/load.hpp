@@ -4,21 +4,24 @@
 
 namespace scanmf::data {
 
-/// Collective. load_matrix for each layout of the file.
+class FileWatch;
+
+/// Collective. load_matrix for each layout of the file, which is watched: the files in which elements lie are added,
+/// and all are checked when everything has been read.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
-                                          const LoadOptions& options);
+                                          const LoadOptions& options, FileWatch& watch);
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description,
-                                        const LoadOptions& options);
+                                        const LoadOptions& options, FileWatch& watch);
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description,
-                                        const LoadOptions& options);
+                                        const LoadOptions& options, FileWatch& watch);
 
 /// Dense X whose transpose the file holds.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description,
-                                               const LoadOptions& options);
+                                               const LoadOptions& options, FileWatch& watch);
 
 /// Sparse matrices: the same one, described without transposition: CSR of the transpose is CSC of X, and the reverse.
 /// Throws Error where columns are selected from what is not CSR then.

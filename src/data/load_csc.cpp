@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "data/csr_source.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -161,9 +162,12 @@ class Transposition {
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDescription& description,
-                                        const LoadOptions& options) {
+                                        const LoadOptions& options, FileWatch& watch) {
   std::optional<OpenSparse<T>> x;
-  comm.agree([&] { x.emplace(description, options.piece_bytes); });
+  comm.agree([&] {
+    x.emplace(description, options.piece_bytes);
+    watch.add(x->reader.files());
+  });
   Transposition<T> transposition(comm, x->reader, description.shape, options);
   const bool dense = held_dense(description, options);
   std::vector<Index> weights;
@@ -172,13 +176,14 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
                                          options.batch_rows, weights);
   Inspection inspection(options.check_sign);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
-  comm.agree([&] { x->watch.check(); });
+  comm.agree([&] { watch.check(); });
   return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options,
                        place_of(description));
 }
 
-template std::unique_ptr<DataSource<float>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_csc(const Communicator&, const MatrixDescription&,
-                                                      const LoadOptions&);
+template std::unique_ptr<DataSource<float>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&,
+                                                     FileWatch&);
+template std::unique_ptr<DataSource<double>> load_csc(const Communicator&, const MatrixDescription&, const LoadOptions&,
+                                                      FileWatch&);
 
 }  // namespace scanmf::data

@@ -1,4 +1,5 @@
 #include "data/dense_rows.hpp"
+#include "data/file_watch.hpp"
 #include "data/load.hpp"
 #include "data/memory_source.hpp"
 #include "data/sparse_reader.hpp"
@@ -75,9 +76,12 @@ void read_own_rows_dense(const SparseReader<T>& reader, const RowPartition& part
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDescription& description,
-                                        const LoadOptions& options) {
+                                        const LoadOptions& options, FileWatch& watch) {
   std::optional<OpenSparse<T>> x;
-  comm.agree([&] { x.emplace(description, options.piece_bytes); });
+  comm.agree([&] {
+    x.emplace(description, options.piece_bytes);
+    watch.add(x->reader.files());
+  });
   Inspection inspection(options.check_sign);
   if (held_dense(description, options)) {
     RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
@@ -85,7 +89,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     comm.agree([&] {
       rows.emplace(comm, partition, description.shape.columns);
       read_own_rows_dense(x->reader, partition, comm.rank(), options, inspection, *rows);
-      x->watch.check();
+      watch.check();
     });
     const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
     return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
@@ -96,14 +100,15 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
   CsrRows<T> rows;
   comm.agree([&] {
     rows = read_own_rows(x->reader, partition, comm.rank(), options, inspection);
-    x->watch.check();
+    watch.check();
   });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
   return std::make_unique<CsrMemorySource<T>>(comm, description.shape, std::move(partition), summary, std::move(rows));
 }
 
-template std::unique_ptr<DataSource<float>> load_csr(const Communicator&, const MatrixDescription&, const LoadOptions&);
-template std::unique_ptr<DataSource<double>> load_csr(const Communicator&, const MatrixDescription&,
-                                                      const LoadOptions&);
+template std::unique_ptr<DataSource<float>> load_csr(const Communicator&, const MatrixDescription&, const LoadOptions&,
+                                                     FileWatch&);
+template std::unique_ptr<DataSource<double>> load_csr(const Communicator&, const MatrixDescription&, const LoadOptions&,
+                                                      FileWatch&);
 
 }  // namespace scanmf::data

@@ -57,12 +57,11 @@ void read_rows(const Array& array, const RowPartition& partition, int rank, Loca
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
-                                          const LoadOptions& options) {
+                                          const LoadOptions& options, FileWatch& watch) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
-  Inspection inspection(options.check_sign, description.missing);
+  Inspection inspection(options.check_sign);
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {
-    FileWatch watch(description);
     const std::unique_ptr<Array> array = open_matrix_array(description, options.piece_bytes);
     watch.add(array->facts().files);
     rows.emplace(comm, partition, description.shape.columns);
@@ -75,8 +74,8 @@ std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const Matrix
 }
 
 template std::unique_ptr<DataSource<float>> load_dense(const Communicator&, const MatrixDescription&,
-                                                       const LoadOptions&);
+                                                       const LoadOptions&, FileWatch&);
 template std::unique_ptr<DataSource<double>> load_dense(const Communicator&, const MatrixDescription&,
-                                                        const LoadOptions&);
+                                                        const LoadOptions&, FileWatch&);
 
 }  // namespace scanmf::data

@@ -134,21 +134,19 @@ class DenseTransposition {
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description,
-                                               const LoadOptions& options) {
+                                               const LoadOptions& options, FileWatch& watch) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
-  std::optional<FileWatch> watch;
   std::unique_ptr<Array> array;
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {
-    watch.emplace(description);
     array = open_matrix_array(description, std::max<Index>(1, options.piece_bytes / comm.size()));
-    watch->add(array->facts().files);
+    watch.add(array->facts().files);
     rows.emplace(comm, partition, description.shape.columns);
   });
   DenseTransposition<T>(comm, *array, partition, options.piece_bytes).run(*rows);
-  Inspection inspection(options.check_sign, description.missing);
+  Inspection inspection(options.check_sign);
   comm.agree([&] {
-    watch->check();
+    watch.check();
     rows->inspect(inspection);
   });
   const DataSummary summary = conclude(comm, inspection, data_type_of<T>, options.estimator, place_of(description));
@@ -156,8 +154,8 @@ std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const M
 }
 
 template std::unique_ptr<DataSource<float>> load_transposed(const Communicator&, const MatrixDescription&,
-                                                            const LoadOptions&);
+                                                            const LoadOptions&, FileWatch&);
 template std::unique_ptr<DataSource<double>> load_transposed(const Communicator&, const MatrixDescription&,
-                                                             const LoadOptions&);
+                                                             const LoadOptions&, FileWatch&);
 
 }  // namespace scanmf::data

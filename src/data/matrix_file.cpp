@@ -55,10 +55,11 @@ hdf5::Dataset open_matrix(const hdf5::File& file, const std::string& path) {
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_as_stored(const Communicator& comm, const MatrixDescription& x,
-                                              const LoadOptions& options) {
-  if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options);
-  if (x.format == FileFormat::csc) return data::load_csc<T>(comm, x, options);
-  return x.transposed ? data::load_transposed<T>(comm, x, options) : data::load_dense<T>(comm, x, options);
+                                              const LoadOptions& options, data::FileWatch& watch) {
+  if (x.format == FileFormat::csr) return data::load_csr<T>(comm, x, options, watch);
+  if (x.format == FileFormat::csc) return data::load_csc<T>(comm, x, options, watch);
+  return x.transposed ? data::load_transposed<T>(comm, x, options, watch)
+                      : data::load_dense<T>(comm, x, options, watch);
 }
 
 }  // namespace
@@ -73,7 +74,7 @@ std::unique_ptr<DataSource<T>> load_matrix(const Communicator& comm, const Matri
     watch.emplace(x);
   });
   try {
-    return load_as_stored<T>(comm, x, options);
+    return load_as_stored<T>(comm, x, options, *watch);
   } catch (const AgreedError&) {
     comm.agree([&] { watch->check(); });  // that a file was changed tells more than what was wrong with it then
     throw;

@@ -140,6 +140,7 @@ NpyType npy_type(const NpyHeader& header, const std::string& name) {
     throw Error(
         fmt::format("'{}' holds numbers of 16 bytes in another form than this machine's: save them as float64", name));
   const char* const base = real ? "float" : kind == 'i' ? "int" : "uint";
+  type.booleans = boolean;
   type.name = boolean ? "bool" : fmt::format("{}{}{}", base, 8 * *bytes, big && *bytes > 1 ? " (big-endian)" : "");
   return type;
 }
@@ -176,7 +177,7 @@ NpyMatrix read_npy_matrix(const std::string& file) {
     position += bytes;
   });
   const NpyType type = npy_type(header, file);
-  NpyMatrix matrix{type.raw, type.name, header.fortran, npy_shape(header, file), header.begin, false};
+  NpyMatrix matrix{type.raw, type.name, type.booleans, header.fortran, npy_shape(header, file), header.begin, false};
   const Index expected = header.elements * type.raw.bytes;
   const Index found = opened.size() - header.begin;
   if (found < expected)
@@ -199,6 +200,7 @@ MatrixDescription describe_npy(const std::string& file) {
   matrix.transposed = array.fortran;
   matrix.stored = array.shape.rows * array.shape.columns;
   matrix.element_type = array.type_name;
+  matrix.booleans = array.booleans;
   const bool single = array.type.kind == io::RawType::Kind::floating && array.type.bytes == 4;
   matrix.data_type = single ? DataType::float32 : DataType::float64;
   matrix.layout = array.fortran ? "contiguous, Fortran order" : "contiguous";

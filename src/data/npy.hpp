@@ -30,6 +30,7 @@ NpyHeader read_npy_header(const std::string& name, const std::function<void(void
 struct NpyType {
   io::RawType raw;
   std::string name;  // for people: "float32", "int64 (big-endian)", "bool"
+  bool booleans = false;
 };
 NpyType npy_type(const NpyHeader& header, const std::string& name);
 
@@ -40,6 +41,7 @@ Shape npy_shape(const NpyHeader& header, const std::string& name);
 struct NpyMatrix {
   io::RawType type;
   std::string type_name;
+  bool booleans = false;
   bool fortran = false;
   Shape shape;
   Index begin = 0;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "data/element_conversion.hpp"
+#include "data/judged_array.hpp"
 #include "data/load.hpp"
 #include "data/npy.hpp"
 #include "io/dataset_storage.hpp"
@@ -180,7 +181,8 @@ std::unique_ptr<Array> open_npy(const MatrixDescription& description, Index piec
   facts.rows = transposed ? header.shape.columns : header.shape.rows;
   facts.columns = transposed ? header.shape.rows : header.shape.columns;
   facts.element_bytes = header.type.bytes;
-  return contiguous_array(std::move(facts), description.file, header.begin, header.type, piece_bytes);
+  return judged(contiguous_array(std::move(facts), description.file, header.begin, header.type, piece_bytes),
+                Judgement(description));
 }
 
 std::unique_ptr<Array> open_dataset(const MatrixDescription& description, Index piece_bytes) {
@@ -188,7 +190,8 @@ std::unique_ptr<Array> open_dataset(const MatrixDescription& description, Index 
   hdf5::Dataset dataset = file.dataset(description.path);
   if (dataset.dimensions().size() != 2)
     throw Error(fmt::format("{} has changed its shape since it was opened", dataset.place()));
-  return open_array(std::move(dataset), piece_bytes);
+  Judgement judgement(description, dataset.type());
+  return judged(open_array(std::move(dataset), piece_bytes), std::move(judgement));
 }
 
 }  // namespace

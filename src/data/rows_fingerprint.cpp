@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -42,7 +43,8 @@ std::string text_of(const Communicator& comm, Index all_rows, Index columns, std
 
 template <class Element>
 std::uint64_t sum_of_dense(const DenseRows& x, Index first_row) {
-  constexpr Index columns_at_a_time = 16;  // so that what lies column by column stays in the cache
+  const bool by_columns = std::abs(x.column_stride) > std::abs(x.row_stride);
+  const Index columns_at_a_time = by_columns ? 16 : x.columns;  // so that what lies column by column stays in the cache
   const auto* const data = static_cast<const std::byte*>(x.data);
   return sum_of_parts(x.rows, x.rows * x.columns, [&](Range part) {
     std::uint64_t sum = 0;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "data/judged_array.hpp"
 #include "data/load.hpp"
 #include "data/open_array.hpp"
 #include "data/parallel_parts.hpp"
@@ -73,7 +74,9 @@ SparseReader<T>::SparseReader(const hdf5::File& file, const MatrixDescription& d
   shape_ = x.shape_in_file();
   format_ = x.format;
   const auto open = [&](const std::string& path) { return open_array(file.dataset(path), piece_bytes); };
-  values_ = open(x.parts.values);
+  hdf5::Dataset values = file.dataset(x.parts.values);
+  Judgement judgement(x, values.type());
+  values_ = judged(open_array(std::move(values), piece_bytes), std::move(judgement));
   indices_ = open(x.parts.indices);
   indptr_ = open(x.parts.indptr);
   if (values_->rows() != x.stored || indices_->rows() != x.stored || indptr_->rows() != slices() + 1)

@@ -4,7 +4,6 @@
 
 #include "data/array.hpp"
 #include "data/column_selection.hpp"
-#include "data/file_watch.hpp"
 #include "data/memory_source.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -60,14 +59,11 @@ class SparseReader {
   std::unique_ptr<Array> indptr_;
 };
 
-/// A sparse matrix whose file is open and watched. Local.
+/// A sparse matrix whose file is open. Local.
 template <Scalar T>
 struct OpenSparse {
   OpenSparse(const MatrixDescription& description, Index piece_bytes)
-      : watch(description), file(hdf5::File::open(description.file)), reader(file, description, piece_bytes) {
-    watch.add(reader.files());
-  }
-  FileWatch watch;
+      : file(hdf5::File::open(description.file)), reader(file, description, piece_bytes) {}
   hdf5::File file;
   SparseReader<T> reader;
 };

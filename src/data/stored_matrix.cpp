@@ -116,19 +116,23 @@ void recognise_missing(const File& file, const AttributeNames& attributes, const
   std::vector<double> values = numbers("_FillValue");
   const std::vector<double> others = numbers("missing_value");
   values.insert(values.end(), others.begin(), others.end());
-  if (attributes.has("_Netcdf4Dimid") || attributes.has("_Netcdf4Coordinates") ||
-      file.has_attribute("/", "_NCProperties")) {
-    const std::optional<double> fill = hdf5::chosen_fill_value(dataset);
-    if (fill && dataset.type().bytes > 1) values.push_back(*fill);
-  }
-  if (dataset.type().kind == hdf5::ElementClass::boolean) values.push_back(2);  // NA of R
+  const std::optional<double> fill = hdf5::chosen_fill_value(dataset);
+  if (fill && dataset.type().bytes > 1 &&
+      (attributes.has("_Netcdf4Dimid") || attributes.has("_Netcdf4Coordinates") ||
+       file.has_attribute("/", "_NCProperties")))
+    values.push_back(*fill);
+  const auto finite = [&](double stated, double& value) {
+    value = hdf5::in_type_of(dataset, stated);
+    return std::isfinite(value);
+  };
+  double mark = 0;
   for (const double value : values)
-    if (std::isfinite(value)) mark_value(object.missing, value);
+    if (finite(value, mark)) mark_value(object.missing, mark);
   const std::vector<double> range = numbers("valid_range");
   for (const double least : range.empty() ? numbers("valid_min") : std::vector<double>{range.front()})
-    if (std::isfinite(least)) mark_below(object.missing, least);
+    if (finite(least, mark)) mark_below(object.missing, mark);
   for (const double most : range.empty() ? numbers("valid_max") : std::vector<double>{range.back()})
-    if (std::isfinite(most)) mark_above(object.missing, most);
+    if (finite(most, mark)) mark_above(object.missing, mark);
 }
 
 /// Genes × cells, beside attributes of rows and columns.
@@ -269,6 +273,26 @@ void recognise_cells(const File& file, Writer writer, Shape stated, StoredMatrix
   object.must_be_told = true;
 }
 
+/// The one block of a frame of fixed format. Its attribute says whether it lies by rows or by items, the columns of the
+/// frame; without the attribute, which pandas always writes, the lengths do.
+void recognise_frame(const File& file, const std::string& values, StoredMatrix& object) {
+  const Index items = length_of(file, inside(object.path, "block0_items"));
+  const std::vector<Index> lengths = file.dataset(values).dimensions();
+  object.nature = Nature::matrix;
+  object.dataset = values;
+  if (lengths.size() != 2) return;  // refused when it is described
+  object.columns_first = lengths[0] == items && lengths[1] != items;
+  if (const auto stated = file.read_attribute(values, "transposed")) {
+    const auto* const flag = std::get_if<bool>(&*stated);
+    const auto* const number = std::get_if<Index>(&*stated);
+    object.columns_first = flag != nullptr ? !*flag : number != nullptr && *number == 0;
+  }
+  if (items >= 0 && lengths[object.columns_first ? 0 : 1] != items)
+    object.refusal =
+        fmt::format("{} is {} x {} and stored by {} (its attribute transposed), but has {} columns", file.place(values),
+                    lengths[0], lengths[1], object.columns_first ? "columns" : "rows", items);
+}
+
 void recognise_pandas(const File& file, StoredMatrix& object) {
   object.writer = Writer::pandas;
   const std::string type = text_attribute(file, object.path, "pandas_type");
@@ -277,11 +301,7 @@ void recognise_pandas(const File& file, StoredMatrix& object) {
       type == "frame" && number_attribute(file, object.path, "nblocks").value_or(0) == 1 && is_dataset(file, values);
   const std::string meaning = one_block ? text_attribute(file, values, "value_type") : "";  // of dates and times
   if (one_block && meaning.empty()) {
-    const Index items = length_of(file, inside(object.path, "block0_items"));
-    const std::vector<Index> lengths = file.dataset(values).dimensions();
-    object.nature = Nature::matrix;
-    object.dataset = values;
-    object.columns_first = lengths.size() == 2 && lengths[0] == items && lengths[1] != items;
+    recognise_frame(file, values, object);
     return;
   }
   const std::string what = type != "frame" ? fmt::format("in the form '{}'", type)

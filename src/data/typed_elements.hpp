@@ -1,28 +1,11 @@
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
 
+#include "data/half.hpp"
 #include "scanmf/data/rows_in_memory.hpp"
 
 namespace scanmf::data {
-
-/// IEEE 754's binary16 as it lies in memory: compilers have no type of it on all machines.
-struct Half {
-  std::uint16_t bits;
-
-  explicit operator double() const {
-    const int exponent = bits >> 10 & 0x1f;
-    const double fraction = bits & 0x3ff;
-    const double magnitude = exponent == 0      ? std::ldexp(fraction, -24)
-                             : exponent != 0x1f ? std::ldexp(1024 + fraction, exponent - 25)
-                             : fraction == 0    ? std::numeric_limits<double>::infinity()
-                                                : std::numeric_limits<double>::quiet_NaN();
-    return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-  }
-  explicit operator float() const { return static_cast<float>(static_cast<double>(*this)); }
-};
 
 /// Calls body.template operator()<Element>() with the C++ type that `type` stands for.
 template <class Body>

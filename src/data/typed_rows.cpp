@@ -11,13 +11,12 @@ namespace scanmf::data {
 namespace {
 
 hdf5::NumberType type_of(const hdf5::ElementType& type) {
-  using enum hdf5::NumberType;
-  if (type.kind == hdf5::ElementClass::boolean) return uint8;
-  if (type.kind == hdf5::ElementClass::floating) return type.bytes <= 4 ? float32 : float64;
-  const hdf5::NumberType with_sign[] = {int8, int16, int32, int64};
-  const hdf5::NumberType without[] = {uint8, uint16, uint32, uint64};
-  const int size = type.bytes == 1 ? 0 : type.bytes == 2 ? 1 : type.bytes <= 4 ? 2 : 3;
-  return type.is_signed ? with_sign[size] : without[size];
+  using Kind = io::RawType::Kind;
+  if (type.kind == hdf5::ElementClass::boolean) return hdf5::NumberType::uint8;
+  const Kind kind = type.kind == hdf5::ElementClass::floating ? Kind::floating
+                    : type.is_signed                          ? Kind::signed_integer
+                                                              : Kind::unsigned_integer;
+  return hdf5::number_type(kind, type.bytes);
 }
 
 template <class T>
@@ -36,6 +35,19 @@ std::vector<char> narrowed(const std::vector<char>& wide) {
     std::memcpy(&value, wide.data() + i * sizeof(Index), sizeof value);
     const T narrow = static_cast<T>(value);
     std::memcpy(result.data() + i * sizeof(T), &narrow, sizeof narrow);
+  }
+  return result;
+}
+
+/// HDF5 makes 0 of −1, which is no boolean: it becomes the largest byte, as do all others that are none.
+std::vector<char> read_booleans(const hdf5::Dataset& dataset, Range rows) {
+  const std::vector<char> wide = read_as<Index>(dataset, rows);
+  std::vector<char> result(wide.size() / sizeof(Index));
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    Index value = 0;
+    std::memcpy(&value, wide.data() + i * sizeof(Index), sizeof value);
+    constexpr Index not_available = 2;
+    result[i] = static_cast<char>(value >= 0 && value <= not_available ? value : Index{255});
   }
   return result;
 }
@@ -66,6 +78,7 @@ Index TypedRows::rows_at_a_time(Index wanted) const {
 
 std::vector<char> TypedRows::read(Range rows) const {
   const hdf5::Dataset& dataset = state_->dataset;
+  if (dataset.type().kind == hdf5::ElementClass::boolean) return read_booleans(dataset, rows);
   switch (state_->type) {
     case hdf5::NumberType::float32:
       return read_as<float>(dataset, rows);

@@ -16,7 +16,7 @@ class TypedRows {
   TypedRows(const TypedRows&) = delete;
   TypedRows& operator=(const TypedRows&) = delete;
 
-  /// float16 becomes float32, bool uint8.
+  /// float16 becomes float32, bool uint8: 0, 1, 2 where it is R's NA, 255 where it is neither.
   hdf5::NumberType type() const;
   /// About `wanted` rows: whole chunks of the file, so that none is inflated for two pieces.
   Index rows_at_a_time(Index wanted) const;

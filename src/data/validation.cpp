@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
 
-#include "data/missing.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/team.hpp"
 
@@ -32,13 +33,35 @@ void for_each_strip_row(const DenseTile<T>& tile, F&& visit) {
   }
 }
 
+/// Bits of a quiet NaN that no computation makes.
+template <Scalar T>
+constexpr auto tag_bits() {
+  if constexpr (std::is_same_v<T, float>)
+    return std::uint32_t{0x7FDC0DE0};
+  else
+    return std::uint64_t{0x7FFDC0DE0DD0DE00};
+}
+
+constexpr Flaw flaws_of_files[] = {Flaw::missing, Flaw::not_available, Flaw::no_boolean};
+
 bool before(const Offence& a, const Offence& b) { return a.row != b.row ? a.row < b.row : a.column < b.column; }
 
 }  // namespace
 
 template <Scalar T>
+T flawed(Flaw flaw) {
+  using Bits = decltype(tag_bits<T>());
+  return std::bit_cast<T>(static_cast<Bits>(tag_bits<T>() + static_cast<Bits>(flaw)));
+}
+
+template <Scalar T>
 std::optional<Flaw> flaw_of(T value, bool check_sign) {
-  if (std::isnan(value)) return Flaw::nan;
+  if (std::isnan(value)) {
+    using Bits = decltype(tag_bits<T>());
+    for (const Flaw flaw : flaws_of_files)
+      if (std::bit_cast<Bits>(value) == std::bit_cast<Bits>(flawed<T>(flaw))) return flaw;
+    return Flaw::nan;
+  }
   if (std::isinf(value)) return Flaw::infinity;
   if (check_sign && value < T{0}) return Flaw::negative;
   return std::nullopt;
@@ -60,8 +83,7 @@ std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index 
   for_each_strip_row(tile, [&](Index row, Index column, std::span<const T> elements) {
     if (row != row_of_tile) return;
     for (std::size_t j = 0; j < elements.size() && !first && column + static_cast<Index>(j) < tile.columns; ++j) {
-      std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
-      if (is_missing(missing_, elements[j])) flaw = Flaw::missing;
+      const std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
       if (flaw) first = Offence{global_row, column + static_cast<Index>(j), *flaw};
     }
   });
@@ -79,8 +101,6 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
-      if (!missing_.empty())
-        of_tile[i].sound &= std::ranges::none_of(elements, [this](T value) { return is_missing(missing_, value); });
     });
   });
   for (Index i = 0; i < block.rows; ++i) {
@@ -113,6 +133,24 @@ void Inspection::add(const CsrBlock<T>& block, Index global_row) {
   summary_.stored += block.row_begin[block.rows] - block.row_begin[0];
 }
 
+const char* name_of(Flaw flaw) {
+  switch (flaw) {
+    case Flaw::missing:
+      return "missing values (by its _FillValue, missing_value or valid_range)";
+    case Flaw::not_available:
+      return "missing values (NA among its booleans)";
+    case Flaw::no_boolean:
+      return "booleans that are neither 0 nor 1";
+    case Flaw::infinity:
+      return "infinity";
+    case Flaw::negative:
+      return "negative values";
+    case Flaw::nan:
+      break;
+  }
+  return "NaN";
+}
+
 std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator,
                              const std::string& place) {
   std::string message;
@@ -126,8 +164,8 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
     case Flaw::negative:
       message = fmt::format("Negative values in data passed to {} (input X)", estimator);
       break;
-    case Flaw::missing:
-      message = "Input X contains missing values (by its _FillValue, missing_value or valid_range)";
+    default:
+      message = fmt::format("Input X contains {}", name_of(offence.flaw));
       break;
   }
   const std::string where = place.empty() ? "" : " of " + place;
@@ -153,6 +191,8 @@ DataSummary conclude(const Communicator& comm, const Inspection& inspection, Dat
   return total;
 }
 
+template float flawed(Flaw);
+template double flawed(Flaw);
 template std::optional<Flaw> flaw_of(float, bool);
 template std::optional<Flaw> flaw_of(double, bool);
 template void Inspection::add(const DenseBlock<float>&, Index);

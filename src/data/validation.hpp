@@ -11,7 +11,8 @@
 
 namespace scanmf::data {
 
-enum class Flaw { nan, infinity, negative, missing };
+/// missing, not_available, no_boolean: what the file has is no number, whatever its bits are as one (judged_array.hpp).
+enum class Flaw { nan, infinity, negative, missing, not_available, no_boolean };
 
 /// An element of X that must not be there.
 struct Offence {
@@ -19,6 +20,10 @@ struct Offence {
   Index column = 0;
   Flaw flaw = Flaw::nan;
 };
+
+/// The NaN that is read in place of an element with this flaw: its bits say which.
+template <Scalar T>
+T flawed(Flaw flaw);
 
 /// The flaw of one value, if it has one.
 template <Scalar T>
@@ -28,9 +33,7 @@ std::optional<Flaw> flaw_of(T value, bool check_sign);
 /// summary. The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
-  /// missing: marks that the file has (data/missing.hpp), of dense X alone.
-  explicit Inspection(bool check_sign, std::vector<double> missing = {})
-      : check_sign_(check_sign), missing_(std::move(missing)) {}
+  explicit Inspection(bool check_sign) : check_sign_(check_sign) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
   template <Scalar T>
@@ -50,10 +53,12 @@ class Inspection {
   std::optional<Offence> first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const;
 
   bool check_sign_;
-  std::vector<double> missing_;
   std::optional<Offence> first_;
   DataSummary summary_;
 };
+
+/// What is wrong with an element of `Flaw` missing, not_available or no_boolean, for messages: "holds …".
+const char* name_of(Flaw flaw);
 
 /// scikit-learn's message for an offender, with its place. `place`: "FILE:/path", or empty for data from memory.
 std::string describe_offence(const Offence& offence, DataType type, const std::string& estimator,

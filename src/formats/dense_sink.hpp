@@ -72,13 +72,11 @@ auto with_number(hdf5::NumberType type, Body&& body) {
 
 template <class T>
 constexpr hdf5::NumberType number_type_of() {
-  using enum hdf5::NumberType;
-  if constexpr (std::is_same_v<T, float>) return float32;
-  if constexpr (std::is_same_v<T, double>) return float64;
-  constexpr hdf5::NumberType with_sign[] = {int8, int16, int32, int64};
-  constexpr hdf5::NumberType without[] = {uint8, uint16, uint32, uint64};
-  constexpr std::size_t size = sizeof(T) == 1 ? 0 : sizeof(T) == 2 ? 1 : sizeof(T) == 4 ? 2 : 3;
-  return std::is_signed_v<T> ? with_sign[size] : without[size];
+  using Kind = io::RawType::Kind;
+  constexpr Kind kind = std::is_floating_point_v<T> ? Kind::floating
+                        : std::is_signed_v<T>       ? Kind::signed_integer
+                                                    : Kind::unsigned_integer;
+  return hdf5::number_type(kind, static_cast<Index>(sizeof(T)));
 }
 
 /// The type that is written: options.dtype, else the file's own.

@@ -1,11 +1,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 
 #include "data/csc_to_csr.hpp"
+#include "data/judged_array.hpp"
 #include "data/load.hpp"
-#include "data/missing.hpp"
 #include "data/typed_rows.hpp"
 #include "formats/dense_sink.hpp"
 #include "scanmf/core/error.hpp"
@@ -13,22 +14,48 @@
 namespace scanmf::formats {
 namespace {
 
-/// Elements of some rows that stand for missing values become NaN, where that is allowed and their type has it.
-template <class T>
-void settle_missing(const MatrixDescription& matrix, Range rows, bool allowed, T* elements) {
-  const Index columns = matrix.shape_in_file().columns;
-  for (Index i = 0; i < rows.size() * columns; ++i) {
-    if (!data::is_missing(matrix.missing, static_cast<double>(elements[i]))) continue;
-    if constexpr (std::is_floating_point_v<T>) {
-      elements[i] = std::numeric_limits<T>::quiet_NaN();
-      if (allowed) continue;
-    }
-    throw Error(
-        fmt::format("{} holds a missing value (by its _FillValue, missing_value or valid_range) in row {}, "
-                    "column {} as stored; --allow-missing{} writes NaN",
-                    data::place_of(matrix), rows.begin + i / columns, i % columns,
-                    std::is_floating_point_v<T> ? "" : " with --dtype float64"));
+/// The column of the file that is column `column` of those that are written.
+Index column_in_file(const MatrixDescription& matrix, Index column) {
+  for (const Range& range : matrix.columns) {
+    if (column < range.size()) return range.begin + column;
+    column -= range.size();
   }
+  return column;
+}
+
+/// Numbers of those elements, of rows from `first` on, that stand for missing values; `written` may have them as NaN.
+/// Throws Error for one that may not be written.
+std::vector<Index> missing_among(const MatrixDescription& matrix, Index first, Index columns, hdf5::NumberType type,
+                                 hdf5::NumberType written, bool allowed, const std::vector<char>& elements) {
+  using enum hdf5::NumberType;
+  const data::Judgement judgement(matrix);
+  const bool has_nan = written == float32 || written == float64;
+  std::vector<Index> missing;
+  with_number(type, [&]<class T>() {
+    const auto count = static_cast<Index>(elements.size() / sizeof(T));
+    for (Index i = 0; i < count; ++i) {
+      T element{};
+      std::memcpy(&element, elements.data() + i * static_cast<Index>(sizeof(T)), sizeof element);
+      const auto flaw = judgement.flaw_of(static_cast<double>(element));
+      if (!flaw) continue;
+      missing.push_back(i);
+      const bool no_number = *flaw == data::Flaw::no_boolean;
+      if (!no_number && allowed && has_nan) continue;
+      throw Error(fmt::format("{} holds {} (row {}, column {} as stored{}", data::place_of(matrix),
+                              data::name_of(*flaw), first + i / columns, column_in_file(matrix, i % columns),
+                              no_number ? ")"
+                              : has_nan ? "; --allow-missing writes NaN)"
+                                        : "; --allow-missing with --dtype float64 writes NaN)"));
+    }
+  });
+  return missing;
+}
+
+void set_missing(hdf5::NumberType type, const std::vector<Index>& missing, std::vector<char>& elements) {
+  with_number(type, [&]<class T>() {
+    const T none = std::numeric_limits<T>::quiet_NaN();
+    for (const Index i : missing) std::memcpy(elements.data() + i * static_cast<Index>(sizeof(T)), &none, sizeof none);
+  });
 }
 
 /// The columns that are X's, of rows as they are stored.
@@ -46,7 +73,7 @@ std::vector<char> only_columns(const MatrixDescription& matrix, Index rows, Inde
 
 Imported import_dense(const MatrixDescription& description, data::MatrixFileWriter& out, const ImportOptions& options) {
   const data::TypedRows file(description);
-  const bool marks = !description.missing.empty();  // looked for in the type that is written, which may have NaN
+  const bool marks = data::Judgement(description).needed();
   const hdf5::NumberType type = marks ? stored_type(file.type(), options) : file.type();
   const Shape in_file = description.shape_in_file();
   const Shape lines = description.columns.empty() ? in_file : description.shape;
@@ -55,12 +82,13 @@ Imported import_dense(const MatrixDescription& description, data::MatrixFileWrit
   for (Index begin = 0; begin < lines.rows; begin += step) {
     const Range rows{begin, std::min(begin + step, lines.rows)};
     std::vector<char> elements = file.read(rows);
-    if (type != file.type()) elements = converted(file.type(), type, elements.data(), rows.size() * in_file.columns);
+    if (!description.columns.empty())
+      elements = only_columns(description, rows.size(), hdf5::size_of(file.type()), elements);
+    std::vector<Index> missing;
     if (marks)
-      with_number(type, [&]<class T>() {
-        settle_missing(description, rows, options.allow_missing, reinterpret_cast<T*>(elements.data()));
-      });
-    if (!description.columns.empty()) elements = only_columns(description, rows.size(), hdf5::size_of(type), elements);
+      missing = missing_among(description, begin, lines.columns, file.type(), type, options.allow_missing, elements);
+    if (type != file.type()) elements = converted(file.type(), type, elements.data(), rows.size() * lines.columns);
+    set_missing(type, missing, elements);
     sink.append(rows.size(), elements.data());
   }
   return {sink.shape(), std::nullopt};
@@ -90,8 +118,9 @@ Imported import_hdf5(const MatrixDescription& description, data::MatrixFileWrite
   if (!turned && !names && !options.dtype && !missing && description.columns.empty() &&
       description.format != FileFormat::csc)
     throw Error(fmt::format(
-        "{}:{} is {} in HDF5 already: use it as it is (or say --transpose, --feature-type, --dtype or names)",
-        description.file, description.path, description.is_sparse() ? "CSR" : "dense"));
+        "{}:{} is {} in HDF5 already: use it as it is (or say --transpose, --feature-type, --dtype or names{})",
+        description.file, description.path, description.is_sparse() ? "CSR" : "dense",
+        description.missing.empty() ? "" : ", or --allow-missing, which writes its missing values as NaN"));
   ImportOptions settled = options;
   settled.transpose = turned;
   const Imported result = description.is_sparse() ? import_sparse(description, out, settled, turned)

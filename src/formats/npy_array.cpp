@@ -11,15 +11,6 @@
 namespace scanmf::formats {
 namespace {
 
-hdf5::NumberType decoded_type(const io::RawType& raw) {
-  using enum hdf5::NumberType;
-  if (raw.kind == io::RawType::Kind::floating) return raw.bytes <= 4 ? float32 : float64;
-  const hdf5::NumberType with_sign[] = {int8, int16, int32, int64};
-  const hdf5::NumberType without[] = {uint8, uint16, uint32, uint64};
-  const std::size_t size = raw.bytes == 1 ? 0 : raw.bytes == 2 ? 1 : raw.bytes == 4 ? 2 : 3;
-  return raw.kind == io::RawType::Kind::signed_integer ? with_sign[size] : without[size];
-}
-
 template <class T>
 std::vector<char> decoded(const io::RawType& raw, const std::vector<char>& elements, Index count) {
   std::vector<char> result(static_cast<std::size_t>(count) * sizeof(T));
@@ -39,7 +30,10 @@ NpyElements::NpyElements(InputReader& file, const NpyHeader& header)
     : file_(file),
       raw_(data::npy_type(header, file.name()).raw),
       boolean_(header.descr.ends_with("b1")),
-      type_(decoded_type(raw_)) {
+      two_dimensional_(header.dimensions.size() == 2),
+      fortran_(header.fortran),
+      length_(two_dimensional_ ? std::max<Index>(1, header.dimensions[fortran_ ? 0 : 1]) : 1),
+      type_(hdf5::number_type(raw_.kind, raw_.bytes)) {
   if (!file.could_hold(checked_product({header.elements, raw_.bytes})))
     throw Error(fmt::format("'{}' is cut short, or states more elements than it can hold: {} of {} bytes", file.name(),
                             header.elements, raw_.bytes));
@@ -48,15 +42,29 @@ NpyElements::NpyElements(InputReader& file, const NpyHeader& header)
 std::vector<char> NpyElements::read(Index count) {
   std::vector<char> elements(static_cast<std::size_t>(count * raw_.bytes));
   file_.read_exactly(elements.data(), count * raw_.bytes, "its elements");
-  const auto is_boolean = [](char byte) { return byte == 0 || byte == 1; };
-  if (boolean_ && !std::ranges::all_of(elements, is_boolean))
-    throw Error(
-        fmt::format("'{}' is no proper .npy file: its booleans are to be 0 or 1, and one is not", file_.name()));
+  if (boolean_) refuse_no_booleans(elements);
+  done_ += count;
   if (raw_.bytes == hdf5::size_of(type_)) {
     if (raw_.swapped) swap_bytes(elements.data(), count, raw_.bytes);
     return elements;
   }
-  return raw_.bytes < 4 ? decoded<float>(raw_, elements, count) : decoded<double>(raw_, elements, count);
+  try {
+    return raw_.bytes < 4 ? decoded<float>(raw_, elements, count) : decoded<double>(raw_, elements, count);
+  } catch (const Error& error) {
+    throw Error(fmt::format("'{}' holds {}", file_.name(), error.what()));
+  }
+}
+
+void NpyElements::refuse_no_booleans(const std::vector<char>& elements) const {
+  const auto is_none = [](char byte) { return byte != 0 && byte != 1; };
+  const auto found = std::ranges::find_if(elements, is_none);
+  if (found == elements.end()) return;
+  const Index number = done_ + (found - elements.begin());
+  const Index row = fortran_ ? number % length_ : number / length_;
+  const Index column = fortran_ ? number / length_ : number % length_;
+  throw Error(fmt::format("'{}' holds booleans that are neither 0 nor 1 ({}{}, counted from 0)", file_.name(),
+                          two_dimensional_ ? fmt::format("row {}, column ", row) : "element ",
+                          two_dimensional_ ? column : number));
 }
 
 }  // namespace scanmf::formats

@@ -24,9 +24,15 @@ class NpyElements {
   std::vector<char> read(Index count);
 
  private:
+  void refuse_no_booleans(const std::vector<char>& elements) const;
+
   InputReader& file_;
   io::RawType raw_;  // in the file
   bool boolean_;
+  bool two_dimensional_;
+  bool fortran_;
+  Index length_;    // of a row; in Fortran order of a column
+  Index done_ = 0;  // elements
   hdf5::NumberType type_;
 };
 

@@ -34,32 +34,44 @@ std::optional<char> stated_delimiter(const std::string& line) {
   return bare[4];
 }
 
-/// Octave's own text format says in comments what follows: "# name: X", "# type: matrix", "# rows: 3", "# columns: 2".
-/// Of its types a full matrix alone is written as a table of its rows.
+/// Octave's own text format says in comments what follows: "# name: X" and behind it at once "# type: matrix", then
+/// "# rows: 3" and "# columns: 2". Of its types a full matrix alone is written as a table of its rows.
 class OctaveText {
  public:
   explicit OctaveText(const std::string& file) : file_(file) {}
-  /// True for a comment of that format. Throws Error for what is no such matrix.
+
+  /// True for a comment of that format that follows name and type. Throws Error for what is no such matrix.
   bool is_part(const std::string& comment) {
-    if (const std::string type = after(comment, "type:");
-        named_ && !type.empty() && !type.ends_with("float matrix") && type != "matrix")
+    const std::string type = named_ ? after(comment, "type:") : "";
+    named_ = !after(comment, "name:").empty();
+    if (!is_type(type)) return found_;
+    if (!type.ends_with("float matrix") && type != "matrix")
       throw Error(
           fmt::format("'{}' is Octave's text format of a '{}', which is no table of rows: save it with -hdf5, which is "
                       "read as it is",
                       file_, printable(type)));
-    named_ = named_ || !after(comment, "name:").empty();
-    return named_;
+    found_ = true;
+    return true;
   }
 
  private:
+  /// Of Octave's types, "complex matrix" and "scalar struct" among them, the last words.
+  static bool is_type(const std::string& type) {
+    const std::string last = type.substr(type.rfind(' ') + 1);  // all of it where there is no blank
+    constexpr std::string_view words[] = {"matrix", "scalar", "struct", "cell",   "string",      "sq_string",
+                                          "bool",   "range",  "handle", "object", "double_range"};
+    return std::ranges::find(words, last) != std::end(words);
+  }
   static std::string after(const std::string& comment, std::string_view key) {
     const std::size_t at = comment.find_first_not_of("#% \t");
     if (at == std::string::npos || !std::string_view(comment).substr(at).starts_with(key)) return "";
     const std::size_t begin = comment.find_first_not_of(" \t", at + key.size());
     return begin == std::string::npos ? "" : comment.substr(begin, comment.find_last_not_of(" \t\r") + 1 - begin);
   }
+
   const std::string& file_;
-  bool named_ = false;
+  bool named_ = false;  // by the comment before
+  bool found_ = false;
 };
 
 Lines read_lines(InputReader& input, const TextOptions& options, TextSample& sample) {

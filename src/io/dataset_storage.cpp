@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 
 #include "core/checked.hpp"
@@ -281,6 +283,21 @@ std::optional<double> chosen_fill_value(const Dataset& dataset) {
   if (!dataset.type().is_number() || H5Pget_fill_value(properties.get(), H5T_NATIVE_DOUBLE, &value) < 0)
     return std::nullopt;
   return value;
+}
+
+double in_type_of(const Dataset& dataset, double number) {
+  constexpr std::size_t widest = 64;  // bytes of a number
+  if (dataset.type().kind != ElementClass::floating || dataset.type().bytes > static_cast<Index>(widest)) return number;
+  const Lock lock;
+  std::array<std::byte, widest> element{};
+  std::memcpy(element.data(), &number, sizeof number);
+  const TypeHandle type(check(H5Dget_type(dataset.id()), "read the type of", dataset.place()));
+  check(H5Tconvert(H5T_NATIVE_DOUBLE, type.get(), 1, element.data(), nullptr, H5P_DEFAULT), "round a number for",
+        dataset.place());
+  check(H5Tconvert(type.get(), H5T_NATIVE_DOUBLE, 1, element.data(), nullptr, H5P_DEFAULT), "round a number for",
+        dataset.place());
+  std::memcpy(&number, element.data(), sizeof number);
+  return number;
 }
 
 bool never_written(const Dataset& dataset) {

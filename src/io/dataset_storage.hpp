@@ -24,6 +24,9 @@ std::optional<std::string> what_hinders_reading(const Dataset& dataset);
 /// The value that elements have which were never written, if the writer chose one; nullopt also when it is no number.
 std::optional<double> chosen_fill_value(const Dataset& dataset);
 
+/// A number as elements of a floating-point dataset hold it, rounded to their type; as it is where they are integers.
+double in_type_of(const Dataset& dataset, double number);
+
 /// True when not one element was ever written, although more than 64 MiB of them are declared, and nobody chose the
 /// value that they would all have.
 bool never_written(const Dataset& dataset);

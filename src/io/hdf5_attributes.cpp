@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <limits>
 
 #include "core/crash_note.hpp"
@@ -151,8 +152,12 @@ std::optional<AttributeValue> File::read_attribute(const std::string& object, co
     case ElementClass::string:
       return read_text(handle, place);
     default:
-      return std::nullopt;
+      break;
   }
+  if (H5Tget_class(type.get()) != H5T_BITFIELD || H5Tget_size(type.get()) != 1) return std::nullopt;
+  std::uint8_t flag = 0;  // a truth value as PyTables writes it
+  check(H5Aread(handle.get(), type.get(), &flag), "read", place);
+  return flag != 0;
 }
 
 std::optional<std::string> File::read_string_attribute(const std::string& object, const std::string& attribute) const {

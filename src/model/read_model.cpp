@@ -157,10 +157,8 @@ ModelHeader read_verified_header(const Communicator& comm, const std::string& fi
   return comm.is_root() ? header : unpack(bytes);
 }
 
-bool check_sealed(const Communicator& comm, const std::string& file) { return io::refuse_damaged(comm, file); }
-
 ModelHeader read_model_header(const Communicator& comm, const std::string& file) {
-  const bool sealed = check_sealed(comm, file);
+  const bool sealed = io::refuse_damaged(comm, file);
   ModelHeader header = read_verified_header(comm, file);
   if (!sealed && !header.estimator.empty() && comm.is_root())
     log_warning(

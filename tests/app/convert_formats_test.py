@@ -120,7 +120,7 @@ class Numpy(Conversion):
         with open(self.path("x.npy"), "rb") as file:
             good = file.read()
         self.write_bytes("x.npy", good[:-1] + b"d")
-        self.refuse("its booleans are to be 0 or 1, and one is not", "x.npy")
+        self.refuse("booleans that are neither 0 nor 1 (row 8, column 4", "x.npy")
 
     def test_headers_in_doubt(self):
         for text in [

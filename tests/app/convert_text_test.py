@@ -237,6 +237,18 @@ class TextTables(ProgramTest):
             self.fail_with(1, f"Octave's text format of a '{kind}', which is no table of rows: save it with -hdf5",
                            "convert", "x.txt", "-o", "out.h5")
 
+    def test_comments_that_only_look_like_octave(self):
+        for comments in [
+                "# name: counts\n", "# name: counts\n# type: raw\n", "# type: scalar\n",
+                "# name: counts\n# by: me\n# type: sparse matrix\n"
+        ]:
+            with self.subTest(comments):
+                self.write_text("x.csv", comments + "# a b c\n" + table(sep=" "))
+                self.succeed("convert", "x.csv", "-o", "out.h5")
+                with h5py.File(self.path("out.h5"), "r") as file:
+                    self.check(file, X, ["a", "b", "c"], None)
+                os.remove(self.path("out.h5"))
+
     def test_says_what_it_took(self):
         self.write_text("x.csv", "# note\n" + table(sep=";", dec=",", header=COLUMNS, names=ROWS, corner=""))
         said = self.succeed("convert", "x.csv", "-o", "out.h5").stderr

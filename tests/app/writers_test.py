@@ -139,6 +139,8 @@ class Writers(ProgramTest):
         self.assert_reads(self.x, "x.loom", logged="loom stores columns first")
         self.assertEqual(self.names(), [CELLS, GENES])
         self.assert_reads(2 * self.x, "x.loom:/layers/spliced")
+        for command in [["fit", "x.loom", "-k", "2"], ["convert", "x.loom", "-o", "out.h5"]]:
+            self.fail_with(1, "it does not say of what types they are", *command, "--feature-type", "b")
 
     def cells(self, group="matrix", barcodes=True, types=None, mark=None):
         data, columns, bounds = compressed(self.x)
@@ -306,6 +308,27 @@ class Writers(ProgramTest):
         with h5py.File(self.path("x.h5"), "a") as file:
             file["df/block0_values"].attrs["value_type"] = np.bytes_("datetime64")
         self.fail_with(1, "is a pandas object of datetime64; write the numbers", "fit", "x.h5", "-k", "2")
+
+    def test_pandas_says_how_a_frame_lies(self):
+        square = self.x[:7]
+
+        def frame(values, transposed, items=GENES):
+            with self.file() as file:
+                group = file.create_group("df")
+                group.attrs["pandas_type"], group.attrs["nblocks"] = np.bytes_("frame"), 1
+                group["axis1"], group["block0_items"] = np.array(CELLS[:7], "S"), np.array(items, "S")
+                group["block0_values"] = values
+                space = h5py.h5s.create(h5py.h5s.SCALAR)  # as PyTables writes a truth value
+                name = h5py.h5a.create(group["block0_values"].id, b"transposed", h5py.h5t.NATIVE_B8, space)
+                name.write(np.array(transposed, "u1"), mtype=h5py.h5t.NATIVE_B8)
+
+        for transposed, stored in [(1, square), (0, square.T)]:
+            frame(stored, transposed)
+            self.assert_reads(square, "x.h5")
+            self.assertEqual(self.names(), [CELLS[:7], GENES])
+        frame(self.x.T, 1)
+        self.fail_with(1, "is 7 x 12 and stored by rows (its attribute transposed), but has 7 columns", "fit", "x.h5",
+                       "-k", "2")
 
     def test_pandas(self):
         with self.file() as file:

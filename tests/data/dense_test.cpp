@@ -73,6 +73,27 @@ TEST(Dense, Descriptions) {
   EXPECT_EQ(describe_matrix(comm, edge + "ok_dense_f64.h5ad", "NMF").feature_names.size(), 25U);
 }
 
+TEST(Dense, WholeNumbersAreTold) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  constexpr Index wide = (Index{16} << 17) + 1;  // numbers of a chunk of more than 16 MB
+  folder.on_root([&] {
+    File file = File::create(folder.file("x.h5"));
+    std::vector<double> x(wide, 0.5);
+    write_sample(file, "/wide_chunk", {1, wide}, x, {.chunk = {1, wide}, .gzip = 1});
+    write_sample(file, "/wide", {1, wide}, x, {});
+    write_sample(file, "/parts", {2, 8}, std::vector<double>(16, 0.5), {.chunk = {1, 4}, .gzip = 1});
+    write_sample(file, "/whole", {2, 8}, std::vector<double>(16, 3), {.chunk = {1, 4}, .gzip = 1});
+  });
+  const auto begins = [&](const std::string& path) {
+    return begins_with_whole_numbers(comm, describe_matrix(comm, folder.file("x.h5") + ":/" + path, "NMF"));
+  };
+  EXPECT_EQ(begins("wide_chunk"), std::nullopt) << "16 MB are inflated for it";
+  EXPECT_EQ(begins("wide"), std::optional(false));
+  EXPECT_EQ(begins("parts"), std::optional(false));
+  EXPECT_EQ(begins("whole"), std::optional(true));
+}
+
 TEST(Dense, EveryTypeAndLayout) {
   const Communicator comm;
   const TemporaryFolder folder;

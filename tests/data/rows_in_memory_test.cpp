@@ -144,6 +144,35 @@ TEST(RowsInMemory, SparseRowsAreTheMatrixThatTheyDenote) {
   }
 }
 
+TEST(RowsInMemory, FingerprintsAreOfElementsAndTheirPlaces) {
+  const Communicator comm;
+  std::vector<double> x = whole_numbers(0.2);
+  const Range own = own_rows(comm);
+  const auto of_dense = [&](Index row_step, Index column_step) {
+    const Index rows = std::max<Index>(own.size(), 1);
+    std::vector<float> memory(static_cast<std::size_t>(2 * rows * n + 1));
+    for (Index i = 0; i < own.size(); ++i)
+      for (Index j = 0; j < n; ++j)
+        memory[static_cast<std::size_t>(i * row_step + j * column_step)] =
+            static_cast<float>(x[static_cast<std::size_t>((own.begin + i) * n + j)]);
+    return rows_fingerprint(
+        comm, DenseRows{memory.data(), ElementType::float32, own.size(), n, row_step * 4, column_step * 4});
+  };
+  const std::string text =
+      rows_fingerprint(comm, DenseRows{x.data() + own.begin * n, ElementType::float64, own.size(), n, n * 8, 8});
+  const Communicator alone(MPI_COMM_SELF);
+  EXPECT_EQ(text, rows_fingerprint(alone, DenseRows{x.data(), ElementType::float64, m, n, n * 8, 8}));
+  EXPECT_EQ(of_dense(2 * n, 2), text);
+  EXPECT_EQ(of_dense(1, std::max<Index>(own.size(), 1)), text);
+  std::vector<Sparse> sparse;
+  for (const bool by_columns : {false, true}) sparse.emplace_back(x, own, by_columns);
+  EXPECT_EQ(rows_fingerprint(comm, sparse[0].view(false)), rows_fingerprint(comm, sparse[1].view(true)));
+  EXPECT_NE(rows_fingerprint(comm, sparse[0].view(false)), text) << "elements that are there twice count one by one";
+  std::swap(x[3], x[n + 3]);
+  x[4] += 1;
+  EXPECT_NE(of_dense(n, 1), text);
+}
+
 TEST(RowsInMemory, MistakesAreEverybodys) {
   const Communicator comm;
   const std::vector<double> x = whole_numbers(0.3);

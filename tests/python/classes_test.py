@@ -63,6 +63,17 @@ def test_numeric_types_and_orders(dtype, order):
     np.testing.assert_array_equal(one.components_, two.components_)
 
 
+@pytest.mark.parametrize("form", [np.ascontiguousarray, np.asfortranarray, sp.csr_matrix])
+def test_booleans_are_true_whatever_their_bytes(form):
+    numbers = np.random.RandomState(0).randint(0, 4, (150, 20)).astype("u1")
+    X = form(numbers if form is sp.csr_matrix else numbers.view(bool))
+    if form is sp.csr_matrix:
+        X.data = X.data.view(bool)
+    one = scanmf.NMF(3, random_state=0, max_iter=20, tol=0).fit(X)
+    two = scanmf.NMF(3, random_state=0, max_iter=20, tol=0).fit(form((numbers != 0) * 1.0))
+    np.testing.assert_array_equal(one.components_, two.components_)
+
+
 @pytest.mark.parametrize("form", [sp.csr_matrix, sp.csc_matrix, sp.coo_matrix, sp.lil_matrix, sp.csr_array])
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i8"])
 @pytest.mark.parametrize("wide", [False, True])

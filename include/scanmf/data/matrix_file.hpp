@@ -36,9 +36,9 @@ struct MatrixDescription {
   Index columns_in_file = 0;   // where only some are X's: how many there are
   Index stored = 0;            // elements in the file: rows × columns, or non-zeros
   std::string element_type;    // of the file, for people: "float32", "uint8", "int64 (big-endian)", …
-  bool fractions = false;      // the first elements are not all whole numbers
+  bool booleans = false;       // elements are 0 and 1 only
   DataType data_type = DataType::float64;  // float32 and float64 are kept, every other type becomes float64
-  std::vector<double> missing = {};        // dense: marks of missing values, in pairs as data/missing.hpp says
+  std::vector<double> missing = {};        // marks of missing values, in pairs as data/missing.hpp says
   std::string layout;                      // for people: "contiguous", "chunks of 256 x 784, gzip", …
   std::vector<std::string> feature_names;  // empty, or one a column
   std::vector<std::string> row_names;      // empty, or one a row
@@ -75,12 +75,16 @@ struct ListedMatrix {
   bool sparse = false;
   bool transposed = false;  // what is stored is the transpose
   std::string element_type = {};
-  bool integers = false;       // the first elements are whole numbers
+  bool integers = false;       // the first elements are whole numbers, as far as that can be told cheaply
   std::string hindrance = {};  // why it cannot be read; empty: nothing is known against it
 };
 
 /// Local. All matrices of a file, as far as it can be looked through (ten thousand objects).
 std::vector<ListedMatrix> list_matrices(const std::string& file);
+
+/// Collective. Whether the first elements of a matrix are whole numbers; nullopt where that cannot be told cheaply:
+/// there are none, reading them inflates more than 16 MB, or they cannot be read.
+std::optional<bool> begins_with_whole_numbers(const Communicator& comm, const MatrixDescription& description);
 
 /// Collective. A cheap identity of a matrix: shape, type, number of stored elements and a checksum of elements sampled
 /// all over the file.

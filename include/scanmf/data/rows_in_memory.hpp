@@ -47,7 +47,9 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, Sparse
                                                 const LoadOptions& options = {});
 
 /// Collective. What tells X of rows in memory from other data, as matrix_fingerprint does for files: a sum over all of
-/// its elements, the same for any number of ranks, order and kind of storage. The rows must have made a source before.
+/// its elements that are not 0, each with its place in X, as doubles. The same however the rows are split over ranks,
+/// whatever their strides and type, dense or sparse in any order; elements that a sparse matrix has twice count one by
+/// one, not as their sum. The rows must have made a source before.
 std::string rows_fingerprint(const Communicator& comm, const DenseRows& local_rows);
 std::string rows_fingerprint(const Communicator& comm, const SparseRows& local_rows);
 

@@ -76,10 +76,6 @@ template <Scalar T>
 void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header,
                  const ModelArrays<T>& arrays, bool keep_previous = false);
 
-/// Collective. Throws AgreedError when `file` ends with checksums that do not match its contents: to be called before
-/// HDF5 sees what may be a model. True: it ends with checksums, and they match.
-bool check_sealed(const Communicator& comm, const std::string& file);
-
 /// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Every
 /// byte of a file with checksums is compared with them before HDF5 sees it; the shapes, types and ranges of everything
 /// in it are checked (model/schema.hpp) before any of its arrays is read. Throws the same AgreedError on every rank,

@@ -18,7 +18,7 @@ def is_file(X) -> bool:
 def native(array: np.ndarray) -> np.ndarray:
     """The array itself where the library can read its elements, else a converted copy."""
     if array.dtype == bool:
-        return array.view(np.uint8)
+        return (array.view(np.uint8) != 0).view(np.uint8)  # bytes other than 0 and 1 are true too
     if array.dtype in _NATIVE and array.dtype.isnative:
         return array
     return array.astype(np.float32 if array.dtype == np.float32 else np.float64)

@@ -11,6 +11,7 @@
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/ensemble/ensemble.hpp"
 #include "scanmf/estimator/memory_plan.hpp"
 
 namespace scanmf::app {
@@ -224,7 +225,7 @@ void CommandLine::check_inputs() {
     mistakes_.emplace_back("the name of an input is empty");
   for (const char* needed : {"model", "output"}) {
     const Option& option = *find_option(std::string_view(needed));
-    const bool has_default = command_ == Command::fit;
+    const bool has_default = command_ == Command::fit || command_ == Command::ensemble;
     if (contains(option.commands, command_) && !has_default && !is_given(needed))
       mistakes_.push_back(fmt::format("'{}' needs option '--{} FILE'", about.name, needed));
   }
@@ -256,6 +257,19 @@ void CommandLine::check_estimator_of_options() {
   }
 }
 
+void CommandLine::check_ks() {
+  if (command_ == Command::ensemble) {
+    if (!is_given("n-components"))
+      mistakes_.emplace_back("'ensemble' needs option '-k' with numbers of components: 5:30, 5:30:5 or 4,6,8");
+    else if (!parse_ks(text("n-components")))
+      mistakes_.push_back(fmt::format("{}-k must be numbers of components: 5:30, 5:30:5 or 4,6,8. Got '{}' instead.",
+                                      place("n-components"), text("n-components")));
+  }
+  if (command_ == Command::select && is_given("n-components") && number("n-components").value_or(0) < 1)
+    mistakes_.push_back(fmt::format("{}-k must be one of the ensemble's numbers of components. Got '{}' instead.",
+                                    place("n-components"), text("n-components")));
+}
+
 /// Values that are more than a word of the option table.
 void CommandLine::check_values() {
   const auto check = [&](const char* name, const char* expected, auto&& is_right) {
@@ -269,6 +283,9 @@ void CommandLine::check_values() {
   for (const char* name : {"noise", "density"})
     check(name, "a number from 0 to 1e6",
           [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
+  check("neighbourhood", "a number above 0, up to 1",
+        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
+  check("density-threshold", "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
   check("gzip", "none or a level from 1 to 9",
         [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
 }
@@ -284,6 +301,11 @@ void CommandLine::check_combinations() {
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
   if (command_ == Command::inspect && flag("json") && flag("csv"))
     mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
+  if (command_ == Command::ensemble && text("select") == "speckled")
+    mistakes_.push_back(place("select") +
+                        "--select speckled needs missing entries, which this version does not know: use bicv");
+  if (is_given("folds") && text("select") != "bicv")
+    mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
   for (const char* name : {"chunk-rows", "gzip"}) {
     if (is_given(name) && text(name) != "none" && text("kind") == "topics")
       mistakes_.push_back(
@@ -293,6 +315,7 @@ void CommandLine::check_combinations() {
 
 void CommandLine::check() {
   check_inputs();
+  check_ks();
   check_values();
   check_combinations();
   // transform's estimator is that of the model, which has not been read yet.
@@ -307,6 +330,10 @@ void CommandLine::check() {
   throw_mistakes(mistakes_);
 }
 
+bool CommandLine::chooses_ks(const std::string& option) const {
+  return option == "n-components" && (command_ == Command::ensemble || command_ == Command::select);
+}
+
 std::string CommandLine::place(const std::string& option) const {
   const auto found = given_.find(option);
   return found == given_.end() || found->second.origin.empty() ? "" : found->second.origin + ": ";
@@ -314,7 +341,7 @@ std::string CommandLine::place(const std::string& option) const {
 
 std::string CommandLine::text(const std::string& option) const {
   const auto found = given_.find(option);
-  return found != given_.end() ? found->second.text : find_option(std::string_view(option))->fallback;
+  return found != given_.end() ? found->second.text : fallback_of(*find_option(std::string_view(option)), command_);
 }
 
 std::optional<Index> CommandLine::number(const std::string& option) const { return parse_index(text(option)); }
@@ -345,7 +372,7 @@ Parameters CommandLine::parameters(Estimator estimator) const {
   std::vector<std::string> mistakes;
   for (const auto& [name, value] : given_) {
     const Option& option = *find_option(std::string_view(name));
-    if (option.parameter == nullptr || !belongs_to(option, estimator)) continue;
+    if (option.parameter == nullptr || !belongs_to(option, estimator) || chooses_ks(name)) continue;
     try {
       result.set(option.parameter->name, value.text);
     } catch (const UsageError& error) {

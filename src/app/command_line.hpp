@@ -52,10 +52,13 @@ class CommandLine {
   };
   void add(const Option& option, const std::string& text, const std::string& origin);
   void check_inputs();
+  void check_ks();
   void check_values();
   void check_combinations();
   void check_estimator_of_options();
   std::string unexpected(const std::string& word) const;
+  /// Whether an option says k, but not as a parameter of a fit.
+  bool chooses_ks(const std::string& option) const;
   std::string place(const std::string& option) const;
 
   Command command_;

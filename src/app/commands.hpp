@@ -14,5 +14,7 @@ int inverse_transform(const Communicator& comm, const CommandLine& line);
 int inspect(const Communicator& comm, const CommandLine& line);
 int convert(const Communicator& comm, const CommandLine& line);
 int generate(const Communicator& comm, const CommandLine& line);
+int ensemble(const Communicator& comm, const CommandLine& line);
+int select(const Communicator& comm, const CommandLine& line);
 
 }  // namespace scanmf::app

@@ -99,6 +99,8 @@ std::string readable(const Json& description) {
   for (const auto& [name, value] : description.items()) {
     if (name == "top_features") {
       text += features_text(value);
+    } else if (name == "table") {
+      text += table_text(value);
     } else if (name == "history") {
       text += history_text(value);
     } else if (name == "matrices") {
@@ -146,15 +148,17 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   }
   const Json description =
       describe_file(comm, line.inputs().front(), input_options(line), line.number("top").value_or(0));
-  const bool is_model = description["kind"] != "data";
-  if (!is_model) refuse_top("for data");
+  const bool is_ensemble = description["kind"] == "ensemble";
+  const bool is_model = !is_ensemble && description["kind"] != "data";
+  if (!is_model) refuse_top("for data and ensembles");
   if (line.flag("csv") && is_model) {
     const Json models = describe_models(comm, line.inputs());
     return print([&] { return table_csv(models); });
   }
   return print([&] {
     if (line.flag("json")) return json_text(description);
-    return line.flag("csv") ? table_csv(matrix_rows(description["matrices"])) : readable(description);
+    return line.flag("csv") ? table_csv(is_ensemble ? description["table"] : matrix_rows(description["matrices"]))
+                            : readable(description);
   });
 }
 

@@ -7,9 +7,11 @@
 #include <filesystem>
 #include <numeric>
 
+#include "app/ensemble_table.hpp"
 #include "io/checksums.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/ensemble/ensemble_file.hpp"
 #include "scanmf/model/checkpoint.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -163,6 +165,28 @@ bool holds_factors(const Communicator& comm, const std::string& input) {
   return H && H->dimensions.size() == 2 && !dataset_info(comm, input, "/X");
 }
 
+bool names_ensemble(const Communicator& comm, const std::string& input) {
+  if (input.find(":/") != std::string::npos) return false;
+  check_sealed(comm, input);
+  return is_ensemble_file(comm, input);
+}
+
+Json describe_ensemble(const EnsembleFile& ensemble) {
+  Json result = {{"kind", "ensemble"}, {"file", ensemble.file}};
+  result["dtype"] = name_of(ensemble.dtype);
+  result["n_samples"] = ensemble.n_samples;
+  result["n_features_in"] = ensemble.n_features;
+  result["replicates"] = ensemble.replicates;
+  result["select"] = ensemble.select;
+  result["chosen_k"] = ensemble.chosen_k ? Json(*ensemble.chosen_k) : Json();
+  result["params"] = json_of(ensemble.params);
+  result["provenance"] = json_of(ensemble.provenance);
+  result["feature_names"] = {{"count", ensemble.feature_names.size()}, {"first", first_of(ensemble.feature_names)}};
+  result["obs_names"] = {{"count", ensemble.row_names.size()}, {"first", first_of(ensemble.row_names)}};
+  result["table"] = table_json(ensemble.table);
+  return result;
+}
+
 /// A file without /X in which several matrices can be read is described by its list; any other failure is one.
 Json describe_matrices(const Communicator& comm, const std::string& input, const InputOptions& options) {
   std::vector<ListedMatrix> matrices;
@@ -194,6 +218,7 @@ Json describe_matrices(const Communicator& comm, const std::string& input, const
 
 Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options,
                    Index most_features) {
+  if (names_ensemble(comm, input)) return describe_ensemble(read_ensemble(comm, input));
   return holds_factors(comm, input) ? describe_model(comm, input, most_features)
                                     : describe_matrices(comm, input, options);
 }

@@ -63,6 +63,10 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
       return convert(comm, line);
     case Command::generate:
       return generate(comm, line);
+    case Command::ensemble:
+      return ensemble(comm, line);
+    case Command::select:
+      return select(comm, line);
   }
   throw UsageError(fmt::format("'{}' is not available in version {}", info(line.command()).name, SCANMF_VERSION));
 }

@@ -39,15 +39,20 @@ constexpr CommandInfo commands[] = {
     {Command::convert, "convert", "IN [IN ...] -o OUT.h5 [options]",
      "delimited text, .npy, .npz, Matrix Market, 10x folders, IDX images to HDF5; CSC to CSR, transposed", 1,
      any_number},
+    {Command::ensemble, "ensemble", "X -k 5:30 [options]",
+     "many fits of each number of components, what they agree on, and which number that speaks for", 1, 1},
+    {Command::select, "select", "ENSEMBLE [-k N] -o MODEL",
+     "the consensus of one k (default: the chosen one) as a model", 1, 1},
     {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0,
      0},
 };
 
 constexpr Commands learning = Command::fit | Command::partial_fit;
-constexpr Commands solving = learning | Command::transform;
+constexpr Commands fitting = Command::fit | Command::ensemble;
+constexpr Commands solving = learning | Command::transform | Command::ensemble;
 constexpr Commands computing = solving | Command::inverse_transform;
 constexpr Commands writing = Command::fit | Command::transform | Command::inverse_transform | Command::convert;
-constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate;
+constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate | Command::select;
 
 // name, letter, values, bare, fallback, commands, help
 constexpr CommandOption command_options[] = {
@@ -55,16 +60,27 @@ constexpr CommandOption command_options[] = {
     {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
     {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
-    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate,
+    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate | Command::ensemble | Command::select,
      "where the result goes; an existing file is replaced when all is done"},
     {"save-w", 0, "true|false", "true", "true", only(Command::fit), "keep W in the model"},
-    {"checkpoint", 0, "FILE", nullptr, "", only(Command::fit),
-     "keep the state of the run here, to go on from after an interruption"},
+    {"replicates", 0, "N", nullptr, "20", only(Command::ensemble), "fits of each number of components"},
+    {"neighbourhood", 0, "NUMBER", nullptr, "0.3", only(Command::ensemble),
+     "the density of a spectrum looks at this share of the replicates"},
+    {"density-threshold", 0, "NUMBER", nullptr, "0.5", only(Command::ensemble),
+     "spectra whose distance to their neighbours is not below are left out of the consensus; 2 keeps all"},
+    {"select", 0, "stability|bicv|speckled", nullptr, "stability", only(Command::ensemble),
+     "choose k by the stability of its components, by bi-cross-validation, or by speckled cross-validation (needs "
+     "missing entries, which this version does not know)"},
+    {"folds", 0, "N", nullptr, "2", only(Command::ensemble), "of rows and of columns, for --select bicv"},
+    {"save-replicates", 0, "true|false", "true", "true", only(Command::ensemble),
+     "keep the spectra of all replicates in the file"},
+    {"checkpoint", 0, "FILE", nullptr, "", fitting,
+     "keep the state of the run (ensemble: the replicates that are done) here, to go on from after an interruption"},
     {"checkpoint-every", 0, "TIME|COUNT", nullptr, "15min", only(Command::fit),
      "how often: 30s, 15min, 2h, 0:30 (MM:SS), or a number of iterations (mini-batches)"},
-    {"resume", 0, "auto|never|require", nullptr, "auto", only(Command::fit),
+    {"resume", 0, "auto|never|require", nullptr, "auto", fitting,
      "go on from the checkpoint: if there is one, never, or it is an error"},
-    {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, "auto", only(Command::fit),
+    {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, "auto", fitting,
      "stop in time, with a checkpoint (status 75): 90min, 8h, or as Slurm writes it, a plain number being minutes; "
      "auto: as Slurm says"},
     {"transpose", 0, "auto|true|false", "true", "auto", solving | Command::inspect | Command::convert,
@@ -132,9 +148,12 @@ std::string lower_case(std::string text) {
 
 /// The commands of a parameter's option.
 Commands commands_of(const ParameterInfo& parameter) {
+  constexpr Commands without_ensemble = solving & ~only(Command::ensemble);
   if (parameter.name == "verbose") return everywhere;
-  const bool also_of_generate = parameter.name == "n_components" || parameter.name == "random_state";
-  return also_of_generate ? solving | Command::generate : solving;
+  if (parameter.name == "n_components") return solving | Command::generate | Command::select;
+  if (parameter.name == "random_state") return solving | Command::generate;
+  const bool of_ensemble = parameter.belongs_to(Estimator::nmf) && parameter.name != "init" && parameter.name != "svd";
+  return of_ensemble ? solving : without_ensemble;
 }
 
 /// Parameters stand in the help before the option of this name.
@@ -178,6 +197,20 @@ std::string wrapped(const std::string& text, std::size_t indent, std::size_t wid
 const char* restriction(const Option& option) {
   if (!belongs_to(option, Estimator::minibatch_nmf)) return " (nmf)";
   return belongs_to(option, Estimator::nmf) ? "" : " (minibatch-nmf)";
+}
+
+/// Numbers of components are options of their own kind where there are many.
+Option as_told(const Option& option, Command command) {
+  Option told = option;
+  told.fallback = fallback_of(option, command);
+  if (option.name == "n-components" && command == Command::ensemble) {
+    told.values = "FIRST:LAST[:STEP]|K,K,...";
+    told.help = "numbers of components: 5:30, 5:30:5 or 4,6,8";
+  } else if (option.name == "n-components" && command == Command::select) {
+    told.values = "N";
+    told.help = "which k; without it the chosen one";
+  }
+  return told;
 }
 
 std::string option_help(const Option& option) {
@@ -236,6 +269,12 @@ std::string spelled_out(const Option& option, const std::string& text) {
   return std::ranges::find(values, word) == values.end() ? text : word;
 }
 
+std::string fallback_of(const Option& option, Command command) {
+  if (option.name == "output" && command == Command::ensemble) return "ensemble.h5";
+  const bool many = command == Command::ensemble || command == Command::select;
+  return option.name == "n-components" && many ? "" : option.fallback;
+}
+
 std::string refusal(const Option& option, const std::string& text) {
   if (option.parameter != nullptr) return "";
   const std::string& values = option.values;
@@ -270,7 +309,7 @@ std::string command_help(Command command) {
   std::string text =
       fmt::format("scanmf {} {}\n\n{}\n\nOptions [defaults]:\n", about.name, about.arguments, about.summary);
   for (const Option& option : option_table()) {
-    if (contains(option.commands, command)) text += option_help(option);
+    if (contains(option.commands, command)) text += option_help(as_told(option, command));
   }
   text += "\n--name value and --name=value both work; options without a value mean true.\n";
   return text;

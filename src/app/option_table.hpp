@@ -8,7 +8,17 @@
 
 namespace scanmf::app {
 
-enum class Command : unsigned { fit, partial_fit, transform, inverse_transform, inspect, convert, generate };
+enum class Command : unsigned {
+  fit,
+  partial_fit,
+  transform,
+  inverse_transform,
+  inspect,
+  convert,
+  generate,
+  ensemble,
+  select
+};
 
 /// A set of commands, one bit each.
 using Commands = unsigned;
@@ -52,6 +62,9 @@ const Option* find_option(char letter);
 
 /// False when the option sets a parameter that this estimator has not.
 bool belongs_to(const Option& option, Estimator estimator);
+
+/// Its default; that of the output differs between commands. Empty where there is none.
+std::string fallback_of(const Option& option, Command command);
 
 /// An explanation when `text` is not among option.values; empty otherwise (and for parameters, which check themselves).
 std::string refusal(const Option& option, const std::string& text);

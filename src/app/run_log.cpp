@@ -87,6 +87,7 @@ RunLog::~RunLog() {
 
 void RunLog::message(LogLevel level, std::string_view text) {
   if (!root_) return;
+  if (level == LogLevel::warning && !demoted_.empty() && text.starts_with(demoted_)) level = LogLevel::detail;
   if (level == LogLevel::warning) event("warning", {{"message", text}});
   if (quiet_ && level >= LogLevel::information) return;
   if (level == LogLevel::detail && !details_) return;
@@ -98,19 +99,34 @@ void RunLog::progress(const Progress& now) {
   ++iterations_;
   seconds_of_all_ += now.seconds;
   event("iteration", {{"iteration", now.iteration}, {"iteration_seconds", now.seconds}, {now.measure, now.value}});
-  if (!shows_progress_) return;
-  const double time = timer_.seconds();
   const bool last = now.iteration >= now.max_iteration;
-  if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) &&
-      !(every_time_ && !in_place_) && !last)
-    return;
-  last_shown_ = time;
+  if (!is_to_be_shown(last)) return;
   const double mean = seconds_of_all_ / static_cast<double>(iterations_);
   std::string line = fmt::format("iteration {}/{}", now.iteration, now.max_iteration);
   if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
   line += fmt::format("  {:.3g} s/iteration", mean);
   if (!last)
     line += fmt::format("  at most {} left", duration(mean * static_cast<double>(now.max_iteration - now.iteration)));
+  show(line);
+}
+
+bool RunLog::is_to_be_shown(bool last) {
+  if (!shows_progress_) return false;
+  const double time = timer_.seconds();
+  if (time - last_shown_ < (in_place_ ? seconds_between_updates : seconds_between_lines) &&
+      !(every_time_ && !in_place_) && !last)
+    return false;
+  last_shown_ = time;
+  return true;
+}
+
+void RunLog::progress(const EnsembleProgress& now) {
+  const bool last = now.done == now.all;
+  if (!is_to_be_shown(last)) return;
+  std::string line = fmt::format("replicate {}/{}", now.done, now.all);
+  if (now.running > 0) line += fmt::format("  {} more at iteration {}", now.running, now.iteration);
+  if (!std::isnan(now.seconds_left)) seconds_left_ = now.seconds_left;
+  if (!last && seconds_left_ >= 0) line += fmt::format("  about {} left", duration(seconds_left_));
   show(line);
 }
 

@@ -10,6 +10,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/ensemble/ensemble.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -29,6 +30,9 @@ class RunLog {
   /// Shows the progress: in place on a terminal, else a line every few seconds (every time with --progress on or
   /// --verbose).
   void progress(const Progress& now);
+  void progress(const EnsembleProgress& now);
+  /// Warnings that begin so are details from now on: whoever makes hundreds of fits says it once.
+  void demote_warnings(std::string beginning) { demoted_ = std::move(beginning); }
   /// The line in place is done with.
   void end_progress();
 
@@ -49,6 +53,7 @@ class RunLog {
 
  private:
   void message(LogLevel level, std::string_view text);
+  bool is_to_be_shown(bool last);
   void show(const std::string& line);
 
   bool root_;
@@ -61,6 +66,8 @@ class RunLog {
   Index iterations_ = 0;         // of this run so far
   double seconds_of_all_ = 0;    // of these
   double last_shown_ = -1e9;     // on timer_
+  double seconds_left_ = -1;     // of an ensemble, as it was last told
+  std::string demoted_;          // beginning of warnings; empty: none
   Timer timer_;
   std::ofstream json_;
   std::string json_name_;

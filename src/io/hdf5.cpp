@@ -201,6 +201,11 @@ Dataset File::create_text_dataset(const std::string& path, Index count, Index by
   return {new_dataset(*this, path, {count}, string_type(bytes).get()), name_, path};
 }
 
+Dataset create_flag_dataset(File& file, const std::string& path, const std::vector<Index>& dimensions) {
+  const Lock lock;
+  return {new_dataset(file, path, dimensions, boolean_type().get()), file.name(), path};
+}
+
 template <class T>
 void File::write_vector(const std::string& path, std::span<const T> values) {
   const Lock lock;

@@ -89,16 +89,6 @@ herr_t append_attribute_name(hid_t, const char* name, const H5A_info_t*, void* n
   return 0;
 }
 
-/// As h5py writes numpy.bool_.
-TypeHandle boolean_type() {
-  TypeHandle type(H5Tenum_create(H5T_NATIVE_INT8));
-  std::int8_t value = 0;
-  H5Tenum_insert(type.get(), "FALSE", &value);
-  value = 1;
-  H5Tenum_insert(type.get(), "TRUE", &value);
-  return type;
-}
-
 void write_new(const File& file, const std::string& object, const std::string& attribute, hid_t type,
                const SpaceHandle& space, const void* value) {
   const std::string place = place_of(file, object, attribute);
@@ -111,6 +101,15 @@ void write_new(const File& file, const std::string& object, const std::string& a
 }
 
 }  // namespace
+
+TypeHandle boolean_type() {
+  TypeHandle type(H5Tenum_create(H5T_NATIVE_INT8));
+  std::int8_t value = 0;
+  H5Tenum_insert(type.get(), "FALSE", &value);
+  value = 1;
+  H5Tenum_insert(type.get(), "TRUE", &value);
+  return type;
+}
 
 bool File::has_attribute(const std::string& object, const std::string& attribute) const {
   const Lock lock;

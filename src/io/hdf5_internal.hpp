@@ -23,6 +23,11 @@ void refuse_shortened(hid_t object, const std::string& place);
 /// UTF-8 string type; length 0: variable.
 TypeHandle string_type(Index length);
 
+/// Truth values as h5py writes them: an enumeration FALSE, TRUE of one byte.
+TypeHandle boolean_type();
+/// A contiguous dataset of them whose space is allocated at once and not filled.
+Dataset create_flag_dataset(File& file, const std::string& path, const std::vector<Index>& dimensions);
+
 /// Cuts the padding off a string of fixed length.
 std::string without_padding(const char* text, Index length, H5T_str_t padding);
 

@@ -3,16 +3,28 @@
 #include <functional>
 #include <numeric>
 
+#include "io/hdf5_internal.hpp"
+
 namespace scanmf::io {
 namespace {
 
 Extent create_dataset(hdf5::File& file, const DatasetLayout& layout) {
-  const hdf5::Dataset dataset = layout.type == StoredType::text
-                                    ? file.create_text_dataset(layout.path, layout.dimensions.at(0), layout.text_bytes)
-                                : layout.type == StoredType::float32
-                                    ? file.create_dataset<float>(layout.path, layout.dimensions)
-                                    : file.create_dataset<double>(layout.path, layout.dimensions);
-  return {dataset.file_offset().value_or(0), layout.bytes()};
+  const auto create = [&] {
+    switch (layout.type) {
+      case StoredType::text:
+        return file.create_text_dataset(layout.path, layout.dimensions.at(0), layout.text_bytes);
+      case StoredType::flag:
+        return hdf5::create_flag_dataset(file, layout.path, layout.dimensions);
+      case StoredType::int64:
+        return file.create_dataset<Index>(layout.path, layout.dimensions);
+      case StoredType::float32:
+        return file.create_dataset<float>(layout.path, layout.dimensions);
+      case StoredType::float64:
+        break;
+    }
+    return file.create_dataset<double>(layout.path, layout.dimensions);
+  };
+  return {create().file_offset().value_or(0), layout.bytes()};
 }
 
 /// As AnnData's readers want them: strings of variable length.

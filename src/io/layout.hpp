@@ -9,8 +9,9 @@
 
 namespace scanmf::io {
 
-/// What the elements of a dataset are: numbers, or UTF-8 strings of a fixed length, padded with zero bytes.
-enum class StoredType { float32, float64, text };
+/// What the elements of a dataset are: numbers, truth values of one byte (as h5py has them), or UTF-8 strings of a
+/// fixed length, padded with zero bytes.
+enum class StoredType { float32, float64, int64, flag, text };
 
 struct DatasetLayout {
   std::string path;  // "/state/A"; groups on the way are made
@@ -18,7 +19,10 @@ struct DatasetLayout {
   StoredType type = StoredType::float64;
   Index text_bytes = 1;  // of one string
 
-  Index element_bytes() const { return type == StoredType::text ? text_bytes : type == StoredType::float32 ? 4 : 8; }
+  Index element_bytes() const {
+    if (type == StoredType::text) return text_bytes;
+    return type == StoredType::flag ? 1 : type == StoredType::float32 ? 4 : 8;
+  }
   Index bytes() const;
 };
 

@@ -48,11 +48,11 @@ void orgqr(int m, int n, float* a, const float* tau, float* work, int lwork, int
 void orgqr(int m, int n, double* a, const double* tau, double* work, int lwork, int* info) {
   dorgqr_(&m, &n, &n, a, &m, tau, work, &lwork, info);
 }
-void gemm(int m, int n, int k, const float* a, int lda, const float* b, int ldb, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+void gemm(int m, int n, int k, const float* a, int lda, const float* b, int ldb, float beta, float* c, int ldc) {
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
-void gemm(int m, int n, int k, const double* a, int lda, const double* b, int ldb, double* c, int ldc) {
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, 0, c, ldc);
+void gemm(int m, int n, int k, const double* a, int lda, const double* b, int ldb, double beta, double* c, int ldc) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1, a, lda, b, ldb, beta, c, ldc);
 }
 
 /// Divide and conquer first; where it fails to converge, the slower QR iteration. `a` is destroyed. Column-major.
@@ -116,22 +116,39 @@ SquareSvd svd(const Matrix<double>& a) {
   return result;
 }
 
+namespace {
+
+/// C = A·B + beta·C, where the sum has terms; threads share the rows, so many at once.
+template <Scalar T>
+void multiply_in_groups(MatrixView<const T> a, MatrixView<const T> b, T beta, MatrixView<T> c, Index rows_at_once) {
+  Team().in_groups(a.rows, rows_at_once, [&](int, Range rows) {
+    gemm(static_cast<int>(rows.size()), static_cast<int>(b.columns), static_cast<int>(b.rows), a.row(rows.begin),
+         static_cast<int>(a.stride), b.data, static_cast<int>(b.stride), beta, c.row(rows.begin),
+         static_cast<int>(c.stride));
+  });
+}
+
+}  // namespace
+
 template <Scalar T>
 void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
   if (b.columns == 0 || b.rows == 0) {
     for (Index i = 0; i < c.rows; ++i) std::fill_n(c.row(i), c.columns, T{0});
     return;
   }
-  constexpr Index rows_at_once = 1024;
-  Team().in_groups(a.rows, rows_at_once, [&](int, Range rows) {
-    gemm(static_cast<int>(rows.size()), static_cast<int>(b.columns), static_cast<int>(b.rows), a.row(rows.begin),
-         static_cast<int>(a.stride), b.data, static_cast<int>(b.stride), c.row(rows.begin), static_cast<int>(c.stride));
-  });
+  multiply_in_groups(a, b, T{0}, c, 1024);
+}
+
+template <Scalar T>
+void multiply_add(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c) {
+  if (b.columns > 0 && b.rows > 0) multiply_in_groups(a, b, T{1}, c, 256);
 }
 
 template void qr(MatrixView<float>, MatrixView<float>);
 template void qr(MatrixView<double>, MatrixView<double>);
 template void multiply(MatrixView<const float>, MatrixView<const float>, MatrixView<float>);
 template void multiply(MatrixView<const double>, MatrixView<const double>, MatrixView<double>);
+template void multiply_add(MatrixView<const float>, MatrixView<const float>, MatrixView<float>);
+template void multiply_add(MatrixView<const double>, MatrixView<const double>, MatrixView<double>);
 
 }  // namespace scanmf

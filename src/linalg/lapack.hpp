@@ -23,5 +23,8 @@ SquareSvd svd(const Matrix<double>& a);
 /// C (rows × columns) = A (rows × terms) · B (terms × columns). Threads share the rows.
 template <Scalar T>
 void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c);
+/// C += A · B, likewise.
+template <Scalar T>
+void multiply_add(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c);
 
 }  // namespace scanmf

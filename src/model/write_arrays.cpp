@@ -9,6 +9,14 @@ constexpr Index piece_bytes = Index{4} << 20;
 
 }  // namespace
 
+Attributes cut_to_fit(Attributes attributes) {
+  constexpr std::size_t most_bytes = 32768;
+  for (auto& [name, value] : attributes)
+    if (auto* const text = std::get_if<std::string>(&value); text != nullptr && text->size() > most_bytes)
+      *text = text->substr(0, most_bytes) + " ... (cut)";
+  return attributes;
+}
+
 io::DatasetLayout names_layout(const std::string& path, const std::vector<std::string>& names) {
   std::size_t longest = 1;
   for (const std::string& name : names) longest = std::max(longest, name.size());

@@ -5,11 +5,16 @@
 
 #include "io/output_file.hpp"
 #include "scanmf/linalg/matrix.hpp"
+#include "scanmf/model/model_file.hpp"
 
 namespace scanmf {
 
 template <Scalar T>
 constexpr io::StoredType stored_type = std::same_as<T, float> ? io::StoredType::float32 : io::StoredType::float64;
+
+/// A text that is too long for an attribute (the command line, when options list thousands of things) is cut, and says
+/// so.
+Attributes cut_to_fit(Attributes attributes);
 
 /// The layout of a dataset of strings, as long as the longest of `names`.
 io::DatasetLayout names_layout(const std::string& path, const std::vector<std::string>& names);

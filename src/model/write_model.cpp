@@ -39,16 +39,6 @@ Attributes root_attributes(const ModelHeader& header, DataType type) {
   return attributes;
 }
 
-/// A text that is too long for an attribute (the command line, when options list thousands of things) is cut, and says
-/// so.
-Attributes cut_to_fit(Attributes attributes) {
-  constexpr std::size_t most_bytes = 32768;
-  for (auto& [name, value] : attributes)
-    if (auto* const text = std::get_if<std::string>(&value); text != nullptr && text->size() > most_bytes)
-      *text = text->substr(0, most_bytes) + " ... (cut)";
-  return attributes;
-}
-
 template <Scalar T>
 ModelLayout lay_out(const ModelHeader& header, const ModelArrays<T>& arrays) {
   ModelLayout layout;

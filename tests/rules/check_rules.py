@@ -22,9 +22,10 @@ MAY_INCLUDE = {
     "init": ["core", "linalg", "parallel", "data"],
     "model": ["core", "linalg", "parallel", "io"],
     "estimator": ["core", "linalg", "parallel", "io", "data", "solver", "init", "model"],
+    "ensemble": ["core", "linalg", "parallel", "io", "data", "solver", "model", "estimator"],
     "formats": ["core", "io", "data"],
-    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "formats"],
-    "python": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "app"],
+    "app": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "ensemble", "formats"],
+    "python": ["core", "linalg", "parallel", "io", "data", "model", "estimator", "ensemble", "app"],
 }
 MODULE_TABLE = "src/README.md"
 

@@ -20,6 +20,7 @@ import numpy
 PROJECT, PROGRAM = sys.argv[1], sys.argv[2]
 GROUPS = os.path.join(PROJECT, "scripts", "known_groups.py")
 REPORT = os.path.join(PROJECT, "scripts", "report.py")
+PLOT_ENSEMBLE = os.path.join(PROJECT, "scripts", "plot_ensemble.py")
 PLOT = os.path.join(PROJECT, "scripts", "plot_model.py")
 DIGITS = os.path.join(PROJECT, "tests", "data", "golden.h5") + ":/cases/digits_cd/X"
 
@@ -122,6 +123,20 @@ class Scripts(unittest.TestCase):
     def page(self, name):
         with open(os.path.join(self.folder, name), encoding="utf-8") as file:
             return file.read()
+    def test_pictures_of_an_ensemble(self):
+        mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
+        made = run(PROGRAM, "ensemble", mice, "-k", "2:3", "--replicates", "6", "--random-state", "0", "--solver", "mu",
+                   "--beta-loss", "kullback-leibler", "-o", "e.h5", folder=self.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        plot = run(sys.executable, PLOT_ENSEMBLE, "e.h5", "-o", "pictures", "-k", "2", "--data", mice, "--column",
+                   "diet", folder=self.folder)
+        self.assertEqual((plot.returncode, plot.stderr), (0, ""))
+        for picture in ("choice.png", "clustergram.png", "usage.png"):
+            with open(os.path.join(self.folder, "pictures", picture), "rb") as file:
+                self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
+        wrong = run(sys.executable, PLOT_ENSEMBLE, mice, folder=self.folder)
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("was not written by scanmf ensemble", wrong.stderr)
 
     def test_components_agree_with_known_groups(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")

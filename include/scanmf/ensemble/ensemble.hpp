@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scanmf/estimator/job.hpp"
+
+namespace scanmf {
+
+// From one factorisation to an answer: many fits from random starts for each of several k, what they agree on, and
+// which k that speaks for. The method is that of cNMF (Kotliar et al., eLife 8, 2019).
+
+/// By what k is chosen.
+enum class Selection { stability, bi_cross_validation };
+/// "stability" or "bicv".
+const char* name_of(Selection selection);
+
+/// What an ensemble is to find out.
+struct EnsembleOptions {
+  std::vector<Index> ks;           // numbers of components, ascending, each once
+  Index replicates = 20;           // fits of each k
+  double neighbourhood = 0.3;      // share of the replicates that a spectrum's density looks at
+  double density_threshold = 0.5;  // spectra whose density is not below are left out
+  Selection select = Selection::stability;
+  Index folds = 2;              // of rows and of columns, for the bi-cross-validation
+  bool save_replicates = true;  // the file holds the spectra of all replicates
+};
+
+/// "5:30", "5:30:5" or "4,6,8": ascending, each once. nullopt for other text, and for numbers below 1.
+std::optional<std::vector<Index>> parse_ks(const std::string& text);
+
+/// The seeds of `count` replicates, k by k, replicates fastest: those of cNMF, which draws
+/// RandomState(random_state).randint(1, 2³¹ − 1, count).
+std::vector<std::uint32_t> replicate_seeds(std::uint32_t random_state, Index count);
+
+/// What a replicate has ended with.
+struct Replicate {
+  Index k = 0;
+  Index number = 0;  // among those of this k
+  std::uint32_t seed = 0;
+  double error = 0;  // reconstruction_err
+  Index n_iter = 0;
+  bool converged = false;
+};
+
+/// What a running ensemble tells, on every rank.
+struct EnsembleProgress {
+  Index done = 0;  // replicates
+  Index all = 0;
+  Index running = 0;                                               // at the same time
+  Index iteration = 0;                                             // of these, the furthest
+  double seconds_left = std::numeric_limits<double>::quiet_NaN();  // for all replicates, as far as can be told
+};
+
+/// How an ensemble is run. Nothing here changes its result.
+struct EnsembleControl {
+  std::string output;                 // the file of the results: spectra lie beside it meanwhile
+  CheckpointOptions checkpoint = {};  // finished replicates are kept there, whatever happens; every_… is not used
+  std::function<std::optional<std::string>()> stop_requested = {};  // local; why to stop. May be empty
+  std::function<void(const EnsembleProgress&)> on_progress = {};    // may be empty
+  std::function<void(const Replicate&)> on_replicate = {};          // one is done; may be empty
+  Attributes provenance = {};
+  RunReport* report = nullptr;  // what the run costs this rank; may be null
+};
+
+/// One row of the table: what a k has come to. NaN where it is not known.
+struct MeasuresOfK {
+  static constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+  Index k = 0;
+  double stability = unknown;                // mean silhouette of the spectra that are kept
+  double least_cluster_stability = unknown;  // the smallest mean of a cluster
+  double error = unknown;                    // ‖X − W·H‖² of the consensus
+  double reconstruction_err = unknown;       // √(2·D) of the consensus, of the fit's loss
+  double replicate_error_mean = unknown;
+  double replicate_error_sd = unknown;
+  double kept = unknown;         // share of the spectra
+  double cv_error = unknown;     // mean squared error of an element that was held out
+  double cv_error_se = unknown;  // its standard error
+};
+
+/// Columns of the table behind k, in the order of the file.
+struct TableColumn {
+  const char* name;
+  double MeasuresOfK::*value;
+  bool is_optional = false;  // only in files of runs that were asked for it
+};
+std::span<const TableColumn> ensemble_table_columns();
+
+class ReplicateStore;
+
+/// An ensemble, from its options to a written file, in steps that a client logs and times as it likes:
+///
+///     EnsembleJob<T> job(comm, identity, parameters, options, control);     seeds, and what a checkpoint has, are
+///     known const auto x = open_planned<T>(comm, description, parameters, job.largest_k(), MatrixUse::fit, limit); if
+///     (!job.run(*x.source)) …                                            asked to stop; what is done is kept
+///     job.finish(*x.source);                                                consensus, choice, the file
+///     job.remove_checkpoint();
+///
+/// X is read once for all replicates and all k. All functions but the plain getters are collective.
+template <Scalar T>
+class EnsembleJob {
+ public:
+  /// Throws UsageError with all wrong parameters and options, AgreedError when another job has the checkpoint, when
+  /// what lies in its place is not of this run, and when the consensus cannot fit into memory, with the numbers.
+  EnsembleJob(const Communicator& comm, MatrixIdentity x, const Parameters& parameters, EnsembleOptions options,
+              EnsembleControl control);
+  ~EnsembleJob();
+  EnsembleJob(const EnsembleJob&) = delete;
+  EnsembleJob& operator=(const EnsembleJob&) = delete;
+
+  std::uint32_t random_state() const { return random_state_; }
+  Index largest_k() const { return options_.ks.back(); }
+
+  /// Fits the replicates that are not done yet, several at a time. Each has the bits of the fit of its own that has its
+  /// seed as random_state. False: asked to stop.
+  bool run(DataSource<T>& x);
+  /// The consensus of each k, the choice, and the file.
+  void finish(DataSource<T>& x);
+
+  /// Of run(), on every rank.
+  std::string stop_reason() const;
+  std::string checkpoint_file() const;
+  /// Replicates that are done.
+  Index done() const;
+  /// What finish() has found, k ascending.
+  const std::vector<MeasuresOfK>& table() const { return table_; }
+  /// Nothing where no k can be chosen.
+  std::optional<Index> chosen_k() const { return chosen_k_; }
+  void remove_checkpoint();
+
+ private:
+  Parameters parameters_of(Index k, std::uint32_t seed, const Shape& shape) const;
+  std::vector<FittedModel<T>> fit_batch(DataSource<T>& x, std::span<const Index> numbers);
+  Index batch_size(const DataSource<T>& x, Index k) const;
+  Attributes params() const;
+  void cross_validate(DataSource<T>& x);
+
+  const Communicator& comm_;
+  MatrixIdentity x_;
+  Parameters parameters_;
+  EnsembleOptions options_;
+  EnsembleControl control_;
+  std::uint32_t random_state_ = 0;
+  std::vector<std::uint32_t> seeds_;
+  std::unique_ptr<ReplicateStore> store_;
+  std::string stop_reason_;
+  std::vector<MeasuresOfK> table_;
+  std::optional<Index> chosen_k_;
+};
+
+}  // namespace scanmf

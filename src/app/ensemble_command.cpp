@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "app/commands.hpp"
+#include "app/ensemble_table.hpp"
+#include "app/fit_checkpoint.hpp"
+#include "app/run_log.hpp"
+#include "app/run_report.hpp"
+#include "app/run_setup.hpp"
+#include "app/stop_requests.hpp"
+#include "core/number_text.hpp"
+#include "scanmf/core/log.hpp"
+#include "scanmf/ensemble/ensemble.hpp"
+
+namespace scanmf::app {
+namespace {
+
+/// One ensemble, from an open log to the written file.
+class EnsembleRun {
+ public:
+  EnsembleRun(const Communicator& comm, const CommandLine& line)
+      : comm_(comm), line_(line), log_(comm, line), parameters_(line.parameters(Estimator::nmf)) {}
+
+  int run() {
+    apply_threads(comm_, line_);
+    control_.provenance = provenance_attributes(comm_, line_.written());
+    description_ = describe_matrix(comm_, line_.inputs().front(), class_name(Estimator::nmf), input_options(line_));
+    control_.output = line_.text("output");
+    check_output(comm_, control_.output, {description_.file});
+    control_.checkpoint = checkpoint_options(comm_, line_);
+    control_.stop_requested = [] { return StopSignals::received(); };
+    control_.on_progress = [this](const EnsembleProgress& now) { log_.progress(now); };
+    control_.on_replicate = [this](const Replicate& one) { tell(one); };
+    control_.report = &report_;
+    return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return run_as<T>(); });
+  }
+
+ private:
+  EnsembleOptions options() const {
+    EnsembleOptions options;
+    options.ks = parse_ks(line_.text("n-components")).value();
+    options.replicates = line_.number("replicates").value();
+    options.neighbourhood = parse_double(line_.text("neighbourhood")).value();
+    options.density_threshold = parse_double(line_.text("density-threshold")).value();
+    options.select = line_.text("select") == "bicv" ? Selection::bi_cross_validation : Selection::stability;
+    options.folds = line_.number("folds").value();
+    options.save_replicates = line_.flag("save-replicates");
+    return options;
+  }
+
+  template <Scalar T>
+  int run_as() {
+    log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),
+                                description_.shape.rows, description_.shape.columns, description_.element_type,
+                                description_.stored, name_of(data_type_of<T>)));
+    std::optional<StopSignals> signals;
+    const bool has_checkpoint = !control_.checkpoint.file.empty();
+    if (has_checkpoint) signals.emplace();
+    const EnsembleOptions wanted = options();
+    EnsembleJob<T> job(comm_, identity_of(comm_, description_, has_checkpoint), parameters_, wanted, control_);
+    log_.start(comm_, line_, description_, data_type_of<T>,
+               {{"random_state", job.random_state()}, {"k", wanted.ks}, {"replicates", wanted.replicates}});
+    std::unique_ptr<DataSource<T>> source;
+    {
+      const PhaseTimer timer(report_.times, Phase::read);
+      source = open_planned<T>(comm_, description_, parameters_, job.largest_k(), MatrixUse::fit,
+                               parse_memory(line_.text("memory")))
+                   .source;
+    }
+    log_.demote_warnings("Maximum number of iterations");
+    const bool is_done = job.run(*source);
+    log_.end_progress();
+    if (!is_done) return stop(job, share_of(*source));
+    job.finish(*source);
+    log_.demote_warnings("");
+    warn_of_limits(wanted);
+    job.remove_checkpoint();
+    end(job, *source);
+    return static_cast<int>(ExitStatus::done);
+  }
+
+  void tell(const Replicate& one) {
+    if (!one.converged) ++limited_;
+    log_.event("replicate", {{"k", one.k},
+                             {"replicate", one.number},
+                             {"seed", one.seed},
+                             {"n_iter", one.n_iter},
+                             {"converged", one.converged},
+                             {"reconstruction_err", one.error}});
+  }
+
+  /// One line instead of one a fit.
+  void warn_of_limits(const EnsembleOptions& options) const {
+    if (limited_ > 0 && parameters_.tol > 0)
+      log_warning(
+          fmt::format("Maximum number of iterations {} reached in {} of {} fits. Increase it to improve "
+                      "convergence.",
+                      parameters_.max_iter, limited_, static_cast<Index>(options.ks.size()) * options.replicates));
+  }
+
+  template <Scalar T>
+  int stop(EnsembleJob<T>& job, const Share& share) {
+    const RunTable table = make_run_table(comm_, report_, {}, share, timer_.seconds());
+    log_.print(table.text);
+    log_.event("stopped", {{"replicates_done", job.done()},
+                           {"checkpoint", job.checkpoint_file()},
+                           {"reason", job.stop_reason()},
+                           {"report", table.json}});
+    log_warning(fmt::format("stopped after {} replicates ({}); they are in '{}': run the same command again to go on",
+                            job.done(), job.stop_reason(), job.checkpoint_file()));
+    return static_cast<int>(ExitStatus::stopped);
+  }
+
+  template <Scalar T>
+  void end(EnsembleJob<T>& job, DataSource<T>& source) {
+    const double seconds = timer_.seconds();
+    const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
+    nlohmann::json fields = {{"ensemble", control_.output}, {"table", table_json(job.table())}};
+    if (job.chosen_k()) fields["chosen_k"] = *job.chosen_k();
+    log_.end(table, seconds, fmt::format("{}ensemble: {}\n", ensemble_table_text(job.table(), job.chosen_k()), control_.output),
+             fields);
+  }
+
+  const Communicator& comm_;
+  const CommandLine& line_;
+  RunLog log_;
+  Parameters parameters_;
+  EnsembleControl control_;
+  RunReport report_;
+  Timer timer_;
+  MatrixDescription description_;
+  Index limited_ = 0;  // fits that max_iter has ended
+};
+
+}  // namespace
+
+int ensemble(const Communicator& comm, const CommandLine& line) { return EnsembleRun(comm, line).run(); }
+
+}  // namespace scanmf::app

@@ -1,0 +1,171 @@
+#include "scanmf/ensemble/ensemble_file.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "io/hdf5.hpp"
+
+namespace scanmf {
+namespace {
+
+[[noreturn]] void refuse(const std::string& file, const std::string& what) {
+  throw Error(fmt::format("{}: {}; the file is damaged or was changed: run the ensemble again", file, what));
+}
+
+template <class Value>
+Value root_attribute(const hdf5::File& file, const char* name) {
+  const auto value = file.read_attribute("/", name);
+  const Value* const found = value ? std::get_if<Value>(&*value) : nullptr;
+  if (found == nullptr) refuse(file.name(), fmt::format("attribute {} is missing or of another type", name));
+  return *found;
+}
+
+Attributes attributes_of(const hdf5::File& file, const std::string& group) {
+  Attributes attributes;
+  if (!file.is_group(group)) refuse(file.name(), fmt::format("there is no group {}", group));
+  for (const std::string& name : file.attribute_names(group))
+    if (auto value = file.read_attribute(group, name)) attributes.emplace_back(name, *value);
+  return attributes;
+}
+
+template <class Value>
+std::vector<Value> column_of(const hdf5::File& file, const std::string& name, std::size_t length) {
+  const std::string path = "/table/" + name;
+  if (!file.is_dataset(path)) refuse(file.name(), fmt::format("there is no dataset {}", path));
+  const hdf5::Dataset dataset = file.dataset(path);
+  if (dataset.dimensions().size() != 1 || (length > 0 && static_cast<std::size_t>(dataset.rows()) != length) ||
+      !dataset.type().is_number())
+    refuse(file.name(), fmt::format("{} is no column of {} numbers", path, length));
+  dataset.check_stored();
+  return dataset.read_all<Value>();
+}
+
+std::vector<std::string> names_of(const hdf5::File& file, const std::string& path, Index count) {
+  if (!file.is_dataset(path)) return {};
+  std::vector<std::string> names = file.read_strings(path);
+  if (static_cast<Index>(names.size()) != count)
+    refuse(file.name(), fmt::format("{} has {} names for {}", path, names.size(), count));
+  return names;
+}
+
+EnsembleFile read_local(const std::string& name) {
+  const hdf5::File file = hdf5::File::open(name);
+  EnsembleFile result;
+  result.file = name;
+  if (const Index version = root_attribute<Index>(file, "format_version"); version != 1)
+    throw Error(fmt::format("{}: ensemble files of version {} are not known to this program, which reads version 1",
+                            name, version));
+  result.dtype = root_attribute<std::string>(file, "dtype") == "float32" ? DataType::float32 : DataType::float64;
+  result.n_samples = root_attribute<Index>(file, "n_samples");
+  result.n_features = root_attribute<Index>(file, "n_features_in");
+  result.replicates = root_attribute<Index>(file, "replicates");
+  result.select = root_attribute<std::string>(file, "select");
+  if (result.n_samples < 1 || result.n_features < 1 || result.replicates < 1) refuse(name, "a size is below 1");
+  const auto ks = column_of<Index>(file, "k", 0);
+  for (const Index k : ks) result.table.push_back({.k = k});
+  for (const TableColumn& column : ensemble_table_columns()) {
+    if (column.is_optional && !file.is_dataset(std::string("/table/") + column.name)) continue;
+    const auto values = column_of<double>(file, column.name, ks.size());
+    for (std::size_t i = 0; i < ks.size(); ++i) result.table[i].*column.value = values[i];
+  }
+  if (const Index chosen = root_attribute<Index>(file, "chosen_k"); chosen != 0) result.chosen_k = chosen;
+  result.params = attributes_of(file, "/params");
+  result.provenance = attributes_of(file, "/provenance");
+  result.feature_names = names_of(file, "/feature_names", result.n_features);
+  result.row_names = names_of(file, "/obs_names", result.n_samples);
+  return result;
+}
+
+/// The header of a model of the consensus: what a fit with this k would say.
+ModelHeader model_header(const EnsembleFile& ensemble, const MeasuresOfK& one, const Attributes& provenance) {
+  ModelHeader header;
+  header.dtype = ensemble.dtype;
+  header.n_components = one.k;
+  header.n_features_in = ensemble.n_features;
+  header.n_samples = ensemble.n_samples;
+  header.reconstruction_err = one.reconstruction_err;
+  header.converged = true;
+  for (const std::string& name : Parameters::names(Estimator::nmf)) {
+    const auto found = std::ranges::find(ensemble.params, name, &Attributes::value_type::first);
+    if (found == ensemble.params.end()) refuse(ensemble.file, fmt::format("attribute {} of /params is missing", name));
+    header.params.push_back(name == "n_components" ? Attributes::value_type{name, one.k} : *found);
+  }
+  header.feature_names = ensemble.feature_names;
+  header.obs_names = ensemble.row_names;
+  header.provenance = provenance;
+  return header;
+}
+
+}  // namespace
+
+bool is_ensemble_file(const Communicator& comm, const std::string& file) {
+  Index found = 0;
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    try {
+      found = hdf5::File::open(file).read_string_attribute("/", "format") == "scanmf-ensemble" ? 1 : 0;
+    } catch (const Error&) {
+      found = 0;  // whoever reads it next says what is wrong
+    }
+  });
+  comm.broadcast(std::span<Index>(&found, 1));
+  return found != 0;
+}
+
+EnsembleFile read_ensemble(const Communicator& comm, const std::string& file) {
+  const bool sealed = check_sealed(comm, file);
+  if (!is_ensemble_file(comm, file) || !sealed)
+    throw AgreedError(fmt::format("'{}' is no ensemble file of this program (scanmf ensemble writes them)", file));
+  EnsembleFile result;
+  comm.agree([&] { result = read_local(file); });
+  return result;
+}
+
+template <Scalar T>
+void write_consensus(const Communicator& comm, const EnsembleFile& ensemble, Index k, const std::string& target,
+                     const Attributes& provenance) {
+  const auto one = std::ranges::find(ensemble.table, k, &MeasuresOfK::k);
+  if (one == ensemble.table.end()) {
+    std::vector<Index> ks;
+    for (const MeasuresOfK& other : ensemble.table) ks.push_back(other.k);
+    throw AgreedError(fmt::format("{} has no k = {}: it has {} (option '-k')", ensemble.file, k, fmt::join(ks, ", ")));
+  }
+  if (std::isnan(one->error))
+    throw AgreedError(
+        fmt::format("{}: k = {} has no consensus: too few spectra lie close to others (option '-k' names another)",
+                    ensemble.file, k));
+  const std::string group = fmt::format("/k{}/", k);
+  for (const auto& [name, expected] : {std::pair{"H", Shape{k, ensemble.n_features}}, {"W", {ensemble.n_samples, k}}}) {
+    const auto found = dataset_info(comm, ensemble.file, group + name);
+    if (!found || found->dimensions != std::vector<Index>{expected.rows, expected.columns})
+      throw AgreedError(fmt::format("{}: {}{} is missing or has another shape than {} x {}: the file is damaged",
+                                    ensemble.file, group, name, expected.rows, expected.columns));
+  }
+  const RowPartition partition(ensemble.n_samples, ensemble.n_samples,
+                               tile_rows_for(StorageKind::dense, ensemble.n_samples), comm.size());
+  const Matrix<T> H = read_replicated_matrix<T>(comm, ensemble.file, group + "H");
+  const Matrix<T> W = read_local_rows<T>(comm, ensemble.file, group + "W", partition);
+  Matrix<T> Ht(H.columns(), H.rows());
+  for (Index c = 0; c < H.rows(); ++c)
+    for (Index j = 0; j < H.columns(); ++j) Ht(j, c) = H(c, j);
+  FittedModel<T> model;
+  ModelArrays<T> arrays;
+  arrays.Ht = &Ht;
+  arrays.W = &W;
+  arrays.partition = &partition;
+  ModelHeader header;
+  comm.agree([&] { header = model_header(ensemble, *one, provenance); });
+  // Numbers of /state that every model has.
+  header.state = header_of(model, {}).state;
+  write_model(comm, target, header, arrays);
+}
+
+template void write_consensus<float>(const Communicator&, const EnsembleFile&, Index, const std::string&,
+                                     const Attributes&);
+template void write_consensus<double>(const Communicator&, const EnsembleFile&, Index, const std::string&,
+                                      const Attributes&);
+
+}  // namespace scanmf

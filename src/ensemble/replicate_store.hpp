@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "io/posix_file.hpp"
+#include "model/lock_file.hpp"
+#include "scanmf/ensemble/ensemble.hpp"
+
+namespace scanmf {
+
+/// Which replicates there are, and how large they are: the same on every rank.
+struct StoreLayout {
+  std::vector<Index> ks;
+  Index replicates = 0;  // of each k
+  Index columns = 0;     // of X
+  Index element_bytes = 0;
+
+  Index count() const { return static_cast<Index>(ks.size()) * replicates; }
+  Index k_of(Index number) const { return ks[static_cast<std::size_t>(number / replicates)]; }
+  /// Bytes of the spectra of one replicate.
+  Index spectra_bytes(Index number) const { return k_of(number) * columns * element_bytes; }
+  /// Where a replicate begins in the file.
+  Index offset(Index number) const;
+};
+
+/// The spectra of all replicates in a file with a place for each: written by whoever has fitted it, in any order, and
+/// read by columns, so that no rank ever holds more of them than it asks for.
+///
+///     0            header   what the replicates belong to
+///     64 KiB       replicate 0: k × n spectra, what it has ended with, checksum of both
+///                  replicate 1 …
+///
+/// A replicate whose checksum does not match is not there: a run may be killed at any moment. As a checkpoint the file
+/// stays until the results are safe; otherwise it has no name, and is gone with the run.
+class ReplicateStore {
+ public:
+  /// Collective. `belongs_to`: parameters, data and options, of which a checkpoint must be; random_state among them
+  /// unless it is to be drawn. Throws AgreedError.
+  ReplicateStore(const Communicator& comm, StoreLayout layout, const EnsembleControl& control,
+                 const Attributes& belongs_to, const std::function<std::uint32_t()>& draw_random_state);
+  ~ReplicateStore();
+  ReplicateStore(const ReplicateStore&) = delete;
+  ReplicateStore& operator=(const ReplicateStore&) = delete;
+
+  const StoreLayout& layout() const { return layout_; }
+  std::uint32_t random_state() const { return random_state_; }
+  /// nullopt: not done yet.
+  const std::optional<Replicate>& at(Index number) const { return done_[static_cast<std::size_t>(number)]; }
+  Index done() const;
+  /// Of the checkpoint, empty without one.
+  const std::string& checkpoint_file() const { return checkpoint_file_; }
+
+  /// Local, by one rank: writes a replicate to disk.
+  template <Scalar T>
+  void put(Index number, const Replicate& replicate, const Matrix<T>& Ht);
+  /// Local, on every rank.
+  void mark(Index number, const Replicate& replicate) { done_[static_cast<std::size_t>(number)] = replicate; }
+
+  /// Local. Columns of spectrum `component` of a replicate, as they were fitted.
+  template <Scalar T>
+  void read(Index number, Index component, Range columns, T* to) const;
+
+  /// Collective. Removes the checkpoint: the results are safe.
+  void remove();
+
+ private:
+  void open_checkpoint(const EnsembleControl& control, const Attributes& belongs_to);
+  bool load(const std::string& file, const Attributes& belongs_to);
+  void create(const std::string& name, const std::string& named_in_messages, const std::string& header);
+  void find_done();
+  std::optional<Replicate> check(Index number) const;
+
+  const Communicator& comm_;
+  StoreLayout layout_;
+  std::uint32_t random_state_ = 0;
+  io::PosixFile file_;  // open for reading and writing
+  std::string checkpoint_file_;
+  std::unique_ptr<LockFile> lock_;  // on root
+  std::vector<std::optional<Replicate>> done_;
+};
+
+}  // namespace scanmf

@@ -1,0 +1,232 @@
+#include "ensemble/subset_source.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "scanmf/core/error.hpp"
+#include "scanmf/core/random.hpp"
+#include "scanmf/core/team.hpp"
+
+namespace scanmf {
+namespace {
+
+std::size_t at(Index i) { return static_cast<std::size_t>(i); }
+
+/// Calls body(column, value) for the elements of a row of a dense tile.
+template <Scalar T, class Body>
+void for_each_element(const DenseTile<T>& tile, Index row, Body&& body) {
+  const T* strip = tile.packed;
+  for (Index begin = 0; begin < tile.columns; begin += strip_columns<T>) {
+    const Index width = std::min(strip_columns<T>, padded_columns<T>(tile.columns) - begin);
+    const Index end = std::min(begin + width, tile.columns);
+    for (Index j = begin; j < end; ++j) body(j, strip[row * width + j - begin]);
+    strip += tile.rows * width;
+  }
+}
+
+/// The same of the non-zeros of a sparse one.
+template <Scalar T, class Body>
+void for_each_element(const CsrTile<T>& tile, Index row, Body&& body) {
+  for (Index p = tile.row_begin[row]; p < tile.row_begin[row + 1]; ++p) body(tile.column[p], tile.value[p]);
+}
+
+template <Scalar T, class Body>
+void for_each_element_of(const Block<T>& block, Index row, Body&& body) {
+  block.tile(row / block.tile_rows()).visit([&](const auto& tile) {
+    for_each_element(tile, row % block.tile_rows(), body);
+  });
+}
+
+constexpr Index tiles_at_once = 16;
+
+}  // namespace
+
+Folds Folds::draw(std::uint32_t random_state, const Shape& shape, Index count) {
+  LegacyRandom random(random_state);
+  Folds folds{count, {}, {}};
+  for (const auto& [length, fold] : {std::pair{shape.rows, &folds.of_row}, {shape.columns, &folds.of_column}})
+    for (const Index place : random.permutation(length)) fold->push_back(static_cast<std::int8_t>(place % count));
+  return folds;
+}
+
+template <Scalar T>
+FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds) {
+  const std::size_t cells = at(folds.count * folds.count);
+  FoldSummaries all{std::vector<double>(cells, 0), std::vector<Index>(cells, 0), std::vector<Index>(cells, 0)};
+  x.visit(0, [&](const Block<T>& block) {
+    for (Index i = 0; i < block.rows(); ++i) {
+      const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
+      for_each_element_of(block, i, [&](Index j, T value) {
+        const std::size_t cell = at(first + folds.of_column[at(j)]);
+        all.sum[cell] += static_cast<double>(value);
+        all.positive[cell] += value > 0 ? 1 : 0;
+        ++all.stored[cell];
+      });
+    }
+  });
+  const Communicator& comm = x.communicator();
+  comm.allreduce_sum(std::span(all.sum));
+  comm.allreduce_sum(std::span(all.positive));
+  comm.allreduce_sum(std::span(all.stored));
+  return all;
+}
+
+template <Scalar T>
+SubsetSource<T>::SubsetSource(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
+                              const FoldSelection& selection)
+    : whole_(whole), folds_(folds), selection_(selection) {
+  for (std::size_t j = 0; j < folds.of_column.size(); ++j) {
+    const bool chosen = selection.has_column(folds.of_column[j]);
+    new_column_.push_back(chosen ? static_cast<std::int32_t>(columns_.size()) : -1);
+    if (chosen) columns_.push_back(static_cast<Index>(j));
+  }
+  const auto chosen_row = [&](std::int8_t fold) { return selection.has_row(fold); };
+  shape_ = {std::ranges::count_if(folds.of_row, chosen_row), static_cast<Index>(columns_.size())};
+  if (shape_.rows == 0 || shape_.columns == 0)
+    throw AgreedError("bi-cross-validation needs at least as many rows and columns as there are folds (--folds)");
+  for (Index r = 0; r < folds.count; ++r)
+    for (Index c = 0; c < folds.count; ++c) {
+      if (!selection.has_row(static_cast<std::int8_t>(r)) || !selection.has_column(static_cast<std::int8_t>(c)))
+        continue;
+      const std::size_t cell = at(r * folds.count + c);
+      summary_.sum += summaries.sum[cell];
+      summary_.positive += summaries.positive[cell];
+      summary_.stored += summaries.stored[cell];
+    }
+  summary_.local = summary_.stored / std::max(1, whole.communicator().size());
+  make_partition();
+}
+
+/// Rows stay where they are: weights of single rows, the last one of each rank having all of it, cut them so.
+template <Scalar T>
+void SubsetSource<T>::make_partition() {
+  const int ranks = communicator().size();
+  std::vector<Index> counts;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const Range rows = whole_.partition().piece(0, rank);
+    counts.push_back(std::count_if(folds_.of_row.begin() + rows.begin, folds_.of_row.begin() + rows.end,
+                                   [&](std::int8_t fold) { return selection_.has_row(fold); }));
+  }
+  std::vector<Index> weights(at(shape_.rows), 0);
+  constexpr Index share = 1000;  // of a rank
+  Index end = 0;
+  for (const Index count : counts) {
+    end += count;
+    weights[at(std::max<Index>(end, 1) - 1)] += share;
+  }
+  partition_ = std::make_unique<RowPartition>(shape_.rows, shape_.rows, 1, ranks, weights);
+  for (int rank = 0; rank < ranks; ++rank)
+    if (partition_->piece(0, rank).size() != counts[at(rank)])
+      throw AgreedError("several ranks have no rows of a fold of the bi-cross-validation: use fewer ranks");
+}
+
+/// Chosen rows on their way, from several blocks of the other source to one of this one.
+template <Scalar T>
+class SubsetSource<T>::Rows {
+ public:
+  Rows(const SubsetSource& source, const typename DataSource<T>::Visitor& visitor)
+      : source_(source),
+        visitor_(visitor),
+        tile_rows_(tile_rows_for(source.kind(), source.shape_.rows)),
+        capacity_(tile_rows_ * (source.kind() == StorageKind::dense ? tiles_at_once : 1)),
+        first_row_(source.partition_->piece(0, source.communicator().rank()).begin) {}
+
+  void add(const Block<T>& block) {
+    std::vector<Index> rows;
+    for (Index i = 0; i < block.rows(); ++i)
+      if (source_.selection_.has_row(source_.folds_.of_row[at(block.global_row + i)])) rows.push_back(i);
+    for (std::size_t begin = 0; begin < rows.size();) {
+      const auto count = std::min(rows.size() - begin, at(capacity_ - filled_));
+      const std::span<const Index> part(rows.data() + begin, count);
+      source_.kind() == StorageKind::dense ? add_dense(block, part) : add_sparse(block, part);
+      filled_ += static_cast<Index>(count);
+      begin += count;
+      if (filled_ == capacity_) emit();
+    }
+  }
+
+  void emit() {
+    if (filled_ == 0) return;
+    Block<T> block{emitted_, first_row_ + emitted_, (first_row_ + emitted_) / tile_rows_, {}};
+    const Index columns = source_.shape_.columns;
+    if (source_.kind() == StorageKind::dense) {
+      pack();
+      block.matrix = DenseBlock<T>{filled_, columns, tile_rows_, packed_.data()};
+    } else {
+      block.matrix = CsrBlock<T>{filled_, columns, tile_rows_, row_begin_.data(), column_.data(), value_.data()};
+    }
+    visitor_(block);
+    emitted_ += filled_;
+    filled_ = 0;
+    row_begin_.assign(1, 0);
+    column_.clear();
+    value_.clear();
+  }
+
+ private:
+  void add_dense(const Block<T>& block, std::span<const Index> rows) {
+    const Index columns = source_.shape_.columns;
+    if (plain_.rows() == 0) plain_ = Matrix<T>(capacity_, columns);
+    Team().for_each(static_cast<Index>(rows.size()), [&](Index i) {
+      T* const to = plain_.row(filled_ + i);
+      for_each_element_of(block, rows[at(i)], [&](Index j, T value) {
+        if (const std::int32_t column = source_.new_column_[at(j)]; column >= 0) to[column] = value;
+      });
+    });
+  }
+
+  void add_sparse(const Block<T>& block, std::span<const Index> rows) {
+    if (row_begin_.empty()) row_begin_.assign(1, 0);
+    for (const Index row : rows) {
+      for_each_element_of(block, row, [&](Index j, T value) {
+        const std::int32_t column = source_.new_column_[at(j)];
+        if (column < 0) return;
+        column_.push_back(column);
+        value_.push_back(value);
+      });
+      row_begin_.push_back(static_cast<Index>(value_.size()));
+    }
+  }
+
+  /// In strips, as the kernels walk.
+  void pack() {
+    const Index padded = padded_columns<T>(source_.shape_.columns);
+    if (packed_.size() == 0) packed_ = Buffer<T>(capacity_ * padded);
+    Team().for_each((filled_ + tile_rows_ - 1) / tile_rows_, [&](Index tile) {
+      const Range rows{tile * tile_rows_, std::min(filled_, (tile + 1) * tile_rows_)};
+      T* to = packed_.data() + rows.begin * padded;
+      for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
+        const Index end = std::min(begin + strip_columns<T>, padded);
+        for (Index i = rows.begin; i < rows.end; ++i)
+          for (Index j = begin; j < end; ++j) *to++ = j < plain_.columns() ? plain_(i, j) : T{0};
+      }
+    });
+  }
+
+  const SubsetSource& source_;
+  const typename DataSource<T>::Visitor& visitor_;
+  Index tile_rows_;
+  Index capacity_;  // rows of a block
+  Index first_row_;
+  Index filled_ = 0;
+  Index emitted_ = 0;
+  Matrix<T> plain_;
+  Buffer<T> packed_;
+  std::vector<Index> row_begin_;
+  std::vector<std::int32_t> column_;
+  std::vector<T> value_;
+};
+
+template <Scalar T>
+void SubsetSource<T>::visit(Index, const typename DataSource<T>::Visitor& visitor) {
+  Rows rows(*this, visitor);
+  whole_.visit(0, [&](const Block<T>& block) { rows.add(block); });
+  rows.emit();
+}
+
+template FoldSummaries summarise_folds(DataSource<float>&, const Folds&);
+template FoldSummaries summarise_folds(DataSource<double>&, const Folds&);
+template class SubsetSource<float>;
+template class SubsetSource<double>;
+
+}  // namespace scanmf

@@ -4,7 +4,6 @@
 
 #include "app/commands.hpp"
 #include "app/ensemble_table.hpp"
-#include "app/fit_checkpoint.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -118,7 +117,8 @@ class EnsembleRun {
     const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
     nlohmann::json fields = {{"ensemble", control_.output}, {"table", table_json(job.table())}};
     if (job.chosen_k()) fields["chosen_k"] = *job.chosen_k();
-    log_.end(table, seconds, fmt::format("{}ensemble: {}\n", ensemble_table_text(job.table(), job.chosen_k()), control_.output),
+    log_.end(table, seconds,
+             fmt::format("{}ensemble: {}\n", ensemble_table_text(job.table(), job.chosen_k()), control_.output),
              fields);
   }
 

@@ -37,7 +37,10 @@ nlohmann::ordered_json table_json(std::span<const MeasuresOfK> table) {
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const MeasuresOfK& one : table) {
     nlohmann::ordered_json row = {{"k", one.k}};
-    for (const TableColumn& column : ensemble_table_columns()) row[column.name] = one.*column.value;
+    for (const TableColumn& column : ensemble_table_columns()) {
+      const double value = one.*column.value;
+      row[column.name] = std::isnan(value) ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
+    }
     rows.push_back(row);
   }
   return rows;

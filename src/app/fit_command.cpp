@@ -8,7 +8,6 @@
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
 #include "app/stop_requests.hpp"
-#include "app/time_limit.hpp"
 #include "io/checksums.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
@@ -49,8 +48,7 @@ class FitRun {
     if (parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     warn_of_automatic_components(line_, description_.shape);
     note_kind_of_values(comm_, parameters_, description_);
-    checkpoint_ = checkpoint_options(comm_, {line_.text("checkpoint"), line_.text("checkpoint-every"),
-                                             line_.text("resume"), line_.text("max-time")});
+    checkpoint_ = checkpoint_options(comm_, line_);
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 

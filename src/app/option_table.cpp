@@ -207,7 +207,7 @@ Option as_told(const Option& option, Command command) {
     told.values = "FIRST:LAST[:STEP]|K,K,...";
     told.help = "numbers of components: 5:30, 5:30:5 or 4,6,8";
   } else if (option.name == "n-components" && command == Command::select) {
-    told.values = "N";
+    told.values = std::string{"N"};
     told.help = "which k; without it the chosen one";
   }
   return told;

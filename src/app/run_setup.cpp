@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "app/file_roles.hpp"
+#include "app/time_limit.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/threads.hpp"
@@ -45,6 +46,11 @@ void check_output(const Communicator& comm, const std::string& target, const std
   for (const std::string& input : inputs)
     if (!input.empty()) roles.push_back({"the input", input, FileUse::reads});
   check_files(comm, roles);
+}
+
+CheckpointOptions checkpoint_options(const Communicator& comm, const CommandLine& line) {
+  return checkpoint_options(
+      comm, {line.text("checkpoint"), line.text("checkpoint-every"), line.text("resume"), line.text("max-time")});
 }
 
 void warn_of_automatic_components(const CommandLine& line, const Shape& shape) {

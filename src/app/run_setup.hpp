@@ -7,6 +7,7 @@
 #include "app/command_line.hpp"
 #include "core/with_scalar.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/estimator/job.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
 namespace scanmf::app {
@@ -17,6 +18,9 @@ void apply_threads(const Communicator& comm, const CommandLine& line);
 
 /// Collective. check_files for files that are known only after the input was looked into (links to other files).
 void check_output(const Communicator& comm, const std::string& target, const std::vector<std::string>& inputs);
+
+/// Collective. What --checkpoint, --checkpoint-every, --resume and --max-time ask for.
+CheckpointOptions checkpoint_options(const Communicator& comm, const CommandLine& line);
 
 /// A warning when as many components are fitted as X has columns and nobody has asked for it, or for many.
 void warn_of_automatic_components(const CommandLine& line, const Shape& shape);

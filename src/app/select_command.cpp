@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
-#include "app/ensemble_table.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "scanmf/ensemble/ensemble_file.hpp"

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """scanmf ensemble and select: replicates, consensus, stability, choice of k, going on after an interruption."""
+import csv
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ GOLDEN = os.path.join(DATA, "golden_ensemble.h5")
 STABLE = 0.9
 
 
-def planted(seed=0, m=120, n=60, k=4):
+def planted(seed=0, m=120, n=60, k=4, noise=0.02):
     """Non-negative data of k parts that hardly overlap, and noise."""
     random = np.random.RandomState(seed)
     H = np.zeros((k, n))
@@ -26,7 +27,7 @@ def planted(seed=0, m=120, n=60, k=4):
         part = slice(c * n // k, (c + 1) * n // k + 3)
         H[c, part] = random.gamma(2, 1, H[c, part].shape)
     W = random.dirichlet(np.full(k, 0.3), m) * random.gamma(5, 1, (m, 1))
-    return np.maximum(0, W @ H + 0.02 * (W @ H).mean() * random.standard_normal((m, n)))
+    return np.maximum(0, W @ H + noise * (W @ H).mean() * random.standard_normal((m, n)))
 
 
 def contents(name):
@@ -56,8 +57,10 @@ class Ensemble(ProgramTest):
 
     def compare(self, case):
         self.write("X.h5", X=case["X"][()])
-        options = ["-k", ",".join(map(str, case.attrs["ks"])), "--replicates", case.attrs["replicates"],
-                   "--random-state", case.attrs["random_state"], "--select", "bicv"]
+        options = [
+            "-k", ",".join(map(str, case.attrs["ks"])), "--replicates", case.attrs["replicates"], "--random-state",
+            case.attrs["random_state"], "--select", "bicv"
+        ]
         for parameter in ["solver", "beta_loss", "max_iter"]:
             if parameter in case.attrs:
                 options += ["--" + parameter.replace("_", "-"), case.attrs[parameter]]
@@ -108,8 +111,8 @@ class Ensemble(ProgramTest):
         self.assert_same_contents("e.h5", "streamed.h5")
 
     def test_planted_k_is_chosen(self):
-        self.write("X.h5", X=planted())
-        result = self.succeed("ensemble", "X.h5", "-k", "2:6", "--replicates", "10", "--random-state", "2",
+        self.write("X.h5", X=planted(noise=0.1))
+        result = self.succeed("ensemble", "X.h5", "-k", "2:6", "--replicates", "20", "--random-state", "2",
                               "--log-json", "log", "--max-iter", "500")
         self.assertRegex(result.stdout, r"\n +4 +0\.9\d+ .*<- chosen\n")
         with h5py.File(self.path("ensemble.h5"), "r") as file:
@@ -118,10 +121,14 @@ class Ensemble(ProgramTest):
             self.assertEqual(attributes(file)["select"], "stability")
         with open(self.path("log")) as log:
             events = [json.loads(line) for line in log]
-        self.assertEqual(sum(event["event"] == "replicate" for event in events), 50)
+        self.assertEqual(sum(event["event"] == "replicate" for event in events), 100)
         self.assertEqual(events[-1]["chosen_k"], 4)
         self.assertEqual(len(events[-1]["table"]), 5)
-        self.assertIn("<- chosen", self.succeed("inspect", "ensemble.h5").stdout)
+        inspected = self.succeed("inspect", "ensemble.h5").stdout
+        self.assertRegex(inspected, r"chosen_k +4\n")
+        self.assertIn("least_cluster_stability", inspected)
+        table = list(csv.DictReader(self.succeed("inspect", "ensemble.h5", "--csv").stdout.splitlines()))
+        self.assertEqual([row["k"] for row in table], ["2", "3", "4", "5", "6"])
         described = json.loads(self.succeed("inspect", "ensemble.h5", "--json").stdout)
         self.assertEqual((described["kind"], described["chosen_k"]), ("ensemble", 4))
 
@@ -154,7 +161,9 @@ class Ensemble(ProgramTest):
             error = np.linalg.norm(X - model["W"][()] @ model["H"][()])
             self.assertAlmostEqual(model.attrs["reconstruction_err"], error, 8)
         self.succeed("transform", "X.h5", "--model", "m.h5", "-o", "W.h5", "--quiet", "--threads", "1")
-        np.testing.assert_array_equal(self.read("W.h5", "W"), self.read("m.h5", "W"))
+        # Not to the last digits: the ensemble solves for W before it orders the components.
+        W = self.read("m.h5", "W")
+        np.testing.assert_allclose(self.read("W.h5", "W"), W, atol=1e-4 * W.max())
         self.succeed("inspect", "m.h5")
         self.succeed("select", "e.h5", "-k", "3", "-o", "m3.h5")
         self.assertEqual(self.read("m3.h5", "H").shape[0], 3)
@@ -223,18 +232,20 @@ class Ensemble(ProgramTest):
 
     def test_too_many_replicates_for_the_memory(self):
         self.write("X.h5", X=planted())
-        result = self.fail_with(1, "the consensus of", "ensemble", "X.h5", "-k", "50", "--replicates", "30000")
+        result = self.fail_with(1, "the consensus of", "ensemble", "X.h5", "-k", "50", "--replicates", "3000")
         self.assertRegex(result.errors[0], r"needs [\d.]+ GB on a rank, [\d.]+ GB are free there")
 
     def test_goes_on_after_a_kill(self):
         self.write("X.h5", X=planted(m=400))
-        options = ["ensemble", "X.h5", "-k", "3:6", "--replicates", "12", "--random-state", "5", "--tol", "0",
-                   "--max-iter", "150", "--threads", "1"]
-        self.succeed(*options, "-o", "whole.h5", "--quiet")
+        options = [
+            "ensemble", "X.h5", "-k", "3:6", "--replicates", "12", "--random-state", "5", "--tol", "0", "--max-iter",
+            "150", "--threads", "1"
+        ]
+        self.succeed(*options, "-o", "whole.h5", "--quiet", timeout=300)
         options += ["-o", "e.h5", "--checkpoint", "c"]
         self.kill_when_some_are_done([PROGRAM, *options])
         self.assertNotIn("e.h5", os.listdir(self.folder))
-        result = self.succeed(*options)
+        result = self.succeed(*options, timeout=300)
         self.assertRegex(result.stderr, r"going on from '.*c': [1-9]\d* of 48 replicates are done")
         self.assert_same_contents("whole.h5", "e.h5")
         self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "e.h5", "log", "whole.h5"])

@@ -95,10 +95,10 @@ class ReplicateStore;
 
 /// An ensemble, from its options to a written file, in steps that a client logs and times as it likes:
 ///
-///     EnsembleJob<T> job(comm, identity, parameters, options, control);     seeds, and what a checkpoint has, are
+///     EnsembleJob<T> job(comm, identity, parameters, options, control);    // seeds, and what a checkpoint has, are
 ///     known const auto x = open_planned<T>(comm, description, parameters, job.largest_k(), MatrixUse::fit, limit); if
-///     (!job.run(*x.source)) …                                            asked to stop; what is done is kept
-///     job.finish(*x.source);                                                consensus, choice, the file
+///     (!job.run(*x.source)) …                                           // asked to stop; what is done is kept
+///     job.finish(*x.source);                                               // consensus, choice, the file
 ///     job.remove_checkpoint();
 ///
 /// X is read once for all replicates and all k. All functions but the plain getters are collective.

@@ -301,9 +301,6 @@ void CommandLine::check_combinations() {
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
   if (command_ == Command::inspect && flag("json") && flag("csv"))
     mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
-  if (command_ == Command::ensemble && text("select") == "speckled")
-    mistakes_.push_back(place("select") +
-                        "--select speckled needs missing entries, which this version does not know: use bicv");
   if (is_given("folds") && text("select") != "bicv")
     mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
   for (const char* name : {"chunk-rows", "gzip"}) {

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "app/commands.hpp"
 #include "app/ensemble_table.hpp"
 #include "app/run_log.hpp"
@@ -115,11 +113,10 @@ class EnsembleRun {
   void end(EnsembleJob<T>& job, DataSource<T>& source) {
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
-    nlohmann::json fields = {{"ensemble", control_.output}, {"table", table_json(job.table())}};
-    if (job.chosen_k()) fields["chosen_k"] = *job.chosen_k();
-    log_.end(table, seconds,
-             fmt::format("{}ensemble: {}\n", ensemble_table_text(job.table(), job.chosen_k()), control_.output),
-             fields);
+    nlohmann::ordered_json fields = {{"ensemble", control_.output}, {"table", table_json(job.table())}};
+    fields["chosen_k"] = job.chosen_k() ? nlohmann::ordered_json(*job.chosen_k()) : nlohmann::ordered_json();
+    const std::string text = ensemble_table_text(fields["table"], fields["chosen_k"]);
+    log_.end(table, seconds, fmt::format("{}ensemble: {}\n", text, control_.output), fields);
   }
 
   const Communicator& comm_;

@@ -8,38 +8,43 @@
 namespace scanmf::app {
 namespace {
 
-std::string number(double value, const char* format) {
-  return std::isnan(value) ? "-" : fmt::format(fmt::runtime(format), value);
+using Json = nlohmann::ordered_json;
+
+std::string number(const Json& value, const char* format) {
+  return value.is_null() ? "-" : fmt::format(fmt::runtime(format), value.get<double>());
+}
+
+std::string with_spread(const Json& value, const Json& spread) {
+  return fmt::format("{} +- {}", number(value, "{:.6g}"), number(spread, "{:.2g}"));
 }
 
 }  // namespace
 
-std::string ensemble_table_text(std::span<const MeasuresOfK> table, std::optional<Index> chosen_k) {
-  const bool has_test = std::ranges::any_of(table, [](const MeasuresOfK& one) { return !std::isnan(one.cv_error); });
+std::string ensemble_table_text(const Json& table, const Json& chosen_k) {
+  const bool has_test = std::ranges::any_of(table, [](const Json& row) { return !row["cv_error"].is_null(); });
   std::string text =
       fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}{}\n", "k", "stability", "least cluster", "kept",
                   "squared error", "error of replicates", has_test ? fmt::format("  {:>24}", "test error") : "");
-  for (const MeasuresOfK& one : table) {
-    const bool has_consensus = !std::isnan(one.error);
-    const std::string errors =
-        fmt::format("{} +- {}", number(one.replicate_error_mean, "{:.6g}"), number(one.replicate_error_sd, "{:.2g}"));
-    const std::string test = fmt::format(
-        "  {:>24}", fmt::format("{} +- {}", number(one.cv_error, "{:.6g}"), number(one.cv_error_se, "{:.2g}")));
-    text += fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}{}{}{}\n", one.k, number(one.stability, "{:.3f}"),
-                        number(one.least_cluster_stability, "{:.3f}"), number(100 * one.kept, "{:.0f} %"),
-                        number(one.error, "{:.6g}"), errors, has_test ? test : "",
-                        one.k == chosen_k ? "  <- chosen" : "", has_consensus ? "" : "  no consensus");
+  for (const Json& row : table) {
+    const Json kept = row["kept"].is_null() ? Json() : Json(100 * row["kept"].get<double>());
+    text += fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}", row["k"].get<Index>(),
+                        number(row["stability"], "{:.3f}"), number(row["least_cluster_stability"], "{:.3f}"),
+                        number(kept, "{:.0f} %"), number(row["error"], "{:.6g}"),
+                        with_spread(row["replicate_error_mean"], row["replicate_error_sd"]));
+    if (has_test) text += fmt::format("  {:>24}", with_spread(row["cv_error"], row["cv_error_se"]));
+    text += row["k"] == chosen_k ? "  <- chosen" : "";
+    text += row["error"].is_null() ? "  no consensus\n" : "\n";
   }
   return text;
 }
 
-nlohmann::ordered_json table_json(std::span<const MeasuresOfK> table) {
-  nlohmann::ordered_json rows = nlohmann::ordered_json::array();
+Json table_json(std::span<const MeasuresOfK> table) {
+  Json rows = Json::array();
   for (const MeasuresOfK& one : table) {
-    nlohmann::ordered_json row = {{"k", one.k}};
+    Json row = {{"k", one.k}};
     for (const TableColumn& column : ensemble_table_columns()) {
       const double value = one.*column.value;
-      row[column.name] = std::isnan(value) ? nlohmann::ordered_json() : nlohmann::ordered_json(value);
+      row[column.name] = std::isnan(value) ? Json() : Json(value);
     }
     rows.push_back(row);
   }

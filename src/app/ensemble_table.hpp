@@ -1,7 +1,6 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <span>
 #include <string>
 
@@ -9,10 +8,10 @@
 
 namespace scanmf::app {
 
-/// The table of an ensemble, a line a k, the chosen one marked.
-std::string ensemble_table_text(std::span<const MeasuresOfK> table, std::optional<Index> chosen_k);
-
-/// The same as objects; what is not known becomes null.
+/// The table of an ensemble as objects, an object a k; what is not known becomes null.
 nlohmann::ordered_json table_json(std::span<const MeasuresOfK> table);
+
+/// The same for people, a line a k, the chosen one marked; chosen_k: null where there is none.
+std::string ensemble_table_text(const nlohmann::ordered_json& table, const nlohmann::ordered_json& chosen_k);
 
 }  // namespace scanmf::app

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/commands.hpp"
+#include "app/ensemble_table.hpp"
 #include "app/inspect_description.hpp"
 #include "app/inspect_table.hpp"
 #include "app/run_log.hpp"
@@ -100,7 +101,7 @@ std::string readable(const Json& description) {
     if (name == "top_features") {
       text += features_text(value);
     } else if (name == "table") {
-      text += table_text(value);
+      text += ensemble_table_text(value, description["chosen_k"]);
     } else if (name == "history") {
       text += history_text(value);
     } else if (name == "matrices") {

@@ -68,9 +68,8 @@ constexpr CommandOption command_options[] = {
      "the density of a spectrum looks at this share of the replicates"},
     {"density-threshold", 0, "NUMBER", nullptr, "0.5", only(Command::ensemble),
      "spectra whose distance to their neighbours is not below are left out of the consensus; 2 keeps all"},
-    {"select", 0, "stability|bicv|speckled", nullptr, "stability", only(Command::ensemble),
-     "choose k by the stability of its components, by bi-cross-validation, or by speckled cross-validation (needs "
-     "missing entries, which this version does not know)"},
+    {"select", 0, "stability|bicv", nullptr, "stability", only(Command::ensemble),
+     "choose k by the stability of its components or by bi-cross-validation"},
     {"folds", 0, "N", nullptr, "2", only(Command::ensemble), "of rows and of columns, for --select bicv"},
     {"save-replicates", 0, "true|false", "true", "true", only(Command::ensemble),
      "keep the spectra of all replicates in the file"},

@@ -24,8 +24,10 @@ class Usage(ProgramTest):
     def test_help_and_version(self):
         self.assertRegex(self.succeed("--version").stdout, r"^scanmf \d+\.\d+\.\d+\n$")
         text = self.succeed("--help").stdout
-        for command in ["fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate",
-                        "ensemble", "select"]:
+        for command in [
+                "fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate", "ensemble",
+                "select"
+        ]:
             self.assertEqual(text.count(f"scanmf {command} "), 1)
         self.assertIn("--n-components N|auto|none", self.succeed("fit", "--help").stdout)
         self.assertIn("-k, --n-components", self.succeed("fit", "X", "--unknown", "-h").stdout)

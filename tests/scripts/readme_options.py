@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 
-COMMANDS = ["fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate", "ensemble",
-            "select"]
+COMMANDS = [
+    "fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate", "ensemble", "select"
+]
 OPTION = re.compile(r"  (?:-(?P<letter>\w), |    )--(?P<name>[\w-]+)(?: (?P<values>\S+))?(?:  +(?P<text>.*))?$")
 BEGIN, END = "<!-- options: as --help has them -->\n", "<!-- end of options -->\n"
 

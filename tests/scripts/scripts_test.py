@@ -123,6 +123,7 @@ class Scripts(unittest.TestCase):
     def page(self, name):
         with open(os.path.join(self.folder, name), encoding="utf-8") as file:
             return file.read()
+
     def test_pictures_of_an_ensemble(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
         made = run(PROGRAM, "ensemble", mice, "-k", "2:3", "--replicates", "6", "--random-state", "0", "--solver", "mu",

@@ -157,18 +157,15 @@ Json describe_model(const Communicator& comm, const std::string& file, Index mos
   return result;
 }
 
-/// "FILE:/path" names a matrix in any case, and so does a file with /X.
+/// "FILE:/path" names a matrix in any case.
+bool names_matrix(const std::string& input) { return input.find(":/") != std::string::npos; }
+
+/// A file with /X is one with a matrix in any case.
 bool holds_factors(const Communicator& comm, const std::string& input) {
-  if (input.find(":/") != std::string::npos) return false;
+  if (names_matrix(input)) return false;
   io::refuse_damaged(comm, input);
   const std::optional<DatasetInfo> H = dataset_info(comm, input, "/H");
   return H && H->dimensions.size() == 2 && !dataset_info(comm, input, "/X");
-}
-
-bool names_ensemble(const Communicator& comm, const std::string& input) {
-  if (input.find(":/") != std::string::npos) return false;
-  check_sealed(comm, input);
-  return is_ensemble_file(comm, input);
 }
 
 Json describe_ensemble(const EnsembleFile& ensemble) {
@@ -218,9 +215,9 @@ Json describe_matrices(const Communicator& comm, const std::string& input, const
 
 Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options,
                    Index most_features) {
-  if (names_ensemble(comm, input)) return describe_ensemble(read_ensemble(comm, input));
-  return holds_factors(comm, input) ? describe_model(comm, input, most_features)
-                                    : describe_matrices(comm, input, options);
+  if (holds_factors(comm, input)) return describe_model(comm, input, most_features);
+  const bool is_ensemble = !names_matrix(input) && is_ensemble_file(comm, input);
+  return is_ensemble ? describe_ensemble(read_ensemble(comm, input)) : describe_matrices(comm, input, options);
 }
 
 Json describe_models(const Communicator& comm, const std::vector<std::string>& files) {

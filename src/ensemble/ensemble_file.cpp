@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "io/checksums.hpp"
 #include "io/hdf5.hpp"
 
 namespace scanmf {
@@ -116,7 +117,7 @@ bool is_ensemble_file(const Communicator& comm, const std::string& file) {
 }
 
 EnsembleFile read_ensemble(const Communicator& comm, const std::string& file) {
-  const bool sealed = check_sealed(comm, file);
+  const bool sealed = io::refuse_damaged(comm, file);
   if (!is_ensemble_file(comm, file) || !sealed)
     throw AgreedError(fmt::format("'{}' is no ensemble file of this program (scanmf ensemble writes them)", file));
   EnsembleFile result;

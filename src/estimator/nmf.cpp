@@ -21,8 +21,10 @@ CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner,
                                                           FittedModel<T>& model)
     : Iteration<T>(model),
       parameters_(model.parameters),
-      rows_(model.n_components, penalties_for(parameters_, runner.source().shape())),
-      factor_(model.n_components, penalties_for(parameters_, runner.source().shape())),
+      rows_(model.n_components, penalties_for(parameters_, runner.source().shape()),
+            most_sweeps_for(parameters_, runner.source(), runner.source().shape().rows, model.n_components)),
+      factor_(model.n_components, penalties_for(parameters_, runner.source().shape()),
+              most_sweeps_for(parameters_, runner.source(), runner.source().shape().columns, model.n_components)),
       solver_(frobenius(), runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
       pass_(solver_),
       stream_(seed.stream()) {

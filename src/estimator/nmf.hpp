@@ -2,6 +2,7 @@
 
 #include "estimator/iteration.hpp"
 #include "scanmf/core/random.hpp"
+#include "scanmf/linalg/repeated_sweeps.hpp"
 #include "scanmf/solver/coordinate_descent.hpp"
 #include "scanmf/solver/multiplicative.hpp"
 
@@ -9,6 +10,12 @@ namespace scanmf {
 
 /// The penalties of a fit or transform of some rows of X, or of all.
 Penalties penalties_for(const Parameters& parameters, const Shape& shape);
+
+/// Most sweeps of coordinate descent over a factor of `rows` rows in one update, for X.
+template <Scalar T>
+Index most_sweeps_for(const Parameters& parameters, const DataSource<T>& x, Index rows, Index components) {
+  return parameters.acceleration == Acceleration::none ? 1 : most_sweeps(x.summary().stored, rows, components);
+}
 
 /// NMF with solver cd: a pass an iteration.
 template <Scalar T>

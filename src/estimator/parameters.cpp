@@ -136,6 +136,7 @@ Access beta_loss_member() {
 const Names<Init> init_names = {{"random", Init::random},     {"nndsvd", Init::nndsvd}, {"nndsvda", Init::nndsvda},
                                 {"nndsvdar", Init::nndsvdar}, {"custom", Init::custom}, {"none", Init::none}};
 const Names<Solver> solver_names = {{"cd", Solver::cd}, {"mu", Solver::mu}};
+const Names<Acceleration> acceleration_names = {{"none", Acceleration::none}, {"sweeps", Acceleration::sweeps}};
 const Names<SvdMethod> svd_names = {{"randomized", SvdMethod::randomized}, {"exact", SvdMethod::exact}};
 const Names<RandomGenerator> generator_names = {
     {"auto", RandomGenerator::automatic}, {"numpy", RandomGenerator::numpy}, {"counter", RandomGenerator::counter}};
@@ -218,6 +219,9 @@ std::vector<Declaration> of_scanmf() {
         "numpy: scikit-learn's draws; counter: for huge factors; auto: numpy up to 2^26 draws"},
        one_of(generator_names),
        member(&P::random_generator, generator_names)},
+      {{"acceleration", 0, nmf, "of solver cd, for fewer passes over X; none: scikit-learn's steps"},
+       one_of(acceleration_names),
+       member(&P::acceleration, acceleration_names)},
   };
 }
 
@@ -291,6 +295,11 @@ std::vector<std::string> Parameters::validate() const {
     mistakes.push_back(fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}",
                                    shown(shortest_text(this->value("beta_loss")))));
   }
+  if (estimator == Estimator::nmf && solver == Solver::mu && acceleration != Acceleration::none)
+    mistakes.push_back(fmt::format(
+        "Invalid acceleration parameter: solver 'mu' does not handle acceleration = {}; use solver 'cd', or "
+        "leave acceleration out",
+        shown(get("acceleration"))));
   return mistakes;
 }
 

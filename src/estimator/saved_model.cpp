@@ -83,7 +83,7 @@ void check_elements(const std::string& file, const std::string& path, const Matr
 /// The release of the models' schema since when a parameter is in them; older models have its default. Whoever adds a
 /// parameter raises model_schema_release and names it here.
 Index first_release(const std::string& name) {
-  static const std::vector<std::pair<std::string, Index>> later = {};
+  static const std::vector<std::pair<std::string, Index>> later = {{"acceleration", 3}};
   const auto found = std::ranges::find(later, name, &std::pair<std::string, Index>::first);
   return found == later.end() ? 1 : found->second;
 }

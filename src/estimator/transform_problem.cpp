@@ -32,7 +32,8 @@ TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& H
   Loss loss = frobenius();
   if (!mini_batch && parameters.solver == Solver::cd) {
     nothing_seen_.rule = ViolationRule();
-    auto descent = std::make_unique<CoordinateDescentRows<T>>(k, penalties);
+    auto descent =
+        std::make_unique<CoordinateDescentRows<T>>(k, penalties, most_sweeps_for(parameters, x, shape.rows, k));
     if (parameters.shuffle) shuffled_ = descent.get();
     own_update_ = std::move(descent);
   } else {

@@ -68,6 +68,9 @@ struct VectorKernels {
   /// rows must be all zero with p = 0. Returns the violation of the rows.
   double (*sweep_coordinates)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
                               const Index* order);
+  /// The same; changes[i] = ‖f_new − f_old‖² of row i, which does not depend on the rows beside it.
+  double (*sweep_and_measure)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                              const Index* order, T* changes);
 };
 
 /// Sparse rows of `count` non-zeros. h, acc: rows of `stride` = padded_components elements. known >= count: columns

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <type_traits>
 
 #include "linalg/kernels.hpp"
 #include "scanmf/linalg/operations.hpp"
@@ -351,13 +352,17 @@ void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T
   one_by_one({whole_rows, rows}, {0, columns});
 }
 
-/// V vectors of rows at a time, so that the sums over components of several vectors are in flight.
-template <Index V, class T>
-HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order) {
+/// V vectors of rows at a time, so that the sums over components of several vectors are in flight. changes: of each
+/// row, where they are measured.
+template <Index V, bool Measured, class T>
+HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
+                               T* changes) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   const auto zero = hn::Zero(d);
   double violation = 0;
+  Lanes<T> change[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) change[v] = zero;
   for (Index step = 0; step < components; ++step) {
     const Index t = order[step];
     const T* const gram_row = gram + t * components;
@@ -374,25 +379,48 @@ HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, In
       const auto value = hn::Load(d, place);
       const auto projected = hn::IfThenElse(hn::Eq(value, zero), hn::Min(gradient[v], zero), gradient[v]);
       sum = hn::Add(sum, hn::Abs(projected));
-      if (gram_row[t] != T{0}) hn::Store(hn::Max(hn::Sub(value, hn::Div(gradient[v], diagonal)), zero), d, place);
+      if (gram_row[t] == T{0}) continue;
+      const auto updated = hn::Max(hn::Sub(value, hn::Div(gradient[v], diagonal)), zero);
+      hn::Store(updated, d, place);
+      if constexpr (Measured) {
+        const auto difference = hn::Sub(updated, value);
+        change[v] = hn::MulAdd(difference, difference, change[v]);
+      }
     }
     violation += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
   }
+  if constexpr (Measured)
+    for (Index v = 0; v < V; ++v) hn::StoreU(change[v], d, changes + v * lanes);
+  return violation;
+}
+
+template <bool Measured, class T>
+double sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order,
+                 T* changes) {
+  const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
+  double violation = 0;
+  Index i = 0;
+  const auto sweep = [&]<Index V>(std::integral_constant<Index, V>) {
+    for (; i + V * lanes <= rows; i += V * lanes)
+      violation +=
+          sweep_rows<V, Measured>(f + i, p + i, stride, gram, components, order, Measured ? changes + i : nullptr);
+  };
+  sweep(std::integral_constant<Index, 6>());
+  sweep(std::integral_constant<Index, 2>());
+  sweep(std::integral_constant<Index, 1>());
   return violation;
 }
 
 template <class T>
 double sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
                             const Index* order) {
-  const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
-  double violation = 0;
-  Index i = 0;
-  for (; i + 6 * lanes <= rows; i += 6 * lanes)
-    violation += sweep_rows<6>(f + i, p + i, stride, gram, components, order);
-  for (; i + 2 * lanes <= rows; i += 2 * lanes)
-    violation += sweep_rows<2>(f + i, p + i, stride, gram, components, order);
-  for (; i < rows; i += lanes) violation += sweep_rows<1>(f + i, p + i, stride, gram, components, order);
-  return violation;
+  return sweep_all<false, T>(f, p, rows, stride, gram, components, order, nullptr);
+}
+
+template <class T>
+double sweep_and_measure_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                            const Index* order, T* changes) {
+  return sweep_all<true, T>(f, p, rows, stride, gram, components, order, changes);
 }
 
 template <class T>
@@ -406,7 +434,8 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .multiply_by_ratio = &multiply_by_ratio_of<T>,
                                           .mini_batch = &mini_batch_of<T>,
                                           .transpose = &transpose_of<T>,
-                                          .sweep_coordinates = &sweep_coordinates_of<T>};
+                                          .sweep_coordinates = &sweep_coordinates_of<T>,
+                                          .sweep_and_measure = &sweep_and_measure_of<T>};
 const kernels::VectorKernels<float>& vectors_float() { return table<float>; }
 const kernels::VectorKernels<double>& vectors_double() { return table<double>; }
 

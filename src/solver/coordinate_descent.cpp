@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "scanmf/linalg/repeated_sweeps.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -23,11 +25,21 @@ void penalise(std::span<const double> gram, Index k, double l2, std::vector<T>& 
   }
 }
 
+template <Scalar T>
+double sweep(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
+             Workspace<T>& work) {
+  if (most > 1) return sweep_rows_repeatedly<T>(f, p, l1, gram, order, most, work);
+  return sweep_rows<T>(f, p, l1, gram, order, work);
+}
+
 }  // namespace
 
 template <Scalar T>
-CoordinateDescentRows<T>::CoordinateDescentRows(Index n_components, const Penalties& penalties)
-    : components_(n_components), penalties_(penalties), natural_order_(natural_order(n_components)) {}
+CoordinateDescentRows<T>::CoordinateDescentRows(Index n_components, const Penalties& penalties, Index most_sweeps)
+    : components_(n_components),
+      penalties_(penalties),
+      most_sweeps_(most_sweeps),
+      natural_order_(natural_order(n_components)) {}
 
 template <Scalar T>
 void CoordinateDescentRows<T>::set_H(const FixedH<T>& h) {
@@ -39,12 +51,15 @@ double CoordinateDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& p
                                         Workspace<T>& work) const {
   const auto at = static_cast<std::size_t>(number - 1);
   const std::vector<Index>& order = at < orders_.size() ? orders_[at] : natural_order_;
-  return sweep_rows<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order.data(), work);
+  return sweep<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order.data(), most_sweeps_, work);
 }
 
 template <Scalar T>
-CoordinateDescentFactor<T>::CoordinateDescentFactor(Index n_components, const Penalties& penalties)
-    : components_(n_components), penalties_(penalties), order_(natural_order(n_components)) {}
+CoordinateDescentFactor<T>::CoordinateDescentFactor(Index n_components, const Penalties& penalties, Index most_sweeps)
+    : components_(n_components),
+      penalties_(penalties),
+      most_sweeps_(most_sweeps),
+      order_(natural_order(n_components)) {}
 
 template <Scalar T>
 double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
@@ -58,8 +73,8 @@ double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, c
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
   team.in_groups(slice.size(), row_group, [&](int thread, Range rows) {
     violations[static_cast<std::size_t>(rows.begin / row_group)] =
-        sweep_rows<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
-                      work[static_cast<std::size_t>(thread)]);
+        sweep<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
+                 most_sweeps_, work[static_cast<std::size_t>(thread)]);
   });
   return std::accumulate(violations.begin(), violations.end(), 0.0);
 }

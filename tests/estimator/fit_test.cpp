@@ -138,6 +138,20 @@ TEST(Fit, FreshRestartsAndShuffleDoNotDependOnTheNumberOfRanks) {
   compare_with_one_rank<double>(60, 11, StorageKind::dense, shuffled);
 }
 
+Parameters accelerated(Acceleration acceleration, Index max_iter = 12) {
+  Parameters p = parameters_for(Estimator::nmf, Solver::cd, 2, max_iter);
+  p.acceleration = acceleration;
+  return p;
+}
+
+TEST(Fit, AccelerationDoesNotDependOnTheNumberOfRanks) {
+  for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
+    compare_with_one_rank<double>(301, 23, kind, accelerated(Acceleration::sweeps));
+    compare_with_one_rank<float>(301, 23, kind, accelerated(Acceleration::sweeps));
+    compare_with_one_rank<double>(2, 9, kind, accelerated(Acceleration::sweeps));
+  }
+}
+
 /// Every column but the seconds.
 void expect_same_history(const History& a, const History& b) {
   ASSERT_EQ(a.columns.size(), b.columns.size());
@@ -193,6 +207,8 @@ TEST(Fit, ContinuesBitForBitWhereItStopped) {
   p.tol = 1e-3;
   compare_continued<double>(p, 4);
   p.shuffle = true;
+  compare_continued<float>(p, 5);
+  p.acceleration = Acceleration::sweeps;
   compare_continued<float>(p, 5);
   p = parameters_for(Estimator::nmf, Solver::mu, 1, 60);
   p.tol = 1e-3;

@@ -172,10 +172,10 @@ TEST(Parameters, TextsComeBack) {
 }
 
 TEST(Parameters, NamesAreScikitLearns) {
-  EXPECT_EQ(
-      Parameters::names(Estimator::nmf),
-      (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",
-                                "alpha_W", "alpha_H", "l1_ratio", "verbose", "shuffle", "svd", "random_generator"}));
+  EXPECT_EQ(Parameters::names(Estimator::nmf),
+            (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",
+                                      "alpha_W", "alpha_H", "l1_ratio", "verbose", "shuffle", "svd", "random_generator",
+                                      "acceleration"}));
   EXPECT_EQ(Parameters::names(Estimator::minibatch_nmf),
             (std::vector<std::string>{"n_components", "init", "batch_size", "beta_loss", "tol", "max_no_improvement",
                                       "max_iter", "alpha_W", "alpha_H", "l1_ratio", "forget_factor", "fresh_restarts",

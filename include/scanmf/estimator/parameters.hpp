@@ -14,6 +14,7 @@ namespace scanmf {
 enum class Estimator { nmf, minibatch_nmf };
 enum class Init { none, random, nndsvd, nndsvda, nndsvdar, custom };
 enum class Solver { cd, mu };
+enum class Acceleration { none, sweeps };
 enum class SvdMethod { randomized, exact };
 enum class RandomGenerator { automatic, numpy, counter };
 
@@ -52,6 +53,7 @@ struct Parameters {
   // scanmf
   SvdMethod svd = SvdMethod::randomized;
   RandomGenerator random_generator = RandomGenerator::automatic;
+  Acceleration acceleration = Acceleration::none;  // of solver cd
 
   double effective_alpha_H() const { return alpha_H.value_or(alpha_W); }
   Index effective_transform_max_iter() const { return transform_max_iter.value_or(max_iter); }

@@ -28,7 +28,8 @@ constexpr Index model_format_version = 1;
 /// can do without.
 ///   1    no such attribute; strings of variable length
 ///   2    strings of fixed length
-constexpr Index model_schema_release = 2;
+///   3    the parameter acceleration
+constexpr Index model_schema_release = 3;
 
 /// Everything of a model but its large arrays; replicated.
 struct ModelHeader {

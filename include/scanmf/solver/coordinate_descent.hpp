@@ -14,7 +14,8 @@ namespace scanmf {
 template <Scalar T>
 class CoordinateDescentRows final : public RowUpdate<T> {
  public:
-  CoordinateDescentRows(Index n_components, const Penalties& penalties);
+  /// most_sweeps: over the rows in one update, while their products are known; the violation is that of the first one.
+  CoordinateDescentRows(Index n_components, const Penalties& penalties, Index most_sweeps = 1);
 
   /// The orders in which the updates with this H take the components, the first one's first; further updates take the
   /// natural order, as all do until this is called.
@@ -26,6 +27,7 @@ class CoordinateDescentRows final : public RowUpdate<T> {
  private:
   Index components_;
   Penalties penalties_;
+  Index most_sweeps_;
   std::vector<std::vector<Index>> orders_;
   std::vector<Index> natural_order_;
   std::vector<T> gram_;  // HHᵀ + l2_W·I
@@ -34,7 +36,7 @@ class CoordinateDescentRows final : public RowUpdate<T> {
 template <Scalar T>
 class CoordinateDescentFactor final : public FactorUpdate<T> {
  public:
-  CoordinateDescentFactor(Index n_components, const Penalties& penalties);
+  CoordinateDescentFactor(Index n_components, const Penalties& penalties, Index most_sweeps = 1);
 
   /// The order of components in the next updates; the natural order until it is set.
   void set_order(std::vector<Index> order) { order_ = std::move(order); }
@@ -44,6 +46,7 @@ class CoordinateDescentFactor final : public FactorUpdate<T> {
  private:
   Index components_;
   Penalties penalties_;
+  Index most_sweeps_;
   std::vector<Index> order_;
 };
 

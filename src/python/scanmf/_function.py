@@ -15,7 +15,8 @@ def non_negative_factorization(X: Any, W: Any = None, H: Any = None,
                                update_H: bool = True, solver: str = "cd", beta_loss: float | str = "frobenius",
                                tol: float = 1e-4, max_iter: int = 200, alpha_W: float = 0.0,
                                alpha_H: float | str = "same", l1_ratio: float = 0.0, random_state: Any = None,
-                               verbose: int = 0, shuffle: bool = False, comm: Any = None, n_threads: int | None = None,
+                               verbose: int = 0, shuffle: bool = False, acceleration: str | None = None,
+                               comm: Any = None, n_threads: int | None = None,
                                memory: str | int | None = "auto") -> tuple[np.ndarray, np.ndarray, int]:
     """W and H of X, as scikit-learn's function of this name; the parameters are those of `NMF`.
 
@@ -28,7 +29,7 @@ def non_negative_factorization(X: Any, W: Any = None, H: Any = None,
     H : array-like of shape (n_components, n_features), default=None
         Initial H for ``init="custom"``; with ``update_H=False`` H as it stays.
     n_components, init, solver, beta_loss, tol, max_iter, alpha_W, alpha_H, l1_ratio, random_state, verbose, shuffle, \
-comm, n_threads, memory : object
+acceleration, comm, n_threads, memory : object
         As in `NMF`.
     update_H : bool, default=True
         False: solve for W alone.
@@ -53,7 +54,7 @@ comm, n_threads, memory : object
     """
     model = NMF(n_components, init=init, solver=solver, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                 random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio, verbose=verbose,
-                shuffle=shuffle, comm=comm, n_threads=n_threads, memory=memory)
+                shuffle=shuffle, acceleration=acceleration, comm=comm, n_threads=n_threads, memory=memory)
     if update_H:
         W = model._fit(X, W=W, H=H)
         return W, model.components_, model.n_iter_

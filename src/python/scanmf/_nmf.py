@@ -47,6 +47,8 @@ class NMF(BaseNMF):
         The singular value decomposition of nndsvd starts; "exact" for dense X in memory.
     random_generator : {"auto", "numpy", "counter"}, default="auto"
         numpy's stream, or one that needs no drawing in order, for huge factors; "auto": numpy up to 2**26 draws.
+    acceleration : {"sweeps"}, default=None
+        Of coordinate descent, for fewer passes over X: several sweeps over W and H a pass. None: scikit-learn's steps.
     comm : mpi4py.MPI.Intracomm, default=None
         The ranks that work together, each with its rows of X. None: this process alone, with all its threads.
     n_threads : int, default=None
@@ -105,6 +107,7 @@ class NMF(BaseNMF):
         **BaseNMF._parameter_constraints,
         "solver": [StrOptions({"cd", "mu"})],
         "shuffle": ["boolean"],
+        "acceleration": [StrOptions({"sweeps"}), None],
     }
     _estimator = "nmf"
 
@@ -112,9 +115,9 @@ class NMF(BaseNMF):
                  solver: str = "cd", beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
                  random_state: Any = None, alpha_W: float = 0.0, alpha_H: float | str = "same", l1_ratio: float = 0.0,
                  verbose: int = 0, shuffle: bool = False, svd: str = "randomized", random_generator: str = "auto",
-                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
-                 checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
-                 resume: str = "auto", max_time: str | None = "auto") -> None:
+                 acceleration: str | None = None, comm: Any = None, n_threads: int | None = None,
+                 memory: str | int | None = "auto", checkpoint: str | os.PathLike[str] | None = None,
+                 checkpoint_every: str | int = "15min", resume: str = "auto", max_time: str | None = "auto") -> None:
         super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                          random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
                          verbose=verbose, svd=svd, random_generator=random_generator, comm=comm, n_threads=n_threads,
@@ -122,3 +125,4 @@ class NMF(BaseNMF):
                          max_time=max_time)
         self.solver = solver
         self.shuffle = shuffle
+        self.acceleration = acceleration

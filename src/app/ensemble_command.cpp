@@ -55,16 +55,19 @@ class EnsembleRun {
     const bool has_checkpoint = !control_.checkpoint.file.empty();
     if (has_checkpoint) signals.emplace();
     const EnsembleOptions wanted = options();
+    const GroupPlan plan =
+        plan_groups(comm_, line_.number("groups"), description_, data_type_of<T>, parse_memory(line_.text("memory")),
+                    static_cast<Index>(wanted.ks.size()) * wanted.replicates);
+    control_.groups = plan.groups;
     EnsembleJob<T> job(comm_, identity_of(comm_, description_, has_checkpoint), parameters_, wanted, control_);
     log_.start(comm_, line_, description_, data_type_of<T>,
                {{"random_state", job.random_state()}, {"k", wanted.ks}, {"replicates", wanted.replicates}});
     std::unique_ptr<DataSource<T>> source;
-    {
+    comm_.agree([&] {  // one group may fail alone
       const PhaseTimer timer(report_.times, Phase::read);
-      source = open_planned<T>(comm_, description_, parameters_, job.largest_k(), MatrixUse::fit,
-                               parse_memory(line_.text("memory")))
-                   .source;
-    }
+      source =
+          open_planned<T>(job.group(), description_, parameters_, job.largest_k(), MatrixUse::fit, plan.memory).source;
+    });
     log_.demote_warnings("Maximum number of iterations");
     const bool is_done = job.run(*source);
     log_.end_progress();
@@ -98,7 +101,7 @@ class EnsembleRun {
 
   template <Scalar T>
   int stop(EnsembleJob<T>& job, const Share& share) {
-    const RunTable table = make_run_table(comm_, report_, {}, share, timer_.seconds());
+    const RunTable table = make_run_table(job.group(), report_, {}, share, timer_.seconds());
     log_.print(table.text);
     log_.event("stopped", {{"replicates_done", job.done()},
                            {"checkpoint", job.checkpoint_file()},
@@ -112,7 +115,8 @@ class EnsembleRun {
   template <Scalar T>
   void end(EnsembleJob<T>& job, DataSource<T>& source) {
     const double seconds = timer_.seconds();
-    const RunTable table = make_run_table(comm_, report_, measure_limits(source), share_of(source), seconds);
+    if (control_.groups > 1) log_information("the table is of the ranks of the first group");
+    const RunTable table = make_run_table(job.group(), report_, measure_limits(source), share_of(source), seconds);
     nlohmann::ordered_json fields = {{"ensemble", control_.output}, {"table", table_json(job.table())}};
     fields["chosen_k"] = job.chosen_k() ? nlohmann::ordered_json(*job.chosen_k()) : nlohmann::ordered_json();
     const std::string text = ensemble_table_text(fields["table"], fields["chosen_k"]);

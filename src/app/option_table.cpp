@@ -71,6 +71,10 @@ constexpr CommandOption command_options[] = {
     {"select", 0, "stability|bicv", nullptr, "stability", only(Command::ensemble),
      "choose k by the stability of its components or by bi-cross-validation"},
     {"folds", 0, "N", nullptr, "2", only(Command::ensemble), "of rows and of columns, for --select bicv"},
+    {"groups", 0, "N|auto", nullptr, "auto", only(Command::ensemble),
+     "groups of ranks that each hold all of X and take a share of the fits; auto: as many as memory allows; 1: all "
+     "ranks "
+     "share X"},
     {"save-replicates", 0, "true|false", "true", "true", only(Command::ensemble),
      "keep the spectra of all replicates in the file"},
     {"checkpoint", 0, "FILE", nullptr, "", fitting,

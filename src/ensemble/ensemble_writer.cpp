@@ -114,8 +114,7 @@ void EnsembleWriter<T>::write_spectra(Index k_number) {
 }
 
 template <Scalar T>
-void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W,
-                              const RowPartition& partition) {
+void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, Range rows) {
   const Group& group = groups_[static_cast<std::size_t>(k_number)];
   const Index R = store_.layout().replicates;
   std::vector<Index> seeds, iterations;
@@ -131,8 +130,7 @@ void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, con
   for (const Index label : consensus.labels) kept.push_back(label >= 0 ? 1 : 0);
   comm_.agree([&] {
     if (group.spectra) write_spectra(k_number);
-    const Range rows = partition.piece(0, comm_.rank());
-    if (group.W) write_rows<T>(*file_, *group.W, rows.begin, W.view());
+    if (group.W && !rows.empty()) write_rows<T>(*file_, *group.W, rows.begin, W.view());
     if (!comm_.is_root()) return;
     if (group.H) {
       Matrix<T> H(consensus.Ht.columns(), consensus.Ht.rows());

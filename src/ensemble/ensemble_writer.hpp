@@ -27,8 +27,8 @@ class EnsembleWriter {
   EnsembleWriter(const Communicator& comm, const std::string& target, const ReplicateStore& store,
                  const EnsembleHeader& header, const std::vector<bool>& has_consensus,
                  std::span<const MeasuresOfK> table);
-  /// Collective. All of one k; W: local rows in the order of `partition`, looked at where there is a consensus.
-  void write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, const RowPartition& partition);
+  /// Collective. All of one k; W: the rows `rows` of it, which may be none, looked at where there is a consensus.
+  void write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, Range rows);
   /// Collective. The table, then the file appears under its name.
   void commit(std::span<const MeasuresOfK> table);
 

@@ -5,6 +5,7 @@
 #include "ensemble/choice.hpp"
 #include "ensemble/cross_validation.hpp"
 #include "ensemble/ensemble_writer.hpp"
+#include "parallel/groups.hpp"
 #include "scanmf/core/log.hpp"
 
 namespace scanmf {
@@ -50,6 +51,21 @@ void reorder_columns(Matrix<T>& W, std::span<const Index> order) {
   }
 }
 
+/// Collective. What the group numbered `owner` has found of one k, on all ranks.
+template <Scalar T>
+void share_consensus(const Communicator& comm, const RankGroups& groups, int owner, Consensus<T>& consensus,
+                     MeasuresOfK& measures) {
+  if (groups.count() == 1 || !consensus.is_there()) return;
+  const int root = groups.root_of(owner);
+  comm.broadcast(std::span(consensus.labels), root);
+  comm.broadcast(std::span(consensus.cluster_stability), root);
+  comm.broadcast(consensus.Ht.span(), root);
+  double errors[] = {measures.error, measures.reconstruction_err};
+  comm.broadcast(std::span<double>(errors), root);
+  measures.error = errors[0];
+  measures.reconstruction_err = errors[1];
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -65,14 +81,46 @@ Attributes EnsembleJob<T>::params() const {
 template <Scalar T>
 void EnsembleJob<T>::cross_validate(DataSource<T>& x) {
   std::vector<Parameters> parameters;
-  for (const Index k : options_.ks) parameters.push_back(parameters_of(k, random_state_, x.shape()));
+  std::vector<std::size_t> own;  // of the group: all of its k share the passes
+  for (std::size_t i = 0; i < options_.ks.size(); ++i) {
+    if (static_cast<int>(i % static_cast<std::size_t>(groups_->count())) != groups_->number()) continue;
+    own.push_back(i);
+    parameters.push_back(parameters_of(options_.ks[i], random_state_, x.shape()));
+  }
   RunControl control;
   control.report = control_.report;
-  const std::vector<TestError> errors = bi_cross_validation(x, parameters, options_.folds, random_state_, control);
-  for (std::size_t i = 0; i < errors.size(); ++i) {
-    table_[i].cv_error = errors[i].mean;
-    table_[i].cv_error_se = errors[i].standard_error;
+  std::vector<double> found(2 * options_.ks.size(), 0);
+  comm_.agree([&] {
+    if (own.empty()) return;
+    const std::vector<TestError> errors = bi_cross_validation(x, parameters, options_.folds, random_state_, control);
+    for (std::size_t i = 0; i < own.size() && group().is_root(); ++i) {
+      found[2 * own[i]] = errors[i].mean;
+      found[2 * own[i] + 1] = errors[i].standard_error;
+    }
+  });
+  comm_.allreduce_sum(std::span(found));
+  for (std::size_t i = 0; i < table_.size(); ++i) {
+    table_[i].cv_error = found[2 * i];
+    table_[i].cv_error_se = found[2 * i + 1];
   }
+}
+
+template <Scalar T>
+Matrix<T> EnsembleJob<T>::complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus) {
+  RunControl control;
+  control.report = control_.report;
+  MeasuresOfK& measures = table_[static_cast<std::size_t>(k_number)];
+  const Index k = options_.ks[static_cast<std::size_t>(k_number)];
+  Matrix<T> W = usages_of(x, consensus.Ht, parameters_of(k, random_state_, x.shape()), control);
+  const std::vector<Index> order = order_by_usage(group(), W);
+  reorder_columns<T>(W, order);
+  reorder<T>(consensus, order);
+  const double half = beta_divergence(x, W, consensus.Ht, 2, control);
+  measures.error = 2 * half;
+  const double divergence =
+      parameters_.solver == Solver::cd ? half : beta_divergence(x, W, consensus.Ht, parameters_.beta_loss, control);
+  measures.reconstruction_err = std::sqrt(std::max(0.0, 2 * divergence));
+  return W;
 }
 
 template <Scalar T>
@@ -91,24 +139,20 @@ void EnsembleJob<T>::finish(DataSource<T>& x) {
                         params(),  control_.provenance,      options_.save_replicates};
   add_end(comm_, header.provenance);
   EnsembleWriter<T> writer(comm_, control_.output, *store_, header, has_consensus, table_);
-  RunControl control;
-  control.report = control_.report;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    Consensus<T>& consensus = all[i];
+  // Each group solves for the W of its share of the k, all of them are written together.
+  for (std::size_t first = 0; first < all.size(); first += static_cast<std::size_t>(groups_->count())) {
+    const std::size_t end = std::min(all.size(), first + static_cast<std::size_t>(groups_->count()));
     Matrix<T> W;
-    if (consensus.is_there()) {
-      W = usages_of(x, consensus.Ht, parameters_of(options_.ks[i], random_state_, x.shape()), control);
-      const std::vector<Index> order = order_by_usage(comm_, W);
-      reorder_columns<T>(W, order);
-      reorder<T>(consensus, order);
-      const double half = beta_divergence(x, W, consensus.Ht, 2, control);
-      table_[i].error = 2 * half;
-      const double divergence =
-          parameters_.solver == Solver::cd ? half : beta_divergence(x, W, consensus.Ht, parameters_.beta_loss, control);
-      table_[i].reconstruction_err = std::sqrt(std::max(0.0, 2 * divergence));
+    comm_.agree([&] {
+      const std::size_t own = first + static_cast<std::size_t>(groups_->number());
+      if (own < end && all[own].is_there()) W = complete(x, static_cast<Index>(own), all[own]);
+    });
+    for (std::size_t i = first; i < end; ++i) {
+      const bool is_own = static_cast<std::size_t>(groups_->number()) == i - first;
+      share_consensus(comm_, *groups_, static_cast<int>(i - first), all[i], table_[i]);
+      writer.write(static_cast<Index>(i), all[i], W, is_own ? x.partition().piece(0, group().rank()) : Range{});
+      all[i] = {};
     }
-    writer.write(static_cast<Index>(i), consensus, W, x.partition());
-    consensus = {};
   }
   writer.commit(table_);
 }
@@ -117,6 +161,8 @@ template void EnsembleJob<float>::finish(DataSource<float>&);
 template void EnsembleJob<double>::finish(DataSource<double>&);
 template Attributes EnsembleJob<float>::params() const;
 template Attributes EnsembleJob<double>::params() const;
+template Matrix<float> EnsembleJob<float>::complete(DataSource<float>&, Index, Consensus<float>&);
+template Matrix<double> EnsembleJob<double>::complete(DataSource<double>&, Index, Consensus<double>&);
 template void EnsembleJob<float>::cross_validate(DataSource<float>&);
 template void EnsembleJob<double>::cross_validate(DataSource<double>&);
 

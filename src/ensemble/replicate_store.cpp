@@ -206,29 +206,36 @@ std::optional<Replicate> ReplicateStore::check(Index number) const {
 }
 
 void ReplicateStore::find_done() {
-  // What a rank has looked at, it tells the others: n_iter (−1: not there), converged, seed, error.
-  constexpr std::size_t fields = 4;
-  std::vector<double> found(static_cast<std::size_t>(layout_.count()) * fields, 0);
+  std::vector<Index> found;
   comm_.agree([&] {
     for (Index i = comm_.rank(); i < layout_.count(); i += comm_.size()) {
       const std::optional<Replicate> one = check(i);
-      double* const to = &found[static_cast<std::size_t>(i) * fields];
-      to[0] = one ? static_cast<double>(one->n_iter) : -1;
       if (!one) continue;
-      to[1] = one->converged ? 1 : 0;
-      to[2] = one->seed;
-      to[3] = one->error;
+      mark(i, *one);
+      found.push_back(i);
     }
   });
-  comm_.allreduce_sum(std::span(found));
-  for (Index i = 0; i < layout_.count(); ++i) {
-    const double* const from = &found[static_cast<std::size_t>(i) * fields];
-    if (from[0] < 0) continue;
-    mark(i, {layout_.k_of(i), i % layout_.replicates, static_cast<std::uint32_t>(from[2]), from[3],
-             static_cast<Index>(from[0]), from[1] != 0});
-  }
+  share(found);
   log_information(
       fmt::format("going on from '{}': {} of {} replicates are done", checkpoint_file_, done(), layout_.count()));
+}
+
+void ReplicateStore::share(std::span<const Index> own) {
+  constexpr std::size_t fields = 5;  // 1, n_iter, converged, seed, error
+  std::vector<double> all(static_cast<std::size_t>(layout_.count()) * fields, 0);
+  for (const Index i : own) {
+    const Replicate& one = *at(i);
+    const double values[fields] = {1, static_cast<double>(one.n_iter), one.converged ? 1.0 : 0.0,
+                                   static_cast<double>(one.seed), one.error};
+    std::ranges::copy(values, &all[static_cast<std::size_t>(i) * fields]);
+  }
+  comm_.allreduce_sum(std::span(all));
+  for (Index i = 0; i < layout_.count(); ++i) {
+    const double* const from = &all[static_cast<std::size_t>(i) * fields];
+    if (from[0] == 0) continue;
+    mark(i, {layout_.k_of(i), i % layout_.replicates, static_cast<std::uint32_t>(from[3]), from[4],
+             static_cast<Index>(from[1]), from[2] != 0});
+  }
 }
 
 Index ReplicateStore::done() const {

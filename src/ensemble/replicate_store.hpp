@@ -57,6 +57,8 @@ class ReplicateStore {
   /// Local, by one rank: writes a replicate to disk.
   template <Scalar T>
   void put(Index number, const Replicate& replicate, const Matrix<T>& Ht);
+  /// Collective. Marks on every rank what single ranks have marked: each of `own` is of one rank alone.
+  void share(std::span<const Index> own);
   /// Local, on every rank.
   void mark(Index number, const Replicate& replicate) { done_[static_cast<std::size_t>(number)] = replicate; }
 

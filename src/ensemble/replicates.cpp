@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "ensemble/replicate_store.hpp"
 #include "ensemble/spectra.hpp"
 #include "ensemble/stop_rule.hpp"
+#include "parallel/groups.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/threads.hpp"
@@ -62,10 +64,27 @@ std::string mistakes_of(const EnsembleOptions& options) {
 
 }  // namespace
 
+/// What the groups of ranks have in common while they work, and what each has done.
+template <Scalar T>
+struct EnsembleJob<T>::Work {
+  Work(const Communicator& all, const Communicator& group, const EnsembleControl& control, const std::string& file)
+      : next(all), finished(all), stop(group, control, file) {}
+
+  SharedCounter next;      // batch that nobody has taken
+  SharedCounter finished;  // replicates, of all groups
+  EnsembleStop stop;
+  std::vector<std::vector<Index>>
+      batches;             // of replicates that are left, the most expensive first; the same everywhere
+  Index before = 0;        // replicates that were done already
+  std::vector<Index> own;  // replicates that this group has fitted
+  Forecast forecast;
+};
+
 template <Scalar T>
 EnsembleJob<T>::EnsembleJob(const Communicator& comm, MatrixIdentity x, const Parameters& parameters,
                             EnsembleOptions options, EnsembleControl control)
     : comm_(comm),
+      groups_(std::make_unique<RankGroups>(comm, control.groups)),
       x_(std::move(x)),
       parameters_(parameters),
       options_(std::move(options)),
@@ -98,6 +117,11 @@ template <Scalar T>
 EnsembleJob<T>::~EnsembleJob() = default;
 
 template <Scalar T>
+const Communicator& EnsembleJob<T>::group() const {
+  return groups_->own();
+}
+
+template <Scalar T>
 Parameters EnsembleJob<T>::parameters_of(Index k, std::uint32_t seed, const Shape& shape) const {
   Parameters parameters = parameters_;
   parameters.n_components = k;
@@ -111,14 +135,49 @@ Index EnsembleJob<T>::batch_size(const DataSource<T>& x, Index k) const {
   const auto free = -comm_.max(-static_cast<double>(available_memory(comm_)));
   const double element = static_cast<double>(sizeof(T)) * static_cast<double>(k);
   const double statistics = element * static_cast<double>(x.shape().columns) * (4.0 + 2.0 * thread_count());
-  const double W = 2 * element * static_cast<double>(x.shape().rows) / comm_.size();
+  const double W = 2 * element * static_cast<double>(x.shape().rows) / group().size();
   const double fits = share_for_fits * free / comm_.max(statistics + W);
-  const Index most = x.in_memory() ? together_in_memory : options_.replicates;
+  // Every group is to have something to do.
+  const Index share = (options_.replicates + groups_->count() - 1) / groups_->count();
+  const Index most = std::min(share, x.in_memory() ? together_in_memory : options_.replicates);
   return std::clamp<Index>(static_cast<Index>(std::min(fits, 1e6)), 1, most);
 }
 
 template <Scalar T>
-std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& x, std::span<const Index> numbers) {
+std::vector<std::vector<Index>> EnsembleJob<T>::batches_left(const DataSource<T>& x) const {
+  const StoreLayout& layout = store_->layout();
+  std::vector<std::vector<Index>> batches;
+  for (std::size_t i = options_.ks.size(); i-- > 0;) {
+    const auto size = static_cast<std::size_t>(batch_size(x, options_.ks[i]));
+    const Index first = static_cast<Index>(i) * layout.replicates;
+    std::vector<Index> batch;
+    for (Index number = first; number < first + layout.replicates; ++number) {
+      if (store_->at(number)) continue;
+      batch.push_back(number);
+      if (batch.size() == size) batches.push_back(std::exchange(batch, {}));
+    }
+    if (!batch.empty()) batches.push_back(std::move(batch));
+  }
+  return batches;
+}
+
+template <Scalar T>
+void EnsembleJob<T>::tell_progress(Index running, Index iteration, Work& work) const {
+  if (!control_.on_progress) return;
+  const Index done = comm_.is_root() ? work.before + work.finished.add(0) : store_->done();
+  double left = 0;  // components of replicates that nobody has begun
+  if (comm_.is_root()) {
+    const auto taken = std::min(static_cast<std::size_t>(work.next.add(0)), work.batches.size());
+    for (std::size_t i = taken; i < work.batches.size(); ++i)
+      left += static_cast<double>(store_->layout().k_of(work.batches[i].front())) *
+              static_cast<double>(work.batches[i].size());
+  }
+  const double seconds_left = work.forecast.seconds_left(left / groups_->count());
+  control_.on_progress({done, store_->layout().count(), running, iteration, seconds_left});
+}
+
+template <Scalar T>
+std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& x, std::span<const Index> numbers, Work& work) {
   std::vector<FitTask<T>> tasks;
   {
     RunReport unused;
@@ -130,63 +189,94 @@ std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& x, std::spa
       tasks.push_back(std::move(task));
     }
   }
-  EnsembleStop stop(comm_, control_, store_->checkpoint_file());
-  EnsembleProgress progress{store_->done(), store_->layout().count(), static_cast<Index>(numbers.size())};
+  Index furthest = 0;
   FitControl<T> control;
   control.report = control_.report;
-  control.stop_requested = [&stop] { return stop.is_asked(); };
+  control.stop_requested = [&work] { return work.stop.is_asked(); };
   control.on_progress = [&](const Progress& now) {
-    stop.iteration_done(now.seconds);
-    if (now.iteration <= progress.iteration || !control_.on_progress) return;
-    progress.iteration = now.iteration;
-    control_.on_progress(progress);
+    work.stop.iteration_done(now.seconds);
+    if (now.iteration <= furthest) return;
+    furthest = now.iteration;
+    tell_progress(static_cast<Index>(numbers.size()), furthest, work);
   };
-  std::vector<FittedModel<T>> models = fit_together(x, std::move(tasks), control);
-  stop_reason_ = stop.reason();
-  if (!stop_reason_.empty() && comm_.is_root()) stop.remove_file();
-  return models;
+  return fit_together(x, std::move(tasks), control);
+}
+
+/// Collective over the group: what is done is written.
+template <Scalar T>
+void EnsembleJob<T>::keep(std::span<const Index> numbers, const std::vector<FittedModel<T>>& models, Work& work) {
+  const StoreLayout& layout = store_->layout();
+  for (std::size_t i = 0; i < models.size(); ++i) {
+    const FittedModel<T>& model = models[i];
+    if (model.stopped) continue;
+    const Index number = numbers[i];
+    const Replicate replicate{layout.k_of(number),
+                              number % layout.replicates,
+                              seeds_[static_cast<std::size_t>(number)],
+                              model.reconstruction_err,
+                              model.n_iter,
+                              model.converged};
+    group().agree([&] {
+      if (!group().is_root()) return;
+      store_->put(number, replicate, model.factors.Ht);
+      work.finished.add(1);
+    });
+    store_->mark(number, replicate);
+    work.own.push_back(number);
+    work.forecast.add(replicate);
+    if (control_.on_replicate) control_.on_replicate(replicate);
+  }
+}
+
+/// Collective over the group: takes batches until there are none, or somebody asks to stop.
+template <Scalar T>
+void EnsembleJob<T>::take_share(DataSource<T>& x, Work& work) {
+  const auto all = static_cast<Index>(work.batches.size());
+  while (true) {
+    Index taken = 0;
+    if (group().is_root()) taken = work.next.add(1);
+    group().broadcast(std::span<Index>(&taken, 1));
+    if (taken >= all) return;
+    const std::vector<Index>& batch = work.batches[static_cast<std::size_t>(taken)];
+    keep(batch, fit_batch(x, batch, work), work);
+    stop_reason_ = work.stop.reason();
+    if (!stop_reason_.empty()) {
+      if (group().is_root()) work.next.add(all);  // the others take nothing more
+      return;
+    }
+    tell_progress(0, 0, work);
+  }
+}
+
+/// Collective. Every rank learns what all groups have done, and why they stopped.
+template <Scalar T>
+void EnsembleJob<T>::share(Work& work) {
+  std::vector<bool> known(static_cast<std::size_t>(store_->layout().count()));
+  for (std::size_t i = 0; i < known.size(); ++i) known[i] = store_->at(static_cast<Index>(i)).has_value();
+  store_->share(group().is_root() ? work.own : std::vector<Index>{});
+  for (std::size_t i = 0; i < known.size(); ++i)
+    if (const auto& one = store_->at(static_cast<Index>(i)); one && !known[i] && control_.on_replicate)
+      control_.on_replicate(*one);
+  for (const std::string& reason : comm_.allgather(stop_reason_))
+    if (stop_reason_.empty()) stop_reason_ = reason;
+  if (!stop_reason_.empty() && comm_.is_root()) work.stop.remove_file();
 }
 
 template <Scalar T>
 bool EnsembleJob<T>::run(DataSource<T>& x) {
-  const StoreLayout& layout = store_->layout();
-  Forecast forecast;
-  std::vector<Index> left;
-  for (Index i = 0; i < layout.count(); ++i)
-    if (!store_->at(i)) left.push_back(i);
-  std::ranges::stable_sort(left, [&](Index a, Index b) { return layout.k_of(a) > layout.k_of(b); });
-  for (std::size_t begin = 0; begin < left.size() && stop_reason_.empty();) {
-    const Index k = layout.k_of(left[begin]);
-    const auto size = static_cast<std::size_t>(batch_size(x, k));
-    std::size_t end = begin + 1;
-    while (end < left.size() && end - begin < size && layout.k_of(left[end]) == k) ++end;
-    const auto batch = std::span(left).subspan(begin, end - begin);
-    const std::vector<FittedModel<T>> models = fit_batch(x, batch);
-    for (std::size_t i = 0; i < models.size(); ++i) {
-      const FittedModel<T>& model = models[i];
-      if (model.stopped) continue;
-      const Index number = batch[i];
-      const Replicate replicate{k,
-                                number % layout.replicates,
-                                seeds_[static_cast<std::size_t>(number)],
-                                model.reconstruction_err,
-                                model.n_iter,
-                                model.converged};
-      comm_.agree([&] {
-        if (comm_.is_root()) store_->put(number, replicate, model.factors.Ht);
-      });
-      store_->mark(number, replicate);
-      forecast.add(replicate);
-      if (control_.on_replicate) control_.on_replicate(replicate);
+  Work work(comm_, group(), control_, store_->checkpoint_file());
+  work.batches = batches_left(x);
+  work.before = store_->done();
+  comm_.agree([&] {
+    try {
+      take_share(x, work);
+    } catch (...) {
+      work.next.add(static_cast<Index>(work.batches.size()));  // the others take nothing more
+      throw;
     }
-    begin = end;
-    const double components =
-        std::accumulate(left.begin() + static_cast<std::ptrdiff_t>(begin), left.end(), 0.0,
-                        [&](double sum, Index i) { return sum + static_cast<double>(layout.k_of(i)); });
-    if (control_.on_progress)
-      control_.on_progress({store_->done(), layout.count(), 0, 0, forecast.seconds_left(components)});
-  }
-  return store_->done() == layout.count();
+  });
+  share(work);
+  return store_->done() == store_->layout().count();
 }
 
 template <Scalar T>

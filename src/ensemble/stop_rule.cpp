@@ -23,9 +23,8 @@ bool EnsembleStop::is_asked() {
     return true;
   }
   std::error_code error;
-  by_file_ = std::filesystem::is_regular_file(stop_file_, error);
-  if (by_file_) reason_ = fmt::format("the file '{}'", stop_file_);
-  return by_file_;
+  if (std::filesystem::is_regular_file(stop_file_, error)) reason_ = fmt::format("the file '{}'", stop_file_);
+  return !reason_.empty();
 }
 
 void EnsembleStop::iteration_done(double seconds) { iteration_seconds_ = std::max(seconds, 0.5 * iteration_seconds_); }
@@ -39,7 +38,8 @@ std::string EnsembleStop::reason() const {
 
 void EnsembleStop::remove_file() const {
   std::error_code error;
-  if (by_file_ && std::filesystem::file_size(stop_file_, error) == 0) std::filesystem::remove(stop_file_, error);
+  if (stop_file_.empty() || !std::filesystem::is_regular_file(stop_file_, error)) return;
+  if (std::filesystem::file_size(stop_file_, error) == 0) std::filesystem::remove(stop_file_, error);
 }
 
 }  // namespace scanmf

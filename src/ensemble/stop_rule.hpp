@@ -9,7 +9,7 @@ namespace scanmf {
 /// When an ensemble is to stop before its end: a signal, the time limit, the file STOP beside the checkpoint.
 class EnsembleStop {
  public:
-  /// The control must outlive it.
+  /// comm: of the ranks that stop together. The control must outlive it.
   EnsembleStop(const Communicator& comm, const EnsembleControl& control, std::string checkpoint_file);
 
   /// Local; on root also the clock and the file are asked.
@@ -18,7 +18,7 @@ class EnsembleStop {
   void iteration_done(double seconds);
   /// Collective. Why, on every rank; empty: nobody has asked.
   std::string reason() const;
-  /// Root. A stop file that has done its work is removed: a next run is to go on.
+  /// Local. A stop file that has done its work is removed: a next run is to go on.
   void remove_file() const;
 
  private:
@@ -27,7 +27,6 @@ class EnsembleStop {
   std::string stop_file_;  // empty without a checkpoint
   double iteration_seconds_ = 0;
   std::string reason_;
-  bool by_file_ = false;
 };
 
 }  // namespace scanmf

@@ -91,7 +91,7 @@ class Ensemble(ProgramTest):
         self.write("X.h5", X=planted())
         for options in [[], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--max-iter", "60"], ["--shuffle"],
                         ["--dtype", "float32"]]:
-            self.ensemble("-k", "3:5:2", "--replicates", "3", "--random-state", "7", *options)
+            self.ensemble("-k", "3:5:2", "--replicates", "3", "--random-state", "7", "--groups", "1", *options)
             with h5py.File(self.path("e.h5"), "r") as file:
                 for k in [3, 5]:
                     for r, seed in enumerate(file[f"k{k}/seeds"]):
@@ -103,9 +103,44 @@ class Ensemble(ProgramTest):
                             self.assertEqual(file[f"k{k}/n_iter"][r], model.attrs["n_iter"])
                             self.assertEqual(file[f"k{k}/converged"][r], model.attrs["converged"])
 
+    def test_groups_of_ranks(self):
+        self.write("X.h5", X=planted(m=300))
+        options = ["-k", "2:4", "--replicates", "5", "--random-state", "7", "--select", "bicv"]
+        if RANKS == 0:
+            self.fail_with(2, "--groups 2 needs as many ranks: there are 1", "ensemble", "X.h5", *options, "--groups",
+                           "2")
+            return
+        self.ensemble(*options, "--groups", "1", output="shared.h5")
+        self.ensemble(*options, "--groups", "2", "--log-json", "log", output="two.h5")
+        result = self.succeed("ensemble", "X.h5", *options, "-o", "all.h5", "--threads", "1")
+        self.assertIn(f"{RANKS} groups of ranks, each with all of X", result.stderr)
+        with open(self.path("log")) as log:
+            replicates = [json.loads(line) for line in log if '"event":"replicate"' in line.replace(" ", "")]
+        self.assertEqual(sorted((one["k"], one["replicate"]) for one in replicates),
+                         [(k, r) for k in (2, 3, 4) for r in range(5)])
+        shared = contents(self.path("shared.h5"))
+        for name in ("two.h5", "all.h5"):
+            other = contents(self.path(name))
+            self.assertEqual(sorted(shared), sorted(other))
+            for path in shared:
+                if path == "/":
+                    self.assertEqual(shared[path], other[path])
+                else:
+                    np.testing.assert_allclose(other[path], shared[path], rtol=1e-6, atol=1e-8, err_msg=path)
+        # A group of one rank fits as a run of one rank does.
+        seed = self.read("all.h5", "k3/seeds")[4]
+        self.run_alone("fit", "X.h5", "-k", "3", "--init", "random", "--random-state", seed, "--threads", "1")
+        np.testing.assert_array_equal(self.read("all.h5", "k3/spectra")[12:], self.read("model.h5", "H"))
+
+    def run_alone(self, *words):
+        subprocess.run([PROGRAM, *map(str, words), "--quiet"], cwd=self.folder, check=True)
+
     def test_streamed_is_in_memory(self):
         self.write("X.h5", X=planted(m=2000))
-        options = ["-k", "3:4", "--replicates", "3", "--random-state", "1", "--max-iter", "20", "--select", "bicv"]
+        options = [
+            "-k", "3:4", "--replicates", "3", "--random-state", "1", "--max-iter", "20", "--select", "bicv", "--groups",
+            "1"
+        ]
         self.ensemble(*options)
         self.ensemble(*options, "--memory", "300K", output="streamed.h5")
         self.assert_same_contents("e.h5", "streamed.h5")

@@ -48,7 +48,7 @@ struct Replicate {
   bool converged = false;
 };
 
-/// What a running ensemble tells, on every rank.
+/// What a running ensemble tells, on every rank; of other groups of ranks on rank 0 alone.
 struct EnsembleProgress {
   Index done = 0;  // replicates
   Index all = 0;
@@ -66,7 +66,19 @@ struct EnsembleControl {
   std::function<void(const Replicate&)> on_replicate = {};          // one is done; may be empty
   Attributes provenance = {};
   RunReport* report = nullptr;  // what the run costs this rank; may be null
+  int groups = 1;               // of ranks, each of which holds all of X and takes its share of the fits
 };
+
+/// How ranks share the fits of an ensemble, and X.
+struct GroupPlan {
+  int groups = 1;
+  MemoryLimit memory;  // of X on a rank
+};
+
+/// Collective. wanted: how many groups of ranks; nullopt: as many as can hold X in memory, one a fit at most. Throws
+/// UsageError for more groups than ranks.
+GroupPlan plan_groups(const Communicator& comm, std::optional<Index> wanted, const MatrixDescription& description,
+                      DataType type, const MemoryLimit& limit, Index fits);
 
 /// One row of the table: what a k has come to. NaN where it is not known.
 struct MeasuresOfK {
@@ -92,6 +104,9 @@ struct TableColumn {
 std::span<const TableColumn> ensemble_table_columns();
 
 class ReplicateStore;
+class RankGroups;
+template <Scalar T>
+struct Consensus;
 
 /// An ensemble, from its options to a written file, in steps that a client logs and times as it likes:
 ///
@@ -114,6 +129,8 @@ class EnsembleJob {
   EnsembleJob& operator=(const EnsembleJob&) = delete;
 
   std::uint32_t random_state() const { return random_state_; }
+  /// The ranks that share an X with this one.
+  const Communicator& group() const;
   Index largest_k() const { return options_.ks.back(); }
 
   /// Fits the replicates that are not done yet, several at a time. Each has the bits of the fit of its own that has its
@@ -135,12 +152,20 @@ class EnsembleJob {
 
  private:
   Parameters parameters_of(Index k, std::uint32_t seed, const Shape& shape) const;
-  std::vector<FittedModel<T>> fit_batch(DataSource<T>& x, std::span<const Index> numbers);
+  struct Work;
   Index batch_size(const DataSource<T>& x, Index k) const;
+  std::vector<std::vector<Index>> batches_left(const DataSource<T>& x) const;
+  void take_share(DataSource<T>& x, Work& work);
+  std::vector<FittedModel<T>> fit_batch(DataSource<T>& x, std::span<const Index> numbers, Work& work);
+  void keep(std::span<const Index> numbers, const std::vector<FittedModel<T>>& models, Work& work);
+  void tell_progress(Index running, Index iteration, Work& work) const;
+  void share(Work& work);
   Attributes params() const;
   void cross_validate(DataSource<T>& x);
+  Matrix<T> complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus);
 
   const Communicator& comm_;
+  std::unique_ptr<RankGroups> groups_;
   MatrixIdentity x_;
   Parameters parameters_;
   EnsembleOptions options_;

@@ -303,11 +303,31 @@ void CommandLine::check_combinations() {
     mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
   if (is_given("folds") && text("select") != "bicv")
     mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
+  if (command_ == Command::export_model) check_export();
+  if (command_ == Command::convert && (text("format") == "csv" || text("format") == "tsv"))
+    mistakes_.push_back(fmt::format("{}--format {} is for export; of delimited text it is --format text",
+                                    place("format"), text("format")));
   for (const char* name : {"chunk-rows", "gzip"}) {
     if (is_given(name) && text(name) != "none" && text("kind") == "topics")
       mistakes_.push_back(
           fmt::format("{}option '--{}' belongs to --kind dense, not to --kind topics", place(name), name));
   }
+}
+
+void CommandLine::check_export() {
+  const std::string output = text("output");
+  const bool tables = inputs_.size() == 1;
+  if (!is_given("output"))
+    mistakes_.emplace_back("export needs -o OUT: a folder for tables, or with X.h5ad the name of the copy");
+  else if (tables && (output.ends_with(".h5ad") || output.ends_with(".h5")))
+    mistakes_.push_back(
+        fmt::format("'{}' would be a copy of an AnnData file with the factors in it, and that file is "
+                    "not named: scanmf export MODEL X.h5ad -o {}",
+                    output, output));
+  const std::string format = text("format");
+  if (is_given("format") && format != "auto" && (!tables || (format != "csv" && format != "tsv")))
+    mistakes_.push_back(
+        fmt::format("{}export takes --format csv or tsv, of tables in a folder, not '{}'", place("format"), format));
 }
 
 void CommandLine::check() {

@@ -55,6 +55,7 @@ class CommandLine {
   void check_ks();
   void check_values();
   void check_combinations();
+  void check_export();
   void check_estimator_of_options();
   std::string unexpected(const std::string& word) const;
   /// Whether an option says k, but not as a parameter of a fit.

@@ -16,5 +16,9 @@ int convert(const Communicator& comm, const CommandLine& line);
 int generate(const Communicator& comm, const CommandLine& line);
 int ensemble(const Communicator& comm, const CommandLine& line);
 int select(const Communicator& comm, const CommandLine& line);
+int export_model(const Communicator& comm, const CommandLine& line);
+int estimate(const Communicator& comm, const CommandLine& line);
+int watch(const Communicator& comm, const CommandLine& line);
+int stop(const Communicator& comm, const CommandLine& line);
 
 }  // namespace scanmf::app

@@ -38,10 +38,11 @@ constexpr std::array file_options = {
     FileOption{"log-json", FileUse::appends},
 };
 
-FileUse use_of(const FileOption& option, Command command) {
-  const bool learns =
-      command == Command::partial_fit && option.name == std::string_view("model");  // reads it and writes it again
-  return learns ? FileUse::replaces : option.use;
+FileUse use_of(const FileOption& option, const CommandLine& line) {
+  const std::string_view name = option.name;
+  if (line.command() == Command::partial_fit && name == "model") return FileUse::replaces;  // reads and writes it
+  if (line.command() == Command::export_model && name == "output" && line.inputs().size() == 1) return FileUse::fills;
+  return option.use;
 }
 
 /// What locks, generations and the like are named after.
@@ -136,7 +137,7 @@ std::vector<FileRole> file_roles(const CommandLine& line) {
   for (const FileOption& option : file_options) {
     const std::string_view name = option.name;
     if (!contains(find_option(name)->commands, line.command()) || line.text(option.name).empty()) continue;
-    const FileRole role{fmt::format("option '--{}'", name), line.text(option.name), use_of(option, line.command())};
+    const FileRole role{fmt::format("option '--{}'", name), line.text(option.name), use_of(option, line)};
     roles.push_back(role);
     const bool has_lock = role.use == FileUse::removes || (name == "model" && role.use == FileUse::replaces);
     if (has_lock) add_files_beside(role, roles);

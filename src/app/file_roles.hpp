@@ -9,7 +9,7 @@
 namespace scanmf::app {
 
 /// What a command does with a file.
-enum class FileUse { reads, appends, replaces, removes };
+enum class FileUse { reads, appends, replaces, removes, fills };  // fills: a folder
 
 /// One file of a command in one of its roles.
 struct FileRole {

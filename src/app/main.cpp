@@ -1,19 +1,14 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdlib>
-#include <new>
-#include <sstream>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/file_roles.hpp"
+#include "app/version.hpp"
 #include "core/crash_note.hpp"
-#include "core/printable.hpp"
 #include "core/standard_streams.hpp"
 #include "io/posix_file.hpp"
 #include "parallel/launcher.hpp"
@@ -21,6 +16,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/parallel/communicator.hpp"
 #include "scanmf/parallel/environment.hpp"
+#include "scanmf/parallel/run_ranks.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -67,6 +63,14 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
       return ensemble(comm, line);
     case Command::select:
       return select(comm, line);
+    case Command::export_model:
+      return export_model(comm, line);
+    case Command::watch:
+      return watch(comm, line);
+    case Command::stop:
+      return stop(comm, line);
+    case Command::estimate:
+      break;
   }
   throw UsageError(fmt::format("'{}' is not available in version {}", info(line.command()).name, SCANMF_VERSION));
 }
@@ -74,7 +78,7 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
 int run(const Communicator& comm, const std::vector<std::string>& words) {
   if (words.empty()) throw UsageError("no command is given; see scanmf --help");
   const std::string& first = words.front();
-  if (first == "--version") return print_on_root(comm, fmt::format("scanmf {}\n", SCANMF_VERSION));
+  if (first == "--version") return print_on_root(comm, version_text());
   if (first == "--help" || first == "-h" || first == "help") return print_on_root(comm, general_help());
   CommandLine line(parse_command(first), {words.begin() + 1, words.end()});
   if (line.wants_help()) return print_on_root(comm, command_help(line.command()));
@@ -82,61 +86,6 @@ int run(const Communicator& comm, const std::vector<std::string>& words) {
   line.check();
   check_files(comm, file_roles(line));
   return dispatch(comm, line);
-}
-
-/// One line; of wrong usage one line a mistake.
-void print_error(const std::string& message, ExitStatus status) {
-  std::string all;
-  std::istringstream lines(message);
-  if (status != ExitStatus::usage) {
-    all = fmt::format("scanmf: error: {}\n", printable(message));
-  } else {
-    for (std::string line; std::getline(lines, line);) all += fmt::format("scanmf: error: {}\n", printable(line));
-  }
-  print_message(all);
-}
-
-/// Ends a failure that this rank alone may know of. Several ranks often fail at once: the lowest one speaks and ends
-/// the others.
-int end_alone(const Communicator& comm, const std::string& message, ExitStatus status) {
-  if (comm.size() > 1) usleep(static_cast<useconds_t>(100000 * std::min(comm.rank(), 20)));
-  print_error(message, status);
-  if (comm.size() > 1) MpiEnvironment::abort(static_cast<int>(status));
-  return static_cast<int>(status);
-}
-
-/// Ends a failure that every rank knows of.
-int end_together(const Communicator& comm, const Error& error) {
-  if (comm.is_root()) print_error(error.what(), error.status());
-  return static_cast<int>(error.status());
-}
-
-int run_and_report(const Communicator& comm, const std::vector<std::string>& words) {
-  try {
-    return run(comm, words);
-  } catch (const AgreedError& error) {
-    return end_together(comm, error);
-  } catch (const UsageError& error) {  // judged alike on every rank
-    return end_together(comm, error);
-  } catch (const Error& error) {
-    return end_alone(comm, error.what(), error.status());
-  } catch (const std::bad_alloc&) {
-    return end_alone(comm,
-                     fmt::format("out of memory on rank {}: use more ranks or nodes, or fewer components; a file that "
-                                 "states sizes far beyond its "
-                                 "own (scanmf inspect shows them) is damaged",
-                                 comm.rank()),
-                     ExitStatus::failed);
-  } catch (const std::length_error&) {  // what the standard library says of a vector longer than all memory
-    return end_alone(comm,
-                     fmt::format("more memory than there can be is asked for on rank {}: a file states sizes that it "
-                                 "cannot have (scanmf inspect "
-                                 "shows them), or k is too large",
-                                 comm.rank()),
-                     ExitStatus::failed);
-  } catch (const std::exception& error) {
-    return end_alone(comm, fmt::format("{} (rank {})", error.what(), comm.rank()), ExitStatus::failed);
-  }
 }
 
 /// Started without mpirun, Open MPI would first start a daemon of its own, for programs that start others: half of the
@@ -159,5 +108,5 @@ int main(int argc, char** argv) {
   scanmf::limit_threads();
   const scanmf::Communicator comm;
   if (!comm.is_root()) scanmf::set_log_sink([](scanmf::LogLevel, std::string_view) {});
-  return scanmf::app::run_and_report(comm, {argv + 1, argv + argc});
+  return scanmf::run_ranks(comm, "scanmf", [&] { return scanmf::app::run(comm, {argv + 1, argv + argc}); });
 }

@@ -45,14 +45,21 @@ constexpr CommandInfo commands[] = {
      "the consensus of one k (default: the chosen one) as a model", 1, 1},
     {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0,
      0},
+    {Command::export_model, "export", "MODEL [X.h5ad] -o OUT",
+     "W, H and top features as tables in the folder OUT, or within a copy of X.h5ad", 1, 2},
+    {Command::watch, "watch", "LOG.jsonl|CHECKPOINT", "how far a run is: iteration, curve of the error, time left", 1,
+     1},
+    {Command::stop, "stop", "CHECKPOINT", "asks the run with this checkpoint to save its state and to end", 1, 1},
 };
 
 constexpr Commands learning = Command::fit | Command::partial_fit;
 constexpr Commands fitting = Command::fit | Command::ensemble;
 constexpr Commands solving = learning | Command::transform | Command::ensemble;
 constexpr Commands computing = solving | Command::inverse_transform;
-constexpr Commands writing = Command::fit | Command::transform | Command::inverse_transform | Command::convert;
-constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate | Command::select;
+constexpr Commands writing =
+    Command::fit | Command::transform | Command::inverse_transform | Command::convert | Command::export_model;
+constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate | Command::select |
+                                Command::export_model | Command::watch | Command::stop;
 
 // name, letter, values, bare, fallback, commands, help
 constexpr CommandOption command_options[] = {
@@ -92,8 +99,9 @@ constexpr CommandOption command_options[] = {
      "of files with features of several types (10x Genomics): take these, for example 'Gene Expression'"},
     {"dtype", 0, "auto|float32|float64", nullptr, "auto", computing | Command::convert | Command::generate,
      "type to compute in or to write; auto: that of the input, float64 for integers (generate: float32)"},
-    {"format", 0, "auto|idx|npy|npz|matrix-market|text|hdf5", nullptr, "auto", only(Command::convert),
-     "of the input files; auto: by their beginning"},
+    {"format", 0, "auto|idx|npy|npz|matrix-market|text|hdf5|csv|tsv", nullptr, "auto",
+     Command::convert | Command::export_model,
+     "convert: of the input files; auto: by their beginning. export: of the tables, csv or tsv; auto: csv"},
     {"header", 0, "auto|yes|no", nullptr, "auto", only(Command::convert), "of text: the first line names the columns"},
     {"row-names", 0, "auto|yes|no", nullptr, "auto", only(Command::convert),
      "of text: the first field of each line names the row"},
@@ -121,14 +129,15 @@ constexpr CommandOption command_options[] = {
      "lines 'option = value'; the command line wins"},
     {"memory", 0, "auto|none|SIZE", nullptr, "auto", solving | Command::convert,
      "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free. convert: most of X "
-     "that "
-     "it holds; what needs more is refused; auto: what is free, and 1G of the rows that CSC becomes"},
+     "that it holds; what needs more is refused; auto: what is free, and 1G of the rows that CSC becomes"},
     {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate,
      "threads a rank; auto: the cores that this rank may use"},
     {"progress", 0, "auto|on|off", nullptr, "auto", solving,
      "a line in place on a terminal, else a line every few seconds"},
     {"quiet", 0, "true|false", "true", "false", everywhere, "warnings and errors only"},
     {"log-json", 0, "FILE", nullptr, "", solving, "one JSON object a line: start, iterations, warnings, end"},
+    {"follow", 0, "auto|true|false", "true", "auto", only(Command::watch),
+     "look again every two seconds until the run ends; auto: on a terminal"},
     {"top", 0, "N", nullptr, "10", only(Command::inspect), "how many features of each component"},
     {"json", 0, "true|false", "true", "false", only(Command::inspect), "print JSON"},
     {"csv", 0, "true|false", "true", "false", only(Command::inspect),
@@ -218,16 +227,12 @@ Option as_told(const Option& option, Command command) {
 
 std::string option_help(const Option& option) {
   constexpr std::size_t help_column = 34;
-  const bool flag = option.values == "true|false" && option.fallback == "false";
   std::string left = option.letter != 0 ? fmt::format("  -{}, --{}", option.letter, option.name)
                                         : fmt::format("      --{}", option.name);
-  if (!flag) left += fmt::format(" {}", option.values);
-  std::string right = option.help;
-  right += restriction(option);
-  if (!flag && !option.fallback.empty()) right += fmt::format(" [{}]", option.fallback);
+  if (!is_flag(option)) left += fmt::format(" {}", option.values);
   left += left.size() + 2 > help_column ? "\n" + std::string(help_column, ' ')
                                         : std::string(help_column - left.size(), ' ');
-  return left + wrapped(right, help_column, 118) + "\n";
+  return left + wrapped(meaning(option), help_column, 118) + "\n";
 }
 
 }  // namespace
@@ -257,6 +262,13 @@ const Option* find_option(char letter) {
   return letter == 0 || found == options.end() ? nullptr : &*found;
 }
 
+std::vector<Option> options_of(Command command) {
+  std::vector<Option> options;
+  for (const Option& option : option_table())
+    if (contains(option.commands, command)) options.push_back(as_told(option, command));
+  return options;
+}
+
 bool belongs_to(const Option& option, Estimator estimator) {
   return option.parameter == nullptr || option.parameter->belongs_to(estimator);
 }
@@ -276,6 +288,21 @@ std::string fallback_of(const Option& option, Command command) {
   if (option.name == "output" && command == Command::ensemble) return "ensemble.h5";
   const bool many = command == Command::ensemble || command == Command::select;
   return option.name == "n-components" && many ? "" : option.fallback;
+}
+
+bool is_flag(const Option& option) { return option.values == "true|false" && option.fallback == "false"; }
+
+std::string meaning(const Option& option) {
+  std::string text = option.help + restriction(option);
+  if (!is_flag(option) && !option.fallback.empty()) text += fmt::format(" [{}]", option.fallback);
+  return text;
+}
+
+std::vector<std::string> words_of(const Option& option) {
+  std::vector<std::string> words;
+  for (const std::string_view value : alternatives(option.values))
+    if (!value.empty() && (value[0] < 'A' || value[0] > 'Z')) words.emplace_back(value);
+  return words;
 }
 
 std::string refusal(const Option& option, const std::string& text) {
@@ -311,9 +338,7 @@ std::string command_help(Command command) {
   const CommandInfo& about = info(command);
   std::string text =
       fmt::format("scanmf {} {}\n\n{}\n\nOptions [defaults]:\n", about.name, about.arguments, about.summary);
-  for (const Option& option : option_table()) {
-    if (contains(option.commands, command)) text += option_help(as_told(option, command));
-  }
+  for (const Option& option : options_of(command)) text += option_help(option);
   text += "\n--name value and --name=value both work; options without a value mean true.\n";
   return text;
 }

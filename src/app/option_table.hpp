@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "scanmf/estimator/parameters.hpp"
 
@@ -17,7 +18,11 @@ enum class Command : unsigned {
   convert,
   generate,
   ensemble,
-  select
+  select,
+  export_model,
+  estimate,
+  watch,
+  stop
 };
 
 /// A set of commands, one bit each.
@@ -60,11 +65,20 @@ std::span<const Option> option_table();
 const Option* find_option(std::string_view name);
 const Option* find_option(char letter);
 
+/// Those of a command, as it takes them: defaults, and what -k is, differ between commands.
+std::vector<Option> options_of(Command command);
+
 /// False when the option sets a parameter that this estimator has not.
 bool belongs_to(const Option& option, Estimator estimator);
 
 /// Its default; that of the output differs between commands. Empty where there is none.
 std::string fallback_of(const Option& option, Command command);
+/// Its name alone says true, and that is not the default.
+bool is_flag(const Option& option);
+/// What it means, for which estimator, and its default, as the help and the manual have it.
+std::string meaning(const Option& option);
+/// Those of option.values that are words to be typed as they are.
+std::vector<std::string> words_of(const Option& option);
 
 /// An explanation when `text` is not among option.values; empty otherwise (and for parameters, which check themselves).
 std::string refusal(const Option& option, const std::string& text);

@@ -18,14 +18,6 @@ namespace {
 constexpr double seconds_between_lines = 5;
 constexpr double seconds_between_updates = 0.1;
 
-std::string duration(double seconds) {
-  const auto whole = static_cast<long long>(std::llround(seconds));
-  if (seconds < 1) return "less than 1 s";
-  if (whole < 100) return fmt::format("{} s", whole);
-  if (whole < 6000) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
-  return fmt::format("{} h {:02d} min", whole / 3600, whole % 3600 / 60);
-}
-
 std::string message_line(LogLevel level, std::string_view text) {
   const char* const kind = level == LogLevel::warning ? "warning: " : level == LogLevel::error ? "error: " : "";
   return fmt::format("scanmf: {}{}\n", kind, printable(text));
@@ -55,6 +47,14 @@ bool has_option(const CommandLine& line, const char* name) {
 }
 
 }  // namespace
+
+std::string duration_text(double seconds) {
+  const auto whole = static_cast<long long>(std::llround(seconds));
+  if (seconds < 1) return "less than 1 s";
+  if (whole < 100) return fmt::format("{} s", whole);
+  if (whole < 6000) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
+  return fmt::format("{} h {:02d} min", whole / 3600, whole % 3600 / 60);
+}
 
 RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.is_root()) {
   quiet_ = line.flag("quiet");
@@ -98,7 +98,10 @@ void RunLog::message(LogLevel level, std::string_view text) {
 void RunLog::progress(const Progress& now) {
   ++iterations_;
   seconds_of_all_ += now.seconds;
-  event("iteration", {{"iteration", now.iteration}, {"iteration_seconds", now.seconds}, {now.measure, now.value}});
+  event("iteration", {{"iteration", now.iteration},
+                      {"of", now.max_iteration},
+                      {"iteration_seconds", now.seconds},
+                      {now.measure, now.value}});
   const bool last = now.iteration >= now.max_iteration;
   if (!is_to_be_shown(last)) return;
   const double mean = seconds_of_all_ / static_cast<double>(iterations_);
@@ -106,7 +109,8 @@ void RunLog::progress(const Progress& now) {
   if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
   line += fmt::format("  {:.3g} s/iteration", mean);
   if (!last)
-    line += fmt::format("  at most {} left", duration(mean * static_cast<double>(now.max_iteration - now.iteration)));
+    line +=
+        fmt::format("  at most {} left", duration_text(mean * static_cast<double>(now.max_iteration - now.iteration)));
   show(line);
 }
 

@@ -16,6 +16,9 @@
 
 namespace scanmf::app {
 
+/// "12 s", "3 min 07 s", "5 h 02 min".
+std::string duration_text(double seconds);
+
 /// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks;
 /// while the object lives it is the sink of log(). With --quiet only warnings and errors are shown, with --verbose
 /// details too.

@@ -1,7 +1,11 @@
-# Everything scanmf is built on; all of it from the distribution, nothing is downloaded.
+# Everything the library is built on, and links to; all of it from the distribution, nothing is downloaded. For programs
+# that use it too (scanmf-config.cmake): of a shared library they need the first three only (SCANMF_SHARED).
 find_package(Threads REQUIRED)
 find_package(MPI 3.1 REQUIRED COMPONENTS C)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
+if(SCANMF_SHARED)
+  return()
+endif()
 
 # The names under which a shared library asks for others (key NEEDED) or is asked for (SONAME) that are an MPI's; empty
 # for what is no ELF file.
@@ -54,17 +58,12 @@ libscalapack-mpich-dev), or name it: -DSCALAPACK_LIBRARY=/path/to/library")
 add_library(scanmf_scalapack INTERFACE)
 target_link_libraries(scanmf_scalapack INTERFACE ${SCALAPACK_LIBRARY} LAPACK::LAPACK BLAS::BLAS MPI::MPI_C)
 
-find_package(Boost 1.74 REQUIRED COMPONENTS program_options)
 find_package(fmt REQUIRED)
-find_package(nlohmann_json REQUIRED)
-find_package(ZLIB REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(hwy REQUIRED IMPORTED_TARGET libhwy)
 add_library(hwy::hwy ALIAS PkgConfig::hwy)
 pkg_check_modules(libdeflate REQUIRED IMPORTED_TARGET libdeflate)
 add_library(libdeflate::libdeflate ALIAS PkgConfig::libdeflate)
-pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)
-add_library(libzip::zip ALIAS PkgConfig::libzip)
 
 # lzf, the fast filter of h5py, comes without a package file on some systems.
 find_path(LZF_INCLUDE_DIR liblzf/lzf.h REQUIRED)

@@ -22,7 +22,7 @@ class Usage(ProgramTest):
         return errors[0]
 
     def test_help_and_version(self):
-        self.assertRegex(self.succeed("--version").stdout, r"^scanmf \d+\.\d+\.\d+\n$")
+        self.assertRegex(self.succeed("--version").stdout, r"^scanmf \d+\.\d+\.\d+\n")
         text = self.succeed("--help").stdout
         for command in [
                 "fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate", "ensemble",

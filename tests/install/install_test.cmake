@@ -1,36 +1,92 @@
-# Installs the build into a fresh folder, builds a program against it with find_package(scanmf), and runs it on two
-# ranks.
-#   cmake -D BUILD=… -D BUILD_TYPE=… -D SOURCE=… -D DATA=… -D MPIEXEC=… -D README=… -P install_test.cmake
+# Installs the build into a fresh folder, builds README's program against it with find_package(scanmf)
+# and with pkg-config alone, runs it on two ranks, and looks at what else is installed.
+#   cmake -D BUILD=… -D BUILD_TYPE=… -D SOURCE=… -D DATA=… -D MPIEXEC=… -D README=… -D COMPILER=… -D FLAGS=…
+#         -D LIBRARIES=lib/… -D PYTHON=… -P install_test.cmake
 string(RANDOM LENGTH 12 suffix)
 set(folder ${BUILD}/install-test-${suffix})
+
+function(fail message)
+  file(REMOVE_RECURSE ${folder})
+  message(FATAL_ERROR "${message}")
+endfunction()
 
 function(run)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
-    file(REMOVE_RECURSE ${folder})
     string(JOIN " " command ${ARGN})
-    message(FATAL_ERROR "${command}\nended with ${status}:\n${output}")
+    fail("${command}\nended with ${status}:\n${output}")
   endif()
   set(output "${output}" PARENT_SCOPE)
 endfunction()
 
-run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/prefix)
-run(${folder}/prefix/bin/scanmf --version)
-run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/consumer -B ${folder}/build -D CMAKE_PREFIX_PATH=${folder}/prefix
-    -D CMAKE_BUILD_TYPE=${BUILD_TYPE})
-run(${CMAKE_COMMAND} --build ${folder}/build)
-run(${MPIEXEC} -n 2 ${folder}/build/parts ${DATA}/golden.h5:/cases/cd_dense_none/X)
-file(REMOVE_RECURSE ${folder})
 # What scikit-learn's NMF(3, init="random", random_state=0, max_iter=500, alpha_W=0.01) gives, and its transform of W·H.
-if(NOT output MATCHES "293 iterations, error 2\\.798961, H is 3 x 20; rank 0 has [0-9]+ rows of W, \
+set(expected "293 iterations, error 2\\.798961, H is 3 x 20; rank 0 has [0-9]+ rows of W, \
 W\\(0, 0\\) = 0\\.380423, again 0\\.376961")
-  message(FATAL_ERROR "unexpected output of the program: ${output}")
-endif()
+function(check_program program)
+  run(${MPIEXEC} -n 2 ${program} ${DATA}/golden.h5:/cases/cd_dense_none/X)
+  if(NOT output MATCHES "${expected}")
+    fail("unexpected output of ${program}: ${output}")
+  endif()
+  execute_process(COMMAND ${MPIEXEC} -n 2 ${program} missing.h5
+                  RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  string(REGEX MATCHALL "parts: error: [^\n]*missing\\.h5[^\n]*\n" errors "${output}")
+  list(LENGTH errors count)
+  if(NOT status EQUAL 1 OR NOT count EQUAL 1 OR output MATCHES "terminate called")
+    fail("${program} of a missing file ended with ${status}: ${output}")
+  endif()
+endfunction()
 
-# README shows this very program.
-file(READ ${SOURCE}/consumer/parts.cpp program)
-file(READ ${README} readme)
-string(FIND "${readme}" "${program}" place)
-if(place EQUAL -1)
-  message(FATAL_ERROR "the C++ example in README.md is not tests/install/consumer/parts.cpp")
+run(${CMAKE_COMMAND} --install ${BUILD} --prefix ${folder}/first)
+file(RENAME ${folder}/first ${folder}/prefix)  # nothing may know where it was put first
+set(prefix ${folder}/prefix)
+
+run(${prefix}/bin/scanmf --version)
+foreach(line "scanmf [0-9.]+" "commit +[0-9a-z]" "build type +${BUILD_TYPE}" "compiler +[A-Z]" "MPI +[A-Z]" "HDF5 +1\\."
+        "BLAS +[A-Z]"
+        "instruction set +[A-Z0-9_]+ ")
+  if(NOT output MATCHES "(^|\n)${line}")
+    fail("--version says nothing like '${line}': ${output}")
+  endif()
+endforeach()
+
+foreach(file doc/scanmf/LICENSE doc/scanmf/CHANGELOG.md doc/scanmf/CITATION.cff man/man1/scanmf-fit.1
+        bash-completion/completions/scanmf scanmf/scripts/plot_model.py scanmf/scripts/report.py
+        scanmf/configs/fit_topics.conf scanmf/slurm/fit.sbatch)
+  if(NOT EXISTS ${prefix}/share/${file})
+    fail("${file} is not installed")
+  endif()
+endforeach()
+run(${PYTHON} ${SOURCE}/manual_test.py ${prefix})
+
+# pkg-config alone says how to compile.
+set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBRARIES}/pkgconfig)
+run(sh -c "${COMPILER} ${FLAGS} ${SOURCE}/consumer/parts.cpp -o ${folder}/parts \
+$(pkg-config --cflags --libs scanmf)")
+set(ENV{LD_LIBRARY_PATH} ${prefix}/${LIBRARIES})
+check_program(${folder}/parts)
+
+# README's CMake, under project(parts CXX).
+run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/consumer -B ${folder}/build -D CMAKE_PREFIX_PATH=${prefix}
+    -D CMAKE_BUILD_TYPE=${BUILD_TYPE} -D CMAKE_CXX_COMPILER=${COMPILER})
+run(${CMAKE_COMMAND} --build ${folder}/build)
+check_program(${folder}/build/parts)
+
+# The module finds its folders wherever it lies.
+find_program(MODULECMD NAMES modulecmd.tcl PATHS /usr/lib/x86_64-linux-gnu /usr/share/modules/libexec)
+if(MODULECMD)
+  run(sh -c "MODULEPATH=${prefix}/share/modulefiles ${MODULECMD} sh load scanmf")
+  if(NOT output MATCHES "SCANMF=${prefix}/bin/scanmf")
+    fail("module load scanmf: ${output}")
+  endif()
 endif()
+file(REMOVE_RECURSE ${folder})
+
+# README shows this very program and project.
+file(READ ${README} readme)
+foreach(file parts.cpp CMakeLists.txt)
+  file(READ ${SOURCE}/consumer/${file} text)
+  string(FIND "${readme}" "${text}" place)
+  if(place EQUAL -1)
+    fail("the C++ example in README.md is not tests/install/consumer/${file}")
+  endif()
+endforeach()

@@ -8,9 +8,6 @@ import re
 import subprocess
 import sys
 
-COMMANDS = [
-    "fit", "partial-fit", "transform", "inverse-transform", "inspect", "convert", "generate", "ensemble", "select"
-]
 OPTION = re.compile(r"  (?:-(?P<letter>\w), |    )--(?P<name>[\w-]+)(?: (?P<values>\S+))?(?:  +(?P<text>.*))?$")
 BEGIN, END = "<!-- options: as --help has them -->\n", "<!-- end of options -->\n"
 
@@ -35,16 +32,18 @@ def options_of(program, command):
 
 
 def table(program):
-    by_command = {command: options_of(program, command) for command in COMMANDS}
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
+    commands = re.findall(r"^  scanmf ([a-z-]+) ", text, re.MULTILINE)
+    by_command = {command: options_of(program, command) for command in commands}
     names = list(dict.fromkeys(name for options in by_command.values() for name in options))
     yield "| option | default | meaning | for |\n|---|---|---|---|\n"
     for name in names:
-        having = [command for command in COMMANDS if name in by_command[command]]
+        having = [command for command in commands if name in by_command[command]]
         letter, values, text, default = by_command[having[0]][name]
         option = (f"-{letter}, " if letter else "") + f"--{name}" + (f" {values}" if values else "")
-        commands = "all" if having == COMMANDS else ", ".join(having)
+        where = "all" if having == commands else ", ".join(having)
         yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|")
-                                                   for cell in (option, default, text, commands)))
+                                                   for cell in (option, default, text, where)))
 
 
 def main():

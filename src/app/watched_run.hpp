@@ -1,0 +1,53 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "scanmf/core/types.hpp"
+#include "scanmf/model/model_file.hpp"
+
+namespace scanmf::app {
+
+/// What a log or a checkpoint tells of a run.
+struct WatchedRun {
+  std::string command;
+  Index iteration = 0;
+  Index last_iteration = 0;  // at most; 0: not known
+  std::string measure;       // "violation", "error", …
+  std::vector<double> iterations;
+  std::vector<double> values;  // of the measure, those that are known
+  double seconds = 0;          // of all these iterations together
+  Index timed_iterations = 0;
+  std::string end;  // how it has ended; empty: it has not, as far as the file tells
+};
+
+/// Follows the --log-json file of a run, in which lines are added while it is read.
+class LogReader {
+ public:
+  /// Throws Error when the file is no log of this program.
+  explicit LogReader(std::string file);
+  /// Reads the lines that are new.
+  void update();
+  const WatchedRun& run() const { return run_; }
+  /// Whether `file` begins as a log does. Throws Error when it cannot be read.
+  static bool is_log(const std::string& file);
+
+ private:
+  void add_line(const std::string& line);
+
+  std::string file_;
+  Index read_ = 0;
+  std::string rest_;  // of a line that is not complete
+  WatchedRun run_;
+};
+
+/// The same of a checkpoint.
+WatchedRun watched_run(const ModelHeader& header);
+
+/// A few lines for a terminal: state, iteration, time left, and the curve of the measure. since_change: how long ago
+/// the file was last written.
+std::string text_of(const WatchedRun& run, double since_change);
+
+}  // namespace scanmf::app

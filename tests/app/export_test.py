@@ -68,7 +68,7 @@ class Export(ProgramTest):
 
     def test_samples_and_features_are_matched_by_names(self):
         order = np.random.RandomState(0).permutation(12)
-        self.rewrite("mixed.h5ad", rows=order, columns=slice(None, None, -1))
+        self.rewrite("mixed.h5ad", rows=order, columns=list(range(6, -1, -1)))
         self.succeed("export", "model.h5", "mixed.h5ad", "-o", "out.h5ad")
         out = anndata.read_h5ad(self.path("out.h5ad"))
         np.testing.assert_array_equal(out.obsm["X_nmf"], self.W[order])
@@ -111,7 +111,8 @@ class Export(ProgramTest):
             self.succeed("export", "model.h5", "-o", "tables", "--format", format)
             self.assertEqual(sorted(os.listdir(self.path("tables"))),
                              [f"H.{ending}", f"W.{ending}", f"top_features.{ending}"])
-            read = lambda name, **how: pd.read_csv(self.path(f"tables/{name}.{ending}"), sep=separator, **how)
+            how = {"sep": separator, "float_precision": "round_trip"}
+            read = lambda name, **more: pd.read_csv(self.path(f"tables/{name}.{ending}"), **how, **more)
             W, H, top = read("W", index_col=0), read("H", index_col=0), read("top_features")
             np.testing.assert_array_equal(W.to_numpy(), self.W)
             np.testing.assert_array_equal(H.to_numpy(), self.H)

@@ -6,6 +6,7 @@
 
 #include "io/library_version.hpp"
 #include "linalg/instruction_sets.hpp"
+#include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf::app {

@@ -227,7 +227,8 @@ void CommandLine::check_inputs() {
     const Option& option = *find_option(std::string_view(needed));
     const bool has_default = command_ == Command::fit || command_ == Command::ensemble;
     if (contains(option.commands, command_) && !has_default && !is_given(needed))
-      mistakes_.push_back(fmt::format("'{}' needs option '--{} FILE'", about.name, needed));
+      mistakes_.push_back(
+          fmt::format("'{}' needs option '--{} FILE': scanmf {} {}", about.name, needed, about.name, about.arguments));
   }
 }
 
@@ -317,9 +318,7 @@ void CommandLine::check_combinations() {
 void CommandLine::check_export() {
   const std::string output = text("output");
   const bool tables = inputs_.size() == 1;
-  if (!is_given("output"))
-    mistakes_.emplace_back("export needs -o OUT: a folder for tables, or with X.h5ad the name of the copy");
-  else if (tables && (output.ends_with(".h5ad") || output.ends_with(".h5")))
+  if (is_given("output") && tables && (output.ends_with(".h5ad") || output.ends_with(".h5")))
     mistakes_.push_back(
         fmt::format("'{}' would be a copy of an AnnData file with the factors in it, and that file is "
                     "not named: scanmf export MODEL X.h5ad -o {}",

@@ -130,7 +130,7 @@ void RunLog::progress(const EnsembleProgress& now) {
   std::string line = fmt::format("replicate {}/{}", now.done, now.all);
   if (now.running > 0) line += fmt::format("  {} more at iteration {}", now.running, now.iteration);
   if (!std::isnan(now.seconds_left)) seconds_left_ = now.seconds_left;
-  if (!last && seconds_left_ >= 0) line += fmt::format("  about {} left", duration(seconds_left_));
+  if (!last && seconds_left_ >= 0) line += fmt::format("  about {} left", duration_text(seconds_left_));
   show(line);
 }
 

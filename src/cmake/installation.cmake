@@ -10,8 +10,9 @@ install(FILES ${SCANMF_MANUAL}/completions/scanmf DESTINATION ${CMAKE_INSTALL_DA
         COMPONENT program)
 install(FILES LICENSE README.md CHANGELOG.md CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 install(DIRECTORY configs scripts/slurm DESTINATION ${data} COMPONENT program)
-install(PROGRAMS scripts/plot_model.py scripts/known_groups.py scripts/report.py DESTINATION ${data}/scripts
-        COMPONENT program)
+install(PROGRAMS scripts/plot_model.py scripts/plot_ensemble.py scripts/known_groups.py scripts/report.py
+        DESTINATION ${data}/scripts COMPONENT program)
+install(FILES scripts/arguments.py DESTINATION ${data}/scripts COMPONENT program)  # imported by the others
 
 # An environment module that finds the installation from where it lies:
 # module use PREFIX/share/modulefiles && module load scanmf

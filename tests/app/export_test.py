@@ -14,7 +14,7 @@ from program import ProgramTest, positive_matrix
 class Export(ProgramTest):
     def setUp(self):
         super().setUp()
-        self.X = positive_matrix(12, 7)
+        self.X = positive_matrix(12, 7).astype(np.float32)  # the type that anndata makes of all others
         self.cells = [f"cell,{i}" if i == 3 else f"cell{i}" for i in range(12)]
         self.genes = [f'gene "{j}"' if j == 2 else f"gene{j}" for j in range(7)]
         adata = anndata.AnnData(scipy.sparse.csr_matrix(self.X), pd.DataFrame({"type": list("ab" * 6)}, self.cells),
@@ -114,13 +114,13 @@ class Export(ProgramTest):
             how = {"sep": separator, "float_precision": "round_trip"}
             read = lambda name, **more: pd.read_csv(self.path(f"tables/{name}.{ending}"), **how, **more)
             W, H, top = read("W", index_col=0), read("H", index_col=0), read("top_features")
-            np.testing.assert_array_equal(W.to_numpy(), self.W)
-            np.testing.assert_array_equal(H.to_numpy(), self.H)
+            np.testing.assert_array_equal(W.to_numpy().astype(self.W.dtype), self.W)
+            np.testing.assert_array_equal(H.to_numpy().astype(self.H.dtype), self.H)
             self.assertEqual((list(W.index), list(H.columns)), (self.cells, self.genes))
             self.assertEqual(list(W.columns), list(H.index))
             first = top[top["rank"] == 1]
             self.assertEqual(list(first["feature"]), [self.genes[j] for j in self.H.argmax(axis=1)])
-            np.testing.assert_array_equal(first["weight"], self.H.max(axis=1))
+            np.testing.assert_array_equal(first["weight"].astype(self.H.dtype), self.H.max(axis=1))
 
     def test_without_W(self):
         self.succeed("fit", "X.h5ad", "-k", "3", "--save-w", "false", "-o", "model.h5", "--quiet")
@@ -142,7 +142,7 @@ class Export(ProgramTest):
         self.fail_with(1, "there is no folder", "export", "model.h5", "X.h5ad", "-o", "nowhere/out.h5ad")
 
     def test_usage(self):
-        self.fail_with(2, "needs -o OUT", "export", "model.h5")
+        self.fail_with(2, "scanmf export MODEL [X.h5ad] -o OUT", "export", "model.h5")
         self.fail_with(2, "scanmf export MODEL X.h5ad -o out.h5ad", "export", "model.h5", "-o", "out.h5ad")
         self.fail_with(2, "csv or tsv", "export", "model.h5", "-o", "tables", "--format", "npy")
         self.fail_with(2, "csv or tsv", "export", "model.h5", "X.h5ad", "-o", "out.h5ad", "--format", "csv")

@@ -42,8 +42,7 @@ set(prefix ${folder}/prefix)
 
 run(${prefix}/bin/scanmf --version)
 foreach(line "scanmf [0-9.]+" "commit +[0-9a-z]" "build type +${BUILD_TYPE}" "compiler +[A-Z]" "MPI +[A-Z]" "HDF5 +1\\."
-        "BLAS +[A-Z]"
-        "instruction set +[A-Z0-9_]+ ")
+        "BLAS +[A-Z]" "instruction set +[A-Z0-9_]+ ")
   if(NOT output MATCHES "(^|\n)${line}")
     fail("--version says nothing like '${line}': ${output}")
   endif()
@@ -57,6 +56,9 @@ foreach(file doc/scanmf/LICENSE doc/scanmf/CHANGELOG.md doc/scanmf/CITATION.cff 
   endif()
 endforeach()
 run(${PYTHON} ${SOURCE}/manual_test.py ${prefix})
+foreach(script plot_model plot_ensemble known_groups report)  # with all that it imports
+  run(${PYTHON} -B ${prefix}/share/scanmf/scripts/${script}.py --help)
+endforeach()
 
 # pkg-config alone says how to compile.
 set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBRARIES}/pkgconfig)

@@ -14,9 +14,11 @@ class Watch(ProgramTest):
 
     def start_fit(self):
         """A fit that would take hours, and is seen to run."""
-        command = [*(MPIRUN + [str(RANKS)] if RANKS else []), PROGRAM, "fit", "X.h5", "-k", "5", "--init", "random",
-                   "--random-state", "0", "--tol", "0", "--max-iter", "100000000", "-o", "model.h5", "--checkpoint",
-                   "run.checkpoint", "--checkpoint-every", "1s", "--log-json", "log.jsonl", "--quiet"]
+        command = [
+            *(MPIRUN + [str(RANKS)] if RANKS else []), PROGRAM, "fit", "X.h5", "-k", "5", "--init", "random",
+            "--random-state", "0", "--tol", "0", "--max-iter", "100000000", "-o", "model.h5", "--checkpoint",
+            "run.checkpoint", "--checkpoint-every", "1s", "--log-json", "log.jsonl", "--quiet"
+        ]
         fit = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (fit.kill(), fit.wait(), fit.stderr.close()))

@@ -68,8 +68,8 @@ class Manual(unittest.TestCase):
     @unittest.skipUnless(shutil.which("groff"), "no groff")
     def test_pages_are_set_without_complaint(self):
         for page in os.listdir(MANUAL):
-            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z", os.path.join(MANUAL, page)],
-                                  capture_output=True, text=True)
+            done = subprocess.run(["groff", "-man", "-Tutf8", "-ww", "-z",
+                                   os.path.join(MANUAL, page)], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stderr), (0, ""), page)
 
     def test_bash_completes_commands_options_and_values(self):

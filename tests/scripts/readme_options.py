@@ -42,8 +42,7 @@ def table(program):
         letter, values, text, default = by_command[having[0]][name]
         option = (f"-{letter}, " if letter else "") + f"--{name}" + (f" {values}" if values else "")
         where = "all" if having == commands else ", ".join(having)
-        yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|")
-                                                   for cell in (option, default, text, where)))
+        yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|") for cell in (option, default, text, where)))
 
 
 def main():

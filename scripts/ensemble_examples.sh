@@ -12,6 +12,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 example=${1:-mice}
+set --  # for what is sourced below
 kl=(--solver mu --beta-loss kullback-leibler)
 pictures=()
 case $example in

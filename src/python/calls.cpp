@@ -7,6 +7,7 @@
 
 #include "core/with_scalar.hpp"
 #include "python/files_read.hpp"
+#include "python/opened.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/operations.hpp"
@@ -15,68 +16,6 @@ namespace py = pybind11;
 
 namespace scanmf::python {
 namespace {
-
-/// X of one call, and how its rows of W come back to who has given them.
-template <Scalar T>
-struct Opened {
-  std::unique_ptr<DataSource<T>> source;
-  Index given_rows = 0;  // of this rank
-  Index first_row = 0;
-  std::vector<std::string> feature_names;
-
-  /// Collective.
-  Matrix<T> given(const Communicator& comm, const Matrix<T>& W) const {
-    return given_from_owned(comm, W, source->partition(), given_rows);
-  }
-};
-
-/// What X is, before it is read.
-struct Description {
-  std::optional<MatrixDescription> file;
-  DataType type = DataType::float64;
-};
-
-Description describe(const Communicator& comm, const Input& x, const char* estimator) {
-  if (!x.is_file()) return {std::nullopt, x.data_type(comm)};
-  const py::gil_scoped_release release;
-  const MatrixDescription description = describe_matrix(comm, std::get<std::string>(x.what), estimator);
-  remember_file_read(description.file);
-  return {description, description.data_type};
-}
-
-/// The bytes of X that a rank may hold.
-MemoryLimit memory_limit(Index memory) {
-  return {memory == Task::automatic, memory > 0 ? std::optional<Index>(memory) : std::nullopt};
-}
-
-template <Scalar T>
-Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,
-               MatrixUse use) {
-  Opened<T> opened;
-  if (description.file) {
-    const auto [rows, columns] = description.file->shape;
-    const Index k = task.rows_of_H.value_or(resolve_n_components(task.parameters, columns, std::nullopt));
-    opened.source = open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory)).source;
-    const Range share = equal_slice(comm, rows);
-    opened.first_row = share.begin;
-    opened.given_rows = share.size();
-    opened.feature_names = description.file->feature_names;
-    return opened;
-  }
-  LoadOptions options;
-  options.estimator = class_name(task.parameters.estimator);
-  options.dense_from = dense_from<T>(task.parameters.beta_loss);
-  opened.given_rows = x.local_rows();
-  const Index all_rows = comm.sum(opened.given_rows);
-  const bool in_batches = use == MatrixUse::fit && task.parameters.estimator == Estimator::minibatch_nmf;
-  if (in_batches) options.batch_rows = std::min(task.parameters.batch_size, all_rows);
-  if (const auto* dense = std::get_if<DenseRows>(&x.what)) {
-    opened.source = source_from_rows<T>(comm, *dense, options);
-  } else {
-    opened.source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
-  }
-  return opened;
-}
 
 /// Collective. The caller's initial factors; none when there are none, or init is another one than custom.
 template <Scalar T>
@@ -126,13 +65,6 @@ py::dict finished(const Communicator& comm, const FittedModel<T>& model, const O
   state["feature_names"] = x.feature_names;
   state["rows"] = py::make_tuple(x.first_row, x.first_row + x.given_rows);
   return state;
-}
-
-/// What the user has started.
-std::string command_line() {
-  const py::object blank = py::str(" ");
-  const auto words = blank.attr("join")(py::module_::import("sys").attr("argv")).cast<std::string>();
-  return words.empty() ? "python" : words;
 }
 
 JobOptions job_options(Session& session, const Task& task) {

@@ -5,6 +5,7 @@
 #include "app/inspect_description.hpp"
 #include "parallel/launcher.hpp"
 #include "python/calls.hpp"
+#include "python/ensemble_call.hpp"
 #include "scanmf/estimator/memory_plan.hpp"
 
 namespace py = pybind11;
@@ -73,6 +74,36 @@ void bind_calls(py::class_<Session>& session) {
       py::arg("feature_names") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
 }
 
+/// Options as Python says them: "replicates", "neighbourhood", "density_threshold", "select", "folds", …
+EnsembleOptions ensemble_options(const std::vector<Index>& ks, const py::dict& said) {
+  EnsembleOptions options;
+  options.ks = ks;
+  options.replicates = said["replicates"].cast<Index>();
+  options.neighbourhood = said["neighbourhood"].cast<double>();
+  options.density_threshold = said["density_threshold"].cast<double>();
+  options.select = said["select"].cast<std::string>() == "bicv" ? Selection::bi_cross_validation : Selection::stability;
+  options.folds = said["folds"].cast<Index>();
+  options.save_replicates = said["save_replicates"].cast<bool>();
+  return options;
+}
+
+void bind_ensemble(py::class_<Session>& session) {
+  session.def(
+      "ensemble",
+      [](Session& self, const py::object& x, const std::vector<Index>& ks, const Values& params,
+         const std::optional<std::uint32_t>& random_state, const py::dict& options, const std::string& output,
+         const std::vector<std::string>& feature_names, const std::optional<Index>& groups, const py::object& progress,
+         Index memory, const py::object& checkpoint) {
+        Task task{parameters_of("nmf", params), {}, py::none(), py::none(), progress, memory};
+        task.parameters.random_state = random_state;
+        task.checkpoint = checkpoint_of(checkpoint);
+        ensemble(self, Input(x), task, {ensemble_options(ks, options), output, feature_names, groups});
+      },
+      py::arg("x"), py::arg("ks"), py::arg("params"), py::arg("random_state"), py::arg("options"), py::arg("output"),
+      py::arg("feature_names"), py::arg("groups"), py::arg("progress") = py::none(),
+      py::arg("memory") = Task::automatic, py::arg("checkpoint") = py::none());
+}
+
 }  // namespace
 
 PYBIND11_MODULE(_core, module) {
@@ -97,6 +128,7 @@ PYBIND11_MODULE(_core, module) {
       "allgather", [](const Session& self, const py::bytes& own) { return self.allgather(own); }, py::arg("own"));
   session.def("close", &Session::close);
   bind_calls(session);
+  bind_ensemble(session);
   session.def(
       "save",
       [](Session& self, const std::string& file, const std::string& estimator, const Values& params,

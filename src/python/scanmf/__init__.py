@@ -9,17 +9,20 @@
 """
 from . import pl, tl
 from ._core import Error, Stopped, __version__
+from ._ensemble import Ensemble, ensemble
 from ._function import non_negative_factorization
 from ._minibatch import MiniBatchNMF
 from ._model import inspect, load, load_W, save
 from ._nmf import NMF
 
 __all__ = [
+    "Ensemble",
     "Error",
     "MiniBatchNMF",
     "NMF",
     "Stopped",
     "__version__",
+    "ensemble",
     "inspect",
     "load",
     "load_W",

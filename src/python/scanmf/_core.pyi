@@ -86,6 +86,11 @@ class Session:
              W: Optional[np.ndarray], feature_names: list[str]) -> None:
         ...
 
+    def ensemble(self, x: _X, ks: list[int], params: _Params, random_state: Optional[int], options: dict[str, Any],
+                 output: str, feature_names: list[str], groups: Optional[int], progress: _Progress = None,
+                 memory: int = 0, checkpoint: _Checkpoint = None) -> None:
+        ...
+
     def load(self, file: str) -> dict[str, Any]:
         ...
 

@@ -226,6 +226,30 @@ def usage(model: Any, groups: Any = None, *, W: Any = None, normalise: bool = Tr
     return ax
 
 
+def ensemble(result: Any, ax: Any = None) -> Any:
+    """Stability and error of an ensemble over the number of components, the chosen one marked.
+
+    Parameters
+    ----------
+    result : Ensemble, str or path-like
+        What `scanmf.ensemble` has returned, or an ensemble file.
+    ax : matplotlib.axes.Axes, default=None
+        Where to draw; None: a new figure.
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        With a second axis for the error.
+    """
+    from ._ensemble import Ensemble
+    from ._ensemble_figures import choice
+
+    result = result if isinstance(result, Ensemble) else Ensemble(result)
+    _plt()
+    with result.open() as file:
+        return choice(file, ax)
+
+
 def _usages(model, groups, W):
     """W and the group of each of its rows."""
     if hasattr(model, "obsm"):

@@ -1,0 +1,62 @@
+#include "python/opened.hpp"
+
+#include <algorithm>
+
+#include "python/files_read.hpp"
+#include "scanmf/linalg/operations.hpp"
+
+namespace py = pybind11;
+
+namespace scanmf::python {
+
+Description describe(const Communicator& comm, const Input& x, const char* estimator) {
+  if (!x.is_file()) return {std::nullopt, x.data_type(comm)};
+  const py::gil_scoped_release release;
+  const MatrixDescription description = describe_matrix(comm, std::get<std::string>(x.what), estimator);
+  remember_file_read(description.file);
+  return {description, description.data_type};
+}
+
+MemoryLimit memory_limit(Index memory) {
+  return {memory == Task::automatic, memory > 0 ? std::optional<Index>(memory) : std::nullopt};
+}
+
+template <Scalar T>
+Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,
+               MatrixUse use) {
+  Opened<T> opened;
+  if (description.file) {
+    const auto [rows, columns] = description.file->shape;
+    const Index k = task.rows_of_H.value_or(resolve_n_components(task.parameters, columns, std::nullopt));
+    opened.source = open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory)).source;
+    const Range share = equal_slice(comm, rows);
+    opened.first_row = share.begin;
+    opened.given_rows = share.size();
+    opened.feature_names = description.file->feature_names;
+    return opened;
+  }
+  LoadOptions options;
+  options.estimator = class_name(task.parameters.estimator);
+  options.dense_from = dense_from<T>(task.parameters.beta_loss);
+  opened.given_rows = x.local_rows();
+  const Index all_rows = comm.sum(opened.given_rows);
+  const bool in_batches = use == MatrixUse::fit && task.parameters.estimator == Estimator::minibatch_nmf;
+  if (in_batches) options.batch_rows = std::min(task.parameters.batch_size, all_rows);
+  if (const auto* dense = std::get_if<DenseRows>(&x.what)) {
+    opened.source = source_from_rows<T>(comm, *dense, options);
+  } else {
+    opened.source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
+  }
+  return opened;
+}
+
+std::string command_line() {
+  const py::object blank = py::str(" ");
+  const auto words = blank.attr("join")(py::module_::import("sys").attr("argv")).cast<std::string>();
+  return words.empty() ? "python" : words;
+}
+
+template Opened<float> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse);
+template Opened<double> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse);
+
+}  // namespace scanmf::python

@@ -56,7 +56,14 @@ foreach(file doc/scanmf/LICENSE doc/scanmf/CHANGELOG.md doc/scanmf/CITATION.cff 
   endif()
 endforeach()
 run(${PYTHON} ${SOURCE}/manual_test.py ${prefix})
-foreach(script plot_model plot_ensemble known_groups report)  # with all that it imports
+# The scripts find all that they import; those that draw, the package.
+file(GLOB python_folder ${prefix}/lib/python3*/*-packages)
+set(scripts known_groups report)
+if(python_folder)
+  set(ENV{PYTHONPATH} ${python_folder})
+  list(APPEND scripts plot_model plot_ensemble)
+endif()
+foreach(script ${scripts})
   run(${PYTHON} -B ${prefix}/share/scanmf/scripts/${script}.py --help)
 endforeach()
 

@@ -4,7 +4,11 @@
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME scanmf)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
-set(CPACK_PACKAGE_CONTACT "The scanmf authors <scanmf@localhost.localdomain>")
+set(maintainer "The scanmf authors <scanmf@example.org>")  # who packages says who they are, as to Debian's own tools
+if(DEFINED ENV{DEBFULLNAME} AND DEFINED ENV{DEBEMAIL})
+  set(maintainer "$ENV{DEBFULLNAME} <$ENV{DEBEMAIL}>")
+endif()
+set(CPACK_PACKAGE_CONTACT "${maintainer}")
 set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
 set(CPACK_STRIP_FILES ON)
 set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE
@@ -18,13 +22,16 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 
+set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/compress_manual.cmake)
+
+# cpack indents these lines.
 set(description "Factors a matrix of non-negative numbers, dense or sparse, in memory or
- streamed from its file, on any number of MPI ranks: scikit-learn's NMF and
- MiniBatchNMF with the same parameters and the same numbers.")
+streamed from its file, on any number of MPI ranks: scikit-learn's NMF and
+MiniBatchNMF with the same parameters and the same numbers.")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME scanmf)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "${PROJECT_DESCRIPTION}
- ${description}")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS python3)  # for its scripts
+set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "${description}")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "openmpi-bin | mpich")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "python3-scanmf")
 
@@ -37,11 +44,10 @@ set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libscanmf-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${mpi_packages}, libopenblas-dev, \
 libhdf5-openmpi-dev | libhdf5-dev | libhdf5-mpich-dev, libfmt-dev, libhwy-dev, libdeflate-dev, liblzf-dev, pkg-config")
-set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "${PROJECT_DESCRIPTION} (development)
- ${description}
- .
- This package has the library, its headers, and the files of CMake and
- pkg-config.")
+set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "${description}
+.
+This package has the library, its headers, and the files of CMake and
+pkg-config.")
 
 set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-scanmf)
 set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
@@ -53,10 +59,9 @@ endif()
 set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "python3 (>= 3.${Python3_VERSION_MINOR}~), python3 (<< 3.${python_next}), \
 python3-numpy, python3-scipy, python3-sklearn")
 set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS "python3-matplotlib, python3-pandas, python3-anndata, python3-mpi4py")
-set(CPACK_DEBIAN_PYTHON_DESCRIPTION "${PROJECT_DESCRIPTION} (Python)
- ${description}
- .
- This package has the classes for Python, which compute in its own process.")
+set(CPACK_DEBIAN_PYTHON_DESCRIPTION "${description}
+.
+This package has the classes for Python, which compute in its own process.")
 
 # What Debian's policy wants beside: in packages alone.
 set(debian ${PROJECT_BINARY_DIR}/debian)

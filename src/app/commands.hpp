@@ -20,5 +20,6 @@ int export_model(const Communicator& comm, const CommandLine& line);
 int estimate(const Communicator& comm, const CommandLine& line);
 int watch(const Communicator& comm, const CommandLine& line);
 int stop(const Communicator& comm, const CommandLine& line);
+int predict(const Communicator& comm, const CommandLine& line);
 
 }  // namespace scanmf::app

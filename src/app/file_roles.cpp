@@ -134,6 +134,12 @@ std::vector<FileRole> file_roles(const CommandLine& line) {
   std::vector<FileRole> roles;
   for (const std::string& input : line.inputs())
     roles.push_back({"the input", data::parse_input(input).file, FileUse::reads});
+  for (const char* const name : {"sample-weight", "only-missing"}) {  // FILE:/path, or what is none
+    if (!contains(find_option(name)->commands, line.command())) continue;
+    const data::InputName input = data::parse_input(line.text(name));
+    if (!input.path.empty() || std::string_view(name) == "only-missing")
+      if (!input.file.empty()) roles.push_back({fmt::format("option '--{}'", name), input.file, FileUse::reads});
+  }
   for (const FileOption& option : file_options) {
     const std::string_view name = option.name;
     if (!contains(find_option(name)->commands, line.command()) || line.text(option.name).empty()) continue;

@@ -12,6 +12,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -60,7 +61,11 @@ class FitRun {
                                 description_.stored, name_of(data_type_of<T>)));
     std::optional<StopSignals> signals;
     if (!checkpoint_.file.empty()) signals.emplace();
-    FitJob<T> job(comm_, identity_of(comm_, description_, !checkpoint_.file.empty()), parameters_, options());
+    MatrixIdentity identity = identity_of(comm_, description_, !checkpoint_.file.empty());
+    if (line_.is_given("sample-weight"))
+      weights_ = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    if (!checkpoint_.file.empty()) identity.fingerprint += fingerprint_of(comm_, weights_);
+    FitJob<T> job(comm_, std::move(identity), parameters_, options());
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", job.seed()}});
     if (!checkpoint_.file.empty())
       log_information(fmt::format("to stop it, with its state kept: touch '{}', or kill -USR1 of mpirun (not Ctrl-C)",
@@ -89,7 +94,7 @@ class FitRun {
   std::unique_ptr<DataSource<T>> load(FitJob<T>& job) {
     const PhaseTimer timer(job.report().times, Phase::read);
     return open_planned<T>(comm_, description_, parameters_, job.n_components(), MatrixUse::fit,
-                           parse_memory(line_.text("memory")))
+                           parse_memory(line_.text("memory")), weights_)
         .source;
   }
 
@@ -137,6 +142,7 @@ class FitRun {
   Attributes provenance_;
   MatrixDescription description_;
   CheckpointOptions checkpoint_;
+  SampleWeights weights_;
 };
 
 }  // namespace

@@ -71,6 +71,8 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
       return stop(comm, line);
     case Command::estimate:
       break;
+    case Command::predict:
+      return predict(comm, line);
   }
   throw UsageError(fmt::format("'{}' is not available in version {}", info(line.command()).name, SCANMF_VERSION));
 }

@@ -33,6 +33,8 @@ constexpr CommandInfo commands[] = {
      "one mini-batch step on a chunk of rows; creates M when it does not exist", 1, 1},
     {Command::transform, "transform", "X --model M -o OUT [options]", "W of new rows, H fixed", 1, 1},
     {Command::inverse_transform, "inverse-transform", "W --model M -o OUT [options]", "the matrix W*H", 1, 1},
+    {Command::predict, "predict", "MODEL PAIRS -o OUT [options]",
+     "elements of W*H at pairs of a row and a column: datasets /rows and /columns of PAIRS, and /values of OUT", 2, 2},
     {Command::inspect, "inspect", "FILE [FILE ...] [options]",
      "what a data file or a model holds, the top features of each component; several models: a line each", 1,
      any_number},
@@ -59,7 +61,7 @@ constexpr Commands computing = solving | Command::inverse_transform;
 constexpr Commands writing =
     Command::fit | Command::transform | Command::inverse_transform | Command::convert | Command::export_model;
 constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate | Command::select |
-                                Command::export_model | Command::watch | Command::stop;
+                                Command::export_model | Command::watch | Command::stop | Command::predict;
 
 // name, letter, values, bare, fallback, commands, help
 constexpr CommandOption command_options[] = {
@@ -67,7 +69,8 @@ constexpr CommandOption command_options[] = {
     {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
     {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
-    {"output", 'o', "FILE", nullptr, "model.h5", writing | Command::generate | Command::ensemble | Command::select,
+    {"output", 'o', "FILE", nullptr, "model.h5",
+     writing | Command::generate | Command::ensemble | Command::select | Command::predict,
      "where the result goes; an existing file is replaced when all is done"},
     {"save-w", 0, "true|false", "true", "true", only(Command::fit), "keep W in the model"},
     {"replicates", 0, "N", nullptr, "20", only(Command::ensemble), "fits of each number of components"},
@@ -97,6 +100,10 @@ constexpr CommandOption command_options[] = {
      "X is the transpose of what the file holds; auto: for files that say so (MATLAB, Octave, loom; 10x folders)"},
     {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert,
      "of files with features of several types (10x Genomics): take these, for example 'Gene Expression'"},
+    {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", only(Command::fit),
+     "weights of the rows of X: a 1-D dataset, or a column of obs of the file of X"},
+    {"only-missing", 0, "FILE", nullptr, "", only(Command::inverse_transform),
+     "X whose missing entries are filled: write it so; all others are its own"},
     {"dtype", 0, "auto|float32|float64", nullptr, "auto", computing | Command::convert | Command::generate,
      "type to compute in or to write; auto: that of the input, float64 for integers (generate: float32)"},
     {"format", 0, "auto|idx|npy|npz|matrix-market|text|hdf5|csv|tsv", nullptr, "auto",
@@ -164,7 +171,8 @@ Commands commands_of(const ParameterInfo& parameter) {
   if (parameter.name == "verbose") return everywhere;
   if (parameter.name == "n_components") return solving | Command::generate | Command::select;
   if (parameter.name == "random_state") return solving | Command::generate;
-  const bool of_ensemble = parameter.belongs_to(Estimator::nmf) && parameter.name != "init" && parameter.name != "svd";
+  const bool of_ensemble = parameter.belongs_to(Estimator::nmf) && parameter.name != "init" &&
+                           parameter.name != "svd" && !parameter.name.starts_with("missing");
   return of_ensemble ? solving : without_ensemble;
 }
 

@@ -22,7 +22,8 @@ enum class Command : unsigned {
   export_model,
   estimate,
   watch,
-  stop
+  stop,
+  predict
 };
 
 /// A set of commands, one bit each.

@@ -53,7 +53,9 @@ class TransformRun {
     header_ = read_model_header(comm_, model_);
     const bool is_model = !header_.estimator.empty();
     comm_.agree([&] {
-      parameters_ = is_model ? parameters_of_model(line_, header_, {"tol", "max_iter", "transform_max_iter", "verbose"})
+      parameters_ = is_model ? parameters_of_model(
+                                   line_, header_,
+                                   {"tol", "max_iter", "transform_max_iter", "verbose", "missing", "missing_empty"})
                              : parameters_of_options(line_, header_.n_components);
     });
     const char* name = class_name(parameters_.estimator);

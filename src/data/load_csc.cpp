@@ -174,7 +174,7 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
   RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows,
                                          options.batch_rows, weights);
-  Inspection inspection(options.check_sign);
+  Inspection inspection(options);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
   comm.agree([&] { watch.check(); });
   return source_of_csr(comm, description.shape, std::move(partition), std::move(rows), dense, inspection, options,

@@ -82,7 +82,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     x.emplace(description, options.piece_bytes);
     watch.add(x->reader.files());
   });
-  Inspection inspection(options.check_sign);
+  Inspection inspection(options);
   if (held_dense(description, options)) {
     RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
     std::optional<LocalRows<T>> rows;

@@ -59,7 +59,7 @@ template <Scalar T>
 std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
                                           const LoadOptions& options, FileWatch& watch) {
   RowPartition partition = partition_for(comm, StorageKind::dense, description.shape.rows, options.batch_rows);
-  Inspection inspection(options.check_sign);
+  Inspection inspection(options);
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {
     const std::unique_ptr<Array> array = open_matrix_array(description, options.piece_bytes);

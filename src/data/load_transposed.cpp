@@ -144,7 +144,7 @@ std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const M
     rows.emplace(comm, partition, description.shape.columns);
   });
   DenseTransposition<T>(comm, *array, partition, options.piece_bytes).run(*rows);
-  Inspection inspection(options.check_sign);
+  Inspection inspection(options);
   comm.agree([&] {
     watch.check();
     rows->inspect(inspection);

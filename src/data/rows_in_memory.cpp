@@ -94,7 +94,7 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseR
   const Index round = std::max<Index>(1, options.piece_bytes / (columns * static_cast<Index>(sizeof(T))));
   for (Index begin = 0; begin < given.most_of_a_rank(); begin += round)
     given.hand_over<T>(columns, {begin, begin + round}, partition, append, put);
-  data::Inspection inspection(options.check_sign);
+  data::Inspection inspection(options);
   comm.agree([&] { rows->inspect(inspection); });
   const DataSummary summary = data::conclude(comm, inspection, data_type_of<T>, options.estimator, "");
   return std::make_unique<data::DenseMemorySource<T>>(comm, shape, std::move(partition), summary, rows->take());

@@ -220,7 +220,7 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, Sparse
   if (comm.size() > 1)
     rows =
         data::RowsToOwners<T>(comm, given, partition, rows).run(data::rows_of_a_round(comm, rows, options.piece_bytes));
-  data::Inspection inspection(options.check_sign);
+  data::Inspection inspection(options);
   return data::source_of_csr(comm, shape, std::move(partition), std::move(rows), dense, inspection, options, "");
 }
 

@@ -36,7 +36,7 @@ class StreamedSource : public DataSource<T> {
       prepare_dense();
     else
       prepare_sparse();
-    Inspection inspection(options.check_sign);
+    Inspection inspection(options);
     comm.agree([&] {
       for (Index batch = 0; batch < partition_->batches(); ++batch)
         visit(batch, [&](const Block<T>& block) {

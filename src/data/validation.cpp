@@ -67,7 +67,28 @@ std::optional<Flaw> flaw_of(T value, bool check_sign) {
   return std::nullopt;
 }
 
+template <Scalar T>
+std::optional<Flaw> Inspection::flaw(T value) const {
+  const std::optional<Flaw> found = flaw_of(value, check_sign_);
+  return found && may_be_there(*found) ? std::nullopt : found;
+}
+
+template <Scalar T>
+ElementTotals Inspection::totals_of(std::span<const T> elements) const {
+  ElementTotals totals = element_totals<T>(elements, lowest_allowed<T>(check_sign_));
+  if (totals.sound || !allow_missing_) return totals;
+  totals = {};
+  for (const T value : elements) {
+    totals.sound = totals.sound && !flaw(value);
+    if (std::isnan(value)) continue;
+    totals.sum += static_cast<double>(value);
+    totals.positive += value > T{0} ? 1 : 0;
+  }
+  return totals;
+}
+
 void Inspection::add(const Offence& offence) {
+  if (may_be_there(offence.flaw)) return;
   if (!first_ || before(offence, *first_)) first_ = offence;
 }
 
@@ -83,8 +104,8 @@ std::optional<Offence> Inspection::first_in_row(const DenseTile<T>& tile, Index 
   for_each_strip_row(tile, [&](Index row, Index column, std::span<const T> elements) {
     if (row != row_of_tile) return;
     for (std::size_t j = 0; j < elements.size() && !first && column + static_cast<Index>(j) < tile.columns; ++j) {
-      const std::optional<Flaw> flaw = flaw_of(elements[j], check_sign_);
-      if (flaw) first = Offence{global_row, column + static_cast<Index>(j), *flaw};
+      const std::optional<Flaw> found = flaw(elements[j]);
+      if (found) first = Offence{global_row, column + static_cast<Index>(j), *found};
     }
   });
   return first;
@@ -97,7 +118,7 @@ void Inspection::add(const DenseBlock<T>& block, Index global_row) {
   team_for(block.elements()).for_each(tiles, [&](Index t) {
     ElementTotals* const of_tile = totals.data() + t * block.tile_rows;
     for_each_strip_row(block.tile(t), [&](Index i, Index, std::span<const T> elements) {
-      const ElementTotals part = element_totals<T>(elements, lowest_allowed<T>(check_sign_));
+      const ElementTotals part = totals_of<T>(elements);
       of_tile[i].sum += part.sum;
       of_tile[i].positive += part.positive;
       of_tile[i].sound &= part.sound;
@@ -120,15 +141,14 @@ void Inspection::add(const CsrBlock<T>& block, Index global_row) {
                               static_cast<std::size_t>(block.row_begin[row + 1] - block.row_begin[row]));
   };
   team_for(block.elements()).for_each(block.rows, [&](Index i) {
-    totals[static_cast<std::size_t>(i)] = element_totals<T>(values_of(i), lowest_allowed<T>(check_sign_));
+    totals[static_cast<std::size_t>(i)] = totals_of<T>(values_of(i));
   });
   for (Index i = 0; i < block.rows; ++i) {
     const ElementTotals& row = totals[static_cast<std::size_t>(i)];
     add(row);
     if (row.sound || first_) continue;
     for (Index p = block.row_begin[i]; p < block.row_begin[i + 1] && !first_; ++p)
-      if (const auto flaw = flaw_of(block.value[p], check_sign_))
-        first_ = Offence{global_row + i, block.column[p], *flaw};
+      if (const auto found = flaw(block.value[p])) first_ = Offence{global_row + i, block.column[p], *found};
   }
   summary_.stored += block.row_begin[block.rows] - block.row_begin[0];
 }

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "scanmf/data/data_source.hpp"
+#include "scanmf/data/matrix_file.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -33,7 +33,8 @@ std::optional<Flaw> flaw_of(T value, bool check_sign);
 /// summary. The sum is formed row by row, so that it does not depend on the blocks in which rows arrive.
 class Inspection {
  public:
-  explicit Inspection(bool check_sign) : check_sign_(check_sign) {}
+  explicit Inspection(const LoadOptions& options)
+      : check_sign_(options.check_sign), allow_missing_(options.observed == Observed::not_nan) {}
 
   /// Inspects a block whose first row has number `global_row` in X. Threads share the work.
   template <Scalar T>
@@ -49,10 +50,20 @@ class Inspection {
  private:
   void add(const ElementTotals& row);
 
+  /// element_totals of those elements that are numbers: what may be missing is passed over.
+  template <Scalar T>
+  ElementTotals totals_of(std::span<const T> elements) const;
+  template <Scalar T>
+  std::optional<Flaw> flaw(T value) const;
+  /// NaN, and what the file says is missing, where entries may be missing.
+  bool may_be_there(Flaw flaw) const {
+    return allow_missing_ && (flaw == Flaw::nan || flaw == Flaw::missing || flaw == Flaw::not_available);
+  }
   template <Scalar T>
   std::optional<Offence> first_in_row(const DenseTile<T>& tile, Index row_of_tile, Index global_row) const;
 
   bool check_sign_;
+  bool allow_missing_;
   std::optional<Offence> first_;
   DataSummary summary_;
 };

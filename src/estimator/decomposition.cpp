@@ -53,22 +53,23 @@ std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const std::string& file, const M
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& description, const MemoryLimit& memory) const {
-  return open_for(MatrixUse::fit, description, memory);
+std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& description, const MemoryLimit& memory,
+                                                const SampleWeights& weights) const {
+  return open_for(MatrixUse::fit, description, memory, weights);
 }
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixDescription& description,
-                                                    const MemoryLimit& memory) const {
+                                                    const MemoryLimit& memory, const SampleWeights& weights) const {
   const Index k =
       model_ ? model_->n_components : resolve_n_components(parameters_, description.shape.columns, std::nullopt);
-  return open_planned<T>(comm_, description, parameters_, k, use, memory).source;
+  return open_planned<T>(comm_, description, parameters_, k, use, memory, weights).source;
 }
 
 template <Scalar T>
 Matrix<T> BaseNMF<T>::fit_transform(MatrixView<const T> local_rows, FitOptions<T> options) {
   require_valid_parameters();
-  const auto x = source(local_rows, true);
+  const auto x = source(local_rows, true, std::exchange(options.sample_weight, std::nullopt));
   if (comm_.max(options.start.W.columns()) > 0)
     options.start.W = owned_from_given(comm_, std::as_const(options.start.W).view(), x->partition());
   return given_from_owned(comm_, fit_transform(*x, std::move(options)), x->partition(), local_rows.rows);
@@ -77,6 +78,7 @@ Matrix<T> BaseNMF<T>::fit_transform(MatrixView<const T> local_rows, FitOptions<T
 template <Scalar T>
 Matrix<T> BaseNMF<T>::fit_transform(DataSource<T>& x, FitOptions<T> options) {
   require_valid_parameters();
+  if (options.sample_weight) throw UsageError("sample_weight belongs to X: give it where X is opened");
   const Index expected_rows = batch_rows(x.shape().rows) == 0 ? x.shape().rows : batch_rows(x.shape().rows);
   if (x.partition().batch_rows() != expected_rows)
     throw Error(fmt::format(
@@ -106,7 +108,9 @@ Matrix<T> BaseNMF<T>::fit_transform(const MatrixDescription& description, FitOpt
   if (!options.checkpoint.file.empty() && options.fingerprint.empty())
     options.fingerprint = matrix_fingerprint(comm_, description);
   if (options.feature_names.empty()) options.feature_names = description.feature_names;
-  const auto x = open(description, options.memory);
+  const SampleWeights weights = std::exchange(options.sample_weight, std::nullopt);
+  if (!options.checkpoint.file.empty()) options.fingerprint += fingerprint_of(comm_, weights);
+  const auto x = open(description, options.memory, weights);
   return fit_transform(*x, std::move(options));
 }
 
@@ -173,9 +177,11 @@ Index BaseNMF<T>::batch_rows(Index n_samples) const {
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::source(MatrixView<const T> local_rows, bool in_batches) const {
-  const Index batch = in_batches ? batch_rows(comm_.sum(local_rows.rows)) : 0;
-  return source_from_rows<T>(comm_, local_rows, {.batch_rows = batch, .estimator = class_name(parameters_.estimator)});
+std::unique_ptr<DataSource<T>> BaseNMF<T>::source(MatrixView<const T> local_rows, bool in_batches,
+                                                  const SampleWeights& weights) const {
+  const MatrixUse use = in_batches ? MatrixUse::fit : MatrixUse::transform;
+  const LoadOptions options = load_options<T>(parameters_, use, comm_.sum(local_rows.rows));
+  return observed_as<T>(source_from_rows<T>(comm_, local_rows, options), parameters_, "", weights);
 }
 
 template <Scalar T>

@@ -7,6 +7,7 @@
 
 #include "estimator/iteration.hpp"
 #include "estimator/nmf.hpp"
+#include "estimator/observed_loss.hpp"
 #include "scanmf/core/log.hpp"
 
 namespace scanmf {
@@ -37,6 +38,10 @@ void check_init(const DataSource<T>& x, const Parameters& parameters, Index n_co
     throw AgreedError(
         fmt::format("init = '{}' can only be used when n_components <= min(n_samples, n_features): {} > min({}, {})",
                     name_of(parameters.init), n_components, shape.rows, shape.columns));
+  if (is_nndsvd(parameters.init) && x.summary().missing > 0)
+    throw AgreedError(
+        fmt::format("init = '{}' needs all of X, of which {} entries are missing: use init = 'random' (--init random)",
+                    name_of(parameters.init), x.summary().missing));
 }
 
 /// Normals that are drawn one after the other when they come from numpy's stream.
@@ -55,11 +60,28 @@ Index initial_draws(const Parameters& parameters, const Shape& shape, Index k) {
   }
 }
 
+/// What none stands for where entries of X are missing, which an SVD does not bear.
+template <Scalar T>
+Init init_on(const DataSource<T>& x, const Parameters& parameters, Index k) {
+  if (x.summary().missing > 0 && parameters.init == Init::none) return Init::random;
+  return resolve_init(parameters.init, x.shape(), k);
+}
+
+/// Rows and columns without observed elements have no part in the fit: their factors are 0.
+template <Scalar T>
+void clear_unobserved(const DataSource<T>& x, Factors<T>& factors) {
+  const Observation* const observation = x.observation();
+  if (observation == nullptr) return;
+  for (const Index row : observation->empty_rows) std::fill_n(factors.W.row(row), factors.W.columns(), T{0});
+  for (std::size_t j = 0; j < observation->in_column.size(); ++j)
+    if (observation->in_column[j] == 0) std::fill_n(factors.Ht.row(static_cast<Index>(j)), factors.Ht.columns(), T{0});
+}
+
 template <Scalar T>
 Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, const Seed& seed,
                            const std::string& init_file) {
   const Shape shape = x.shape();
-  const Init init = resolve_init(parameters.init, shape, k);
+  const Init init = init_on(x, parameters, k);
   if (init == Init::custom) return custom_factors(x, k, init_file, custom_name);
   const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
   if (init == Init::random) return random_factors(x, k, seed, counter);
@@ -115,8 +137,9 @@ void evaluate(PassRunner<T>& runner, std::span<FittedModel<T>* const> models) {
   std::vector<std::unique_ptr<Pass<T>>> passes;
   std::vector<Visit<T>> visits;
   for (const FittedModel<T>* model : models) {
-    const Loss loss = loss_of(model->parameters.beta_loss);
-    solvers.push_back(std::make_unique<RowSolver<T>>(loss, x.kind(), x.shape().columns, model->n_components));
+    const Loss loss = loss_on(x, model->parameters.beta_loss);
+    solvers.push_back(std::make_unique<RowSolver<T>>(loss, x.kind(), x.shape().columns, model->n_components, nullptr,
+                                                     x.observation()));
     solvers.back()->set_H(model->factors.Ht);
     passes.push_back(std::make_unique<Pass<T>>(*solvers.back()));
     visits.push_back({passes.back().get(),
@@ -211,6 +234,7 @@ FittedModel<T> start_of(const DataSource<T>& x, const Parameters& parameters, Fa
 template <Scalar T>
 FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial,
                         const FitControl<T>& control) {
+  clear_unobserved(x, initial);
   FittedModel<T> model = start_of(x, parameters, std::move(initial));
   continue_fit(x, seed, model, control);
   return model;
@@ -222,6 +246,7 @@ std::vector<FittedModel<T>> fit_together(DataSource<T>& x, std::vector<FitTask<T
   std::vector<FittedModel<T>> models;
   std::vector<Seed> seeds;
   for (FitTask<T>& task : tasks) {
+    clear_unobserved(x, task.initial);
     models.push_back(start_of(x, task.parameters, std::move(task.initial)));
     seeds.push_back(task.seed);
   }
@@ -239,7 +264,7 @@ double dense_from(double beta) {
 template <Scalar T>
 double beta_divergence(DataSource<T>& x, const Matrix<T>& W, const Matrix<T>& Ht, double beta,
                        const RunControl& control) {
-  RowSolver<T> solver(loss_of(beta), x.kind(), x.shape().columns, Ht.columns());
+  RowSolver<T> solver(loss_on(x, beta), x.kind(), x.shape().columns, Ht.columns(), nullptr, x.observation());
   solver.set_H(Ht);
   Pass<T> pass(solver);
   PassRunner<T> runner(x, FitControl<T>(control));

@@ -16,6 +16,7 @@
 #include "io/library_version.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/observed_source.hpp"
 #include "scanmf/data/rows_in_memory.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/linalg/threads.hpp"
@@ -66,18 +67,66 @@ void log_other_ways_of_summing(const Communicator& comm, const Attributes& prove
 
 }  // namespace
 
+namespace {
+
+Observed observed_of(Missing missing) {
+  if (missing == Missing::none) return Observed::all;
+  return missing == Missing::nan ? Observed::not_nan : Observed::not_zero;
+}
+
+}  // namespace
+
 template <Scalar T>
-PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
-                              const Parameters& parameters, Index n_components, MatrixUse use,
-                              const MemoryLimit& limit) {
+LoadOptions load_options(const Parameters& parameters, MatrixUse use, Index rows) {
   LoadOptions options;
   options.estimator = class_name(parameters.estimator);
   if (use == MatrixUse::fit && parameters.estimator == Estimator::minibatch_nmf)
-    options.batch_rows = std::min(parameters.batch_size, description.shape.rows);
+    options.batch_rows = std::min(parameters.batch_size, rows);
   options.dense_from = dense_from<T>(parameters.beta_loss);
+  options.observed = observed_of(parameters.missing);
+  if (options.observed == Observed::not_zero) options.dense_from = LoadOptions().dense_from;  // zeros cost nothing
+  return options;
+}
+
+std::string fingerprint_of(const Communicator& comm, const SampleWeights& weights) {
+  if (comm.max<Index>(weights ? 1 : 0) == 0) return {};
+  constexpr Index bytes = sizeof(double);
+  const DenseRows rows{weights->data(), ElementType::float64, static_cast<Index>(weights->size()), 1, bytes, bytes};
+  return ", sample weights " + rows_fingerprint(comm, rows);
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> observed_as(std::unique_ptr<DataSource<T>> x, const Parameters& parameters,
+                                           const std::string& place, const SampleWeights& weights) {
+  const ObserveOptions options{observed_of(parameters.missing), parameters.missing_empty == MissingEmpty::keep, place,
+                               "missing_empty = 'keep' (--missing-empty keep): its factors are 0"};
+  std::optional<std::vector<double>> own;
+  if (weights) {
+    const MatrixView<const double> given(weights->data(), static_cast<Index>(weights->size()), 1);
+    const Matrix<double> owned = owned_from_given(x->communicator(), given, x->partition());
+    own.emplace(owned.span().begin(), owned.span().end());
+  }
+  auto observed = observed_source<T>(std::move(x), options, std::move(own));
+  if (const Index missing = observed->summary().missing; missing > 0) {
+    const Shape shape = observed->shape();
+    const double all = static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
+    log_information(fmt::format("{} entries of X, {:.3g} %, are missing and left out", missing,
+                                100 * static_cast<double>(missing) / all));
+  }
+  return observed;
+}
+
+template <Scalar T>
+PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
+                              const Parameters& parameters, Index n_components, MatrixUse use, const MemoryLimit& limit,
+                              const SampleWeights& weights) {
+  LoadOptions options = load_options<T>(parameters, use, description.shape.rows);
   const RowsOfW rows_of_W = use == MatrixUse::transform ? RowsOfW::kept_with_X : RowsOfW::kept;
-  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W);
-  return {open_source<T>(comm, description, options), options.memory};
+  const bool column_grams = use == MatrixUse::fit && parameters.estimator == Estimator::nmf &&
+                            parameters.solver == Solver::cd && parameters.missing != Missing::none;
+  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W, column_grams);
+  const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
+  return {observed_as<T>(open_source<T>(comm, description, options), parameters, place, weights), options.memory};
 }
 
 void settle_random_generator(Parameters& parameters, const Shape& shape) {
@@ -281,10 +330,16 @@ void FitJob<T>::remove_checkpoint() {
   checkpoint_->remove();
 }
 
+template LoadOptions load_options<float>(const Parameters&, MatrixUse, Index);
+template LoadOptions load_options<double>(const Parameters&, MatrixUse, Index);
+template std::unique_ptr<DataSource<float>> observed_as(std::unique_ptr<DataSource<float>>, const Parameters&,
+                                                        const std::string&, const SampleWeights&);
+template std::unique_ptr<DataSource<double>> observed_as(std::unique_ptr<DataSource<double>>, const Parameters&,
+                                                         const std::string&, const SampleWeights&);
 template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
-                                           MatrixUse, const MemoryLimit&);
+                                           MatrixUse, const MemoryLimit&, const SampleWeights&);
 template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
-                                            MatrixUse, const MemoryLimit&);
+                                            MatrixUse, const MemoryLimit&, const SampleWeights&);
 template class FitJob<float>;
 template class FitJob<double>;
 

@@ -48,12 +48,15 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
 
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 RowsOfW rows_of_W) {
+                                 RowsOfW rows_of_W, bool column_grams) {
   const double free = -comm.max(-static_cast<double>(available_memory(comm)));
   const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
   // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
-  const double statistics = comm.max(element * static_cast<double>(description.shape.columns) *
-                                     (4.0 + 2.0 * static_cast<double>(thread_count())));
+  const auto threads = static_cast<double>(thread_count());
+  const double of_columns = element * static_cast<double>(description.shape.columns);
+  const double grams =
+      column_grams ? comm.max(of_columns * static_cast<double>(n_components + 1) / 2 * (1.0 + threads)) : 0.0;
+  const double statistics = comm.max(of_columns * (4.0 + 2.0 * threads)) + grams;
   const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
   const Index whole = bytes_in_memory(description, type, comm.size());
   const auto cap = [&](double factors) {
@@ -63,11 +66,17 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
   const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
   const double needed = statistics + (holds_W ? W : 0);
   if (needed > free) {
+    const std::string of_grams =
+        grams > needed / 2
+            ? fmt::format(
+                  " ({} of them for the {} numbers a column that coordinate descent sums where entries of X are "
+                  "missing: --solver mu needs none of these)",
+                  in_gigabytes(grams), n_components * (n_components + 1) / 2)
+            : "";
     throw AgreedError(
-        fmt::format("the factors and statistics of {} components need {} on a rank, {} are free there: use more ranks "
-                    "or nodes, fewer "
-                    "components, fewer threads a rank, or --dtype float32",
-                    n_components, in_gigabytes(needed), in_gigabytes(free)));
+        fmt::format("the factors and statistics of {} components need {} on a rank{}, {} are free there: use more "
+                    "ranks or nodes, fewer components, fewer threads a rank, or --dtype float32",
+                    n_components, in_gigabytes(needed), of_grams, in_gigabytes(free)));
   }
   if (!limit.automatic && !limit.bytes) return std::nullopt;
   if (whole > cap(needed))

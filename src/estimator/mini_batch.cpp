@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "estimator/nmf.hpp"
+#include "estimator/observed_loss.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
 
@@ -15,23 +16,48 @@ namespace {
 
 constexpr double undefined = std::numeric_limits<double>::quiet_NaN();
 
-/// Collective. Mean of the rows of one batch of X.
+/// Sum and number of the observed elements of some rows of X.
+struct ObservedSum {
+  double sum = 0;
+  Index count = 0;
+};
+template <Scalar T>
+ObservedSum observed_sum(const TileView<T>& x, StorageKind kind, Index columns) {
+  const Observed observed = x.observed();
+  if (observed == Observed::all) return {element_totals<T>(x.stored(), T{0}).sum, x.rows() * columns};
+  ObservedSum result;
+  Index hidden = 0;
+  for_each_held_element(x, [&](Index, Index, T element) {
+    if (!is_observed(observed, element)) return void(++hidden);
+    result.sum += static_cast<double>(element);
+    ++result.count;
+  });
+  if (kind == StorageKind::csr && observed == Observed::not_nan) result.count = x.rows() * columns - hidden;
+  return result;
+}
+
+/// Collective. Mean of the observed elements of one batch of X; 0 where there are none.
 template <Scalar T>
 double batch_mean(PassRunner<T>& runner, Index batch) {
   DataSource<T>& x = runner.source();
   if (x.partition().batches() == 1) return x.summary().mean(x.shape());
   double sum = 0;
+  Index count = 0;
   runner.communicator().agree([&] {
     x.visit(batch, [&](const Block<T>& block) {
-      std::vector<double> sums(static_cast<std::size_t>(block.tiles()));
+      std::vector<ObservedSum> sums(static_cast<std::size_t>(block.tiles()));
       for_each_tile(Team(), block, [&](int, Index row, const TileView<T>& tile) {
-        sums[static_cast<std::size_t>(row / block.tile_rows())] = element_totals<T>(tile.stored(), T{0}).sum;
+        sums[static_cast<std::size_t>(row / block.tile_rows())] = observed_sum(tile, block.kind(), x.shape().columns);
       });
-      for (const double part : sums) sum += part;
+      for (const ObservedSum& part : sums) {
+        sum += part.sum;
+        count += part.count;
+      }
     });
   });
   sum = runner.communicator().sum(sum);
-  return sum / (static_cast<double>(x.partition().batch(batch).size()) * static_cast<double>(x.shape().columns));
+  count = runner.communicator().sum(count);
+  return count > 0 ? sum / static_cast<double>(count) : 0.0;
 }
 
 /// Collective. Streamed X is read twice at most: once where X·Hᵀ is all that the updates need. False: stopped.
@@ -84,13 +110,14 @@ template <Scalar T>
 MiniBatchStep<T>::MiniBatchStep(PassRunner<T>& runner, FittedModel<T>& model, bool fresh)
     : model_(model),
       fresh_(fresh),
-      loss_(loss_of(model.parameters.beta_loss)),
+      loss_(loss_on(runner.source(), model.parameters.beta_loss)),
       rows_(loss_, model.n_components, {}),
       factor_(loss_, accumulators_of(runner, model)),
-      solver_(loss_, runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
+      solver_(loss_, runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_,
+              runner.source().observation()),
       pass_(solver_),
       fresh_rows_(loss_, model.n_components, {}, false),
-      fresh_solver_(loss_, solver_.kind, solver_.columns, model.n_components, &fresh_rows_),
+      fresh_solver_(loss_, solver_.kind, solver_.columns, model.n_components, &fresh_rows_, solver_.observation),
       fresh_pass_(fresh_solver_),
       means_(static_cast<std::size_t>(runner.source().partition().batches()), undefined),
       scratch_W_(fresh ? Matrix<T>(runner.source().local_rows(), model.n_components) : Matrix<T>()) {

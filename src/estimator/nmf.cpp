@@ -4,6 +4,8 @@
 
 #include <limits>
 
+#include "estimator/observed_loss.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -21,11 +23,10 @@ CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner,
                                                           FittedModel<T>& model)
     : Iteration<T>(model),
       parameters_(model.parameters),
-      rows_(model.n_components, penalties_for(parameters_, runner.source().shape()),
-            most_sweeps_for(parameters_, runner.source(), runner.source().shape().rows, model.n_components)),
-      factor_(model.n_components, penalties_for(parameters_, runner.source().shape()),
-              most_sweeps_for(parameters_, runner.source(), runner.source().shape().columns, model.n_components)),
-      solver_(frobenius(), runner.source().kind(), runner.source().shape().columns, model.n_components, &rows_),
+      rows_(descent_rows(runner.source(), parameters_, model.n_components)),
+      factor_(descent_factor(runner.source(), parameters_, model.n_components)),
+      solver_(descent_loss_on(runner.source()), runner.source().kind(), runner.source().shape().columns,
+              model.n_components, rows_.get(), runner.source().observation()),
       pass_(solver_),
       stream_(seed.stream()) {
   rule_.load(model.state.numbers);
@@ -43,8 +44,8 @@ bool CoordinateDescentIteration<T>::is_running() const {
 template <Scalar T>
 Visit<T> CoordinateDescentIteration<T>::begin(PassRunner<T>& runner) {
   if (parameters_.shuffle) {
-    rows_.set_orders({stream_->permutation(solver_.components)});
-    factor_.set_order(stream_->permutation(solver_.components));
+    rows_->set_orders({stream_->permutation(solver_.components)});
+    factor_->set_order(stream_->permutation(solver_.components));
   }
   return {&pass_, runner.all_batches(), this->model().factors.W.view(), {}};
 }
@@ -53,7 +54,7 @@ template <Scalar T>
 std::optional<IterationEnd> CoordinateDescentIteration<T>::end(PassRunner<T>& runner) {
   FittedModel<T>& model = this->model();
   const double violation =
-      pass_.totals()[Total::violation] + runner.update_H(pass_, factor_, model.factors.Ht).violation;
+      pass_.totals()[Total::violation] + runner.update_H(pass_, *factor_, model.factors.Ht).violation;
   ++model.n_iter;
   require_finite(violation, "violation", "iteration", model.n_iter);
   violation_ = violation;
@@ -112,10 +113,11 @@ template <Scalar T>
 MultiplicativeIteration<T>::MultiplicativeIteration(PassRunner<T>& runner, FittedModel<T>& model)
     : Iteration<T>(model),
       parameters_(model.parameters),
-      rows_(loss_of(parameters_.beta_loss), model.n_components, penalties_for(parameters_, runner.source().shape())),
-      factor_(loss_of(parameters_.beta_loss), penalties_for(parameters_, runner.source().shape())),
-      solver_(loss_of(parameters_.beta_loss), runner.source().kind(), runner.source().shape().columns,
-              model.n_components, &rows_),
+      rows_(loss_on(runner.source(), parameters_.beta_loss), model.n_components,
+            penalties_for(parameters_, runner.source().shape())),
+      factor_(loss_on(runner.source(), parameters_.beta_loss), penalties_for(parameters_, runner.source().shape())),
+      solver_(loss_on(runner.source(), parameters_.beta_loss), runner.source().kind(), runner.source().shape().columns,
+              model.n_components, &rows_, runner.source().observation()),
       pass_(solver_),
       evaluates_(model.n_iter == 0 && parameters_.tol > 0) {
   rule_.load(model.state.numbers);

@@ -5,6 +5,7 @@
 #include "scanmf/linalg/repeated_sweeps.hpp"
 #include "scanmf/solver/coordinate_descent.hpp"
 #include "scanmf/solver/multiplicative.hpp"
+#include "scanmf/solver/observed_descent.hpp"
 
 namespace scanmf {
 
@@ -15,6 +16,23 @@ Penalties penalties_for(const Parameters& parameters, const Shape& shape);
 template <Scalar T>
 Index most_sweeps_for(const Parameters& parameters, const DataSource<T>& x, Index rows, Index components) {
   return parameters.acceleration == Acceleration::none ? 1 : most_sweeps(x.summary().stored, rows, components);
+}
+
+/// The updates of coordinate descent on X, as much of it as is observed.
+template <Scalar T>
+std::unique_ptr<CoordinateDescentRows<T>> descent_rows(const DataSource<T>& x, const Parameters& parameters, Index k) {
+  const Penalties penalties = penalties_for(parameters, x.shape());
+  const Index most = most_sweeps_for(parameters, x, x.shape().rows, k);
+  if (x.observation() == nullptr) return std::make_unique<CoordinateDescentRows<T>>(k, penalties, most);
+  return std::make_unique<ObservedDescentRows<T>>(k, penalties, most);
+}
+template <Scalar T>
+std::unique_ptr<CoordinateDescentFactor<T>> descent_factor(const DataSource<T>& x, const Parameters& parameters,
+                                                           Index k) {
+  const Penalties penalties = penalties_for(parameters, x.shape());
+  const Index most = most_sweeps_for(parameters, x, x.shape().columns, k);
+  if (x.observation() == nullptr) return std::make_unique<CoordinateDescentFactor<T>>(k, penalties, most);
+  return std::make_unique<ObservedDescentFactor<T>>(k, penalties, most, *x.observation());
 }
 
 /// NMF with solver cd: a pass an iteration.
@@ -35,8 +53,8 @@ class CoordinateDescentIteration final : public Iteration<T> {
   double scale_of_violation(PassRunner<T>& runner) const;
 
   const Parameters& parameters_;
-  CoordinateDescentRows<T> rows_;
-  CoordinateDescentFactor<T> factor_;
+  const std::unique_ptr<CoordinateDescentRows<T>> rows_;
+  const std::unique_ptr<CoordinateDescentFactor<T>> factor_;
   RowSolver<T> solver_;
   Pass<T> pass_;
   std::shared_ptr<LegacyRandom> stream_;  // of orders: of its own, unless all come from one generator

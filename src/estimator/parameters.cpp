@@ -140,6 +140,8 @@ const Names<Acceleration> acceleration_names = {{"none", Acceleration::none}, {"
 const Names<SvdMethod> svd_names = {{"randomized", SvdMethod::randomized}, {"exact", SvdMethod::exact}};
 const Names<RandomGenerator> generator_names = {
     {"auto", RandomGenerator::automatic}, {"numpy", RandomGenerator::numpy}, {"counter", RandomGenerator::counter}};
+const Names<Missing> missing_names = {{"none", Missing::none}, {"nan", Missing::nan}, {"zero", Missing::zero}};
+const Names<MissingEmpty> missing_empty_names = {{"refuse", MissingEmpty::refuse}, {"keep", MissingEmpty::keep}};
 
 template <class Enum>
 ParameterDomain one_of(const Names<Enum>& names) {
@@ -222,6 +224,13 @@ std::vector<Declaration> of_scanmf() {
       {{"acceleration", 0, nmf, "of solver cd, for fewer passes over X; none: scikit-learn's steps"},
        one_of(acceleration_names),
        member(&P::acceleration, acceleration_names)},
+      {{"missing", 0, both,
+        "entries that were not observed, and are left out: NaN, or zero (only what is not 0 is observed)"},
+       one_of(missing_names),
+       member(&P::missing, missing_names)},
+      {{"missing_empty", 0, both, "rows and columns without observed entries: refuse; keep: their factors are 0"},
+       one_of(missing_empty_names),
+       member(&P::missing_empty, missing_empty_names)},
   };
 }
 
@@ -300,6 +309,11 @@ std::vector<std::string> Parameters::validate() const {
         "Invalid acceleration parameter: solver 'mu' does not handle acceleration = {}; use solver 'cd', or "
         "leave acceleration out",
         shown(get("acceleration"))));
+  if (estimator == Estimator::nmf && solver == Solver::cd && missing != Missing::none &&
+      acceleration != Acceleration::none)
+    mistakes.emplace_back(
+        "Invalid acceleration parameter: it is not made for missing entries, where each row has a Gram matrix of its "
+        "own; leave it out");
   return mistakes;
 }
 

@@ -270,15 +270,17 @@ void PassRunner<T>::set_H(RowSolver<T>& solver, const Matrix<T>& Ht) {
 template <Scalar T>
 HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T>& Ht) {
   const Communicator& comm = x_.communicator();
-  const Index k = Ht.columns();
-  std::vector<Index> offsets;
-  for (const Index offset : column_offsets_) offsets.push_back(offset * k);
+  const auto offsets_of = [this](Index elements_a_column) {
+    std::vector<Index> offsets;
+    for (const Index offset : column_offsets_) offsets.push_back(offset * elements_a_column);
+    return offsets;
+  };
   std::vector<double> sums(2 + pass.solver().h.size_of_sums(), 0.0);  // violation, change, those of H
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
     for (const MatrixView<T>& sum : pass.statistics()) {
       const std::span<T> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
-      account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets); });
+      account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets_of(sum.columns)); });
     }
   }
   std::exception_ptr failure;
@@ -291,7 +293,7 @@ HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T
   }
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
-    account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
+    account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets_of(Ht.columns())); });
     account(report_.allreduce, sums.size() * sizeof(double), [&] { comm.allreduce_sum(std::span<double>(sums)); });
   }
   if (std::isnan(sums[0])) {  // numbers that are not finite, or a rank that has failed

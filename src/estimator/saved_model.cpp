@@ -83,7 +83,8 @@ void check_elements(const std::string& file, const std::string& path, const Matr
 /// The release of the models' schema since when a parameter is in them; older models have its default. Whoever adds a
 /// parameter raises model_schema_release and names it here.
 Index first_release(const std::string& name) {
-  static const std::vector<std::pair<std::string, Index>> later = {{"acceleration", 3}};
+  static const std::vector<std::pair<std::string, Index>> later = {
+      {"acceleration", 3}, {"missing", 3}, {"missing_empty", 3}};
   const auto found = std::ranges::find(later, name, &std::pair<std::string, Index>::first);
   return found == later.end() ? 1 : found->second;
 }
@@ -95,10 +96,12 @@ bool same_type(const Attribute& stored, const Attribute& own) {
 }
 
 /// How the factors of a model began; none where nothing tells: init None depends on the rows of the first chunk, of
-/// which a model that has learned several (it has no error) keeps their sum alone.
+/// which a model that has learned several (it has no error) keeps their sum alone, and on whether entries of X are
+/// missing.
 template <Scalar T>
 Init init_of(const FittedModel<T>& model, Index n_features) {
   if (model.n_steps.value_or(0) > 1 && std::isnan(model.reconstruction_err)) return model.parameters.init;
+  if (model.parameters.missing != Missing::none) return model.parameters.init;
   return resolve_init(model.parameters.init, {model.n_samples, n_features}, model.n_components);
 }
 

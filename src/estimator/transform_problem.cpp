@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "estimator/nmf.hpp"
+#include "estimator/observed_loss.hpp"
 
 namespace scanmf {
 
@@ -29,11 +30,10 @@ TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& H
   const Penalties penalties = penalties_for(parameters, shape);
   const Index k = Ht.columns();
   const bool mini_batch = parameters.estimator == Estimator::minibatch_nmf;
-  Loss loss = frobenius();
+  Loss loss = descent_loss_on(x);
   if (!mini_batch && parameters.solver == Solver::cd) {
     nothing_seen_.rule = ViolationRule();
-    auto descent =
-        std::make_unique<CoordinateDescentRows<T>>(k, penalties, most_sweeps_for(parameters, x, shape.rows, k));
+    auto descent = descent_rows(x, parameters, k);
     if (parameters.shuffle) shuffled_ = descent.get();
     own_update_ = std::move(descent);
   } else {
@@ -43,11 +43,11 @@ TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& H
     } else {
       nothing_seen_.rule = ErrorRule();
     }
-    loss = loss_of(parameters.beta_loss);
+    loss = loss_on(x, parameters.beta_loss);
     own_update_ = std::make_unique<MultiplicativeRows<T>>(loss, k, penalties, !mini_batch);
     start_ = start_from<T>(x.summary().mean(shape), k);
   }
-  own_solver_ = std::make_unique<RowSolver<T>>(loss, x.kind(), shape.columns, k, own_update_.get());
+  own_solver_ = std::make_unique<RowSolver<T>>(loss, x.kind(), shape.columns, k, own_update_.get(), x.observation());
   own_solver_->set_H(Ht);
   own_pass_ = std::make_unique<Pass<T>>(*own_solver_);
   pass_ = own_pass_.get();

@@ -21,7 +21,8 @@ Passes<T>::Passes(DataSource<T>& source, Index width)
 template <Scalar T>
 template <class VisitTile>
 void Passes<T>::pass(VisitTile&& visit_tile) {
-  const auto visit_block = [&](const Block<T>& block) {
+  const auto visit_block = [&](Block<T> block) {
+    block.weights = nullptr;  // the SVD is that of X
     for_each_tile(team_, block, [&](int thread, Index row, const TileView<T>& tile) {
       visit_tile(tile, block.local_row + row, static_cast<std::size_t>(thread));
     });

@@ -1,18 +1,43 @@
 // Tiles of sparse X, row by row.
 #include "linalg/lane_sums.hpp"
+#include "linalg/observed_rows.hpp"
 #include "linalg/strips.hpp"
 #include "linalg/tile_operations.hpp"
 
 namespace scanmf {
+namespace {
+
+/// Longest row of a tile.
+template <Scalar T>
+Index longest_row(const CsrTile<T>& x) {
+  Index longest = 0;
+  for (Index i = 0; i < x.rows; ++i) longest = std::max(longest, x.row_begin[i + 1] - x.row_begin[i]);
+  return longest;
+}
+
+/// Values of a row without NaN, in `room` where it may have any.
+template <Scalar T>
+const T* observed_values(const CsrTile<T>& x, Index i, T* room) {
+  const Index begin = x.row_begin[i];
+  if (x.observed != Observed::not_nan) return x.value + begin;
+  copy_observed(x.value + begin, x.row_begin[i + 1] - begin, room);
+  return room;
+}
+template <Scalar T>
+Index room_for_values(const CsrTile<T>& x) {
+  return x.observed == Observed::not_nan ? longest_row(x) : 0;
+}
+
+}  // namespace
 
 template <Scalar T>
 void TileOperations<CsrTile<T>>::project(const CsrTile<T>& x, const RightFactor<T>& h, MatrixView<T> p,
                                          Workspace<T>& work) {
   const Index stride = padded_components<T>(p.columns);
-  T* const row = work.reserve(stride);
+  T* const row = work.reserve(stride + room_for_values(x));
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
-    kernels::sparse<T>().project_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin,
+    kernels::sparse<T>().project_row(x.column + begin, observed_values(x, i, row + stride), x.row_begin[i + 1] - begin,
                                      x.row_begin[x.rows] - begin, h.rows(), stride, row);
     std::copy_n(row, p.columns, p.row(i));
   }
@@ -22,12 +47,14 @@ template <Scalar T>
 void TileOperations<CsrTile<T>>::accumulate(const CsrTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw,
                                             Workspace<T>& work) {
   const Index stride = padded_components<T>(w.columns);
-  T* const row = work.reserve(stride);
+  T* const row = work.reserve(stride + room_for_values(x));
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
     pad_row(w.row(i), w.columns, stride, row);
-    kernels::sparse<T>().accumulate_row(x.column + begin, x.value + begin, x.row_begin[i + 1] - begin,
-                                        x.row_begin[x.rows] - begin, row, stride, xtw.data());
+    if (x.weights != nullptr) scale(x.weights[i], w.columns, row);
+    kernels::sparse<T>().accumulate_row(x.column + begin, observed_values(x, i, row + stride),
+                                        x.row_begin[i + 1] - begin, x.row_begin[x.rows] - begin, row, stride,
+                                        xtw.data());
   }
 }
 
@@ -56,41 +83,75 @@ void project_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, co
   });
 }
 
-/// Rᵀ·W over all of W·H, for sparse X.
+/// Rᵀ·W over all of W·H, for sparse X. row_weights: one a row, or null.
 template <Scalar T>
 void accumulate_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, const ElementWeights& weights,
-                                 Accumulator<T>& denominator, T* scratch) {
+                                 const T* row_weights, Accumulator<T>& denominator, T* scratch) {
   for_row_groups(w.rows, [&](Index i, Index rows) {
     const MatrixView<const T> group = w.middle_rows({i, i + rows});
     for (Index begin = 0; begin < padded_columns<T>(h.columns()); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, h.columns());
       multiply_one_strip(group, h, begin, width, scratch);
       kernels::vectors<T>().weigh_denominator(scratch, rows * width, weights);
+      for (Index r = 0; row_weights != nullptr && r < rows; ++r) scale(row_weights[i + r], width, scratch + r * width);
       accumulate_strip<T>(group, scratch, begin, width, denominator);
     }
   });
 }
 
-/// Longest row of a tile.
+/// The elements of a row that are stored, weighted by a loss.
 template <Scalar T>
-Index longest_row(const CsrTile<T>& x) {
-  Index longest = 0;
-  for (Index i = 0; i < x.rows; ++i) longest = std::max(longest, x.row_begin[i + 1] - x.row_begin[i]);
-  return longest;
-}
+struct WeightedRow {
+  const std::int32_t* column;
+  Index count;
+  Index known;  // columns that may be looked at
+  const T* q;
+  const T* r;  // null: is not asked for
+};
 
-/// Calls body(i, columns, q, count, known) with the weights q = x·Ŷ^(β−2) at the non-zeros of each row.
+/// Calls body(i, WeightedRow) for each row. r: room for the denominators at what is stored, or null.
 template <Scalar T, class Body>
 void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
-                       const ElementWeights& weights, T* row, T* q, Body&& body) {
+                       const ElementWeights& weights, T* row, T* q, T* r, Body&& body) {
   const Index stride = padded_components<T>(w.columns);
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
     const Index count = x.row_begin[i + 1] - begin;
     pad_row(w.row(i), w.columns, stride, row);
     kernels::sparse<T>().product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, q);
-    kernels::vectors<T>().weigh(x.value + begin, q, count, weights, q, static_cast<T*>(nullptr));
-    body(i, x.column + begin, q, count, x.row_begin[x.rows] - begin);
+    kernels::vectors<T>().weigh(x.value + begin, q, count, weights, q, r);
+    // Zeros that are not stored have been or will be taken into account: what is stored and not observed corrects that.
+    hide_unobserved(x.observed, x.value + begin, count, x.observed == Observed::not_nan, q, r);
+    body(i, WeightedRow<T>{x.column + begin, count, x.row_begin[x.rows] - begin, q, r});
+  }
+}
+
+/// Whether denominators at stored elements are needed, and at all others.
+template <Scalar T>
+bool has_stored_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
+  return weights.with_denominator && x.observed != Observed::all;
+}
+template <Scalar T>
+bool has_all_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
+  return weights.with_denominator && x.observed != Observed::not_zero && !weights.corrects;
+}
+
+/// Rᵀ·W of one row at what is stored, into an accumulator of denominator_kind().
+template <Scalar T>
+void accumulate_stored_denominators(const WeightedRow<T>& stored, const T* w, Index stride,
+                                    Accumulator<T>& denominator) {
+  if (denominator.kind() == StorageKind::csr) {
+    kernels::sparse<T>().accumulate_row(stored.column, stored.r, stored.count, stored.known, w, stride,
+                                        denominator.data());
+    return;
+  }
+  const Index k = denominator.components();
+  for (Index t = 0; t < stored.count; ++t) {
+    if (stored.r[t] == T{0}) continue;
+    const Index begin = stored.column[t] / strip_columns<T> * strip_columns<T>;
+    const Index width = strip_width<T>(begin, denominator.columns());
+    T* const to = denominator.data() + begin * k + (stored.column[t] - begin);
+    for (Index c = 0; c < k; ++c) to[c * width] += stored.r[t] * w[c];
   }
 }
 
@@ -101,17 +162,22 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
                                                   const ElementWeights& weights, MatrixView<T> numerator,
                                                   MatrixView<T> denominator, Workspace<T>& work) {
   const Index stride = padded_components<T>(w.columns);
-  const Index block =
-      !weights.with_denominator ? 0 : std::min(padded_columns<T>(x.columns), weighted_block_columns<T>) * row_group;
-  T* const row = work.reserve(2 * stride + longest_row(x) + block);
+  const bool stored = has_stored_denominators(x, weights);
+  const bool all = has_all_denominators(x, weights);
+  const Index longest = longest_row(x);
+  const Index block = !all ? 0 : std::min(padded_columns<T>(x.columns), weighted_block_columns<T>) * row_group;
+  T* const row = work.reserve(2 * stride + 2 * longest + block);
   T* const p = row + stride;
   T* const q = p + stride;
-  for_weighted_rows(x, w, h, weights, row, q,
-                    [&](Index i, const std::int32_t* column, const T* q_row, Index count, Index) {
-                      kernels::sparse<T>().project_row(column, q_row, count, count, h.rows(), stride, p);
-                      std::copy_n(p, w.columns, numerator.row(i));
-                    });
-  if (weights.with_denominator) project_all_denominators(w, h, weights, denominator, row);
+  if (all) project_all_denominators(w, h, weights, denominator, row);
+  if (stored && !all) set_zero(denominator);
+  for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
+    kernels::sparse<T>().project_row(r.column, r.q, r.count, r.count, h.rows(), stride, p);
+    std::copy_n(p, w.columns, numerator.row(i));
+    if (!stored) return;
+    kernels::sparse<T>().project_row(r.column, r.r, r.count, r.count, h.rows(), stride, p);
+    for (Index c = 0; c < w.columns; ++c) denominator(i, c) += p[c];
+  });
 }
 
 template <Scalar T>
@@ -120,39 +186,46 @@ void TileOperations<CsrTile<T>>::accumulate_weighted(const CsrTile<T>& x, Matrix
                                                      Accumulator<T>& numerator, Accumulator<T>& denominator,
                                                      Workspace<T>& work) {
   const Index stride = padded_components<T>(w.columns);
-  const Index block = !weights.with_denominator ? 0 : strip_columns<T> * row_group;
-  T* const row = work.reserve(stride + longest_row(x) + block);
+  const bool stored = has_stored_denominators(x, weights);
+  const bool all = has_all_denominators(x, weights);
+  const Index longest = longest_row(x);
+  const Index block = !all ? 0 : strip_columns<T> * row_group;
+  T* const row = work.reserve(stride + 2 * longest + block);
   T* const q = row + stride;
-  for_weighted_rows(x, w, h, weights, row, q,
-                    [&](Index, const std::int32_t* column, const T* q_row, Index count, Index known) {
-                      kernels::sparse<T>().accumulate_row(column, q_row, count, known, row, stride, numerator.data());
-                    });
-  if (weights.with_denominator) accumulate_all_denominators(w, h, weights, denominator, row);
+  for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
+    if (x.weights != nullptr) scale(x.weights[i], w.columns, row);
+    kernels::sparse<T>().accumulate_row(r.column, r.q, r.count, r.known, row, stride, numerator.data());
+    if (stored) accumulate_stored_denominators(r, row, stride, denominator);
+  });
+  if (all) accumulate_all_denominators(w, h, weights, x.weights, denominator, row);
 }
 
 template <Scalar T>
 double TileOperations<CsrTile<T>>::divergence_sum(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
                                                   const DivergenceTerms& terms, Workspace<T>& work) {
   const Index stride = padded_components<T>(w.columns);
-  T* const row = work.reserve(stride + longest_row(x) + strip_columns<T> * row_group);
+  const Index longest = longest_row(x);
+  T* const row = work.reserve(stride + 3 * longest + strip_columns<T> * row_group);
   T* const y = row + stride;
+  const auto weight_of = [&x](Index i) { return x.weights == nullptr ? 1.0 : static_cast<double>(x.weights[i]); };
   double sum = 0;
   for (Index i = 0; i < x.rows; ++i) {
     const Index begin = x.row_begin[i];
     const Index count = x.row_begin[i + 1] - begin;
     pad_row(w.row(i), w.columns, stride, row);
     kernels::sparse<T>().product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, y);
-    sum += kernels::vectors<T>().stored_terms(x.value + begin, y, count, terms);
+    const ObservedPairs<T> pairs(x.observed, x.value + begin, y, count, y + longest);
+    sum += weight_of(i) * (x.observed == Observed::not_zero ? pairs.divergence(terms) : pairs.stored_divergence(terms));
   }
-  if (terms.form != DivergenceTerms::Form::powers) return sum;
+  if (terms.form != DivergenceTerms::Form::powers || x.observed == Observed::not_zero) return sum;
   double powers = 0;
   for_row_groups(w.rows, [&](Index i, Index rows) {
     for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, x.columns);
       multiply_one_strip(MatrixView<const T>(w.middle_rows({i, i + rows})), h, begin, width, row);
       for (Index r = 0; r < rows; ++r)
-        powers +=
-            kernels::vectors<T>().sum_of_powers(row + r * width, std::min(width, x.columns - begin), terms.exponent);
+        powers += weight_of(i + r) * kernels::vectors<T>().sum_of_powers(
+                                         row + r * width, std::min(width, x.columns - begin), terms.exponent);
     }
   });
   return sum + (terms.exponent - 1) * powers;

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "linalg/lane_sums.hpp"
+#include "linalg/observed_rows.hpp"
 #include "linalg/strips.hpp"
 #include "linalg/tile_operations.hpp"
 
@@ -13,18 +14,66 @@ namespace {
 /// ‖X‖² in float32.
 constexpr double least_difference = 0.01;
 
+/// p += X·Hᵀ, where NaN stand for 0.
+template <Scalar T>
+void project_observed(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView<T> p, Workspace<T>& work) {
+  const Index padded = padded_columns<T>(x.columns);
+  const Index block = std::min(padded, weighted_block_columns<T>);
+  T* const observed = work.reserve(block * x.rows);
+  for (Index first = 0; first < padded; first += block) {
+    const Index columns = std::min(padded - first, block);
+    copy_observed(x.packed + first * x.rows, columns * x.rows, observed);
+    project_block(observed, x.rows, h, first, columns, p);
+  }
+}
+
+/// XᵀW += Xᵀ·W for a tile that is not plain.
+template <Scalar T>
+void accumulate_observed(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>& work) {
+  T* const observed = work.reserve(strip_columns<T> * x.rows + w.rows * w.columns);
+  const MatrixView<const T> weighted = weighted_rows(x.weights, w, observed + strip_columns<T> * x.rows);
+  for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, x.columns);
+    const T* const strip = x.packed + begin * x.rows;
+    const bool clean = x.observed != Observed::not_nan;
+    if (!clean) copy_observed(strip, width * x.rows, observed);
+    accumulate_strip<T>(weighted, clean ? strip : observed, begin, width, xtw);
+  }
+}
+
+/// The divergence of a tile that is not plain, row by row.
+template <Scalar T>
+double divergence_of_observed(const DenseTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
+                              const DivergenceTerms& terms, Workspace<T>& work) {
+  T* const y = work.reserve(strip_columns<T> * (x.rows + 2));
+  T* const scratch = y + strip_columns<T> * x.rows;
+  std::vector<double> of_rows(static_cast<std::size_t>(x.rows), 0.0);
+  for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, x.columns);
+    multiply_one_strip(w, h, begin, width, y);
+    for (Index i = 0; i < x.rows; ++i) {
+      const ObservedPairs<T> pairs(x.observed, x.packed + begin * x.rows + i * width, y + i * width,
+                                   std::min(width, x.columns - begin), scratch);
+      of_rows[static_cast<std::size_t>(i)] += pairs.divergence(terms);
+    }
+  }
+  return weighted_sum(x.weights, of_rows);
+}
+
 }  // namespace
 
 template <Scalar T>
 void TileOperations<DenseTile<T>>::project(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView<T> p,
-                                           Workspace<T>&) {
+                                           Workspace<T>& work) {
   set_zero(p);
+  if (x.observed == Observed::not_nan) return project_observed(x, h, p, work);
   project_block(x.packed, x.rows, h, 0, padded_columns<T>(x.columns), p);
 }
 
 template <Scalar T>
 void TileOperations<DenseTile<T>>::accumulate(const DenseTile<T>& x, MatrixView<const T> w, Accumulator<T>& xtw,
-                                              Workspace<T>&) {
+                                              Workspace<T>& work) {
+  if (!x.is_plain()) return accumulate_observed(x, w, xtw, work);
   const Index padded = padded_columns<T>(x.columns);
   const Index strips = (padded + strip_columns<T> - 1) / strip_columns<T>;
   const Index first_block =
@@ -56,6 +105,7 @@ void TileOperations<DenseTile<T>>::project_weighted(const DenseTile<T>& x, Matri
       T* const r_strip = with_denominator ? r + (begin - first) * x.rows : nullptr;
       multiply_one_strip(w, h, begin, width, q_strip);
       kernels::vectors<T>().weigh(x.packed + begin * x.rows, q_strip, x.rows * width, weights, q_strip, r_strip);
+      hide_unobserved(x.observed, x.packed + begin * x.rows, x.rows * width, weights.corrects, q_strip, r_strip);
       zero_padding(q_strip, x.rows, begin, width, x.columns);
       if (with_denominator) zero_padding(r_strip, x.rows, begin, width, x.columns);
     }
@@ -76,6 +126,11 @@ void TileOperations<DenseTile<T>>::accumulate_weighted(const DenseTile<T>& x, Ma
     const Index width = strip_width<T>(begin, x.columns);
     multiply_one_strip(w, h, begin, width, q);
     kernels::vectors<T>().weigh(x.packed + begin * x.rows, q, x.rows * width, weights, q, r);
+    hide_unobserved(x.observed, x.packed + begin * x.rows, x.rows * width, weights.corrects, q, r);
+    for (Index i = 0; x.weights != nullptr && i < x.rows; ++i) {
+      scale(x.weights[i], width, q + i * width);
+      if (with_denominator) scale(x.weights[i], width, r + i * width);
+    }
     accumulate_strip<T>(w, q, begin, width, numerator);
     if (with_denominator) accumulate_strip<T>(w, r, begin, width, denominator);
   }
@@ -85,6 +140,7 @@ template <Scalar T>
 double TileOperations<DenseTile<T>>::divergence_sum(const DenseTile<T>& x, MatrixView<const T> w,
                                                     const RightFactor<T>& h, const DivergenceTerms& terms,
                                                     Workspace<T>& work) {
+  if (!x.is_plain()) return divergence_of_observed(x, w, h, terms, work);
   T* const y = work.reserve(strip_columns<T> * x.rows);
   double sum = 0;
   for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {

@@ -5,11 +5,11 @@
 namespace scanmf {
 
 template <Scalar T>
-RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool with_strips)
+RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool both)
     : columns_(columns),
       components_(components),
-      strips_(kind == StorageKind::dense || with_strips ? padded_columns<T>(columns) * strip_rows() : 0),
-      rows_(kind == StorageKind::csr ? columns * padded_components<T>(components) : 0) {}
+      strips_(kind == StorageKind::dense || both ? padded_columns<T>(columns) * strip_rows() : 0),
+      rows_(kind == StorageKind::csr || both ? columns * padded_components<T>(components) : 0) {}
 
 template <Scalar T>
 void RightFactor<T>::assign(MatrixView<const T> ht) {

@@ -57,6 +57,7 @@ double divergence_sum(const TileView<T>& x, MatrixView<const T> w, const RightFa
 template <Scalar T>
 std::optional<double> divergence_by_projection(const TileView<T>& x, MatrixView<const T> w, MatrixView<const T> p,
                                                const double* h_gram, Workspace<T>& work) {
+  if (!x.is_plain()) return std::nullopt;
   return x.visit([&]<class Tile>(const Tile& tile) {
     return TileOperations<Tile>::divergence_by_projection(tile, w, p, h_gram, work);
   });
@@ -76,17 +77,20 @@ void multiply(MatrixView<const T> w, const RightFactor<T>& h, MatrixView<T> y, W
 }
 
 template <Scalar T>
-void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work) {
+void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work, const T* weights) {
   const Index k = f.columns;
   const Index padded = padded_columns<T>(k);
-  T* const rows_padded = work.reserve(row_group * padded + strip_columns<T> * k);
-  T* const strip = rows_padded + row_group * padded;
+  T* const rows_padded = work.reserve(2 * row_group * padded + strip_columns<T> * k);
+  T* const weighted = weights == nullptr ? rows_padded : rows_padded + row_group * padded;
+  T* const strip = rows_padded + 2 * row_group * padded;
   for_row_groups(f.rows, [&](Index i, Index rows) {
     for (Index r = 0; r < rows; ++r) pad_row(f.row(i + r), k, padded, rows_padded + r * padded);
+    if (weights != nullptr)
+      for (Index e = 0; e < rows * padded; ++e) weighted[e] = weights[i + e / padded] * rows_padded[e];
     for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, k);
-      kernels::dense<T>().multiply_strip(rows_padded, 1, padded, k, rows, rows_padded + begin, padded, width, strip,
-                                         false, nullptr, 0);
+      kernels::dense<T>().multiply_strip(weighted, 1, padded, k, rows, rows_padded + begin, padded, width, strip, false,
+                                         nullptr, 0);
       const Index valid = std::min(width, k - begin);
       for (Index a = 0; a < k; ++a)
         for (Index b = 0; b < valid; ++b) gram[a * k + begin + b] += static_cast<double>(strip[a * width + b]);
@@ -95,9 +99,11 @@ void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work) {
 }
 
 template <Scalar T>
-void add_column_sums(MatrixView<const T> f, double* sums) {
-  for (Index i = 0; i < f.rows; ++i)
-    for (Index c = 0; c < f.columns; ++c) sums[c] += static_cast<double>(f(i, c));
+void add_column_sums(MatrixView<const T> f, double* sums, const T* weights) {
+  for (Index i = 0; i < f.rows; ++i) {
+    const double weight = weights == nullptr ? 1.0 : static_cast<double>(weights[i]);
+    for (Index c = 0; c < f.columns; ++c) sums[c] += weight * static_cast<double>(f(i, c));
+  }
 }
 
 template <Scalar T>
@@ -202,8 +208,8 @@ template double divergence_sum(const TileView<float>&, MatrixView<const float>, 
 template std::optional<double> divergence_by_projection(const TileView<float>&, MatrixView<const float>,
                                                         MatrixView<const float>, const double*, Workspace<float>&);
 template void multiply(MatrixView<const float>, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);
-template void add_gram(MatrixView<const float>, double*, Workspace<float>&);
-template void add_column_sums(MatrixView<const float>, double*);
+template void add_gram(MatrixView<const float>, double*, Workspace<float>&, const float*);
+template void add_column_sums(MatrixView<const float>, double*, const float*);
 template ElementTotals element_totals(std::span<const float>, float);
 template NormAndSum norm_and_sum(MatrixView<const float>);
 template NormAndSum norm_and_sum_in_order(MatrixView<const float>);
@@ -227,8 +233,8 @@ template double divergence_sum(const TileView<double>&, MatrixView<const double>
 template std::optional<double> divergence_by_projection(const TileView<double>&, MatrixView<const double>,
                                                         MatrixView<const double>, const double*, Workspace<double>&);
 template void multiply(MatrixView<const double>, const RightFactor<double>&, MatrixView<double>, Workspace<double>&);
-template void add_gram(MatrixView<const double>, double*, Workspace<double>&);
-template void add_column_sums(MatrixView<const double>, double*);
+template void add_gram(MatrixView<const double>, double*, Workspace<double>&, const double*);
+template void add_column_sums(MatrixView<const double>, double*, const double*);
 template ElementTotals element_totals(std::span<const double>, double);
 template NormAndSum norm_and_sum(MatrixView<const double>);
 template NormAndSum norm_and_sum_in_order(MatrixView<const double>);

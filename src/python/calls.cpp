@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <vector>
 
 #include "core/with_scalar.hpp"
 #include "python/files_read.hpp"
 #include "python/opened.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/operations.hpp"
 
@@ -16,6 +18,29 @@ namespace py = pybind11;
 
 namespace scanmf::python {
 namespace {
+
+/// The weights that a task says, as this rank gives them.
+SampleWeights weights_of(const Communicator& comm, const Input& x, const Description& description, const Task& task) {
+  const py::gil_scoped_acquire acquire;
+  if (py::isinstance<py::str>(task.sample_weight)) {
+    if (!description.file) throw UsageError("sample_weight is an array where X is one");
+    const auto name = task.sample_weight.cast<std::string>();
+    const py::gil_scoped_release release;
+    return read_sample_weights(comm, name, *description.file);
+  }
+  SampleWeights weights;
+  if (!task.sample_weight.is_none()) weights = task.sample_weight.cast<std::vector<double>>();
+  const py::gil_scoped_release release;
+  if (comm.max<Index>(weights ? 1 : 0) == 0) return weights;
+  Index rows = x.is_file() ? 0 : x.local_rows();
+  if (description.file) rows = equal_slice(comm, description.file->shape.rows).size();
+  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
+  comm.agree([&] {
+    if (given != rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, rows));
+  });
+  if (!weights) weights.emplace();
+  return weights;
+}
 
 /// Collective. The caller's initial factors; none when there are none, or init is another one than custom.
 template <Scalar T>
@@ -99,9 +124,15 @@ OpenedJob<T> open_job(const Communicator& comm, const Input& x, const Descriptio
   const auto prepare = [&](MatrixIdentity identity) {
     opened.job = std::make_unique<FitJob<T>>(comm, std::move(identity), task.parameters, std::move(options));
   };
-  if (description.file) prepare(identity_of(comm, *description.file, is_kept));
-  opened.x = open<T>(comm, x, description, task, MatrixUse::fit);
-  if (!description.file) prepare({opened.x.source->shape(), {}, {}, is_kept ? x.fingerprint(comm) : ""});
+  const SampleWeights weights = weights_of(comm, x, description, task);
+  const std::string of_weights = is_kept ? fingerprint_of(comm, weights) : "";
+  if (description.file) {
+    MatrixIdentity identity = identity_of(comm, *description.file, is_kept);
+    identity.fingerprint += of_weights;
+    prepare(std::move(identity));
+  }
+  opened.x = open<T>(comm, x, description, task, MatrixUse::fit, weights);
+  if (!description.file) prepare({opened.x.source->shape(), {}, {}, is_kept ? x.fingerprint(comm) + of_weights : ""});
   return opened;
 }
 

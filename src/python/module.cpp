@@ -40,14 +40,15 @@ void bind_calls(py::class_<Session>& session) {
       "fit",
       [](Session& self, const py::object& x, const std::string& estimator, const Values& params, const py::object& seed,
          const py::object& W, const py::object& H, const py::object& progress, Index memory,
-         const py::object& checkpoint) {
+         const py::object& checkpoint, const py::object& sample_weight) {
         Task task = task_of(estimator, params, seed, W, H, progress, memory);
+        task.sample_weight = sample_weight;
         task.checkpoint = checkpoint_of(checkpoint);
         return fit(self, Input(x), task);
       },
       py::arg("x"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("W") = py::none(),
       py::arg("H") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic,
-      py::arg("checkpoint") = py::none());
+      py::arg("checkpoint") = py::none(), py::arg("sample_weight") = py::none());
   session.def(
       "partial_fit",
       [](Session& self, const py::object& x, const Values& params, const py::object& seed, const py::object& W,

@@ -23,30 +23,28 @@ MemoryLimit memory_limit(Index memory) {
 
 template <Scalar T>
 Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,
-               MatrixUse use) {
+               MatrixUse use, const SampleWeights& weights) {
   Opened<T> opened;
   if (description.file) {
     const auto [rows, columns] = description.file->shape;
     const Index k = task.rows_of_H.value_or(resolve_n_components(task.parameters, columns, std::nullopt));
-    opened.source = open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory)).source;
+    opened.source =
+        open_planned<T>(comm, *description.file, task.parameters, k, use, memory_limit(task.memory), weights).source;
     const Range share = equal_slice(comm, rows);
     opened.first_row = share.begin;
     opened.given_rows = share.size();
     opened.feature_names = description.file->feature_names;
     return opened;
   }
-  LoadOptions options;
-  options.estimator = class_name(task.parameters.estimator);
-  options.dense_from = dense_from<T>(task.parameters.beta_loss);
   opened.given_rows = x.local_rows();
-  const Index all_rows = comm.sum(opened.given_rows);
-  const bool in_batches = use == MatrixUse::fit && task.parameters.estimator == Estimator::minibatch_nmf;
-  if (in_batches) options.batch_rows = std::min(task.parameters.batch_size, all_rows);
+  const LoadOptions options = load_options<T>(task.parameters, use, comm.sum(opened.given_rows));
+  std::unique_ptr<DataSource<T>> source;
   if (const auto* dense = std::get_if<DenseRows>(&x.what)) {
-    opened.source = source_from_rows<T>(comm, *dense, options);
+    source = source_from_rows<T>(comm, *dense, options);
   } else {
-    opened.source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
+    source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
   }
+  opened.source = observed_as<T>(std::move(source), task.parameters, "", weights);
   return opened;
 }
 
@@ -56,7 +54,9 @@ std::string command_line() {
   return words.empty() ? "python" : words;
 }
 
-template Opened<float> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse);
-template Opened<double> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse);
+template Opened<float> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse,
+                            const SampleWeights&);
+template Opened<double> open(const Communicator&, const Input&, const Description&, const Task&, MatrixUse,
+                             const SampleWeights&);
 
 }  // namespace scanmf::python

@@ -39,7 +39,7 @@ MemoryLimit memory_limit(Index memory);
 /// Collective. X, held in memory or to be streamed.
 template <Scalar T>
 Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,
-               MatrixUse use);
+               MatrixUse use, const SampleWeights& weights = std::nullopt);
 
 /// What the user has started.
 std::string command_line();

@@ -47,11 +47,15 @@ void CoordinateDescentRows<T>::set_H(const FixedH<T>& h) {
 }
 
 template <Scalar T>
+const Index* CoordinateDescentRows<T>::order_of(Index number) const {
+  const auto at = static_cast<std::size_t>(number - 1);
+  return at < orders_.size() ? orders_[at].data() : natural_order_.data();
+}
+
+template <Scalar T>
 double CoordinateDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index number,
                                         Workspace<T>& work) const {
-  const auto at = static_cast<std::size_t>(number - 1);
-  const std::vector<Index>& order = at < orders_.size() ? orders_[at] : natural_order_;
-  return sweep<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order.data(), most_sweeps_, work);
+  return sweep<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order_of(number), most_sweeps_, work);
 }
 
 template <Scalar T>
@@ -66,17 +70,12 @@ double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, c
   std::vector<T> gram;
   penalise(statistics.W_sums, components_, penalties_.l2_H, gram);
   const MatrixView<const T> p = statistics.numerator.middle_rows(slice);
-  const Index groups = (slice.size() + row_group - 1) / row_group;
-  std::vector<double> violations(static_cast<std::size_t>(groups),
-                                 0.0);  // summed in order: independent of the number of threads
   const Team team;
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
-  team.in_groups(slice.size(), row_group, [&](int thread, Range rows) {
-    violations[static_cast<std::size_t>(rows.begin / row_group)] =
-        sweep<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
-                 most_sweeps_, work[static_cast<std::size_t>(thread)]);
+  return this->in_groups(team, slice.size(), [&](int thread, Range rows) {
+    return sweep<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
+                    most_sweeps_, work[static_cast<std::size_t>(thread)]);
   });
-  return std::accumulate(violations.begin(), violations.end(), 0.0);
 }
 
 template class CoordinateDescentRows<float>;

@@ -7,7 +7,7 @@ namespace scanmf {
 template <Scalar T>
 FixedH<T>::FixedH(const Loss& loss, StorageKind kind, Index columns, Index components)
     : kind_(loss.sums),
-      factor_(kind, columns, components, loss.with_denominator()),
+      factor_(kind, columns, components, loss.needs_both_layouts(kind)),
       sums_(2 + static_cast<std::size_t>(size_of(loss.sums, components))),
       work_(static_cast<std::size_t>(team_.size())) {}
 

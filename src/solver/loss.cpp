@@ -20,9 +20,9 @@ Index size_of(FactorSums kind, Index components) {
 }
 
 template <Scalar T>
-void add_factor_sums(FactorSums kind, MatrixView<const T> f, double* sums, Workspace<T>& work) {
-  if (kind == FactorSums::gram) add_gram<T>(f, sums, work);
-  if (kind == FactorSums::columns) add_column_sums<T>(f, sums);
+void add_factor_sums(FactorSums kind, MatrixView<const T> f, double* sums, Workspace<T>& work, const T* weights) {
+  if (kind == FactorSums::gram) add_gram<T>(f, sums, work, weights);
+  if (kind == FactorSums::columns) add_column_sums<T>(f, sums, weights);
 }
 
 double Loss::closed(StorageKind kind, double element_sum, double sums_dot, const Shape& shape) const {
@@ -32,6 +32,7 @@ double Loss::closed(StorageKind kind, double element_sum, double sums_dot, const
     case DivergenceTerms::Form::kullback_leibler:
       return element_sum + sums_dot;
     case DivergenceTerms::Form::itakura_saito:
+      if (terms.complete) return element_sum;
       return element_sum - static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
     case DivergenceTerms::Form::powers:
       break;
@@ -42,6 +43,18 @@ double Loss::closed(StorageKind kind, double element_sum, double sums_dot, const
 double Loss::dense_from(Index element_bytes) const {
   const double least = element_bytes == size_of(DataType::float32) ? 0.125 : 0.16;
   return std::min(2.0, dense_delay * least);
+}
+
+Loss Loss::where(StorageKind kind, Observed observed) const {
+  Loss result = *this;
+  const bool all_by_sums = observed == Observed::all || (kind == StorageKind::csr && observed == Observed::not_nan);
+  if (!all_by_sums) result.sums = FactorSums::none;
+  result.terms.complete = result.sums == FactorSums::none;
+  if (observed == Observed::all) return result;
+  if (!result.weights) result.weights.emplace();
+  result.weights->with_denominator = true;
+  result.weights->corrects = result.sums != FactorSums::none;
+  return result;
 }
 
 Loss frobenius() { return {}; }
@@ -72,7 +85,7 @@ Loss loss_of(double beta) {
   return beta == 1 ? kullback_leibler() : beta_divergence_loss(beta);
 }
 
-template void add_factor_sums(FactorSums, MatrixView<const float>, double*, Workspace<float>&);
-template void add_factor_sums(FactorSums, MatrixView<const double>, double*, Workspace<double>&);
+template void add_factor_sums(FactorSums, MatrixView<const float>, double*, Workspace<float>&, const float*);
+template void add_factor_sums(FactorSums, MatrixView<const double>, double*, Workspace<double>&, const double*);
 
 }  // namespace scanmf

@@ -1,6 +1,7 @@
 #include "scanmf/solver/multiplicative.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace scanmf {
 namespace {
@@ -18,14 +19,24 @@ RightFactor<T> gram_factor(FactorSums sums, Index k) {
   return sums == FactorSums::gram ? RightFactor<T>(StorageKind::dense, k, k) : RightFactor<T>();
 }
 
+/// A denominator that was formed as if all of X were observed, less what is not: correction <= 0. Never less than its
+/// rounding.
+template <Scalar T>
+T corrected(T denominator, T correction) {
+  return std::max(denominator + correction, std::numeric_limits<T>::epsilon() * denominator);
+}
+
 /// The denominators of the update of H, before penalties, a group of columns of X after the other: H times W's Gram
 /// matrix, W's column sums, or RᵀW.
 template <Scalar T>
 class Denominators {
  public:
-  Denominators(FactorSums sums, Index k, const Statistics<T>& statistics)
-      : sums_(sums), statistics_(statistics), w_gram_(gram_factor<T>(sums, k)) {
-    if (sums == FactorSums::gram) assign_gram(statistics.W_sums, k, w_gram_);
+  Denominators(const Loss& loss, Index k, const Statistics<T>& statistics)
+      : sums_(loss.sums),
+        corrects_(loss.weights && loss.weights->corrects),
+        statistics_(statistics),
+        w_gram_(gram_factor<T>(loss.sums, k)) {
+    if (sums_ == FactorSums::gram) assign_gram(statistics.W_sums, k, w_gram_);
   }
 
   /// d (rows × k) for ht_rows, the first of which is column `first_column` of X.
@@ -35,6 +46,9 @@ class Denominators {
     if (sums_ == FactorSums::none)
       for (Index j = 0; j < d.rows; ++j)
         std::copy_n(statistics_.denominator.row(first_column + j), d.columns, d.row(j));
+    if (!corrects_) return;
+    for (Index j = 0; j < d.rows; ++j)
+      for (Index c = 0; c < d.columns; ++c) d(j, c) = corrected(d(j, c), statistics_.denominator(first_column + j, c));
   }
 
  private:
@@ -48,6 +62,7 @@ class Denominators {
   }
 
   FactorSums sums_;
+  bool corrects_;
   Statistics<T> statistics_;
   RightFactor<T> w_gram_;
 };
@@ -58,7 +73,7 @@ template <Scalar T, class Update>
 void for_row_groups_of_H(const Loss& loss, MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
                          Update&& update) {
   const Index k = ht_slice.columns;
-  const Denominators<T> denominators(loss.sums, k, statistics);
+  const Denominators<T> denominators(loss, k, statistics);
   struct Scratch {
     Workspace<T> work;
     Workspace<T> denominator;
@@ -96,9 +111,28 @@ void MultiplicativeRows<T>::set_H(const FixedH<T>& h) {
 template <Scalar T>
 double MultiplicativeRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index, Workspace<T>& work) const {
   MatrixView<const T> denominator = products.denominator;
-  if (loss_.sums == FactorSums::gram) multiply<T>(w, h_gram_, products.denominator, work);
   if (loss_.sums == FactorSums::columns) denominator = MatrixView<const T>(h_sums_.data(), w.rows, w.columns, 0);
-  multiply_rows<T>(w, products.numerator, denominator, penalties_.l1_W, penalties_.l2_W, loss_.exponent, zero_below_);
+  if (loss_.weights && loss_.weights->corrects) {
+    Matrix<T> all;
+    if (loss_.sums == FactorSums::gram) {
+      all = Matrix<T>(w.rows, w.columns);
+      multiply<T>(w, h_gram_, all.view(), work);
+      denominator = all.view();
+    }
+    for (Index i = 0; i < w.rows; ++i)
+      for (Index c = 0; c < w.columns; ++c)
+        products.denominator(i, c) = corrected(denominator(i, c), products.denominator(i, c));
+    denominator = products.denominator;
+  } else if (loss_.sums == FactorSums::gram) {
+    multiply<T>(w, h_gram_, products.denominator, work);
+  }
+  const T* const weights = products.tile.weights();
+  const auto multiply_with = [&](Range rows, double divisor) {
+    multiply_rows<T>(w.middle_rows(rows), products.numerator.middle_rows(rows), denominator.middle_rows(rows),
+                     penalties_.l1_W / divisor, penalties_.l2_W / divisor, loss_.exponent, zero_below_);
+  };
+  if (weights == nullptr) multiply_with({0, w.rows}, 1.0);
+  for (Index i = 0; weights != nullptr && i < w.rows; ++i) multiply_with({i, i + 1}, penalty_divisor(weights[i]));
   return 0;
 }
 

@@ -14,14 +14,17 @@ template <Scalar T>
 void Pass<T>::begin(const PassOptions& options) {
   options_ = options;
   const bool with_denominator = options.accumulate && solver_.loss.with_denominator();
+  const Observed observed = solver_.observation == nullptr ? Observed::all : solver_.observation->observed;
   team_.run([&](int thread) {
     ThreadState& state = threads_[static_cast<std::size_t>(thread)];
-    const auto clear = [&](Accumulator<T>& sums, StorageKind kind) {
-      if (sums.columns() == 0) sums = Accumulator<T>(kind, solver_.columns, solver_.components);
+    const auto clear = [&](Accumulator<T>& sums, StorageKind kind, Index components) {
+      if (sums.columns() == 0) sums = Accumulator<T>(kind, solver_.columns, components);
       sums.set_zero();
     };
-    if (options.accumulate) clear(state.numerator, solver_.kind);
-    if (with_denominator) clear(state.denominator, StorageKind::dense);
+    if (options.accumulate) clear(state.numerator, solver_.kind, solver_.components);
+    if (with_denominator) clear(state.denominator, denominator_kind(solver_.kind, observed), solver_.components);
+    if (options.accumulate && solver_.loss.observed_grams)
+      clear(state.grams, StorageKind::csr, triangle_size(solver_.components));
     state.totals.clear();
   });
 }
@@ -29,7 +32,7 @@ void Pass<T>::begin(const PassOptions& options) {
 template <Scalar T>
 bool Pass<T>::needs_X() const {
   return !options_.update_W || options_.accumulate || options_.divergence || kept_projections_.columns() == 0 ||
-         !projections_are_known();
+         !projections_are_known() || solver_.observation != nullptr;
 }
 
 template <Scalar T>
@@ -52,6 +55,7 @@ void Pass<T>::visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, 
   else
     accumulate_weighted<T>(x, rows, solver_.h.factor(), *solver_.loss.weights, state.numerator, state.denominator,
                            state.scratch.work);
+  if (solver_.loss.observed_grams) add_column_grams<T>(x, rows, *solver_.observation, state.grams, state.scratch.work);
 }
 
 template <Scalar T>
@@ -78,13 +82,14 @@ void Pass<T>::end() {
   if (options_.update_W) known_version_ = solver_.version;
   if (!options_.accumulate) return;
   const auto sum_of = [&](Accumulator<T> ThreadState::*member, Matrix<T>& total) {
-    if (total.columns() == 0) total = Matrix<T>(solver_.columns, solver_.components);
+    if (total.columns() == 0) total = Matrix<T>(solver_.columns, (threads_.front().*member).components());
     std::vector<Accumulator<T>*> parts;
     for (ThreadState& state : threads_) parts.push_back(&(state.*member));
     sum_accumulators<T>(parts, total.view());
   };
   sum_of(&ThreadState::numerator, numerator_);
   if (solver_.loss.with_denominator()) sum_of(&ThreadState::denominator, denominator_);
+  if (solver_.loss.observed_grams) sum_of(&ThreadState::grams, grams_);
 }
 
 template <Scalar T>
@@ -98,12 +103,13 @@ template <Scalar T>
 std::vector<MatrixView<T>> Pass<T>::statistics() {
   std::vector<MatrixView<T>> sums{numerator_.view()};
   if (solver_.loss.with_denominator()) sums.push_back(denominator_.view());
+  if (solver_.loss.observed_grams) sums.push_back(grams_.view());
   return sums;
 }
 
 template <Scalar T>
 Statistics<T> Pass<T>::summed() const {
-  return {numerator_.view(), denominator_.view(), totals_.factor_sums()};
+  return {numerator_.view(), denominator_.view(), totals_.factor_sums(), grams_.view()};
 }
 
 template <Scalar T>

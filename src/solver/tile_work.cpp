@@ -13,11 +13,11 @@ RowProducts<T> products_of(const RowSolver<T>& solver, const TileView<T>& x, Mat
   const MatrixView<T> denominator(scratch.denominator.reserve(w.rows * w.columns), w.rows, w.columns);
   if (!solver.loss.weights) {
     if (!projection.is_known) project<T>(x, solver.h.factor(), projection.p, scratch.work);
-    return {projection.p, denominator};
+    return {projection.p, denominator, x};
   }
   const MatrixView<T> numerator(scratch.numerator.reserve(w.rows * w.columns), w.rows, w.columns);
   project_weighted<T>(x, w, solver.h.factor(), *solver.loss.weights, numerator, denominator, scratch.work);
-  return {numerator, denominator};
+  return {numerator, denominator, x};
 }
 
 }  // namespace
@@ -43,7 +43,7 @@ void look_at_tile(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<c
     totals[Total::norm_squared] += norms.norm_squared;
     totals[Total::w_sum] += norms.sum;
   }
-  if (look.sums) add_factor_sums<T>(solver.loss.sums, w, totals.factor_sums().data(), scratch.work);
+  if (look.sums) add_factor_sums<T>(solver.loss.sums, w, totals.factor_sums().data(), scratch.work, x.weights());
   if (!look.divergence) return;
   std::optional<double> divergence;
   if (p != nullptr) divergence = divergence_by_projection<T>(x, w, *p, solver.h.factor_sums().data(), scratch.work);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "scanmf/core/types.hpp"
+#include "scanmf/linalg/observed_grams.hpp"
 #include "scanmf/linalg/tile.hpp"
 #include "scanmf/parallel/communicator.hpp"
 #include "scanmf/parallel/row_partition.hpp"
@@ -18,9 +19,10 @@ struct DataSummary {
   Index positive = 0;  // elements > 0
   Index stored = 0;    // elements held: rows × columns, or non-zeros
   Index local = 0;     // those of this rank
-  bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns; }
+  Index missing = 0;   // elements that are not observed, of which the others know nothing
+  bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns - missing; }
   double mean(const Shape& shape) const {
-    return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns));
+    return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns) - static_cast<double>(missing));
   }
 };
 
@@ -47,6 +49,9 @@ class DataSource {
 
   /// Replicated. What the validation (finite, >= 0) of the first reading found out.
   virtual const DataSummary& summary() const = 0;
+
+  /// What of X is observed, and whether rows have weights; null: all is, and none has.
+  virtual const Observation* observation() const { return nullptr; }
 
   /// Calls `visitor` for this rank's blocks of one batch, in ascending order; not at all when the rank has no rows in
   /// it. The block's memory is valid during the call only. Throws Error when reading fails, and what the visitor

@@ -93,6 +93,7 @@ std::string matrix_fingerprint(const Communicator& comm, const MatrixDescription
 struct LoadOptions {
   Index batch_rows = 0;                 // rows of a batch; 0: all rows are one batch
   bool check_sign = true;               // refuse negative values
+  Observed observed = Observed::all;    // not_nan: NaN is not refused
   std::string estimator = "NMF";        // for messages
   Index piece_bytes = Index{64} << 20;  // memory that reading takes beside X itself
   double dense_from = 2;  // sparse X is held dense from this share of non-zeros on, if that fits; above 1: never

@@ -17,8 +17,10 @@ struct FitOptions {
   std::vector<std::string> feature_names;  // one a column of X, or none
   Factors<T>
       start;  // for init custom: W (the rows of X that this rank gives) and Ht (n_features x n_components, replicated)
-  RunControl control;            // progress, asking to stop, account of the run
-  MemoryLimit memory;            // for X of a file
+  SampleWeights
+      sample_weight;   // of fit: one for each row that this rank gives; of a file: for an equal share of its rows
+  RunControl control;  // progress, asking to stop, account of the run
+  MemoryLimit memory;  // for X of a file
   CheckpointOptions checkpoint;  // of fit: kept until it ends, and when it was asked to stop; the same fit then goes on
   std::string fingerprint;  // of X, with a checkpoint: matrix_fingerprint, or any text that other data does not have
 };
@@ -56,7 +58,8 @@ class BaseNMF {
   /// Collective. X of a file ("FILE" or "FILE:/path", or what describe_matrix says of it), in the batches that fit
   /// takes: in memory where the limit and the factors allow it, else streamed in each pass.
   std::unique_ptr<DataSource<T>> open(const std::string& file, const MemoryLimit& memory = {}) const;
-  std::unique_ptr<DataSource<T>> open(const MatrixDescription& description, const MemoryLimit& memory = {}) const;
+  std::unique_ptr<DataSource<T>> open(const MatrixDescription& description, const MemoryLimit& memory = {},
+                                      const SampleWeights& weights = std::nullopt) const;
 
   /// Collective. Learns H; fit_transform also returns W (local rows x k), by the way.
   void fit(MatrixView<const T> local_rows, FitOptions<T> options = {}) {
@@ -104,8 +107,9 @@ class BaseNMF {
   Index batch_rows(Index n_samples) const;
   /// Collective. X of a file as it is used.
   std::unique_ptr<DataSource<T>> open_for(MatrixUse use, const MatrixDescription& description,
-                                          const MemoryLimit& memory) const;
-  std::unique_ptr<DataSource<T>> source(MatrixView<const T> local_rows, bool in_batches) const;
+                                          const MemoryLimit& memory, const SampleWeights& weights = std::nullopt) const;
+  std::unique_ptr<DataSource<T>> source(MatrixView<const T> local_rows, bool in_batches,
+                                        const SampleWeights& weights = std::nullopt) const;
   void require_valid_parameters() const;
   /// Collective. The checked start when init is custom, else none (with a warning, should one be given).
   std::optional<Factors<T>> custom_start(const DataSource<T>& x, Factors<T> start) const;

@@ -28,12 +28,27 @@ struct PlannedSource {
   std::optional<Index> memory;  // bytes a rank; nullopt: no limit
 };
 
+/// How X is to be loaded for parameters, wherever it comes from: what is observed, and when sparse X is held dense.
+template <Scalar T>
+LoadOptions load_options(const Parameters& parameters, MatrixUse use, Index rows);
+/// Weights of rows of X, on each rank those of some rows, ranks in order, as X itself is given (source_from_rows); of X
+/// of a file equal shares.
+using SampleWeights = std::optional<std::vector<double>>;
+
+/// Collective. X, as it was loaded, with what parameters call observed, and with weights. place: of X, for messages.
+/// Errors: as of observed_source.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> observed_as(std::unique_ptr<DataSource<T>> x, const Parameters& parameters,
+                                           const std::string& place, const SampleWeights& weights);
+/// Collective. What tells weights from others, for fingerprints; empty without.
+std::string fingerprint_of(const Communicator& comm, const SampleWeights& weights);
+
 /// Collective. X of a file as parameters need it, in the batches that a fit takes: in memory where the limit and the
 /// factors of n_components allow it, else streamed. Errors: as of plan_memory and open_source.
 template <Scalar T>
 PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
                               const Parameters& parameters, Index n_components, MatrixUse use,
-                              const MemoryLimit& limit = {});
+                              const MemoryLimit& limit = {}, const SampleWeights& weights = std::nullopt);
 
 /// random_generator as it will be used on X instead of auto, so that the model tells; logged where factors are drawn
 /// from it.

@@ -30,9 +30,10 @@ enum class RowsOfW {
 };
 
 /// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the
-/// factors and statistics of n_components cannot fit beside it.
+/// factors and statistics of n_components cannot fit beside it. column_grams: a Gram matrix for each column of X is
+/// among the statistics, as coordinate descent needs it where entries are missing.
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 RowsOfW rows_of_W = RowsOfW::kept);
+                                 RowsOfW rows_of_W = RowsOfW::kept, bool column_grams = false);
 
 }  // namespace scanmf

@@ -17,6 +17,8 @@ enum class Solver { cd, mu };
 enum class Acceleration { none, sweeps };
 enum class SvdMethod { randomized, exact };
 enum class RandomGenerator { automatic, numpy, counter };
+enum class Missing { none, nan, zero };  // which entries of X are unobserved
+enum class MissingEmpty { refuse, keep };
 
 /// A parameter's value with its own type: Python's None, bool, int, float and str.
 using ParameterValue = std::variant<std::monostate, bool, Index, double, std::string>;
@@ -54,6 +56,8 @@ struct Parameters {
   SvdMethod svd = SvdMethod::randomized;
   RandomGenerator random_generator = RandomGenerator::automatic;
   Acceleration acceleration = Acceleration::none;  // of solver cd
+  Missing missing = Missing::none;
+  MissingEmpty missing_empty = MissingEmpty::refuse;
 
   double effective_alpha_H() const { return alpha_H.value_or(alpha_W); }
   Index effective_transform_max_iter() const { return transform_max_iter.value_or(max_iter); }

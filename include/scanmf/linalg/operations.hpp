@@ -11,12 +11,13 @@ namespace scanmf {
 /// H prepared for the kernels of one storage kind, from Ht (n × k). Replicated data, local work.
 ///   dense: strips of columns as in a DenseTile, within a strip component after component;  CSR: rows of Ht, padded to
 ///   whole cache lines.
-/// with_strips: a CSR factor keeps the strips too; the weights of a general β are made from all of W·H.
+/// both: either kind keeps both; the weights of a general β are made from all of W·H, Gram matrices of what is observed
+/// from rows of Ht.
 template <Scalar T>
 class RightFactor {
  public:
   RightFactor() = default;
-  RightFactor(StorageKind kind, Index columns, Index components, bool with_strips = false);
+  RightFactor(StorageKind kind, Index columns, Index components, bool both = false);
   /// Copies Ht; threads share the work.
   void assign(MatrixView<const T> ht);
 
@@ -90,6 +91,8 @@ struct ElementWeights {
   bool with_denominator = false;  // R is not constant
   bool lift_numerator = false;    // Ŷ = max(Y, ε), else Y
   bool lift_denominator = false;  // Ỹ = max(Y, ε), else Y
+  // What R gives to elements that are not observed is to be taken from a sum over all elements, known otherwise.
+  bool corrects = false;
 };
 
 /// The terms of a divergence that are summed element by element, in double:
@@ -101,10 +104,14 @@ struct DivergenceTerms {
   enum class Form { half_square, kullback_leibler, itakura_saito, powers };
   Form form = Form::half_square;
   double exponent = 2;  // β
+  // Of tiles that are not plain: every observed element counts in full, Y of Kullback-Leibler's and 1 of
+  // Itakura-Saito's included; else these follow from sums over all elements.
+  bool complete = false;
 };
 
 // The operations on a tile X (rows × n) that every solver is made of; W rows × k. A storage kind implements them as
-// TileOperations (src/linalg/tile_operations.hpp).
+// TileOperations (src/linalg/tile_operations.hpp). Elements that are not observed have no part in them; sums over rows
+// take each with its weight, sums over columns do not.
 
 /// P (rows × k) = X · Hᵀ.
 template <Scalar T>
@@ -114,20 +121,27 @@ void project(const TileView<T>& x, const RightFactor<T>& h, MatrixView<T> p, Wor
 template <Scalar T>
 void accumulate(const TileView<T>& x, MatrixView<const T> w, Accumulator<T>& xtw, Workspace<T>& work);
 
-/// N (rows × k) = Q · Hᵀ and, with a denominator, D (rows × k) = R · Hᵀ; else D is not touched.
+/// N (rows × k) = Q · Hᵀ and, with a denominator, D (rows × k) = R · Hᵀ; else D is not touched. A denominator that
+/// corrects (ElementWeights::corrects) is −R · Hᵀ of what is not observed alone.
 template <Scalar T>
 void project_weighted(const TileView<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
                       const ElementWeights& weights, MatrixView<T> numerator, MatrixView<T> denominator,
                       Workspace<T>& work);
 
-/// numerator (n × k) += Qᵀ · W and, with a denominator, denominator (n × k) += Rᵀ · W. The denominator's accumulator is
-/// dense for sparse X too.
+/// numerator (n × k) += Qᵀ · W and, with a denominator, denominator (n × k) += Rᵀ · W, or less what is not observed, as
+/// above. The denominator's accumulator is of denominator_kind().
 template <Scalar T>
 void accumulate_weighted(const TileView<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
                          const ElementWeights& weights, Accumulator<T>& numerator, Accumulator<T>& denominator,
                          Workspace<T>& work);
 
-/// The part of a divergence D(X, W·H) that is summed element by element.
+/// The layout of the denominators' accumulators: sparse where sums over X's stored elements are all there is, else
+/// dense.
+constexpr StorageKind denominator_kind(StorageKind kind, Observed observed) {
+  return observed == Observed::not_zero ? kind : StorageKind::dense;
+}
+
+/// The part of a divergence D(X, W·H) that is summed element by element, rows with their weights.
 template <Scalar T>
 double divergence_sum(const TileView<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
                       const DivergenceTerms& terms, Workspace<T>& work);
@@ -144,14 +158,15 @@ template <Scalar T>
 void multiply(MatrixView<const T> w, const RightFactor<T>& h, MatrixView<T> y, Workspace<T>& work);
 
 /// gram (k × k, double) += FᵀF for F rows × k: groups of rows are multiplied in T, from zero, and added in double.
+/// weights: one a row, or null.
 template <Scalar T>
-void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work);
+void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work, const T* weights = nullptr);
 /// Rows of a factor that are multiplied at a time: by add_gram and multiply, and by updates of rows that need no X.
 constexpr Index row_group = 96;
 
-/// sums (k, double) += column sums of F.
+/// sums (k, double) += column sums of F. weights: one a row, or null.
 template <Scalar T>
-void add_column_sums(MatrixView<const T> f, double* sums);
+void add_column_sums(MatrixView<const T> f, double* sums, const T* weights = nullptr);
 
 /// What one look at some elements of X finds out: their sum in double, how many are positive, and whether all are
 /// finite and none is below `lowest`.

@@ -39,6 +39,17 @@ constexpr Index tile_rows_for(StorageKind kind, Index rows_of_pass) {
   return std::clamp<Index>(rows_of_pass / 64, 1, largest);
 }
 
+/// Which elements of X are observed. Others have no part in any sum; they lie where they were read, as NaN or as 0.
+enum class Observed {
+  all,
+  not_nan,  // zeros that are not stored are observed
+  not_zero
+};
+template <Scalar T>
+constexpr bool is_observed(Observed observed, T element) {
+  return observed == Observed::all || (observed == Observed::not_nan ? element == element : element != T{0});
+}
+
 /// A few rows of dense X, packed in strips.
 template <Scalar T>
 struct DenseTile {
@@ -47,7 +58,10 @@ struct DenseTile {
   const T* packed = nullptr;
   const T* next =
       nullptr;  // tile that the same thread visits after this one, or null: it comes into the cache meanwhile
+  Observed observed = Observed::all;
+  const T* weights = nullptr;  // one a row; null: all are 1
 
+  bool is_plain() const { return observed == Observed::all && weights == nullptr; }
   std::span<const T> stored() const { return {packed, static_cast<std::size_t>(rows * padded_columns<T>(columns))}; }
 };
 
@@ -60,14 +74,17 @@ struct CsrTile {
   const Index* row_begin = nullptr;
   const std::int32_t* column = nullptr;
   const T* value = nullptr;
+  Observed observed = Observed::all;
+  const T* weights = nullptr;  // one a row; null: all are 1
 
+  bool is_plain() const { return observed == Observed::all && weights == nullptr; }
   std::span<const T> stored() const {
     return {value + row_begin[0], static_cast<std::size_t>(row_begin[rows] - row_begin[0])};
   }
 };
 
-/// A tile of X, whatever its storage: what solvers see. Which kind it is, linalg's operations ask once a call; a tile
-/// holds all elements of its rows, each with weight 1.
+/// A tile of X, whatever its storage: what solvers see. Which kind it is, linalg's operations ask once a call. By
+/// default all elements of its rows are observed, each with weight 1: it is plain.
 template <Scalar T>
 class TileView {
  public:
@@ -82,6 +99,22 @@ class TileView {
   /// The elements that are held, zeros of padding included.
   std::span<const T> stored() const {
     return visit([](const auto& tile) { return tile.stored(); });
+  }
+  Observed observed() const {
+    return visit([](const auto& tile) { return tile.observed; });
+  }
+  /// One a row; null: all are 1.
+  const T* weights() const {
+    return visit([](const auto& tile) { return tile.weights; });
+  }
+  bool is_plain() const { return observed() == Observed::all && weights() == nullptr; }
+  void set_observed(Observed observed, const T* weights) {
+    std::visit(
+        [&](auto& tile) {
+          tile.observed = observed;
+          tile.weights = weights;
+        },
+        tile_);
   }
   /// Calls body(DenseTile or CsrTile).
   template <class Body>
@@ -134,6 +167,8 @@ struct Block {
   Index first_tile =
       0;  // number of the first tile within the batch, the same for every number of ranks: decides the thread
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix;
+  Observed observed = Observed::all;
+  const T* weights = nullptr;  // one a row; null: all are 1
 
   Index rows() const {
     return std::visit([](const auto& m) { return m.rows; }, matrix);
@@ -151,7 +186,9 @@ struct Block {
   }
   /// step: tiles from one of a thread to its next.
   TileView<T> tile(Index t, Index step = 1) const {
-    return std::visit([&](const auto& m) -> TileView<T> { return m.tile(t, step); }, matrix);
+    auto tile = std::visit([&](const auto& m) -> TileView<T> { return m.tile(t, step); }, matrix);
+    tile.set_observed(observed, weights == nullptr ? nullptr : weights + t * tile_rows());
+    return tile;
   }
 };
 

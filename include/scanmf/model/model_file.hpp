@@ -28,7 +28,7 @@ constexpr Index model_format_version = 1;
 /// can do without.
 ///   1    no such attribute; strings of variable length
 ///   2    strings of fixed length
-///   3    the parameter acceleration
+///   3    parameters acceleration, missing, missing_empty
 constexpr Index model_schema_release = 3;
 
 /// Everything of a model but its large arrays; replicated.

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <numeric>
 #include <vector>
 
+#include "scanmf/core/team.hpp"
 #include "scanmf/solver/factor_update.hpp"
 #include "scanmf/solver/penalties.hpp"
 #include "scanmf/solver/row_update.hpp"
@@ -12,7 +14,7 @@ namespace scanmf {
 // with scikit-learn's order of operations.
 
 template <Scalar T>
-class CoordinateDescentRows final : public RowUpdate<T> {
+class CoordinateDescentRows : public RowUpdate<T> {
  public:
   /// most_sweeps: over the rows in one update, while their products are known; the violation is that of the first one.
   CoordinateDescentRows(Index n_components, const Penalties& penalties, Index most_sweeps = 1);
@@ -24,6 +26,12 @@ class CoordinateDescentRows final : public RowUpdate<T> {
   void set_H(const FixedH<T>& h) override;
   double update(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const override;
 
+ protected:
+  Index components() const { return components_; }
+  const Penalties& penalties() const { return penalties_; }
+  /// Of the components, in update `number`.
+  const Index* order_of(Index number) const;
+
  private:
   Index components_;
   Penalties penalties_;
@@ -34,7 +42,7 @@ class CoordinateDescentRows final : public RowUpdate<T> {
 };
 
 template <Scalar T>
-class CoordinateDescentFactor final : public FactorUpdate<T> {
+class CoordinateDescentFactor : public FactorUpdate<T> {
  public:
   CoordinateDescentFactor(Index n_components, const Penalties& penalties, Index most_sweeps = 1);
 
@@ -43,11 +51,32 @@ class CoordinateDescentFactor final : public FactorUpdate<T> {
 
   double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
 
+ protected:
+  Index components() const { return components_; }
+  const Penalties& penalties() const { return penalties_; }
+  /// Calls sweep(thread, some columns of the slice), which returns their violation, for all of them: the sum. Threads
+  /// share the work.
+  template <class Sweep>
+  static double in_groups(const Team& team, Index columns, Sweep&& sweep);
+  const Index* order() const { return order_.data(); }
+
  private:
   Index components_;
   Penalties penalties_;
   Index most_sweeps_;
   std::vector<Index> order_;
 };
+
+template <Scalar T>
+template <class Sweep>
+double CoordinateDescentFactor<T>::in_groups(const Team& team, Index columns, Sweep&& sweep) {
+  const Index groups = (columns + row_group - 1) / row_group;
+  std::vector<double> violations(static_cast<std::size_t>(groups),
+                                 0.0);  // summed in order: independent of the number of threads
+  team.in_groups(columns, row_group, [&](int thread, Range some) {
+    violations[static_cast<std::size_t>(some.begin / row_group)] = sweep(thread, some);
+  });
+  return std::accumulate(violations.begin(), violations.end(), 0.0);
+}
 
 }  // namespace scanmf

@@ -14,8 +14,10 @@ enum class FactorSums { gram, columns, none };
 /// Numbers of these sums.
 Index size_of(FactorSums kind, Index components);
 /// sums (size_of(kind, k), double) += those of the rows of F.
+/// weights: one a row, or null.
 template <Scalar T>
-void add_factor_sums(FactorSums kind, MatrixView<const T> f, double* sums, Workspace<T>& work);
+void add_factor_sums(FactorSums kind, MatrixView<const T> f, double* sums, Workspace<T>& work,
+                     const T* weights = nullptr);
 
 /// All that solvers, passes and checks need to know of a loss D(X, W·H). A new one is one more function that fills
 /// this, and what linalg does not have yet of its weights and terms.
@@ -30,9 +32,19 @@ struct Loss {
   double zero_H_below = 0;   // of H
   double dense_delay = 1;    // how many times the share of non-zeros of the Frobenius loss dense storage needs to pay;
                              // infinite: it never does
+  // Coordinate descent where not all is observed: each row and each column has a Gram matrix of its own.
+  bool observed_grams = false;
+
+  /// This loss where X is observed, for updates and evaluations by element weights; what was a sum of the other factor
+  /// becomes, in part or as a whole, a denominator.
+  Loss where(StorageKind kind, Observed observed) const;
 
   /// Whether products with X have a denominator of their own, R·Hᵀ and RᵀW.
   bool with_denominator() const { return weights && weights->with_denominator; }
+  /// Whether the factor is needed in both layouts (RightFactor).
+  bool needs_both_layouts(StorageKind kind) const {
+    return kind == StorageKind::csr && weights ? weights->with_denominator && !weights->corrects : observed_grams;
+  }
   /// Matrix products of the size of X for one side, W or H: weights need W·H first.
   int products() const { return weights ? 2 : 1; }
   /// D from the sum of divergence_sum over all tiles and sums_dot = ⟨sums of W, sums of H⟩.

@@ -75,8 +75,8 @@ class Pass {
   const PassOptions& options() const { return options_; }
   Totals& totals() { return totals_; }
   const Totals& totals() const { return totals_; }
-  /// n × k statistics to be summed over ranks, rows being columns of X: numerator and, where the loss has one,
-  /// denominator. Only after a pass that accumulates.
+  /// Statistics to be summed over ranks, rows being columns of X: numerator and, where the loss has one, denominator
+  /// (n × k), and Gram matrices of columns, where it has these. Only after a pass that accumulates.
   std::vector<MatrixView<T>> statistics();
   /// The same with the totals, as an update of H takes them.
   Statistics<T> summed() const;
@@ -89,6 +89,7 @@ class Pass {
     TileScratch<T> scratch;
     Accumulator<T> numerator;
     Accumulator<T> denominator;
+    Accumulator<T> grams;
     Totals totals;
   };
   Projection<T> projection(Index local_row, Index rows, TileScratch<T>& scratch);
@@ -102,6 +103,7 @@ class Pass {
   Totals totals_;
   Matrix<T> numerator_;
   Matrix<T> denominator_;
+  Matrix<T> grams_;
   std::vector<ThreadState> threads_;
 };
 

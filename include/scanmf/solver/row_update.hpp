@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "scanmf/linalg/observed_grams.hpp"
 #include "scanmf/solver/fixed_h.hpp"
 
 namespace scanmf {
@@ -11,9 +12,17 @@ template <Scalar T>
 struct RowProducts {
   MatrixView<T> numerator;    // X·Hᵀ or, where the loss has weights, Q·Hᵀ
   MatrixView<T> denominator;  // R·Hᵀ where the loss has one; else room of the same shape
+  const TileView<T>& tile;    // what is observed of the rows, and their weights
 };
 
-/// How a solver updates rows of W with H fixed. It sees neither X nor how rows are stored, and may be called by several
+/// What the penalties of a row are divided by: sums over rows have weights, a row's own update has not. Rows of weight
+/// 0 are solved for as others, without any say in H.
+template <Scalar T>
+double penalty_divisor(T weight) {
+  return weight > T{0} ? static_cast<double>(weight) : 1.0;
+}
+
+/// How a solver updates rows of W with H fixed. It does not see how rows are stored, and may be called by several
 /// threads at once.
 template <Scalar T>
 class RowUpdate {
@@ -29,13 +38,15 @@ class RowUpdate {
 /// All that solving for rows of W needs: the loss, H and an update. Without an update, W can be looked at only.
 template <Scalar T>
 struct RowSolver {
-  RowSolver(const Loss& loss_, StorageKind kind_, Index columns_, Index components_, RowUpdate<T>* update_ = nullptr)
+  RowSolver(const Loss& loss_, StorageKind kind_, Index columns_, Index components_, RowUpdate<T>* update_ = nullptr,
+            const Observation* observation_ = nullptr)
       : loss(loss_),
         kind(kind_),
         columns(columns_),
         components(components_),
         h(loss_, kind_, columns_, components_),
-        update(update_) {}
+        update(update_),
+        observation(observation_) {}
 
   /// sums: those of h.sums_over, of all rows of Ht (n × k). Every rank the same.
   void set_H(const Matrix<T>& Ht, std::span<const double> sums) {
@@ -50,8 +61,9 @@ struct RowSolver {
   const Index columns;
   const Index components;
   FixedH<T> h;
-  RowUpdate<T>* update;  // owned by the caller
-  Index version = 0;     // how often H was set
+  RowUpdate<T>* update;                  // owned by the caller
+  Index version = 0;                     // how often H was set
+  const Observation* const observation;  // of X, where not all of it is observed or rows have weights
 };
 
 }  // namespace scanmf

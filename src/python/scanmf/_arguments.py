@@ -100,6 +100,7 @@ class Call(NamedTuple):
     memory: int
     checkpoint: Any
     names: Any  # of the features, as they are once the call has succeeded and X, if a file, has none
+    sample_weight: Any = None
 
 
 def digest(value):

@@ -40,6 +40,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "verbose": ["verbose"],
         "svd": [StrOptions({"randomized", "exact"})],
         "random_generator": [StrOptions({"auto", "numpy", "counter"})],
+        "missing": [StrOptions({"nan", "zero"}), None],
+        "missing_empty": [StrOptions({"refuse", "keep"})],
         "comm": "no_validation",
         "n_threads": [_POSITIVE, None],
         "memory": [str, _POSITIVE, None],
@@ -63,8 +65,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     sample_range_: tuple[int, int] | None
 
     def __init__(self, n_components, *, init, beta_loss, tol, max_iter, random_state, alpha_W, alpha_H, l1_ratio,
-                 verbose, svd, random_generator, comm, n_threads, memory, checkpoint, checkpoint_every, resume,
-                 max_time):
+                 verbose, svd, random_generator, missing, missing_empty, comm, n_threads, memory, checkpoint,
+                 checkpoint_every, resume, max_time):
         self.n_components = n_components
         self.init = init
         self.beta_loss = beta_loss
@@ -77,6 +79,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.verbose = verbose
         self.svd = svd
         self.random_generator = random_generator
+        self.missing = missing
+        self.missing_empty = missing_empty
         self.comm = comm
         self.n_threads = n_threads
         self.memory = memory
@@ -93,7 +97,11 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.components_.shape[0]
 
     def _more_tags(self):
-        return {"requires_positive_X": True, "preserves_dtype": [np.float64, np.float32]}
+        return {
+            "allow_nan": self.missing == "nan",
+            "requires_positive_X": True,
+            "preserves_dtype": [np.float64, np.float32]
+        }
 
     def __getstate__(self):
         state = super().__getstate__().copy()
@@ -166,7 +174,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"Invalid beta_loss parameter: solver {self.solver!r} does not handle beta_loss = {self.beta_loss!r}")
 
-    def _checked(self, core, X, *, reset, W=None, H=None, held=False):
+    def _weights(self, sample_weight):
+        """Weights of the rows of X that this rank gives, or where a file has those of all."""
+        if sample_weight is None or isinstance(sample_weight, str):
+            return sample_weight
+        return check_array(sample_weight, ensure_2d=False, dtype=np.float64, force_all_finite=False,
+                           ensure_min_samples=0, input_name="sample_weight").ravel()
+
+    def _checked(self, core, X, *, reset, W=None, H=None, held=False, sample_weight=None):
         """A call on X: custom factors W and H begin a fit; held: H, or the components, stay as they are."""
         def work():
             if reset:
@@ -181,7 +196,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             elif reset:
                 start = self._custom(core, W, H, dtype)
             kept = checkpoint(self.checkpoint, self.checkpoint_every, self.resume, self.max_time)
-            return Call(x, *start, Seed(self.random_state), size(self.memory), kept, names)
+            return Call(x, *start, Seed(self.random_state), size(self.memory), kept, names,
+                        self._weights(sample_weight))
 
         call = together(core, work)
         if core.size > 1:
@@ -261,7 +277,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         y : Ignored
             For scikit-learn's conventions.
         **params : dict
-            Initial factors ``W`` and ``H`` for ``init="custom"``.
+            Initial factors ``W`` and ``H`` for ``init="custom"``, ``sample_weight`` as in `fit_transform`.
 
         Returns
         -------
@@ -271,7 +287,8 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self._fit(X, **params)
         return self
 
-    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> np.ndarray:
+    def fit_transform(self, X: Any, y: Any = None, W: Any = None, H: Any = None,
+                      sample_weight: Any = None) -> np.ndarray:
         """Learn a factorisation of X and return W, which is cheaper than fit followed by transform.
 
         Parameters
@@ -284,6 +301,9 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             Initial W for ``init="custom"``; overwritten by the result, as scikit-learn does.
         H : array-like of shape (n_components, n_features), default=None
             Initial H for ``init="custom"``; overwritten by multiplicative updates, as scikit-learn does.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
+            How much each row counts in H; rows of weight 0 have no say in it. "FILE:/path" or "obs/NAME" where X is a
+            file.
 
         Returns
         -------
@@ -291,14 +311,14 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
             Transformed data: the rows that this rank has given; of a file an equal share of its rows
             (``sample_range_``).
         """
-        return self._fit(X, W=W, H=H)
+        return self._fit(X, W=W, H=H, sample_weight=sample_weight)
 
-    def _fit(self, X, W=None, H=None):
+    def _fit(self, X, W=None, H=None, sample_weight=None):
         with self._session("fit") as core:
-            call = self._checked(core, X, W=W, H=H, reset=True)
+            call = self._checked(core, X, W=W, H=H, reset=True, sample_weight=sample_weight)
             with self._progress("fit") as progress:
                 state = core.fit(call.x, self._estimator, self._params(), call.seed.given(core), call.W, call.H,
-                                 progress, call.memory, call.checkpoint)
+                                 progress, call.memory, call.checkpoint, call.sample_weight)
         call.seed.taken(state["random_state"])
         progress.end(state["converged"], self._reason(state))
         if call.W is not None:

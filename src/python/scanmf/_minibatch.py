@@ -57,6 +57,11 @@ class MiniBatchNMF(BaseNMF):
         As in `NMF`.
     random_generator : {"auto", "numpy", "counter"}, default="auto"
         As in `NMF`.
+    missing : {"nan", "zero"}, default=None
+        Entries of X that were not observed and are left out of every sum: NaN, or "zero": only what is stored and not 0
+        is observed. None: NaN is refused.
+    missing_empty : {"refuse", "keep"}, default="refuse"
+        Rows and columns without observed entries: an error, or factors of 0.
     comm : mpi4py.MPI.Intracomm, default=None
         As in `NMF`.
     n_threads : int, default=None
@@ -123,14 +128,15 @@ class MiniBatchNMF(BaseNMF):
                  alpha_H: float | str = "same", l1_ratio: float = 0.0, forget_factor: float = 0.7,
                  fresh_restarts: bool = False, fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
                  random_state: Any = None, verbose: int = 0, svd: str = "randomized", random_generator: str = "auto",
-                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
+                 missing: str | None = None, missing_empty: str = "refuse", comm: Any = None,
+                 n_threads: int | None = None, memory: str | int | None = "auto",
                  checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
                  resume: str = "auto", max_time: str | None = "auto") -> None:
         super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                          random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
-                         verbose=verbose, svd=svd, random_generator=random_generator, comm=comm, n_threads=n_threads,
-                         memory=memory, checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
-                         max_time=max_time)
+                         verbose=verbose, svd=svd, random_generator=random_generator, missing=missing,
+                         missing_empty=missing_empty, comm=comm, n_threads=n_threads, memory=memory,
+                         checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume, max_time=max_time)
         self.batch_size = batch_size
         self.max_no_improvement = max_no_improvement
         self.forget_factor = forget_factor

@@ -47,6 +47,11 @@ class NMF(BaseNMF):
         The singular value decomposition of nndsvd starts; "exact" for dense X in memory.
     random_generator : {"auto", "numpy", "counter"}, default="auto"
         numpy's stream, or one that needs no drawing in order, for huge factors; "auto": numpy up to 2**26 draws.
+    missing : {"nan", "zero"}, default=None
+        Entries of X that were not observed and are left out of every sum: NaN, or "zero": only what is stored and not 0
+        is observed. None: NaN is refused.
+    missing_empty : {"refuse", "keep"}, default="refuse"
+        Rows and columns without observed entries: an error, or factors of 0.
     acceleration : {"sweeps"}, default=None
         Of coordinate descent, for fewer passes over X: several sweeps over W and H a pass. None: scikit-learn's steps.
     comm : mpi4py.MPI.Intracomm, default=None
@@ -115,14 +120,15 @@ class NMF(BaseNMF):
                  solver: str = "cd", beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
                  random_state: Any = None, alpha_W: float = 0.0, alpha_H: float | str = "same", l1_ratio: float = 0.0,
                  verbose: int = 0, shuffle: bool = False, svd: str = "randomized", random_generator: str = "auto",
-                 acceleration: str | None = None, comm: Any = None, n_threads: int | None = None,
-                 memory: str | int | None = "auto", checkpoint: str | os.PathLike[str] | None = None,
-                 checkpoint_every: str | int = "15min", resume: str = "auto", max_time: str | None = "auto") -> None:
+                 missing: str | None = None, missing_empty: str = "refuse", acceleration: str | None = None,
+                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
+                 checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
+                 resume: str = "auto", max_time: str | None = "auto") -> None:
         super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                          random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
-                         verbose=verbose, svd=svd, random_generator=random_generator, comm=comm, n_threads=n_threads,
-                         memory=memory, checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume,
-                         max_time=max_time)
+                         verbose=verbose, svd=svd, random_generator=random_generator, missing=missing,
+                         missing_empty=missing_empty, comm=comm, n_threads=n_threads, memory=memory,
+                         checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume, max_time=max_time)
         self.solver = solver
         self.shuffle = shuffle
         self.acceleration = acceleration

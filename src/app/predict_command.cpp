@@ -1,0 +1,28 @@
+#include <fmt/format.h>
+
+#include "app/commands.hpp"
+#include "app/run_log.hpp"
+#include "app/run_setup.hpp"
+#include "data/input_name.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/data/matrix_file.hpp"
+#include "scanmf/model/prediction.hpp"
+
+namespace scanmf::app {
+
+int predict(const Communicator& comm, const CommandLine& line) {
+  RunLog log(comm, line);
+  const std::string model = line.inputs()[0];
+  const std::string target = line.text("output");
+  const data::InputName pairs = data::parse_input(line.inputs()[1]);
+  const ModelHeader header = read_model_header(comm, model);
+  check_output(comm, target, {model, pairs.file});
+  if (header.estimator.empty()) throw AgreedError(fmt::format("'{}' is no model file", model));
+  if (!dataset_info(comm, model, "/W"))
+    throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false", model));
+  const Index count = predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
+  log.print(fmt::format("{} values: {}\n", count, target));
+  return static_cast<int>(ExitStatus::done);
+}
+
+}  // namespace scanmf::app

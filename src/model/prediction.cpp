@@ -1,0 +1,137 @@
+#include "scanmf/model/prediction.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "io/hdf5_objects.hpp"
+#include "io/output_file.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/linalg/tile.hpp"
+#include "scanmf/parallel/row_partition.hpp"
+
+namespace scanmf {
+namespace {
+
+constexpr Index pairs_at_a_time = Index{1} << 20;
+constexpr const char* form = "datasets rows and columns of one length, or one of two columns; whole numbers from 0 on";
+
+/// Pairs of a row of X and a column, in the order of the file: two lists, or a list of twos. Local.
+class Pairs {
+ public:
+  explicit Pairs(const PairsName& name) : name_(name), file_(hdf5::File::open(name.file)) {
+    const std::string path = name_.path.empty() ? "/" : name_.path;
+    if (hdf5::object_at(file_, path).kind == hdf5::ObjectKind::dataset) {
+      add(path);
+      if (lists_[0].dimensions().size() != 2 || lists_[0].dimensions()[1] != 2) refuse();
+    } else {
+      for (const char* const list : {"rows", "columns"}) {
+        const std::string place = (path == "/" ? "" : path) + "/" + list;
+        if (hdf5::object_at(file_, place).kind != hdf5::ObjectKind::dataset) refuse();
+        add(place);
+        if (lists_.back().dimensions().size() != 1 || lists_.back().rows() != count()) refuse();
+      }
+    }
+  }
+
+  Index count() const { return lists_[0].rows(); }
+
+  /// Row and column of each pair.
+  std::vector<Index> read(Range range) const {
+    std::vector<Index> pairs(static_cast<std::size_t>(2 * range.size()));
+    if (lists_.size() == 1) {
+      lists_[0].read_rows(range, pairs.data());
+      return pairs;
+    }
+    std::vector<Index> list(static_cast<std::size_t>(range.size()));
+    for (std::size_t which = 0; which < 2; ++which) {
+      lists_[which].read_rows(range, list.data());
+      for (std::size_t i = 0; i < list.size(); ++i) pairs[2 * i + which] = list[i];
+    }
+    return pairs;
+  }
+
+ private:
+  void add(const std::string& path) {
+    lists_.push_back(file_.dataset(path));
+    if (lists_.back().type().kind != hdf5::ElementClass::integer) refuse();
+    lists_.back().check_stored();
+  }
+  [[noreturn]] void refuse() const {
+    throw Error(fmt::format("'{}{}' holds no pairs: {}", name_.file, name_.path.empty() ? "" : ":" + name_.path, form));
+  }
+
+  PairsName name_;
+  hdf5::File file_;
+  std::vector<hdf5::Dataset> lists_;
+};
+
+/// Throws Error for the first pair that the model has no element for.
+void check_pairs(const std::vector<Index>& pairs, Index first, const ModelHeader& header) {
+  for (std::size_t i = 0; i < pairs.size(); i += 2) {
+    const bool row_is_wrong = pairs[i] < 0 || pairs[i] >= header.n_samples;
+    if (!row_is_wrong && pairs[i + 1] >= 0 && pairs[i + 1] < header.n_features_in) continue;
+    throw Error(fmt::format("pair {} is ({}, {}), but the model is of {} rows and {} columns (all counted from 0)",
+                            first + static_cast<Index>(i) / 2, pairs[i], pairs[i + 1], header.n_samples,
+                            header.n_features_in));
+  }
+}
+
+/// Every rank looks at all pairs and multiplies those whose rows of W it holds.
+template <Scalar T>
+void predict_as(const Communicator& comm, const std::string& model, const ModelHeader& header, const Pairs& pairs,
+                const std::string& target) {
+  const Index m = header.n_samples;
+  const RowPartition partition(m, m, tile_rows_for(StorageKind::dense, m), comm.size());
+  const Matrix<T> Ht = read_model_Ht<T>(comm, model);
+  const Matrix<T> W = read_model_W<T>(comm, model, partition);
+  const Range own = partition.piece(0, comm.rank());
+  io::FileLayout layout;
+  layout.datasets = {{"/rows", {pairs.count()}, io::StoredType::int64},
+                     {"/columns", {pairs.count()}, io::StoredType::int64},
+                     {"/values", {pairs.count()}, io::StoredType::float64}};
+  io::OutputFile output(comm, target, layout);
+  for (Index begin = 0; begin < pairs.count(); begin += pairs_at_a_time) {
+    const Range range{begin, std::min(begin + pairs_at_a_time, pairs.count())};
+    std::vector<Index> rows(static_cast<std::size_t>(range.size()));
+    std::vector<Index> columns(rows.size());
+    std::vector<double> values(rows.size(), 0.0);
+    comm.agree([&] {
+      const std::vector<Index> some = pairs.read(range);
+      check_pairs(some, begin, header);
+      for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i] = some[2 * i];
+        columns[i] = some[2 * i + 1];
+        if (rows[i] < own.begin || rows[i] >= own.end) continue;
+        const T* const w = W.row(rows[i] - own.begin);
+        const T* const h = Ht.row(columns[i]);
+        for (Index c = 0; c < W.columns(); ++c) values[i] += static_cast<double>(w[c]) * static_cast<double>(h[c]);
+      }
+    });
+    comm.allreduce_sum(std::span(values));
+    comm.agree([&] {
+      if (!comm.is_root()) return;
+      const Index at = begin * static_cast<Index>(sizeof(double));
+      output.write(0, at, std::as_bytes(std::span(rows)));
+      output.write(1, at, std::as_bytes(std::span(columns)));
+      output.write(2, at, std::as_bytes(std::span(values)));
+    });
+  }
+  output.commit();
+}
+
+}  // namespace
+
+Index predict_pairs(const Communicator& comm, const std::string& model, const ModelHeader& header,
+                    const PairsName& name, const std::string& target) {
+  std::optional<Pairs> pairs;
+  comm.agree([&] { pairs.emplace(name); });
+  if (header.dtype == DataType::float32)
+    predict_as<float>(comm, model, header, *pairs, target);
+  else
+    predict_as<double>(comm, model, header, *pairs, target);
+  return pairs->count();
+}
+
+}  // namespace scanmf

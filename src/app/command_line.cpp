@@ -286,6 +286,8 @@ void CommandLine::check_values() {
           [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
   check("neighbourhood", "a number above 0, up to 1",
         [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
+  check("resample-width", "a number above 0, up to 1",
+        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
   check("density-threshold", "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
   check("gzip", "none or a level from 1 to 9",
         [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
@@ -302,6 +304,10 @@ void CommandLine::check_combinations() {
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
   if (command_ == Command::inspect && flag("json") && flag("csv"))
     mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
+  if (is_given("resample-width") && text("resample") != "uniform")
+    mistakes_.push_back(place("resample-width") + "--resample-width belongs to --resample uniform");
+  if (is_given("connectivity-rows") && !flag("connectivity"))
+    mistakes_.push_back(place("connectivity-rows") + "--connectivity-rows belongs to --connectivity");
   if (is_given("folds") && text("select") != "bicv")
     mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
   if (command_ == Command::export_model) check_export();
@@ -335,7 +341,8 @@ void CommandLine::check() {
   check_values();
   check_combinations();
   // transform's estimator is that of the model, which has not been read yet.
-  if (command_ == Command::fit || command_ == Command::partial_fit) check_estimator_of_options();
+  if (command_ == Command::fit || command_ == Command::partial_fit || command_ == Command::ensemble)
+    check_estimator_of_options();
   if (command_ != Command::transform) {
     try {
       parameters(estimator());

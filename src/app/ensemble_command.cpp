@@ -13,16 +13,28 @@
 namespace scanmf::app {
 namespace {
 
+std::optional<Matching> matching_of(const std::string& text) {
+  if (text == "auto") return std::nullopt;
+  return text == "kmeans" ? Matching::k_means : Matching::hungarian;
+}
+
+Resampling resampling_of(const std::string& text) {
+  for (const Resampling one : {Resampling::poisson, Resampling::multinomial, Resampling::uniform})
+    if (text == name_of(one)) return one;
+  return Resampling::none;
+}
+
 /// One ensemble, from an open log to the written file.
 class EnsembleRun {
  public:
   EnsembleRun(const Communicator& comm, const CommandLine& line)
-      : comm_(comm), line_(line), log_(comm, line), parameters_(line.parameters(Estimator::nmf)) {}
+      : comm_(comm), line_(line), log_(comm, line), parameters_(line.parameters(line.estimator())) {}
 
   int run() {
     apply_threads(comm_, line_);
     control_.provenance = provenance_attributes(comm_, line_.written());
-    description_ = describe_matrix(comm_, line_.inputs().front(), class_name(Estimator::nmf), input_options(line_));
+    description_ =
+        describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
     control_.output = line_.text("output");
     check_output(comm_, control_.output, {description_.file});
     control_.checkpoint = checkpoint_options(comm_, line_);
@@ -40,6 +52,10 @@ class EnsembleRun {
     options.replicates = line_.number("replicates").value();
     options.neighbourhood = parse_double(line_.text("neighbourhood")).value();
     options.density_threshold = parse_double(line_.text("density-threshold")).value();
+    options.resample = resampling_of(line_.text("resample"));
+    options.resample_width = parse_double(line_.text("resample-width")).value();
+    options.connectivity_rows = line_.flag("connectivity") ? line_.number("connectivity-rows").value() : 0;
+    options.match = matching_of(line_.text("match"));
     options.select = line_.text("select") == "bicv" ? Selection::bi_cross_validation : Selection::stability;
     options.folds = line_.number("folds").value();
     options.save_replicates = line_.flag("save-replicates");
@@ -59,6 +75,7 @@ class EnsembleRun {
         plan_groups(comm_, line_.number("groups"), description_, data_type_of<T>, parse_memory(line_.text("memory")),
                     static_cast<Index>(wanted.ks.size()) * wanted.replicates);
     control_.groups = plan.groups;
+    control_.memory = plan.memory;
     EnsembleJob<T> job(comm_, identity_of(comm_, description_, has_checkpoint), parameters_, wanted, control_);
     log_.start(comm_, line_, description_, data_type_of<T>,
                {{"random_state", job.random_state()}, {"k", wanted.ks}, {"replicates", wanted.replicates}});
@@ -92,7 +109,7 @@ class EnsembleRun {
 
   /// One line instead of one a fit.
   void warn_of_limits(const EnsembleOptions& options) const {
-    if (limited_ > 0 && parameters_.tol > 0)
+    if (limited_ > 0 && parameters_.tol > 0 && parameters_.estimator == Estimator::nmf)
       log_warning(
           fmt::format("Maximum number of iterations {} reached in {} of {} fits. Increase it to improve "
                       "convergence.",

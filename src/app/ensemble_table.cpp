@@ -21,10 +21,13 @@ std::string with_spread(const Json& value, const Json& spread) {
 }  // namespace
 
 std::string ensemble_table_text(const Json& table, const Json& chosen_k) {
+  const bool has_connectivity =
+      std::ranges::any_of(table, [](const Json& row) { return !row["cophenetic"].is_null(); });
   const bool has_test = std::ranges::any_of(table, [](const Json& row) { return !row["cv_error"].is_null(); });
   std::string text =
-      fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}{}\n", "k", "stability", "least cluster", "kept",
-                  "squared error", "error of replicates", has_test ? fmt::format("  {:>24}", "test error") : "");
+      fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}{}{}\n", "k", "stability", "least cluster", "kept",
+                  "squared error", "error of replicates", has_test ? fmt::format("  {:>24}", "test error") : "",
+                  has_connectivity ? fmt::format("  {:>10}  {:>10}", "cophenetic", "dispersion") : "");
   for (const Json& row : table) {
     const Json kept = row["kept"].is_null() ? Json() : Json(100 * row["kept"].get<double>());
     text += fmt::format("{:>7}  {:>9}  {:>13}  {:>7}  {:>14}  {:>24}", row["k"].get<Index>(),
@@ -32,6 +35,8 @@ std::string ensemble_table_text(const Json& table, const Json& chosen_k) {
                         number(kept, "{:.0f} %"), number(row["error"], "{:.6g}"),
                         with_spread(row["replicate_error_mean"], row["replicate_error_sd"]));
     if (has_test) text += fmt::format("  {:>24}", with_spread(row["cv_error"], row["cv_error_se"]));
+    if (has_connectivity)
+      text += fmt::format("  {:>10}  {:>10}", number(row["cophenetic"], "{:.4f}"), number(row["dispersion"], "{:.4f}"));
     text += row["k"] == chosen_k ? "  <- chosen" : "";
     text += row["error"].is_null() ? "  no consensus\n" : "\n";
   }

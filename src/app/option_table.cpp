@@ -65,7 +65,8 @@ constexpr Commands everywhere = computing | Command::inspect | Command::convert 
 
 // name, letter, values, bare, fallback, commands, help
 constexpr CommandOption command_options[] = {
-    {"estimator", 0, "nmf|minibatch-nmf", nullptr, "nmf", Command::fit | Command::transform, "which estimator"},
+    {"estimator", 0, "nmf|minibatch-nmf", nullptr, "nmf", Command::fit | Command::transform | Command::ensemble,
+     "which estimator"},
     {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
     {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
@@ -78,6 +79,13 @@ constexpr CommandOption command_options[] = {
      "the density of a spectrum looks at this share of the replicates"},
     {"density-threshold", 0, "NUMBER", nullptr, "0.5", only(Command::ensemble),
      "spectra whose distance to their neighbours is not below are left out of the consensus; 2 keeps all"},
+    {"resample", 0, "none|poisson|multinomial|uniform", nullptr, "none", only(Command::ensemble),
+     "X of each replicate is drawn from X: Poisson counts, each row with its own sum, or X times factors close to 1"},
+    {"resample-width", 0, "NUMBER", nullptr, "0.015", only(Command::ensemble),
+     "of --resample uniform: factors are from 1 - NUMBER to 1 + NUMBER"},
+    {"match", 0, "auto|kmeans|hungarian", nullptr, "auto", only(Command::ensemble),
+     "spectra of a component: by k-means, or those of each replicate one to one to the components; auto: "
+     "hungarian with --resample, else kmeans"},
     {"select", 0, "stability|bicv", nullptr, "stability", only(Command::ensemble),
      "choose k by the stability of its components or by bi-cross-validation"},
     {"folds", 0, "N", nullptr, "2", only(Command::ensemble), "of rows and of columns, for --select bicv"},
@@ -85,6 +93,9 @@ constexpr CommandOption command_options[] = {
      "groups of ranks that each hold all of X and take a share of the fits; auto: as many as memory allows; 1: all "
      "ranks "
      "share X"},
+    {"connectivity", 0, "true|false", "true", "false", only(Command::ensemble),
+     "measure how far the replicates agree on which rows of X belong together"},
+    {"connectivity-rows", 0, "N", nullptr, "2000", only(Command::ensemble), "of a sample, for --connectivity"},
     {"save-replicates", 0, "true|false", "true", "true", only(Command::ensemble),
      "keep the spectra of all replicates in the file"},
     {"checkpoint", 0, "FILE", nullptr, "", fitting,
@@ -167,13 +178,13 @@ std::string lower_case(std::string text) {
 
 /// The commands of a parameter's option.
 Commands commands_of(const ParameterInfo& parameter) {
-  constexpr Commands without_ensemble = solving & ~only(Command::ensemble);
   if (parameter.name == "verbose") return everywhere;
   if (parameter.name == "n_components") return solving | Command::generate | Command::select;
   if (parameter.name == "random_state") return solving | Command::generate;
-  const bool of_ensemble = parameter.belongs_to(Estimator::nmf) && parameter.name != "init" &&
-                           parameter.name != "svd" && !parameter.name.starts_with("missing");
-  return of_ensemble ? solving : without_ensemble;
+  // Replicates start at random, of an X all of which is observed.
+  const bool is_of_ensemble =
+      parameter.name != "init" && parameter.name != "svd" && !parameter.name.starts_with("missing");
+  return is_of_ensemble ? solving : solving & ~only(Command::ensemble);
 }
 
 /// Parameters stand in the help before the option of this name.

@@ -11,8 +11,6 @@ namespace scanmf {
 namespace {
 
 // Of scikit-learn's KMeans.
-constexpr int starts = 10;
-constexpr std::uint32_t seed_of_starts = 1;
 constexpr int most_iterations = 300;
 constexpr double relative_tolerance = 1e-4;
 
@@ -184,7 +182,10 @@ Clusters Clustering::lloyd(std::vector<Index> start, double limit) const {
   return clusters;
 }
 
-std::vector<double> Clustering::silhouettes(const std::vector<Index>& labels) const {
+std::vector<double> Clustering::silhouettes(const std::vector<Index>& labels, Distance distance) const {
+  const auto distance_between = [&](double product) {
+    return distance == Distance::cosine ? std::max(0.0, 1 - product) : std::sqrt(std::max(0.0, 2 - 2 * product));
+  };
   std::vector<double> sizes(at(k_), 0);
   for (const Index c : labels) ++sizes[at(c)];
   std::vector<double> result(at(points_.count), 0);
@@ -193,7 +194,7 @@ std::vector<double> Clustering::silhouettes(const std::vector<Index>& labels) co
     if (sizes[at(own)] < 2) return;
     std::vector<double> sums(at(k_), 0);
     for (Index j = 0; j < points_.count; ++j)
-      if (j != rows_.begin + i) sums[at(labels[at(j)])] += std::sqrt(std::max(0.0, 2 - 2 * points_.products(i, j)));
+      if (j != rows_.begin + i) sums[at(labels[at(j)])] += distance_between(points_.products(i, j));
     const double within = sums[at(own)] / (sizes[at(own)] - 1);
     double outside = std::numeric_limits<double>::infinity();
     for (Index c = 0; c < k_; ++c)

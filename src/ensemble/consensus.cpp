@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ensemble/clusters.hpp"
+#include "ensemble/connectivity.hpp"
 #include "ensemble/spectra.hpp"
 #include "scanmf/core/team.hpp"
 
@@ -34,6 +35,10 @@ double median(std::vector<double>& values) {
   return 0.5 * (*middle + *std::max_element(values.begin(), middle));
 }
 
+double mean(std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 /// The products of the spectra that are kept, moved together in place: `kept` are their numbers.
 UnitPoints kept_points(SpectraProducts& spectra, std::span<const Index> bounds, const std::vector<Index>& kept,
                        Index dimensions) {
@@ -53,10 +58,17 @@ UnitPoints kept_points(SpectraProducts& spectra, std::span<const Index> bounds, 
   return points;
 }
 
-/// Panels of columns are shared out over ranks; each element is the median over the spectra of its cluster.
-template <Scalar T>
-Matrix<T> medians_of(const Communicator& comm, const ReplicateStore& store, Index k_number,
-                     const std::vector<double>& norms, const std::vector<Index>& labels) {
+/// The replicate that each of these spectra is of.
+std::vector<Index> replicates_of(std::vector<Index> spectra, Index k) {
+  for (Index& i : spectra) i /= k;
+  return spectra;
+}
+
+/// Panels of columns are shared out over ranks; each element is the middle, median or mean, over the spectra of its
+/// cluster.
+template <Scalar T, class Middle>
+Matrix<T> middles_of(const Communicator& comm, const ReplicateStore& store, Index k_number,
+                     const std::vector<double>& norms, const std::vector<Index>& labels, Middle&& middle) {
   const Index n = store.layout().columns;
   const Index k = store.layout().ks[at(k_number)];
   const auto count = static_cast<Index>(labels.size());
@@ -76,7 +88,7 @@ Matrix<T> medians_of(const Communicator& comm, const ReplicateStore& store, Inde
         for (Index c = 0; c < k; ++c) {
           values.clear();
           for (const Index i : members[at(c)]) values.push_back(panel(i, j) / norms[at(i)]);
-          Ht(columns.begin + j, c) = median(values);
+          Ht(columns.begin + j, c) = middle(values);
         }
       });
     }
@@ -101,6 +113,7 @@ Consensus<T> consensus_of(const Communicator& comm, const ReplicateStore& store,
   MeasuresOfK& measures = consensus.measures;
   measures.k = k;
   measure_errors(store, k_number, measures);
+  measure_connectivity(comm, store, k_number, measures);
   const std::vector<Index> bounds = spectra_bounds(k, options.replicates, comm.size());
   SpectraProducts spectra = products_of<T>(comm, store, k_number);
   consensus.density = local_densities(comm, spectra, bounds, options.replicates, options.neighbourhood);
@@ -110,9 +123,10 @@ Consensus<T> consensus_of(const Communicator& comm, const ReplicateStore& store,
     if (consensus.density[at(i)] < options.density_threshold) kept.push_back(i);
   measures.kept = static_cast<double>(kept.size()) / static_cast<double>(spectra.count);
   if (static_cast<Index>(kept.size()) < k) return consensus;
+  const bool is_matched = options.matching() == Matching::hungarian;
   const Clustering clustering(comm, kept_points(spectra, bounds, kept, store.layout().columns), k);
   std::vector<Index> labels(kept.size(), 0);
-  if (k > 1) labels = clustering.k_means().labels;
+  if (k > 1) labels = is_matched ? clustering.match(replicates_of(kept, k)) : clustering.k_means().labels;
   std::vector<Index> sizes(at(k), 0);
   for (const Index c : labels) ++sizes[at(c)];
   if (std::ranges::find(sizes, 0) != sizes.end()) return consensus;  // fewer than k different spectra
@@ -120,13 +134,14 @@ Consensus<T> consensus_of(const Communicator& comm, const ReplicateStore& store,
   consensus.cluster_stability.assign(at(k), options.replicates > 1 ? 1 : MeasuresOfK::unknown);
   if (options.replicates > 1) measures.stability = measures.least_cluster_stability = 1;
   if (k > 1 && options.replicates > 1) {
-    const std::vector<double> silhouettes = clustering.silhouettes(labels);
+    const std::vector<double> silhouettes =
+        clustering.silhouettes(labels, is_matched ? Distance::cosine : Distance::euclidean);
     consensus.cluster_stability = cluster_means(silhouettes, labels, k);
     measures.stability =
         std::accumulate(silhouettes.begin(), silhouettes.end(), 0.0) / static_cast<double>(silhouettes.size());
     measures.least_cluster_stability = std::ranges::min(consensus.cluster_stability);
   }
-  consensus.Ht = medians_of<T>(comm, store, k_number, spectra.norms, consensus.labels);
+  consensus.Ht = middles_of<T>(comm, store, k_number, spectra.norms, consensus.labels, is_matched ? mean : median);
   return consensus;
 }
 

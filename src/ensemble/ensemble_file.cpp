@@ -63,6 +63,8 @@ EnsembleFile read_local(const std::string& name) {
   result.n_samples = root_attribute<Index>(file, "n_samples");
   result.n_features = root_attribute<Index>(file, "n_features_in");
   result.replicates = root_attribute<Index>(file, "replicates");
+  if (root_attribute<std::string>(file, "estimator") == option_name(Estimator::minibatch_nmf))
+    result.estimator = Estimator::minibatch_nmf;
   result.select = root_attribute<std::string>(file, "select");
   if (result.n_samples < 1 || result.n_features < 1 || result.replicates < 1) refuse(name, "a size is below 1");
   const auto ks = column_of<Index>(file, "k", 0);
@@ -83,13 +85,14 @@ EnsembleFile read_local(const std::string& name) {
 /// The header of a model of the consensus: what a fit with this k would say.
 ModelHeader model_header(const EnsembleFile& ensemble, const MeasuresOfK& one, const Attributes& provenance) {
   ModelHeader header;
+  header.estimator = option_name(ensemble.estimator);
   header.dtype = ensemble.dtype;
   header.n_components = one.k;
   header.n_features_in = ensemble.n_features;
   header.n_samples = ensemble.n_samples;
   header.reconstruction_err = one.reconstruction_err;
   header.converged = true;
-  for (const std::string& name : Parameters::names(Estimator::nmf)) {
+  for (const std::string& name : Parameters::names(ensemble.estimator)) {
     const auto found = std::ranges::find(ensemble.params, name, &Attributes::value_type::first);
     if (found == ensemble.params.end()) refuse(ensemble.file, fmt::format("attribute {} of /params is missing", name));
     header.params.push_back(name == "n_components" ? Attributes::value_type{name, one.k} : *found);
@@ -98,6 +101,24 @@ ModelHeader model_header(const EnsembleFile& ensemble, const MeasuresOfK& one, c
   header.obs_names = ensemble.row_names;
   header.provenance = provenance;
   return header;
+}
+
+/// A model of mini-batches that has learned nothing beyond its H: what a first step begins with.
+template <Scalar T>
+void start_learning(const Communicator& comm, const ModelHeader& header, const std::string& file,
+                    FittedModel<T>& model) {
+  const Parameters parameters = parameters_from(file, header);
+  const Matrix<T>& Ht = model.factors.Ht;
+  const Range slice = equal_slice(comm, Ht.rows());
+  Matrix<T> A(slice.size(), Ht.columns());
+  if (!slice.empty()) std::copy_n(Ht.row(slice.begin), slice.size() * Ht.columns(), A.data());
+  model.state.arrays.push_back({"A", std::move(A)});
+  model.state.arrays.push_back({"B", Matrix<T>(slice.size(), Ht.columns(), T{1})});
+  const Index batch_rows = std::min(parameters.batch_size, header.n_samples);
+  set_number(
+      model.state.numbers, "rho",
+      std::pow(parameters.forget_factor, static_cast<double>(batch_rows) / static_cast<double>(header.n_samples)));
+  model.n_steps = 0;
 }
 
 }  // namespace
@@ -148,20 +169,20 @@ void write_consensus(const Communicator& comm, const EnsembleFile& ensemble, Ind
   const RowPartition partition(ensemble.n_samples, ensemble.n_samples,
                                tile_rows_for(StorageKind::dense, ensemble.n_samples), comm.size());
   const Matrix<T> H = read_replicated_matrix<T>(comm, ensemble.file, group + "H");
-  const Matrix<T> W = read_local_rows<T>(comm, ensemble.file, group + "W", partition);
-  Matrix<T> Ht(H.columns(), H.rows());
-  for (Index c = 0; c < H.rows(); ++c)
-    for (Index j = 0; j < H.columns(); ++j) Ht(j, c) = H(c, j);
   FittedModel<T> model;
-  ModelArrays<T> arrays;
-  arrays.Ht = &Ht;
-  arrays.W = &W;
-  arrays.partition = &partition;
+  model.factors.W = read_local_rows<T>(comm, ensemble.file, group + "W", partition);
+  model.factors.Ht = Matrix<T>(H.columns(), H.rows());
+  for (Index c = 0; c < H.rows(); ++c)
+    for (Index j = 0; j < H.columns(); ++j) model.factors.Ht(j, c) = H(c, j);
   ModelHeader header;
-  comm.agree([&] { header = model_header(ensemble, *one, provenance); });
+  comm.agree([&] {
+    header = model_header(ensemble, *one, provenance);
+    if (ensemble.estimator == Estimator::minibatch_nmf) start_learning(comm, header, ensemble.file, model);
+  });
+  header.n_steps = model.n_steps;
   // Numbers of /state that every model has.
   header.state = header_of(model, {}).state;
-  write_model(comm, target, header, arrays);
+  write_model(comm, target, header, arrays_of(model, comm, &partition));
 }
 
 template void write_consensus<float>(const Communicator&, const EnsembleFile&, Index, const std::string&,

@@ -14,6 +14,7 @@ Attributes root_attributes(const EnsembleHeader& header, Index replicates, DataT
   return {{"format", std::string("scanmf-ensemble")},
           {"format_version", Index{1}},
           {"replicates", replicates},
+          {"estimator", std::string(option_name(header.estimator))},
           {"chosen_k", header.chosen_k.value_or(0)},
           {"select", header.select},
           {"n_samples", header.x.shape.rows},
@@ -114,7 +115,17 @@ void EnsembleWriter<T>::write_spectra(Index k_number) {
 }
 
 template <Scalar T>
-void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, Range rows) {
+void EnsembleWriter<T>::write_W(std::size_t dataset, const Matrix<T>& W, const RowPartition& partition, int rank) {
+  for (Index batch = 0; batch < partition.batches(); ++batch) {
+    const Range rows = partition.piece(batch, rank);
+    const Index first = partition.local_begin(batch, rank);
+    if (!rows.empty()) write_rows<T>(*file_, dataset, rows.begin, W.view().middle_rows({first, first + rows.size()}));
+  }
+}
+
+template <Scalar T>
+void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W,
+                              const RowPartition* partition, int rank) {
   const Group& group = groups_[static_cast<std::size_t>(k_number)];
   const Index R = store_.layout().replicates;
   std::vector<Index> seeds, iterations;
@@ -130,7 +141,7 @@ void EnsembleWriter<T>::write(Index k_number, const Consensus<T>& consensus, con
   for (const Index label : consensus.labels) kept.push_back(label >= 0 ? 1 : 0);
   comm_.agree([&] {
     if (group.spectra) write_spectra(k_number);
-    if (group.W && !rows.empty()) write_rows<T>(*file_, *group.W, rows.begin, W.view());
+    if (group.W && partition != nullptr) write_W(*group.W, W, *partition, rank);
     if (!comm_.is_root()) return;
     if (group.H) {
       Matrix<T> H(consensus.Ht.columns(), consensus.Ht.rows());

@@ -16,6 +16,7 @@ struct EnsembleHeader {
   Attributes params;
   Attributes provenance;
   bool save_replicates = true;
+  Estimator estimator = Estimator::nmf;
 };
 
 /// The ensemble file, which appears whole or not at all: everything but the numbers is known before.
@@ -27,8 +28,10 @@ class EnsembleWriter {
   EnsembleWriter(const Communicator& comm, const std::string& target, const ReplicateStore& store,
                  const EnsembleHeader& header, const std::vector<bool>& has_consensus,
                  std::span<const MeasuresOfK> table);
-  /// Collective. All of one k; W: the rows `rows` of it, which may be none, looked at where there is a consensus.
-  void write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, Range rows);
+  /// Collective. All of one k; W: the rows that `rank` has in `partition` (nullptr: this rank writes none), looked at
+  /// where there is a consensus.
+  void write(Index k_number, const Consensus<T>& consensus, const Matrix<T>& W, const RowPartition* partition,
+             int rank);
   /// Collective. The table, then the file appears under its name.
   void commit(std::span<const MeasuresOfK> table);
 
@@ -36,6 +39,7 @@ class EnsembleWriter {
   std::size_t add(const std::string& path, std::vector<Index> dimensions, io::StoredType type);
   void add_group(Index k_number, bool has_consensus, bool save_replicates);
   void write_spectra(Index k_number);
+  void write_W(std::size_t dataset, const Matrix<T>& W, const RowPartition& partition, int rank);
   template <class Value>
   void write_column(std::size_t dataset, const std::vector<Value>& values);
 

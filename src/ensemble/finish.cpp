@@ -5,8 +5,11 @@
 #include "ensemble/choice.hpp"
 #include "ensemble/cross_validation.hpp"
 #include "ensemble/ensemble_writer.hpp"
+#include "ensemble/local_rows.hpp"
+#include "ensemble/options.hpp"
 #include "parallel/groups.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/solver/loss.hpp"
 
 namespace scanmf {
 namespace {
@@ -15,9 +18,9 @@ namespace {
 template <Scalar T>
 Matrix<T> usages_of(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& parameters, const RunControl& control) {
   Matrix<T> W(x.local_rows(), Ht.columns());
-  const Range own = x.partition().piece(0, x.communicator().rank());
   const auto keep = [&](Index first_row, MatrixView<const T> rows) {
-    for (Index i = 0; i < rows.rows; ++i) std::copy_n(rows.row(i), rows.columns, W.row(first_row - own.begin + i));
+    const Index first = local_row(x.partition(), x.communicator().rank(), first_row);
+    for (Index i = 0; i < rows.rows; ++i) std::copy_n(rows.row(i), rows.columns, W.row(first + i));
   };
   transform<T>(x, Ht, parameters, Seed(parameters.random_state.value_or(0)), keep, std::nullopt, control);
   return W;
@@ -71,10 +74,7 @@ void share_consensus(const Communicator& comm, const RankGroups& groups, int own
 template <Scalar T>
 Attributes EnsembleJob<T>::params() const {
   Attributes params = parameter_attributes(parameters_, random_state_);
-  params.emplace_back("replicates", options_.replicates);
-  params.emplace_back("neighbourhood", options_.neighbourhood);
-  params.emplace_back("density_threshold", options_.density_threshold);
-  if (options_.select == Selection::bi_cross_validation) params.emplace_back("folds", options_.folds);
+  for (auto& option : attributes_of(options_)) params.push_back(std::move(option));
   return params;
 }
 
@@ -117,8 +117,9 @@ Matrix<T> EnsembleJob<T>::complete(DataSource<T>& x, Index k_number, Consensus<T
   reorder<T>(consensus, order);
   const double half = beta_divergence(x, W, consensus.Ht, 2, control);
   measures.error = 2 * half;
-  const double divergence =
-      parameters_.solver == Solver::cd ? half : beta_divergence(x, W, consensus.Ht, parameters_.beta_loss, control);
+  const double divergence = !loss_of(parameters_.beta_loss).weights
+                                ? half
+                                : beta_divergence(x, W, consensus.Ht, parameters_.beta_loss, control);
   measures.reconstruction_err = std::sqrt(std::max(0.0, 2 * divergence));
   return W;
 }
@@ -135,8 +136,13 @@ void EnsembleJob<T>::finish(DataSource<T>& x) {
   }
   if (options_.select == Selection::bi_cross_validation) cross_validate(x);
   chosen_k_ = options_.select == Selection::stability ? choose_by_stability(table_) : choose_by_test_error(table_);
-  EnsembleHeader header{chosen_k_, name_of(options_.select), x_,
-                        params(),  control_.provenance,      options_.save_replicates};
+  EnsembleHeader header{chosen_k_,
+                        name_of(options_.select),
+                        x_,
+                        params(),
+                        control_.provenance,
+                        options_.save_replicates,
+                        parameters_.estimator};
   add_end(comm_, header.provenance);
   EnsembleWriter<T> writer(comm_, control_.output, *store_, header, has_consensus, table_);
   // Each group solves for the W of its share of the k, all of them are written together.
@@ -150,7 +156,7 @@ void EnsembleJob<T>::finish(DataSource<T>& x) {
     for (std::size_t i = first; i < end; ++i) {
       const bool is_own = static_cast<std::size_t>(groups_->number()) == i - first;
       share_consensus(comm_, *groups_, static_cast<int>(i - first), all[i], table_[i]);
-      writer.write(static_cast<Index>(i), all[i], W, is_own ? x.partition().piece(0, group().rank()) : Range{});
+      writer.write(static_cast<Index>(i), all[i], W, is_own ? &x.partition() : nullptr, group().rank());
       all[i] = {};
     }
   }

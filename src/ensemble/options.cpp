@@ -1,7 +1,9 @@
+#include "ensemble/options.hpp"
+
 #include <algorithm>
 
 #include "core/number_text.hpp"
-#include "scanmf/ensemble/ensemble.hpp"
+#include "scanmf/solver/loss.hpp"
 
 namespace scanmf {
 namespace {
@@ -45,6 +47,52 @@ std::optional<std::vector<Index>> parse_ks(const std::string& text) {
 
 const char* name_of(Selection selection) { return selection == Selection::stability ? "stability" : "bicv"; }
 
+const char* name_of(Matching matching) { return matching == Matching::k_means ? "kmeans" : "hungarian"; }
+
+const char* name_of(Resampling resampling) {
+  constexpr const char* names[] = {"none", "poisson", "multinomial", "uniform"};
+  return names[static_cast<std::size_t>(resampling)];
+}
+
+std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Parameters& parameters) {
+  std::vector<std::string> mistakes;
+  const auto require = [&](bool is_right, const char* mistake) {
+    if (!is_right) mistakes.emplace_back(mistake);
+  };
+  require(!options.ks.empty(), "an ensemble needs at least one number of components (option '-k')");
+  require(options.replicates >= 1, "an ensemble needs at least one replicate (option '--replicates')");
+  require(options.neighbourhood > 0 && options.neighbourhood <= 1,
+          "the neighbourhood must be more than 0 and at most 1 (option '--neighbourhood')");
+  require(options.density_threshold > 0, "the density threshold must be more than 0 (option '--density-threshold')");
+  require(options.resample_width > 0 && options.resample_width <= 1,
+          "the width of resampling must be more than 0 and at most 1 (option '--resample-width')");
+  require(options.connectivity_rows >= 0, "connectivity needs rows (option '--connectivity-rows')");
+  const bool draws_zeros = options.resample == Resampling::poisson || options.resample == Resampling::multinomial;
+  require(!draws_zeros || loss_of(parameters.beta_loss).allows_zeros,
+          "counts that are drawn can be 0, which a beta_loss of 0 and below does not allow: take --resample uniform");
+  require(options.select == Selection::stability || parameters.estimator == Estimator::nmf,
+          "bi-cross-validation holds rows and columns out of one fit of all rows, which minibatch-nmf has not: take "
+          "--select stability, or --estimator nmf");
+  return mistakes;
+}
+
+Attributes replicate_attributes(const EnsembleOptions& options) {
+  Attributes attributes{{"resample", std::string(name_of(options.resample))}};
+  if (options.resample == Resampling::uniform) attributes.emplace_back("resample_width", options.resample_width);
+  if (options.connectivity_rows > 0) attributes.emplace_back("connectivity_rows", options.connectivity_rows);
+  return attributes;
+}
+
+Attributes attributes_of(const EnsembleOptions& options) {
+  Attributes attributes{{"replicates", options.replicates},
+                        {"neighbourhood", options.neighbourhood},
+                        {"density_threshold", options.density_threshold},
+                        {"match", std::string(name_of(options.matching()))}};
+  for (auto& option : replicate_attributes(options)) attributes.push_back(std::move(option));
+  if (options.select == Selection::bi_cross_validation) attributes.emplace_back("folds", options.folds);
+  return attributes;
+}
+
 std::span<const TableColumn> ensemble_table_columns() {
   static constexpr TableColumn columns[] = {
       {"stability", &MeasuresOfK::stability},
@@ -56,6 +104,8 @@ std::span<const TableColumn> ensemble_table_columns() {
       {"kept", &MeasuresOfK::kept},
       {"cv_error", &MeasuresOfK::cv_error, true},
       {"cv_error_se", &MeasuresOfK::cv_error_se, true},
+      {"cophenetic", &MeasuresOfK::cophenetic, true},
+      {"dispersion", &MeasuresOfK::dispersion, true},
   };
   return columns;
 }

@@ -22,13 +22,13 @@ constexpr Index piece_elements = Index{1} << 17;
 constexpr std::string_view magic = "scanmf replicates 1\n";
 constexpr const char* random_state_name = "random_state";
 
-/// What stands behind the spectra.
+/// What stands behind the spectra and labels.
 struct Tail {
   double error = 0;
   std::int64_t n_iter = 0;
   std::uint32_t seed = 0;  // never 0
   std::uint32_t converged = 0;
-  std::uint32_t checksum = 0;  // of the spectra and of this, with 0 here
+  std::uint32_t checksum = 0;  // of the spectra, the labels and of this, with 0 here
   std::uint32_t unused = 0;
 };
 
@@ -97,7 +97,8 @@ Attributes as_text(const Attributes& attributes) {
 Index StoreLayout::offset(Index number) const {
   const auto before = static_cast<std::size_t>(number / replicates);
   const auto slot = [&](Index k) {
-    const Index bytes = k * columns * element_bytes + static_cast<Index>(sizeof(Tail));
+    const Index labels = labelled_rows * static_cast<Index>(sizeof(std::int32_t));
+    const Index bytes = k * columns * element_bytes + labels + static_cast<Index>(sizeof(Tail));
     return (bytes + alignment - 1) / alignment * alignment;
   };
   Index offset = header_bytes;
@@ -181,7 +182,7 @@ void ReplicateStore::create(const std::string& name, const std::string& named_in
 }
 
 std::optional<Replicate> ReplicateStore::check(Index number) const {
-  const Index bytes = layout_.spectra_bytes(number);
+  const Index bytes = layout_.record_bytes(number);
   const Index offset = layout_.offset(number);
   Tail tail;
   try {
@@ -243,9 +244,10 @@ Index ReplicateStore::done() const {
 }
 
 template <Scalar T>
-void ReplicateStore::put(Index number, const Replicate& replicate, const Matrix<T>& Ht) {
+void ReplicateStore::put(Index number, const Replicate& replicate, const Matrix<T>& Ht,
+                         std::span<const std::int32_t> labels) {
   if (lock_) lock_->check_still_mine();
-  const Index bytes = layout_.spectra_bytes(number);
+  const Index bytes = layout_.record_bytes(number);
   Index offset = layout_.offset(number);
   RunningChecksum checksum(bytes + static_cast<Index>(sizeof(Tail)));
   std::vector<T> piece(static_cast<std::size_t>(std::min(Ht.rows(), piece_elements)));
@@ -259,6 +261,9 @@ void ReplicateStore::put(Index number, const Replicate& replicate, const Matrix<
       offset += static_cast<Index>(part.size());
     }
   }
+  checksum.add(std::as_bytes(labels));
+  file_.write(offset, std::as_bytes(labels));
+  offset += static_cast<Index>(labels.size_bytes());
   Tail tail{replicate.error, replicate.n_iter, replicate.seed, replicate.converged ? 1U : 0U, 0, 0};
   checksum.add(bytes_of(tail));
   tail.checksum = checksum.value();
@@ -273,6 +278,10 @@ void ReplicateStore::read(Index number, Index component, Range columns, T* to) c
              std::as_writable_bytes(std::span(to, static_cast<std::size_t>(columns.size()))));
 }
 
+void ReplicateStore::read_labels(Index number, std::span<std::int32_t> to) const {
+  file_.read(layout_.offset(number) + layout_.spectra_bytes(number), std::as_writable_bytes(to));
+}
+
 void ReplicateStore::remove() {
   std::error_code error;
   if (comm_.is_root() && !checkpoint_file_.empty() && !std::filesystem::remove(checkpoint_file_, error) && error)
@@ -281,8 +290,8 @@ void ReplicateStore::remove() {
   lock_.reset();
 }
 
-template void ReplicateStore::put(Index, const Replicate&, const Matrix<float>&);
-template void ReplicateStore::put(Index, const Replicate&, const Matrix<double>&);
+template void ReplicateStore::put(Index, const Replicate&, const Matrix<float>&, std::span<const std::int32_t>);
+template void ReplicateStore::put(Index, const Replicate&, const Matrix<double>&, std::span<const std::int32_t>);
 template void ReplicateStore::read(Index, Index, Range, float*) const;
 template void ReplicateStore::read(Index, Index, Range, double*) const;
 

@@ -18,11 +18,16 @@ struct StoreLayout {
   Index replicates = 0;  // of each k
   Index columns = 0;     // of X
   Index element_bytes = 0;
+  Index labelled_rows = 0;  // rows of X whose labels are kept of each replicate
 
   Index count() const { return static_cast<Index>(ks.size()) * replicates; }
   Index k_of(Index number) const { return ks[static_cast<std::size_t>(number / replicates)]; }
   /// Bytes of the spectra of one replicate.
   Index spectra_bytes(Index number) const { return k_of(number) * columns * element_bytes; }
+  /// Bytes of the spectra and the labels.
+  Index record_bytes(Index number) const {
+    return spectra_bytes(number) + labelled_rows * static_cast<Index>(sizeof(std::int32_t));
+  }
   /// Where a replicate begins in the file.
   Index offset(Index number) const;
 };
@@ -31,7 +36,7 @@ struct StoreLayout {
 /// read by columns, so that no rank ever holds more of them than it asks for.
 ///
 ///     0            header   what the replicates belong to
-///     64 KiB       replicate 0: k × n spectra, what it has ended with, checksum of both
+///     64 KiB       replicate 0: k × n spectra, labels of some rows of X, what it has ended with, checksum of all
 ///                  replicate 1 …
 ///
 /// A replicate whose checksum does not match is not there: a run may be killed at any moment. As a checkpoint the file
@@ -56,7 +61,7 @@ class ReplicateStore {
 
   /// Local, by one rank: writes a replicate to disk.
   template <Scalar T>
-  void put(Index number, const Replicate& replicate, const Matrix<T>& Ht);
+  void put(Index number, const Replicate& replicate, const Matrix<T>& Ht, std::span<const std::int32_t> labels);
   /// Collective. Marks on every rank what single ranks have marked: each of `own` is of one rank alone.
   void share(std::span<const Index> own);
   /// Local, on every rank.
@@ -65,6 +70,9 @@ class ReplicateStore {
   /// Local. Columns of spectrum `component` of a replicate, as they were fitted.
   template <Scalar T>
   void read(Index number, Index component, Range columns, T* to) const;
+
+  /// Local. The labels of a replicate, layout().labelled_rows of them.
+  void read_labels(Index number, std::span<std::int32_t> to) const;
 
   /// Collective. Removes the checkpoint: the results are safe.
   void remove();

@@ -5,7 +5,10 @@
 #include <numeric>
 #include <utility>
 
+#include "ensemble/connectivity.hpp"
+#include "ensemble/options.hpp"
 #include "ensemble/replicate_store.hpp"
+#include "ensemble/resampled_source.hpp"
 #include "ensemble/spectra.hpp"
 #include "ensemble/stop_rule.hpp"
 #include "parallel/groups.hpp"
@@ -53,15 +56,6 @@ void require_memory(const Communicator& comm, const EnsembleOptions& options, In
       options.replicates, options.ks.back(), needed / 1e9, free / 1e9));
 }
 
-std::string mistakes_of(const EnsembleOptions& options) {
-  if (options.ks.empty()) return "an ensemble needs at least one number of components (option '-k')";
-  if (options.replicates < 1) return "an ensemble needs at least one replicate (option '--replicates')";
-  if (!(options.neighbourhood > 0 && options.neighbourhood <= 1))
-    return "the neighbourhood must be more than 0 and at most 1 (option '--neighbourhood')";
-  if (!(options.density_threshold > 0)) return "the density threshold must be more than 0";
-  return {};
-}
-
 }  // namespace
 
 /// What the groups of ranks have in common while they work, and what each has done.
@@ -92,11 +86,13 @@ EnsembleJob<T>::EnsembleJob(const Communicator& comm, MatrixIdentity x, const Pa
   parameters_.init = Init::random;
   parameters_.n_components_auto = false;
   std::vector<std::string> mistakes = parameters_.validate();
-  if (std::string mistake = mistakes_of(options_); !mistake.empty()) mistakes.push_back(std::move(mistake));
-  if (parameters_.estimator != Estimator::nmf) mistakes.emplace_back("an ensemble is of the estimator nmf");
+  for (std::string& mistake : mistakes_of(options_, parameters_)) mistakes.push_back(std::move(mistake));
   if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
   require_memory(comm_, options_, x_.shape.columns);
-  const StoreLayout layout{options_.ks, options_.replicates, x_.shape.columns, static_cast<Index>(sizeof(T))};
+  const Index labelled_rows = std::min(options_.connectivity_rows, x_.shape.rows);
+  require_memory_for_connectivity(comm_, labelled_rows, options_.replicates);
+  const StoreLayout layout{options_.ks, options_.replicates, x_.shape.columns, static_cast<Index>(sizeof(T)),
+                           labelled_rows};
   Attributes belongs_to = parameter_attributes(parameters_, parameters_.random_state.value_or(0));
   const auto varies = [this](const auto& entry) {
     return entry.first == "n_components" || entry.first == "verbose" ||
@@ -105,12 +101,14 @@ EnsembleJob<T>::EnsembleJob(const Communicator& comm, MatrixIdentity x, const Pa
   std::erase_if(belongs_to, varies);
   belongs_to.emplace_back("k", fmt::format("{}", fmt::join(options_.ks, ",")));
   belongs_to.emplace_back("replicates", options_.replicates);
+  for (auto& option : replicate_attributes(options_)) belongs_to.push_back(std::move(option));
   belongs_to.emplace_back("X", x_.fingerprint);
   belongs_to.emplace_back("dtype", std::string(name_of(data_type_of<T>)));
   store_ = std::make_unique<ReplicateStore>(comm_, layout, control_, belongs_to,
                                             [this] { return choose_seed(comm_, parameters_); });
   random_state_ = store_->random_state();
   seeds_ = replicate_seeds(random_state_, layout.count());
+  labelled_rows_ = sampled_rows(random_state_, x_.shape.rows, labelled_rows);
 }
 
 template <Scalar T>
@@ -137,6 +135,8 @@ Index EnsembleJob<T>::batch_size(const DataSource<T>& x, Index k) const {
   const double statistics = element * static_cast<double>(x.shape().columns) * (4.0 + 2.0 * thread_count());
   const double W = 2 * element * static_cast<double>(x.shape().rows) / group().size();
   const double fits = share_for_fits * free / comm_.max(statistics + W);
+  // Mini-batches of one fit change H before the next one is read, resampled X are several: there is no pass to share.
+  if (parameters_.estimator == Estimator::minibatch_nmf || options_.resample != Resampling::none) return 1;
   // Every group is to have something to do.
   const Index share = (options_.replicates + groups_->count() - 1) / groups_->count();
   const Index most = std::min(share, x.in_memory() ? together_in_memory : options_.replicates);
@@ -177,11 +177,16 @@ void EnsembleJob<T>::tell_progress(Index running, Index iteration, Work& work) c
 }
 
 template <Scalar T>
-std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& x, std::span<const Index> numbers, Work& work) {
+std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& whole, std::span<const Index> numbers,
+                                                      Work& work) {
   std::vector<FitTask<T>> tasks;
+  std::unique_ptr<DataSource<T>> drawn;
   {
     RunReport unused;
     const PhaseTimer timer((control_.report != nullptr ? *control_.report : unused).times, Phase::initialise);
+    drawn = resampled(whole, options_, seeds_[static_cast<std::size_t>(numbers.front())], control_.memory,
+                      groups_->count());
+    DataSource<T>& x = drawn ? *drawn : whole;
     for (const Index number : numbers) {
       const std::uint32_t seed = seeds_[static_cast<std::size_t>(number)];
       FitTask<T> task{parameters_of(store_->layout().k_of(number), seed, x.shape()), seed, {}};
@@ -199,12 +204,13 @@ std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& x, std::spa
     furthest = now.iteration;
     tell_progress(static_cast<Index>(numbers.size()), furthest, work);
   };
-  return fit_together(x, std::move(tasks), control);
+  return fit_together(drawn ? *drawn : whole, std::move(tasks), control);
 }
 
 /// Collective over the group: what is done is written.
 template <Scalar T>
-void EnsembleJob<T>::keep(std::span<const Index> numbers, const std::vector<FittedModel<T>>& models, Work& work) {
+void EnsembleJob<T>::keep(const RowPartition& partition, std::span<const Index> numbers,
+                          const std::vector<FittedModel<T>>& models, Work& work) {
   const StoreLayout& layout = store_->layout();
   for (std::size_t i = 0; i < models.size(); ++i) {
     const FittedModel<T>& model = models[i];
@@ -216,9 +222,10 @@ void EnsembleJob<T>::keep(std::span<const Index> numbers, const std::vector<Fitt
                               model.reconstruction_err,
                               model.n_iter,
                               model.converged};
+    const auto labels = labels_of<T>(group(), partition, model.factors.W, labelled_rows_);
     group().agree([&] {
       if (!group().is_root()) return;
-      store_->put(number, replicate, model.factors.Ht);
+      store_->put(number, replicate, model.factors.Ht, labels);
       work.finished.add(1);
     });
     store_->mark(number, replicate);
@@ -238,7 +245,7 @@ void EnsembleJob<T>::take_share(DataSource<T>& x, Work& work) {
     group().broadcast(std::span<Index>(&taken, 1));
     if (taken >= all) return;
     const std::vector<Index>& batch = work.batches[static_cast<std::size_t>(taken)];
-    keep(batch, fit_batch(x, batch, work), work);
+    keep(x.partition(), batch, fit_batch(x, batch, work), work);
     stop_reason_ = work.stop.reason();
     if (!stop_reason_.empty()) {
       if (group().is_root()) work.next.add(all);  // the others take nothing more
@@ -267,6 +274,7 @@ bool EnsembleJob<T>::run(DataSource<T>& x) {
   Work work(comm_, group(), control_, store_->checkpoint_file());
   work.batches = batches_left(x);
   work.before = store_->done();
+  if (!work.batches.empty()) check_resampling(x, options_.resample);
   comm_.agree([&] {
     try {
       take_share(x, work);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "ensemble/elements.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/random.hpp"
 #include "scanmf/core/team.hpp"
@@ -15,13 +16,7 @@ std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 /// Calls body(column, value) for the elements of a row of a dense tile.
 template <Scalar T, class Body>
 void for_each_element(const DenseTile<T>& tile, Index row, Body&& body) {
-  const T* strip = tile.packed;
-  for (Index begin = 0; begin < tile.columns; begin += strip_columns<T>) {
-    const Index width = std::min(strip_columns<T>, padded_columns<T>(tile.columns) - begin);
-    const Index end = std::min(begin + width, tile.columns);
-    for (Index j = begin; j < end; ++j) body(j, strip[row * width + j - begin]);
-    strip += tile.rows * width;
-  }
+  for_each_place(tile, row, [&](Index j, Index place) { body(j, tile.packed[place]); });
 }
 
 /// The same of the non-zeros of a sparse one.

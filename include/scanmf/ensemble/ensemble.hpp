@@ -20,15 +20,35 @@ enum class Selection { stability, bi_cross_validation };
 /// "stability" or "bicv".
 const char* name_of(Selection selection);
 
+/// How spectra of replicates are told to be of one component: k-means, or each replicate's one to one to the components
+/// (Hungarian method).
+enum class Matching { k_means, hungarian };
+/// "kmeans" or "hungarian".
+const char* name_of(Matching matching);
+
+/// What X of a replicate is: X itself; Poisson numbers with X as their means; each row drawn from itself with its own
+/// sum; or X times factors close to 1.
+enum class Resampling { none, poisson, multinomial, uniform };
+/// "none", "poisson", "multinomial" or "uniform".
+const char* name_of(Resampling resampling);
+
 /// What an ensemble is to find out.
 struct EnsembleOptions {
   std::vector<Index> ks;           // numbers of components, ascending, each once
   Index replicates = 20;           // fits of each k
   double neighbourhood = 0.3;      // share of the replicates that a spectrum's density looks at
   double density_threshold = 0.5;  // spectra whose density is not below are left out
+  Resampling resample = Resampling::none;
+  double resample_width = 0.015;       // of uniform: factors are from 1 - width to 1 + width
+  std::optional<Matching> match = {};  // nullopt: hungarian where X is resampled, else k-means
+  Index connectivity_rows = 0;         // of X, at most; 0: connectivity is not asked for
   Selection select = Selection::stability;
   Index folds = 2;              // of rows and of columns, for the bi-cross-validation
   bool save_replicates = true;  // the file holds the spectra of all replicates
+
+  Matching matching() const {
+    return match.value_or(resample == Resampling::none ? Matching::k_means : Matching::hungarian);
+  }
 };
 
 /// "5:30", "5:30:5" or "4,6,8": ascending, each once. nullopt for other text, and for numbers below 1.
@@ -64,6 +84,7 @@ struct EnsembleControl {
   std::function<std::optional<std::string>()> stop_requested = {};  // local; why to stop. May be empty
   std::function<void(const EnsembleProgress&)> on_progress = {};    // may be empty
   std::function<void(const Replicate&)> on_replicate = {};          // one is done; may be empty
+  MemoryLimit memory = {};                                          // of X, a resampled one included
   Attributes provenance = {};
   RunReport* report = nullptr;  // what the run costs this rank; may be null
   int groups = 1;               // of ranks, each of which holds all of X and takes its share of the fits
@@ -93,6 +114,8 @@ struct MeasuresOfK {
   double kept = unknown;         // share of the spectra
   double cv_error = unknown;     // mean squared error of an element that was held out
   double cv_error_se = unknown;  // its standard error
+  double cophenetic = unknown;   // correlation of the replicates' mean connectivity with its tree
+  double dispersion = unknown;   // of that connectivity: 1 when all replicates agree
 };
 
 /// Columns of the table behind k, in the order of the file.
@@ -157,7 +180,8 @@ class EnsembleJob {
   std::vector<std::vector<Index>> batches_left(const DataSource<T>& x) const;
   void take_share(DataSource<T>& x, Work& work);
   std::vector<FittedModel<T>> fit_batch(DataSource<T>& x, std::span<const Index> numbers, Work& work);
-  void keep(std::span<const Index> numbers, const std::vector<FittedModel<T>>& models, Work& work);
+  void keep(const RowPartition& partition, std::span<const Index> numbers, const std::vector<FittedModel<T>>& models,
+            Work& work);
   void tell_progress(Index running, Index iteration, Work& work) const;
   void share(Work& work);
   Attributes params() const;
@@ -172,6 +196,7 @@ class EnsembleJob {
   EnsembleControl control_;
   std::uint32_t random_state_ = 0;
   std::vector<std::uint32_t> seeds_;
+  std::vector<Index> labelled_rows_;  // of X, whose labels in each replicate are kept
   std::unique_ptr<ReplicateStore> store_;
   std::string stop_reason_;
   std::vector<MeasuresOfK> table_;

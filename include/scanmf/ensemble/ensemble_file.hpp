@@ -12,6 +12,7 @@ struct EnsembleFile {
   Index n_features = 0;
   Index replicates = 0;
   std::string select;
+  Estimator estimator = Estimator::nmf;
   std::optional<Index> chosen_k;
   std::vector<MeasuresOfK> table;  // k ascending
   Attributes params;

@@ -1,0 +1,16 @@
+#pragma once
+
+#include "scanmf/ensemble/ensemble.hpp"
+
+namespace scanmf {
+
+/// All that is wrong with the options of an ensemble of fits with these parameters, one line each.
+std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Parameters& parameters);
+
+/// Those of the options that replicates depend on, and what is kept of them.
+Attributes replicate_attributes(const EnsembleOptions& options);
+
+/// The options as attributes of the ensemble's file.
+Attributes attributes_of(const EnsembleOptions& options);
+
+}  // namespace scanmf

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "estimator/extrapolated_descent.hpp"
 #include "estimator/mini_batch.hpp"
 #include "estimator/nmf.hpp"
 
@@ -45,6 +46,8 @@ std::unique_ptr<Iteration<T>> iteration_for(PassRunner<T>& runner, const Seed& s
   if (model.parameters.estimator == Estimator::minibatch_nmf)
     return std::make_unique<MiniBatchIteration<T>>(runner, model);
   if (model.parameters.solver == Solver::mu) return std::make_unique<MultiplicativeIteration<T>>(runner, model);
+  if (model.parameters.acceleration == Acceleration::extrapolation)
+    return std::make_unique<ExtrapolatedIteration<T>>(runner, seed, model);
   return std::make_unique<CoordinateDescentIteration<T>>(runner, seed, model);
 }
 

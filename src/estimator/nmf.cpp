@@ -42,25 +42,38 @@ bool CoordinateDescentIteration<T>::is_running() const {
 }
 
 template <Scalar T>
+void CoordinateDescentIteration<T>::draw_orders() {
+  if (!parameters_.shuffle) return;
+  rows_->set_orders({stream_->permutation(solver_.components)});
+  factor_->set_order(stream_->permutation(solver_.components));
+}
+
+template <Scalar T>
 Visit<T> CoordinateDescentIteration<T>::begin(PassRunner<T>& runner) {
-  if (parameters_.shuffle) {
-    rows_->set_orders({stream_->permutation(solver_.components)});
-    factor_->set_order(stream_->permutation(solver_.components));
-  }
+  draw_orders();
   return {&pass_, runner.all_batches(), this->model().factors.W.view(), {}};
 }
 
 template <Scalar T>
 std::optional<IterationEnd> CoordinateDescentIteration<T>::end(PassRunner<T>& runner) {
+  const double of_W = pass_.totals()[Total::violation];
+  return end_of_iteration(of_W + runner.update_H(pass_, *factor_, this->model().factors.Ht).violation);
+}
+
+template <Scalar T>
+IterationEnd CoordinateDescentIteration<T>::end_of_iteration(double violation) {
   FittedModel<T>& model = this->model();
-  const double violation =
-      pass_.totals()[Total::violation] + runner.update_H(pass_, *factor_, model.factors.Ht).violation;
   ++model.n_iter;
   require_finite(violation, "violation", "iteration", model.n_iter);
   violation_ = violation;
   model.converged = rule_.stops(violation, parameters_.tol);
-  return IterationEnd{
-      model.n_iter, parameters_.max_iter, "violation", rule_.relative(violation), {{"violation", violation}}};
+  return {model.n_iter, parameters_.max_iter, "violation", rule_.relative(violation), {{"violation", violation}}};
+}
+
+template <Scalar T>
+IterationEnd CoordinateDescentIteration<T>::end_of_rejected() {
+  const Index number = ++this->model().n_iter;
+  return {number, parameters_.max_iter, "violation", not_evaluated, {{"violation", not_evaluated}}};
 }
 
 template <Scalar T>

@@ -37,7 +37,7 @@ std::unique_ptr<CoordinateDescentFactor<T>> descent_factor(const DataSource<T>& 
 
 /// NMF with solver cd: a pass an iteration.
 template <Scalar T>
-class CoordinateDescentIteration final : public Iteration<T> {
+class CoordinateDescentIteration : public Iteration<T> {
  public:
   /// Collective.
   CoordinateDescentIteration(PassRunner<T>& runner, const Seed& seed, FittedModel<T>& model);
@@ -47,16 +47,25 @@ class CoordinateDescentIteration final : public Iteration<T> {
   void save_state() override;
   std::string warning(PassRunner<T>& runner) override;
 
- private:
-  /// Collective. What a violation is to be measured by: the sum of the elements of W·HHᵀ and Hᵀ·WᵀW, whose differences
-  /// from X·Hᵀ and XᵀW it is.
-  double scale_of_violation(PassRunner<T>& runner) const;
+ protected:
+  /// The orders of components of the next pass.
+  void draw_orders();
+  /// Counts the iteration, and looks whether to stop.
+  IterationEnd end_of_iteration(double violation);
+  /// Counts an iteration that has no violation.
+  IterationEnd end_of_rejected();
 
   const Parameters& parameters_;
   const std::unique_ptr<CoordinateDescentRows<T>> rows_;
   const std::unique_ptr<CoordinateDescentFactor<T>> factor_;
   RowSolver<T> solver_;
   Pass<T> pass_;
+
+ private:
+  /// Collective. What a violation is to be measured by: the sum of the elements of W·HHᵀ and Hᵀ·WᵀW, whose differences
+  /// from X·Hᵀ and XᵀW it is.
+  double scale_of_violation(PassRunner<T>& runner) const;
+
   std::shared_ptr<LegacyRandom> stream_;  // of orders: of its own, unless all come from one generator
   ViolationRule rule_;
   double violation_ = 0;  // of the last iteration

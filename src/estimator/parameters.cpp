@@ -136,7 +136,8 @@ Access beta_loss_member() {
 const Names<Init> init_names = {{"random", Init::random},     {"nndsvd", Init::nndsvd}, {"nndsvda", Init::nndsvda},
                                 {"nndsvdar", Init::nndsvdar}, {"custom", Init::custom}, {"none", Init::none}};
 const Names<Solver> solver_names = {{"cd", Solver::cd}, {"mu", Solver::mu}};
-const Names<Acceleration> acceleration_names = {{"none", Acceleration::none}, {"sweeps", Acceleration::sweeps}};
+const Names<Acceleration> acceleration_names = {
+    {"none", Acceleration::none}, {"sweeps", Acceleration::sweeps}, {"extrapolation", Acceleration::extrapolation}};
 const Names<SvdMethod> svd_names = {{"randomized", SvdMethod::randomized}, {"exact", SvdMethod::exact}};
 const Names<RandomGenerator> generator_names = {
     {"auto", RandomGenerator::automatic}, {"numpy", RandomGenerator::numpy}, {"counter", RandomGenerator::counter}};

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "estimator/extrapolated_descent.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 
@@ -70,6 +71,27 @@ StateNumbers stored_numbers(const std::string& file, const ModelHeader& header) 
 double forgetting(const std::string& file, const ModelHeader& header) {
   return state_value<double>(file, header, "rho", "a number from 0 to 1",
                              [](double rho) { return rho >= 0 && rho <= 1; });
+}
+
+/// Those of an extrapolated descent that is not at its end.
+void add_extrapolation(const std::string& file, const ModelHeader& header, StateNumbers& numbers) {
+  for (const char* name : {"momentum", "momentum_before", "momentum_cap", "start_momentum"})
+    set_number(numbers, name, state_value<double>(file, header, name, "a number from 0 to 1", [](double momentum) {
+                 return momentum >= 0 && momentum <= 1;
+               }));
+  set_number(numbers, "objective", state_number(file, header, "objective"));
+  set_number(numbers, "restarted", state_counter(file, header, "restarted"));
+}
+
+/// Collective. Reads a state array of the model. partition: of the rows of W.
+template <Scalar T>
+StateArray<T> state_array(const Communicator& comm, const std::string& file, const ModelHeader& header,
+                          const std::string& name, StateRows rows, const RowPartition* partition) {
+  const bool samples = rows == StateRows::samples;
+  const Index count = samples ? header.n_samples : header.n_features_in;
+  const Range own = samples ? partition->piece(0, comm.rank()) : equal_slice(comm, count);
+  return {name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), {count, header.n_components}, own),
+          rows};
 }
 
 /// Local. Factors and accumulators are finite and not negative.
@@ -168,7 +190,8 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
 
 void check_complete(const std::string& file, const ModelHeader& header, const Shape& shape) {
   const Parameters parameters = parameters_from(file, header);
-  stored_numbers(file, header);
+  StateNumbers numbers = stored_numbers(file, header);
+  if (parameters.acceleration == Acceleration::extrapolation) add_extrapolation(file, header, numbers);
   if (!parameters.random_state) refuse(file, "attribute random_state of /params", "a number", "none");
   if (header.n_samples != shape.rows || header.n_features_in != shape.columns)
     refuse(file, "the shape of X", fmt::format("{} x {}", shape.rows, shape.columns),
@@ -246,8 +269,12 @@ ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, 
   arrays.W = partition != nullptr ? &model.factors.W : nullptr;
   arrays.partition = partition;
   const Index n = model.factors.Ht.rows();
-  for (const StateArray<T>& array : model.state.arrays)
-    arrays.state.push_back({fmt::format("/state/{}", array.name), n, equal_slice(comm, n), array.slice.view()});
+  for (const StateArray<T>& array : model.state.arrays) {
+    const bool samples = array.rows == StateRows::samples;
+    if (samples && partition == nullptr) continue;  // they go with W
+    arrays.state.push_back({fmt::format("/state/{}", array.name), samples ? model.n_samples : n,
+                            samples ? partition->piece(0, comm.rank()) : equal_slice(comm, n), array.slice.view()});
+  }
   return arrays;
 }
 
@@ -255,6 +282,7 @@ template <Scalar T>
 FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& file, const ModelHeader& header,
                                  const RowPartition* partition) {
   FittedModel<T> model;
+  const bool extrapolated = partition != nullptr && find_attribute(header.state, "momentum") != nullptr;
   comm.agree([&] {
     model.parameters = parameters_from(file, header);
     model.n_components = header.n_components;
@@ -266,16 +294,18 @@ FittedModel<T> read_fitted_model(const Communicator& comm, const std::string& fi
     model.history.columns = header.history;
     model.state.numbers = stored_numbers(file, header);
     if (header.n_steps) set_number(model.state.numbers, "rho", forgetting(file, header));
+    if (extrapolated) add_extrapolation(file, header, model.state.numbers);
   });
   model.factors.Ht = read_model_Ht<T>(comm, file);
   if (partition != nullptr) model.factors.W = read_model_W<T>(comm, file, *partition);
-  if (header.n_steps) {
-    const Shape shape{header.n_features_in, header.n_components};
-    const Range slice = equal_slice(comm, header.n_features_in);
-    for (const char* name : {"A", "B"})
-      model.state.arrays.push_back(
-          {name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), shape, slice)});
-  }
+  const auto read = [&](const char* name, StateRows rows) {
+    model.state.arrays.push_back(state_array<T>(comm, file, header, name, rows, partition));
+  };
+  if (header.n_steps)
+    for (const char* name : {"A", "B"}) read(name, StateRows::features);
+  if (extrapolated)
+    for (const char* name : extrapolation_arrays)
+      read(name, name == extrapolation_arrays[2] ? StateRows::samples : StateRows::features);
   comm.agree([&] {
     check_elements(file, "/H", model.factors.Ht);
     check_elements(file, "/W", model.factors.W);

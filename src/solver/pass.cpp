@@ -38,11 +38,15 @@ bool Pass<T>::needs_X() const {
 template <Scalar T>
 void Pass<T>::visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, Index local_row) {
   ThreadState& state = threads_[static_cast<std::size_t>(thread)];
-  const MatrixView<const T> rows = w.rows();
+  MatrixView<const T> rows = w.rows();
   Projection<T> projected;
   if (w.are_updated()) {
     if (!solver_.loss.weights) projected = projection(local_row, rows.rows, state.scratch);
-    update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, state.totals, state.scratch);
+    if (w.are_extrapolated())
+      rows = update_extrapolated_tile<T>(solver_, x, rows, w.to_update(), projected, options_.momentum, state.totals,
+                                         state.scratch);
+    else
+      update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, state.totals, state.scratch);
   }
   const Look look{.norms = options_.change || options_.divergence,
                   .sums = options_.accumulate || options_.divergence,

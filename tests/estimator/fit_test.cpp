@@ -146,9 +146,11 @@ Parameters accelerated(Acceleration acceleration, Index max_iter = 12) {
 
 TEST(Fit, AccelerationDoesNotDependOnTheNumberOfRanks) {
   for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
-    compare_with_one_rank<double>(301, 23, kind, accelerated(Acceleration::sweeps));
-    compare_with_one_rank<float>(301, 23, kind, accelerated(Acceleration::sweeps));
-    compare_with_one_rank<double>(2, 9, kind, accelerated(Acceleration::sweeps));
+    for (const Acceleration acceleration : {Acceleration::sweeps, Acceleration::extrapolation}) {
+      compare_with_one_rank<double>(301, 23, kind, accelerated(acceleration));
+      compare_with_one_rank<float>(301, 23, kind, accelerated(acceleration));
+      compare_with_one_rank<double>(2, 9, kind, accelerated(acceleration));
+    }
   }
 }
 
@@ -210,6 +212,8 @@ TEST(Fit, ContinuesBitForBitWhereItStopped) {
   compare_continued<float>(p, 5);
   p.acceleration = Acceleration::sweeps;
   compare_continued<float>(p, 5);
+  p.acceleration = Acceleration::extrapolation;
+  for (Index stop_after = 1; stop_after < 14; ++stop_after) compare_continued<double>(p, stop_after);
   p = parameters_for(Estimator::nmf, Solver::mu, 1, 60);
   p.tol = 1e-3;
   compare_continued<double>(p, 13);

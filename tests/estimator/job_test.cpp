@@ -99,6 +99,12 @@ void stop_and_go_on(const Communicator& comm, const std::string& input, const Pa
 TEST_F(Jobs, GoOnWhereTheyWereStopped) {
   stop_and_go_on<NMF<double>>(comm, input, parameters(9), with_checkpoint().checkpoint);
   EXPECT_FALSE(has_checkpoint());
+  for (const Acceleration acceleration : {Acceleration::sweeps, Acceleration::extrapolation}) {
+    Parameters accelerated = parameters(12);
+    accelerated.acceleration = acceleration;
+    stop_and_go_on<NMF<double>>(comm, input, accelerated, with_checkpoint().checkpoint);
+    EXPECT_FALSE(has_checkpoint());
+  }
   stop_and_go_on<MiniBatchNMF<double>>(comm, input, parameters(2), with_checkpoint().checkpoint);
   EXPECT_FALSE(has_checkpoint());
 }

@@ -171,6 +171,20 @@ TEST(Parameters, TextsComeBack) {
   }
 }
 
+TEST(Parameters, AccelerationIsOfCoordinateDescent) {
+  EXPECT_EQ(minibatch("acceleration", "sweeps"), "'acceleration' is a parameter of NMF, not of MiniBatchNMF.");
+  EXPECT_EQ(nmf("acceleration", "none"), "");
+  for (const char* word : {"sweeps", "extrapolation"}) {
+    EXPECT_EQ(nmf("acceleration", word),
+              "Invalid acceleration parameter: solver 'mu' does not handle acceleration = '" + std::string(word) +
+                  "'; use solver 'cd', or leave acceleration out");
+    Parameters parameters;
+    parameters.set("acceleration", word);
+    EXPECT_TRUE(parameters.validate().empty());
+    EXPECT_EQ(parameters.get("acceleration"), word);
+  }
+}
+
 TEST(Parameters, NamesAreScikitLearns) {
   EXPECT_EQ(Parameters::names(Estimator::nmf),
             (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",

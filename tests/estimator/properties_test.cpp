@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 
 #include "init/test_source.hpp"
@@ -110,6 +111,63 @@ TEST(Properties, ObjectiveNeverRises) {
         for (const double value : model.factors.Ht.span()) ASSERT_GE(value, 0);
       }
     }
+}
+
+const Acceleration accelerations[] = {Acceleration::sweeps, Acceleration::extrapolation};
+
+/// Each number of passes from the start: the model is the best pair so far, whatever the last pass has tried.
+TEST(Properties, AcceleratedObjectiveNeverRises) {
+  const Communicator world;
+  for (const StorageKind kind : {StorageKind::dense, StorageKind::csr})
+    for (const Acceleration acceleration : accelerations)
+      for (const Case& c : cases_with_penalties(Solver::cd, {2.0})) {
+        SCOPED_TRACE(description_of(c) << (kind == StorageKind::dense ? ", dense" : ", csr"));
+        TestSource<double> x(world, sample_matrix(70, 17, kind == StorageKind::csr ? 0.5 : 0), kind);
+        double before = std::numeric_limits<double>::infinity();
+        Index without_violation = 0;
+        for (Index passes = 1; passes <= 40; ++passes) {
+          Parameters p = parameters_of(c, passes);
+          p.acceleration = acceleration;
+          const FittedModel<double> model = fit<double>(x, p, 1);
+          const double now = objective(x, model);
+          EXPECT_LE(now, before + 1e-12 * std::abs(before)) << "after " << passes << " passes";
+          before = now;
+          for (const double value : model.factors.W.span()) ASSERT_GE(value, 0);
+          for (const double value : model.factors.Ht.span()) ASSERT_GE(value, 0);
+          without_violation = 0;
+          for (const double value : model.history.columns.back().second) without_violation += std::isnan(value) ? 1 : 0;
+        }
+        EXPECT_EQ(without_violation > 0, acceleration == Acceleration::extrapolation) << "rejected passes are tested";
+      }
+}
+
+/// SEMANTICS of acceleration: from 20 passes on never worse than plain coordinate descent, and sooner at its goal; tol
+/// is compared with the same violation.
+TEST(Properties, AccelerationPays) {
+  const Communicator world;
+  for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
+    SCOPED_TRACE(kind == StorageKind::dense ? "dense" : "csr");
+    TestSource<double> x(world, sample_matrix(300, 60, kind == StorageKind::csr ? 0.3 : 0), kind);
+    const auto fit_with = [&](Acceleration acceleration, Index passes, double tol) {
+      Parameters p = parameters_of({.solver = Solver::cd}, passes);
+      p.acceleration = acceleration;
+      p.tol = tol;
+      return fit<double>(x, p, 1);
+    };
+    for (const Acceleration acceleration : accelerations) {
+      for (const Index passes : {20, 40, 80})
+        EXPECT_LE(fit_with(acceleration, passes, 0).reconstruction_err,
+                  1.001 * fit_with(Acceleration::none, passes, 0).reconstruction_err)
+            << passes;
+      const FittedModel<double> plain = fit_with(Acceleration::none, 2000, 1e-4);
+      const FittedModel<double> fast = fit_with(acceleration, 2000, 1e-4);
+      EXPECT_TRUE(fast.converged);
+      if (acceleration == Acceleration::extrapolation) EXPECT_LT(fast.n_iter, plain.n_iter);
+      const std::vector<double>& violation = fast.history.columns.back().second;
+      for (std::size_t i = 1; i < violation.size(); ++i)
+        if (!std::isnan(violation[i])) EXPECT_EQ(violation[i] / violation[0] <= 1e-4, i + 1 == violation.size());
+    }
+  }
 }
 
 /// Fits both and compares factors, transform, error and counts.

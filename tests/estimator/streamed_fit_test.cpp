@@ -30,6 +30,7 @@ struct Problem {
   double tol = 0;
   Index max_iter = 12;
   bool shuffle = false;
+  Acceleration acceleration = Acceleration::none;
   bool fresh_restarts = false;
   Init init = Init::random;
   Index batch_size = 100;
@@ -44,6 +45,7 @@ struct Problem {
     p.max_iter = max_iter;
     p.tol = tol;
     p.shuffle = shuffle;
+    p.acceleration = acceleration;
     p.alpha_W = 0.0005;
     p.l1_ratio = 0.5;
     p.batch_size = batch_size;
@@ -56,6 +58,8 @@ struct Problem {
 const std::vector<Problem> fits = {
     {.name = "cd"},
     {.name = "cd, shuffled", .shuffle = true},
+    {.name = "cd, sweeps", .acceleration = Acceleration::sweeps},
+    {.name = "cd, extrapolation", .acceleration = Acceleration::extrapolation},
     {.name = "mu", .solver = Solver::mu, .tol = 1e-3},
     {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-3},
     {.name = "mu IS", .solver = Solver::mu, .beta = 0},
@@ -82,6 +86,7 @@ const std::vector<Problem> transforms = {
     {.name = "cd", .tol = 1e-2, .max_iter = 200},
     {.name = "cd to the limit", .tol = 1e-12, .max_iter = 9},
     {.name = "cd, shuffled", .tol = 1e-3, .max_iter = 200, .shuffle = true},
+    {.name = "cd, sweeps", .tol = 1e-3, .max_iter = 200, .acceleration = Acceleration::sweeps},
     {.name = "mu", .solver = Solver::mu, .tol = 1e-4, .max_iter = 200},
     {.name = "mu KL", .solver = Solver::mu, .beta = 1, .tol = 1e-4, .max_iter = 200},
     {.name = "mu KL, no rule", .solver = Solver::mu, .beta = 1, .max_iter = 15},
@@ -367,9 +372,11 @@ void expect_the_same(const FittedModel<double>& a, const FittedModel<double>& b)
 TEST(Streamed, FitsThatSharePassesEqualThoseAlone) {
   const Communicator comm;
   const Files files;
-  const std::vector<Problem> to_the_limit = {{.name = "cd", .max_iter = 9, .shuffle = true},
-                                             {.name = "KL", .solver = Solver::mu, .beta = 1, .max_iter = 12},
-                                             {.name = "1.5", .solver = Solver::mu, .beta = 1.5, .max_iter = 11}};
+  const std::vector<Problem> to_the_limit = {
+      {.name = "cd", .max_iter = 9, .shuffle = true},
+      {.name = "extrapolation", .max_iter = 12, .acceleration = Acceleration::extrapolation},
+      {.name = "KL", .solver = Solver::mu, .beta = 1, .max_iter = 12},
+      {.name = "1.5", .solver = Solver::mu, .beta = 1.5, .max_iter = 11}};
   const std::vector<Problem> with_rules = {
       {.name = "mu", .solver = Solver::mu, .tol = 1e-3, .max_iter = 60},
       {.name = "cd", .tol = 1e-2, .max_iter = 60},

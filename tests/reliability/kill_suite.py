@@ -25,6 +25,10 @@ KINDS = {
     "cd": {
         "max-iter": 200
     },
+    "extrapolation": {
+        "acceleration": "extrapolation",
+        "max-iter": 200
+    },
     "mu": {
         "solver": "mu",
         "beta-loss": "kullback-leibler",

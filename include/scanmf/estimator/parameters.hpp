@@ -14,7 +14,7 @@ namespace scanmf {
 enum class Estimator { nmf, minibatch_nmf };
 enum class Init { none, random, nndsvd, nndsvda, nndsvdar, custom };
 enum class Solver { cd, mu };
-enum class Acceleration { none, sweeps };
+enum class Acceleration { none, sweeps, extrapolation };
 enum class SvdMethod { randomized, exact };
 enum class RandomGenerator { automatic, numpy, counter };
 enum class Missing { none, nan, zero };  // which entries of X are unobserved

@@ -22,11 +22,16 @@ Value number_or(const StateNumbers& numbers, const std::string& name, Value othe
   return otherwise;
 }
 
-/// An array of n_features × k, of which each rank has the rows of its slice of the features.
+/// What the rows of an array stand for: features, of which each rank has its slice, or samples, of which it has those
+/// of its rows of X.
+enum class StateRows { features, samples };
+
+/// An array of k columns.
 template <Scalar T>
 struct StateArray {
   std::string name;
   Matrix<T> slice;
+  StateRows rows = StateRows::features;
 };
 
 /// What a solver needs beside W, H and the counters to go on where it stopped. It describes itself: whoever saves and

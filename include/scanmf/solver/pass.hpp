@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "scanmf/linalg/tile_loop.hpp"
+#include "scanmf/solver/extrapolation.hpp"
 #include "scanmf/solver/factor_update.hpp"
 #include "scanmf/solver/tile_work.hpp"
 
@@ -14,13 +15,18 @@ class RowsOfW {
  public:
   RowsOfW(MatrixView<T> to_update) : rows_(to_update), written_(to_update.data), are_updated_(true) {}
   RowsOfW(MatrixView<const T> to_look_at) : rows_(to_look_at) {}
+  /// Of extrapolated updates: the accepted W, and the one before it, which becomes the new one.
+  RowsOfW(MatrixView<const T> accepted, MatrixView<T> before)
+      : rows_(accepted), written_(before.data), are_updated_(true), are_extrapolated_(true) {}
 
   /// The same on all ranks, those without rows included.
   bool are_updated() const { return are_updated_; }
+  bool are_extrapolated() const { return are_extrapolated_; }
   MatrixView<const T> rows() const { return rows_; }
   MatrixView<T> to_update() const { return {written_, rows_.rows, rows_.columns, rows_.stride}; }
   RowsOfW middle_rows(Range range) const {
     if (!are_updated_) return rows_.middle_rows(range);
+    if (are_extrapolated_) return {rows_.middle_rows(range), to_update().middle_rows(range)};
     return to_update().middle_rows(range);
   }
 
@@ -28,6 +34,7 @@ class RowsOfW {
   MatrixView<const T> rows_;
   T* written_ = nullptr;
   bool are_updated_ = false;
+  bool are_extrapolated_ = false;
 };
 
 /// What a pass over X does beside one update of the rows of W.
@@ -37,6 +44,7 @@ struct PassOptions {
   bool accumulate = true;   // statistics for the update of H, with the new W
   bool divergence = false;  // sum of D's terms for the new W and this H
   bool change = false;      // ‖W_new − W_old‖² of the rows
+  Momentum momentum = {};  // of extrapolated updates, whose D and norms are those of W_n, whose statistics those of W_y
 };
 
 /// The first of two schedules: all rows of X are visited once, in any blocks, and each row of W is updated once.

@@ -11,7 +11,8 @@ struct TileScratch {
   Workspace<T> work;       // of linalg's operations
   Workspace<T> numerator;  // products of the update; X·Hᵀ where it is not kept elsewhere
   Workspace<T> denominator;
-  Workspace<T> before;  // W before an update
+  Workspace<T> before;        // W before an update
+  Workspace<T> extrapolated;  // W_y
 };
 
 /// X·Hᵀ of a tile: where it lies, and whether it has been formed.

@@ -52,8 +52,9 @@ class NMF(BaseNMF):
         is observed. None: NaN is refused.
     missing_empty : {"refuse", "keep"}, default="refuse"
         Rows and columns without observed entries: an error, or factors of 0.
-    acceleration : {"sweeps"}, default=None
-        Of coordinate descent, for fewer passes over X: several sweeps over W and H a pass. None: scikit-learn's steps.
+    acceleration : {"sweeps", "extrapolation"}, default=None
+        Of coordinate descent, for fewer passes over X: several sweeps over W and H a pass, and extrapolation of both on
+        top. None: scikit-learn's steps.
     comm : mpi4py.MPI.Intracomm, default=None
         The ranks that work together, each with its rows of X. None: this process alone, with all its threads.
     n_threads : int, default=None
@@ -112,7 +113,7 @@ class NMF(BaseNMF):
         **BaseNMF._parameter_constraints,
         "solver": [StrOptions({"cd", "mu"})],
         "shuffle": ["boolean"],
-        "acceleration": [StrOptions({"sweeps"}), None],
+        "acceleration": [StrOptions({"sweeps", "extrapolation"}), None],
     }
     _estimator = "nmf"
 

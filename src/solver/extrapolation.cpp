@@ -1,0 +1,71 @@
+#include "scanmf/solver/extrapolation.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace scanmf {
+namespace {
+
+/// max(0, now + momentum·(now − before)); what is not a number stays so.
+template <Scalar T>
+T extrapolated(T now, T before, T momentum) {
+  return std::max(now + momentum * (now - before), T{0});
+}
+
+/// D of the rows of a tile, in full: a sparse tile's terms lack what is summed over all of W.
+template <Scalar T>
+void add_objective(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<const T> w,
+                   const Projection<T>& projection, Totals& totals, TileScratch<T>& scratch) {
+  const bool sparse = solver.kind == StorageKind::csr;
+  Totals of_tile(size_of(solver.loss.sums, solver.components));
+  const MatrixView<const T> p = projection.p;
+  look_at_tile<T>(solver, x, w, {.norms = true, .sums = sparse, .divergence = true}, &p, of_tile, scratch);
+  of_tile[Total::divergence] = divergence_of(solver, of_tile, w.rows);
+  for (const Total which : {Total::divergence, Total::norm_squared, Total::w_sum}) totals[which] += of_tile[which];
+}
+
+}  // namespace
+
+template <Scalar T>
+MatrixView<const T> update_extrapolated_tile(const RowSolver<T>& solver, const TileView<T>& x,
+                                             MatrixView<const T> accepted, MatrixView<T> before,
+                                             const Projection<T>& projection, const Momentum& momentum, Totals& totals,
+                                             TileScratch<T>& scratch) {
+  const auto start = static_cast<T>(momentum.start);
+  const auto step = static_cast<T>(momentum.step);
+  for (Index i = 0; i < accepted.rows; ++i)
+    for (Index c = 0; c < accepted.columns; ++c) before(i, c) = extrapolated(accepted(i, c), before(i, c), start);
+  update_tile<T>(solver, x, before, projection, 1, false, totals, scratch);
+  add_objective<T>(solver, x, before, projection, totals, scratch);
+  const MatrixView<T> w_y(scratch.extrapolated.reserve(before.rows * before.columns), before.rows, before.columns);
+  for (Index i = 0; i < accepted.rows; ++i)
+    for (Index c = 0; c < accepted.columns; ++c) w_y(i, c) = extrapolated(before(i, c), accepted(i, c), step);
+  return w_y;
+}
+
+template <Scalar T>
+double ExtrapolatedFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+  const double violation = update_.update(ht_slice, slice, statistics);
+  const auto step = static_cast<T>(momentum_);
+  for (Index j = 0; j < ht_slice.rows; ++j) {
+    for (Index c = 0; c < ht_slice.columns; ++c) {
+      const T now = ht_slice(j, c);
+      ht_slice(j, c) = extrapolated(now, before_(j, c), step);
+      before_(j, c) = now;
+    }
+  }
+  return violation;
+}
+
+template MatrixView<const float> update_extrapolated_tile(const RowSolver<float>&, const TileView<float>&,
+                                                          MatrixView<const float>, MatrixView<float>,
+                                                          const Projection<float>&, const Momentum&, Totals&,
+                                                          TileScratch<float>&);
+template MatrixView<const double> update_extrapolated_tile(const RowSolver<double>&, const TileView<double>&,
+                                                           MatrixView<const double>, MatrixView<double>,
+                                                           const Projection<double>&, const Momentum&, Totals&,
+                                                           TileScratch<double>&);
+template class ExtrapolatedFactor<float>;
+template class ExtrapolatedFactor<double>;
+
+}  // namespace scanmf

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
-"""Ensembles beside the fits that they are made of, and beside scikit-learn a replicate, one process a core, as cNMF does.
+"""Ensembles beside the fits that they are made of, and beside scikit-learn, one process a core, as in cNMF.
 
-    tests/bench/ensemble_bench.py --program build/scanmf [--scale 1.0] [--ranks 2] [--only in-memory|groups|consensus]
+    tests/bench/ensemble_bench.py --program build/scanmf [--scale 1.0] [--ranks 2] [--only NAME]
 
 in-memory   20,000 x 2,000 float32 and float64, k 5 to 12, 10 replicates of 30 iterations each (tol 0): wall time on one
-            rank over the sum of the same fits' iterations, one after the other; and scikit-learn's wall time over it
-groups      replicates an hour: `ranks` ranks in as many groups, and in one, over one rank
+            rank over the sum of the same fits' iterations, one after the other; and scikit-learn's wall time
+groups      replicates an hour: as many groups as ranks, and one group, over one rank
+streamed    X of 4 x the memory cap, 20 replicates of k = 10: wall time of the passes over the larger of reading X once
+            an iteration (page cache emptied where that is allowed) and the same fits' iterations in memory
 consensus   seconds from the last fit to the file, 100 replicates, k = 20, n = 10,000
 
 Nothing else may run. --scale shrinks the rows, for a trial.
@@ -103,6 +105,43 @@ class Bench:
             seconds = self.ensemble(self.ranks, (8, 10), 8, "--groups", groups)[0]
             print(f"{self.ranks} ranks in {groups} groups: {one / seconds:.2f} x the replicates an hour of one rank")
 
+    def streamed(self):
+        rows, columns, replicates, iterations = int(100000 * self.scale), 4000, 20, 5
+        planted(self.path("X.h5"), rows, columns, 10, "f4")
+        size = os.path.getsize(self.path("X.h5"))
+        begin = time.monotonic()
+        self.forget()
+        with open(self.path("X.h5"), "rb", buffering=0) as file:
+            while file.read(1 << 24):
+                pass
+        reading = (time.monotonic() - begin) * iterations
+        with_fit = ("fit", "X.h5", "-k", 10, "--init", "random", "--random-state", 0, "--tol", 0, "--max-iter",
+                    iterations, "-o", "m.h5", "--memory", "none")
+        self.run(1, *with_fit)
+        with h5py.File(self.path("m.h5"), "r") as file:
+            computing = float(file["history/seconds"][()].sum()) * replicates
+        self.forget()
+        words = [
+            "ensemble", "X.h5", "-k", 10, "--replicates", replicates, "--random-state", 0, "--tol", 0, "--max-iter",
+            iterations, "-o", "e.h5", "--memory", size // 4
+        ]
+        events = self.run(1, *words)[1]
+        first = next(event["seconds"] for event in events if event["event"] == "start")
+        last = max(event["seconds"] for event in events if event["event"] == "replicate")
+        print(f"streamed, {size / 1e9:.2f} GB: {last - first:.1f} s for {replicates} fits of {iterations} iterations, "
+              f"{(last - first) / max(reading, computing):.2f} of the larger of reading ({reading:.1f} s) and "
+              f"computing ({computing:.1f} s)")
+
+    @staticmethod
+    def forget():
+        """Empties the page cache, as far as this user may."""
+        os.sync()
+        try:
+            with open("/proc/sys/vm/drop_caches", "w", encoding="ascii") as file:
+                file.write("1")
+        except OSError:
+            pass
+
     def consensus(self):
         planted(self.path("X.h5"), int(500 * self.scale), 10000, 20, "f4")
         seconds, events = self.ensemble(self.ranks, (20, ), 100, "--groups", self.ranks)
@@ -115,11 +154,11 @@ def main():
     parser.add_argument("--program", default="build/scanmf", type=os.path.abspath)
     parser.add_argument("--ranks", default=2, type=int)
     parser.add_argument("--scale", default=1.0, type=float)
-    parser.add_argument("--only", choices=["in-memory", "groups", "consensus"])
+    parser.add_argument("--only", choices=["in-memory", "groups", "streamed", "consensus"])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options, folder)
-        for name in ("in-memory", "groups", "consensus"):
+        for name in ("in-memory", "groups", "streamed", "consensus"):
             if options.only in (None, name):
                 getattr(bench, name.replace("-", "_"))()
 

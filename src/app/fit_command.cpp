@@ -13,6 +13,7 @@
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/data/sample_weights.hpp"
+#include "scanmf/estimator/digest.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -120,17 +121,19 @@ class FitRun {
     add_end(comm_, context.provenance);
     write_model(comm_, target_, header_of(model, context),
                 arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
+    digest_ = digest_of_model(comm_, target_);
   }
 
   template <Scalar T>
   void finish(FitJob<T>& job, const FittedModel<T>& model, DataSource<T>& source) {
     const double seconds = timer_.seconds();
     const RunTable table = make_run_table(comm_, job.report(), measure_limits(source), share_of(source), seconds);
-    log_.end(table, seconds, summary_of(model, target_),
+    log_.end(table, seconds, summary_of(model, target_) + fmt::format("digest: {}\n", digest_),
              {{"n_iter", model.n_iter},
               {"converged", model.converged},
               {"reconstruction_err", model.reconstruction_err},
-              {"model", target_}});
+              {"model", target_},
+              {"digest", digest_}});
   }
 
   const Communicator& comm_;
@@ -138,6 +141,7 @@ class FitRun {
   RunLog log_;
   Parameters parameters_;
   std::string target_;
+  std::string digest_;  // of the model that was written
   Timer timer_;
   Attributes provenance_;
   MatrixDescription description_;

@@ -10,6 +10,7 @@
 #include "app/run_setup.hpp"
 #include "core/standard_streams.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/estimator/digest.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -130,6 +131,12 @@ int inspect(const Communicator& comm, const CommandLine& line) {
     });
     return static_cast<int>(ExitStatus::done);
   };
+  if (line.flag("digest")) {
+    std::string text;
+    for (const std::string& file : line.inputs())
+      text += fmt::format("{}{}\n", line.inputs().size() > 1 ? file + "  " : "", digest_of_model(comm, file));
+    return print([&] { return text; });
+  }
   const auto json_text = [](const Json& value) {
     return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   };

@@ -157,6 +157,8 @@ constexpr CommandOption command_options[] = {
     {"follow", 0, "auto|true|false", "true", "auto", only(Command::watch),
      "look again every two seconds until the run ends; auto: on a terminal"},
     {"top", 0, "N", nullptr, "10", only(Command::inspect), "how many features of each component"},
+    {"digest", 0, "true|false", "true", "false", only(Command::inspect),
+     "print a short digest of W, H and history alone: the same for the same bits"},
     {"json", 0, "true|false", "true", "false", only(Command::inspect), "print JSON"},
     {"csv", 0, "true|false", "true", "false", only(Command::inspect),
      "print CSV: models, a line each; of a data file its matrices"},

@@ -10,6 +10,7 @@ import platform
 import struct
 import subprocess
 import unittest
+import zlib
 from unittest import mock
 
 import h5py
@@ -261,6 +262,26 @@ class Models(ProgramTest):
         checkpoint = json.loads(self.succeed("inspect", "c.h5", "--json").stdout)
         self.assertEqual((checkpoint["kind"], checkpoint["reconstruction_err"]), ("checkpoint", None))
         self.assertRegex(self.succeed("inspect", "c.h5").stdout, r"reconstruction_err +-\n")
+
+    def test_digest(self):
+        random = np.random.RandomState(0)
+        self.write("X.h5", X=random.uniform(0, 1, (30, 8)))
+        options = ["fit", "X.h5", "-k", "3", "--max-iter", "5", "--tol", "0", "--threads", "1", "--random-state"]
+        printed = self.succeed(*options, "0", "-o", "a.h5").stdout.splitlines()[-1]
+        self.assertRegex(printed, r"^digest: W [0-9a-f]{8}  H [0-9a-f]{8}  history [0-9a-f]{8}$")
+        self.succeed(*options, "0", "-o", "again.h5")
+        self.succeed(*options, "1", "-o", "other.h5")
+        self.succeed(*options, "0", "-o", "no_W.h5", "--save-w", "false")
+        digests = self.succeed("inspect", "--digest", "a.h5", "again.h5", "other.h5", "no_W.h5").stdout.splitlines()
+        own, again, other, without = [line.split("  ")[1:] for line in digests]
+        self.assertEqual("digest: " + "  ".join(own), printed)
+        self.assertEqual(own, again)
+        self.assertFalse(set(own) & set(other))
+        self.assertEqual(without, ["W -", *own[1:]])
+        for part, element in (("W", own[0]), ("H", own[1])):
+            self.assertEqual(element, f"{part} {zlib.crc32(self.read('a.h5', part).tobytes()):08x}")
+        self.fail_with(1, "X.h5", "inspect", "--digest", "X.h5")
+        self.fail_with(2, "--json has no meaning beside it", "inspect", "--digest", "--json", "a.h5")
 
     def test_inspect_compares_models(self):
         self.fit("--max-iter", "8", "--tol", "0")

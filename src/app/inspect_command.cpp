@@ -95,6 +95,19 @@ Json matrix_rows(const Json& matrices) {
   return rows;
 }
 
+/// A line a model, behind the file's name where there are several.
+std::string digests_of(const Communicator& comm, const std::vector<std::string>& files) {
+  std::string text;
+  for (const std::string& file : files) {
+    try {
+      text += fmt::format("{}{}\n", files.size() > 1 ? file + "  " : "", digest_of_model(comm, file));
+    } catch (const AgreedError& error) {
+      throw AgreedError(fmt::format("{} (option '--digest')", error.what()), error.status());
+    }
+  }
+  return text;
+}
+
 /// The same for people.
 std::string readable(const Json& description) {
   std::string text;
@@ -132,9 +145,7 @@ int inspect(const Communicator& comm, const CommandLine& line) {
     return static_cast<int>(ExitStatus::done);
   };
   if (line.flag("digest")) {
-    std::string text;
-    for (const std::string& file : line.inputs())
-      text += fmt::format("{}{}\n", line.inputs().size() > 1 ? file + "  " : "", digest_of_model(comm, file));
+    const std::string text = digests_of(comm, line.inputs());
     return print([&] { return text; });
   }
   const auto json_text = [](const Json& value) {

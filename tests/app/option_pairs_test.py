@@ -34,16 +34,18 @@ VALUES = {
     "max-time": "1h",
     "memory": "1G",
     "model": "p.h5",
+    "n-components": "3",
     "na": "NA",
     "row-names-from": "rows.txt",
     "output": "o.h5",
     "resume": "never",
+    "select": "bicv",
     "solver": "cd",
     "svd": "randomized",
     "threads": "1"
 }
 # What an option needs beside itself.
-NEEDS = {"checkpoint-every": "checkpoint", "max-time": "checkpoint"}
+NEEDS = {"checkpoint-every": "checkpoint", "folds": "select", "max-time": "checkpoint"}
 BASES = {
     "fit": [["X.h5"], ["X.h5", "--estimator", "minibatch-nmf"]],
     "partial-fit": [["X.h5"]],
@@ -51,14 +53,16 @@ BASES = {
     "inverse-transform": [["f.h5"]],
     "inspect": [["X.h5"]],
     "convert": [["X.npy"]],
-    "generate": [[]]
+    "generate": [[]],
+    "ensemble": [["X.h5"]]
 }
 REQUIRED = {
     "partial-fit": ["model"],
     "transform": ["model", "output"],
     "inverse-transform": ["model", "output"],
     "convert": ["output"],
-    "generate": ["output"]
+    "generate": ["output"],
+    "ensemble": ["n-components"]
 }
 
 

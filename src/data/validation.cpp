@@ -189,7 +189,9 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
       break;
   }
   const std::string where = place.empty() ? "" : " of " + place;
-  return fmt::format("{} (row {}, column {}{}, counted from 0)", message, offence.row, offence.column, where);
+  const bool may_be_missing = offence.flaw == Flaw::nan || offence.flaw == Flaw::missing;
+  return fmt::format("{} (row {}, column {}{}, counted from 0){}", message, offence.row, offence.column, where,
+                     may_be_missing ? "; missing = 'nan' (--missing nan) leaves such entries out" : "");
 }
 
 DataSummary conclude(const Communicator& comm, const Inspection& inspection, DataType type,

@@ -241,7 +241,8 @@ TEST(Dense, FirstBadValueIsNamed) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const double infinity = std::numeric_limits<double>::infinity();
   EXPECT_EQ(message({{50 * 12 + 3, nan}}),
-            "Input X contains NaN. (row 12, column 3 of " + file + ":/X, counted from 0)");
+            "Input X contains NaN. (row 12, column 3 of " + file +
+                ":/X, counted from 0); missing = 'nan' (--missing nan) leaves such entries out");
   EXPECT_EQ(message({{50 * 99 + 49, infinity}}),
             "Input X contains infinity or a value too large for dtype('float64'). (row 99, column 49 of " + file +
                 ":/X, counted from 0)");

@@ -334,7 +334,8 @@ TEST(Sparse, PlacesOfMistakes) {
   EXPECT_EQ(message({{1, nan, -1, 2}, {2, 1, 0, 0}, {0, 2, 3, 4}}, "csc_matrix"),
             "Negative values in data passed to NMF (input X) (row 0, column 1 of " + file + ":/X, counted from 0)");
   EXPECT_EQ(message({{1, nan, -1, 2}, {2, 1, 0, 0}, {0, 2, 3, 4}}, "csr_matrix"),
-            "Input X contains NaN. (row 0, column 1 of " + file + ":/X, counted from 0)");
+            "Input X contains NaN. (row 0, column 1 of " + file +
+                ":/X, counted from 0); missing = 'nan' (--missing nan) leaves such entries out");
   // A duplicate cannot hide a bad value.
   EXPECT_EQ(message({{5, -1}, {1, 1}, {0, 0, 2, 2}}, "csr_matrix"),
             "Negative values in data passed to NMF (input X) (row 1, column 1 of " + file + ":/X, counted from 0)");

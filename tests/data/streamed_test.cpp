@@ -332,7 +332,8 @@ TEST(Streamed, FirstBadValueIsNamed) {
        {std::pair{"bad.h5", whole}, {"sparse.h5", whole}, {"tall.h5", batches}, {"tall_sparse.h5", batches}}) {
     const MatrixDescription description = describe_matrix(comm, folder.file(name), "NMF");
     EXPECT_EQ(message_of([&] { open_source<double>(comm, description, options); }),
-              "Input X contains NaN. (row 700, column 4 of " + folder.file(name) + ":/X, counted from 0)");
+              "Input X contains NaN. (row 700, column 4 of " + folder.file(name) +
+                  ":/X, counted from 0); missing = 'nan' (--missing nan) leaves such entries out");
   }
 }
 

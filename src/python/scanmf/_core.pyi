@@ -68,8 +68,7 @@ class Session:
         ...
 
     def fit(self, x: _X, estimator: str, params: _Params, seed: _Seed, W: Optional[np.ndarray] = None,
-            H: Optional[np.ndarray] = None, progress: _Progress = None, memory: int = 0,
-            checkpoint: _Checkpoint = None,
+            H: Optional[np.ndarray] = None, progress: _Progress = None, memory: int = 0, checkpoint: _Checkpoint = None,
             sample_weight: Union[None, str, np.ndarray] = None) -> dict[str, Any]:
         ...
 

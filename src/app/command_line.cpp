@@ -120,15 +120,6 @@ std::string without_comment(const std::string& line) {
   return line;
 }
 
-/// A word as a shell takes it.
-std::string quoted(const std::string& word) {
-  const char* harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+./:,@%^";
-  if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
-  std::string result = "'";
-  for (const char c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
-
 }  // namespace
 
 Command parse_command(const std::string& word) {
@@ -146,6 +137,14 @@ Command parse_command(const std::string& word) {
 
 void throw_mistakes(const std::vector<std::string>& mistakes) {
   if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
+}
+
+std::string quoted(const std::string& word) {
+  const char* harmless = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+./:,@%^";
+  if (!word.empty() && word.find_first_not_of(harmless) == std::string::npos) return word;
+  std::string result = "'";
+  for (const char c : word) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return result + "'";
 }
 
 CommandLine::CommandLine(Command command, const std::vector<std::string>& words) : command_(command), words_(words) {
@@ -289,6 +288,10 @@ void CommandLine::check_values() {
   check("resample-width", "a number above 0, up to 1",
         [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
   check("density-threshold", "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
+  for (const char* name : {"peak", "bandwidth", "network"})
+    check(name, "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
+  check("node-memory", "auto or a size such as 500M or 64G",
+        [](const std::string& value) { return value == "auto" || parse_size(value); });
   check("gzip", "none or a level from 1 to 9",
         [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
 }
@@ -314,6 +317,7 @@ void CommandLine::check_combinations() {
   if (is_given("folds") && text("select") != "bicv")
     mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
   if (command_ == Command::export_model) check_export();
+  if (command_ == Command::estimate) check_estimate();
   if (command_ == Command::convert && (text("format") == "csv" || text("format") == "tsv"))
     mistakes_.push_back(fmt::format("{}--format {} is for export; of delimited text it is --format text",
                                     place("format"), text("format")));
@@ -338,13 +342,28 @@ void CommandLine::check_export() {
         fmt::format("{}export takes --format csv or tsv, of tables in a folder, not '{}'", place("format"), format));
 }
 
+void CommandLine::check_estimate() {
+  for (const char* name : {"n-samples", "n-features", "density"}) {
+    if (!inputs_.empty() && is_given(name))
+      mistakes_.push_back(
+          fmt::format("{}--{} is for an X that is no file yet, and '{}' is one", place(name), name, inputs_.front()));
+    if (inputs_.empty() && !is_given(name) && std::string_view(name) != "density")
+      mistakes_.push_back(fmt::format("estimate needs X, or --n-samples and --n-features: --{} is missing", name));
+  }
+  if (is_given("density") && parse_double(text("density")).value_or(0) > 1)
+    mistakes_.push_back(place("density") + "--density is a share of non-zeros here, 1 at most");
+  if (is_given("peak") != is_given("bandwidth"))
+    mistakes_.emplace_back("--peak and --bandwidth belong together: the speed of the cores and of their memory");
+}
+
 void CommandLine::check() {
   check_inputs();
   check_ks();
   check_values();
   check_combinations();
   // transform's estimator is that of the model, which has not been read yet.
-  if (command_ == Command::fit || command_ == Command::partial_fit || command_ == Command::ensemble)
+  if (command_ == Command::fit || command_ == Command::partial_fit || command_ == Command::ensemble ||
+      command_ == Command::estimate)
     check_estimator_of_options();
   if (command_ != Command::transform) {
     try {

@@ -56,6 +56,7 @@ class CommandLine {
   void check_values();
   void check_combinations();
   void check_export();
+  void check_estimate();
   void check_estimator_of_options();
   std::string unexpected(const std::string& word) const;
   /// Whether an option says k, but not as a parameter of a fit.
@@ -70,6 +71,9 @@ class CommandLine {
   std::vector<std::string> mistakes_;
   bool unknown_option_ = false;
 };
+
+/// A word as a shell takes it.
+std::string quoted(const std::string& word);
 
 /// The command that the first word names. Throws UsageError that names the nearest.
 Command parse_command(const std::string& word);

@@ -34,6 +34,7 @@ constexpr std::array file_options = {
     FileOption{"row-names-from", FileUse::reads},
     FileOption{"feature-names-from", FileUse::reads},
     FileOption{"output", FileUse::replaces},
+    FileOption{"sbatch", FileUse::replaces},
     FileOption{"checkpoint", FileUse::removes},
     FileOption{"log-json", FileUse::appends},
 };

@@ -70,7 +70,7 @@ int dispatch(const Communicator& comm, const CommandLine& line) {
     case Command::stop:
       return stop(comm, line);
     case Command::estimate:
-      break;
+      return estimate(comm, line);
     case Command::predict:
       return predict(comm, line);
   }

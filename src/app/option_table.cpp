@@ -49,6 +49,8 @@ constexpr CommandInfo commands[] = {
      0},
     {Command::export_model, "export", "MODEL [X.h5ad] -o OUT",
      "W, H and top features as tables in the folder OUT, or within a copy of X.h5ad", 1, 2},
+    {Command::estimate, "estimate", "[X] [options]",
+     "what a fit would take: memory a rank, seconds an iteration, messages, ranks x threads; reads no data", 0, 1},
     {Command::watch, "watch", "LOG.jsonl|CHECKPOINT", "how far a run is: iteration, curve of the error, time left", 1,
      1},
     {Command::stop, "stop", "CHECKPOINT", "asks the run with this checkpoint to save its state and to end", 1, 1},
@@ -61,12 +63,13 @@ constexpr Commands computing = solving | Command::inverse_transform;
 constexpr Commands writing =
     Command::fit | Command::transform | Command::inverse_transform | Command::convert | Command::export_model;
 constexpr Commands everywhere = computing | Command::inspect | Command::convert | Command::generate | Command::select |
-                                Command::export_model | Command::watch | Command::stop | Command::predict;
+                                Command::export_model | Command::estimate | Command::watch | Command::stop |
+                                Command::predict;
 
 // name, letter, values, bare, fallback, commands, help
 constexpr CommandOption command_options[] = {
-    {"estimator", 0, "nmf|minibatch-nmf", nullptr, "nmf", Command::fit | Command::transform | Command::ensemble,
-     "which estimator"},
+    {"estimator", 0, "nmf|minibatch-nmf", nullptr, "nmf",
+     Command::fit | Command::transform | Command::ensemble | Command::estimate, "which estimator"},
     {"init-file", 0, "FILE", nullptr, "", learning, "with --init custom: datasets /W (rows x k) and /H (k x columns)"},
     {"model", 0, "FILE", nullptr, "", Command::partial_fit | Command::transform | Command::inverse_transform,
      "the model; for transform any HDF5 file with a dataset /H"},
@@ -107,15 +110,17 @@ constexpr CommandOption command_options[] = {
     {"max-time", 0, "auto|none|D-HH:MM:SS", nullptr, "auto", fitting,
      "stop in time, with a checkpoint (status 75): 90min, 8h, or as Slurm writes it, a plain number being minutes; "
      "auto: as Slurm says"},
-    {"transpose", 0, "auto|true|false", "true", "auto", solving | Command::inspect | Command::convert,
+    {"transpose", 0, "auto|true|false", "true", "auto",
+     solving | Command::inspect | Command::convert | Command::estimate,
      "X is the transpose of what the file holds; auto: for files that say so (MATLAB, Octave, loom; 10x folders)"},
-    {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert,
+    {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert | Command::estimate,
      "of files with features of several types (10x Genomics): take these, for example 'Gene Expression'"},
     {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", only(Command::fit),
      "weights of the rows of X: a 1-D dataset, or a column of obs of the file of X"},
     {"only-missing", 0, "FILE", nullptr, "", only(Command::inverse_transform),
      "X whose missing entries are filled: write it so; all others are its own"},
-    {"dtype", 0, "auto|float32|float64", nullptr, "auto", computing | Command::convert | Command::generate,
+    {"dtype", 0, "auto|float32|float64", nullptr, "auto",
+     computing | Command::convert | Command::generate | Command::estimate,
      "type to compute in or to write; auto: that of the input, float64 for integers (generate: float32)"},
     {"format", 0, "auto|idx|npy|npz|matrix-market|text|hdf5|csv|tsv", nullptr, "auto",
      Command::convert | Command::export_model,
@@ -132,23 +137,33 @@ constexpr CommandOption command_options[] = {
      "missing values are written as NaN, not refused"},
     {"feature-names-from", 0, "FILE", nullptr, "", only(Command::convert), "names of the columns of X, one a line"},
     {"row-names-from", 0, "FILE", nullptr, "", only(Command::convert), "names of the rows of X, one a line"},
-    {"n-samples", 0, "N", nullptr, "1000", only(Command::generate), "rows of X"},
-    {"n-features", 0, "N", nullptr, "100", only(Command::generate), "columns of X"},
+    {"n-samples", 0, "N", nullptr, "1000", Command::generate | Command::estimate, "rows of X"},
+    {"n-features", 0, "N", nullptr, "100", Command::generate | Command::estimate, "columns of X"},
     {"kind", 0, "dense|topics", nullptr, "dense", only(Command::generate),
      "dense: W*H and noise; topics: sparse counts, Poisson with mean W*H"},
     {"noise", 0, "NUMBER", nullptr, "0.01", only(Command::generate),
      "of dense X: standard deviation over the mean of W*H"},
-    {"density", 0, "NUMBER", nullptr, "0.01", only(Command::generate),
-     "of topics: expected sum of a row over the number of columns"},
+    {"density", 0, "NUMBER", nullptr, "0.01", Command::generate | Command::estimate,
+     "of topics: expected sum of a row over the number of columns; estimate: share of non-zeros of sparse X"},
     {"chunk-rows", 0, "N|none", nullptr, "none", only(Command::generate),
      "rows of a chunk of dense X; none: contiguous"},
     {"gzip", 0, "N|none", nullptr, "none", only(Command::generate), "compress chunks, level 1 to 9"},
-    {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate,
+    {"nodes", 0, "N", nullptr, "1", only(Command::estimate), "nodes that there are for the fit"},
+    {"cores", 0, "N|auto", nullptr, "auto", only(Command::estimate), "cores of a node; auto: as here"},
+    {"node-memory", 0, "auto|SIZE", nullptr, "auto", only(Command::estimate),
+     "memory of a node that the fit may take (64G); auto: what is free here"},
+    {"peak", 0, "GFLOPS", nullptr, "", only(Command::estimate),
+     "matrix products of a core there, in 1e9 operations a second of X's type; without it measured here, in two "
+     "seconds"},
+    {"bandwidth", 0, "GBYTES", nullptr, "", only(Command::estimate), "memory of a node there, in 1e9 bytes a second"},
+    {"network", 0, "GBYTES", nullptr, "12.5", only(Command::estimate), "network of a node, in 1e9 bytes a second"},
+    {"sbatch", 0, "FILE", nullptr, "", only(Command::estimate), "write a script for Slurm's sbatch"},
+    {"config", 0, "FILE", nullptr, "", computing | Command::convert | Command::generate | Command::estimate,
      "lines 'option = value'; the command line wins"},
     {"memory", 0, "auto|none|SIZE", nullptr, "auto", solving | Command::convert,
      "most of X that a rank holds (4G, 500M); beyond it X is streamed; auto: 60% of what is free. convert: most of X "
      "that it holds; what needs more is refused; auto: what is free, and 1G of the rows that CSC becomes"},
-    {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate,
+    {"threads", 0, "N|auto", nullptr, "auto", computing | Command::generate | Command::estimate,
      "threads a rank; auto: the cores that this rank may use"},
     {"progress", 0, "auto|on|off", nullptr, "auto", solving,
      "a line in place on a terminal, else a line every few seconds"},
@@ -181,12 +196,11 @@ std::string lower_case(std::string text) {
 /// The commands of a parameter's option.
 Commands commands_of(const ParameterInfo& parameter) {
   if (parameter.name == "verbose") return everywhere;
-  if (parameter.name == "n_components") return solving | Command::generate | Command::select;
-  if (parameter.name == "random_state") return solving | Command::generate;
-  // Replicates start at random, of an X all of which is observed.
-  const bool is_of_ensemble =
-      parameter.name != "init" && parameter.name != "svd" && !parameter.name.starts_with("missing");
-  return is_of_ensemble ? solving : solving & ~only(Command::ensemble);
+  if (parameter.name == "n_components") return solving | Command::generate | Command::select | Command::estimate;
+  if (parameter.name == "random_state") return solving | Command::generate | Command::estimate;
+  if (parameter.name.starts_with("missing")) return solving & ~only(Command::ensemble);
+  const bool is_of_ensemble = parameter.name != "init" && parameter.name != "svd";  // replicates start at random
+  return (is_of_ensemble ? solving : solving & ~only(Command::ensemble)) | only(Command::estimate);
 }
 
 /// Parameters stand in the help before the option of this name.

@@ -1,0 +1,87 @@
+"""`scanmf estimate`: memory beside that of real runs, the formula of src/scaling.md, what the options say."""
+import json
+import os
+import re
+import subprocess
+import unittest
+
+from program import ProgramTest, positive_matrix
+
+ROW = re.compile(r"^([* ]) (\d+) x (\d+) +([\d.e+]+) (MB|GB) +([\d.e+]+) (MB|GB) +(\S+) +([\d.e+-]+) (MB|GB)(.*)$",
+                 re.M)
+FLEET = ["--nodes", 64, "--cores", 16, "--node-memory", "128G", "--peak", 150, "--bandwidth", 160]
+HUGE = ["--n-samples", 100_000_000, "--n-features", 10_000, "-k", 50, *FLEET]
+
+
+def megabytes(number, unit):
+    return float(number) * (1000 if unit == "GB" else 1)
+
+
+class Estimate(ProgramTest):
+    def rows_of(self, *arguments):
+        """(best, ranks a node, threads, MB a rank, MB a node, seconds, MB sent, note) of each line."""
+        text = self.succeed("estimate", *arguments, ranks=0).stdout
+        found = [(row[0] == "*", int(row[1]), int(row[2]), megabytes(row[3], row[4]), megabytes(row[5], row[6]),
+                  float(row[7]), megabytes(row[8], row[9]), row[10].strip()) for row in ROW.findall(text)]
+        self.assertEqual([row[0] for row in found], [True] + [False] * (len(found) - 1), text)
+        return found
+
+    def test_seconds_are_those_of_the_formula(self):
+        best = self.rows_of(*HUGE)[0]
+        self.assertEqual(best[1:3], (1, 16))
+        self.assertAlmostEqual(best[5], 1.3047, delta=0.02)  # src/scaling.md
+        self.assertAlmostEqual(best[6], 2 * 63 / 64 * 4 * 10_000 * 50 / 1e6, delta=0.1)
+
+    def test_every_split_of_a_node(self):
+        self.assertEqual([row[1] * row[2] for row in self.rows_of(*HUGE)], [16] * 5)
+
+    def test_memory_is_that_of_a_run(self):
+        self.succeed("generate", "--n-samples", 20000, "--n-features", 1000, "-k", 4, "-o", "X.h5", "--quiet", ranks=0)
+        self.succeed("generate", "--n-samples", 300, "--n-features", 60000, "-k", 4, "-o", "H.h5", "--quiet", ranks=0)
+        for file in ("X.h5", "H.h5"):
+            for threads in (1, 2):
+                said = self.rows_of(file, "-k", 30, "--cores", threads, "--threads", threads)[0][3]
+                self.succeed("fit", file, "-k", 30, "--init", "random", "--max-iter", 2, "--threads", threads,
+                             "--quiet", "--log-json", f"{file}{threads}.jsonl", "-o", "m.h5", ranks=0)
+                with open(self.path(f"{file}{threads}.jsonl"), encoding="utf-8") as log:
+                    taken = json.loads(log.readlines()[-1])["report"]["peak_memory"] / 1e6
+                self.assertLess(abs(said / taken - 1), 0.10, f"{file}, {threads} threads: {said} MB, {taken} MB")
+
+    def test_X_that_does_not_fit_is_streamed(self):
+        slow = [*HUGE[:10], "--peak", 150, "--bandwidth", 160]
+        for row in self.rows_of(*slow, "--node-memory", "8G"):
+            self.assertEqual(row[-1], "X streamed")
+        for row in self.rows_of(*slow, "--node-memory", "100M"):
+            self.assertEqual(row[-1], "too much for a node")
+
+    def test_sparse_and_mini_batches_and_other_losses_are_measured(self):
+        sparse = ["--n-samples", 100_000, "--n-features", 500, "--density", 0.01, "-k", 5]
+        for more in ([], ["--estimator", "minibatch-nmf"], ["--solver", "mu", "--beta-loss", "kl"]):
+            for row in self.rows_of(*sparse, *more):
+                self.assertGreater(row[5], 0)
+
+    def test_a_script_for_slurm(self):
+        self.succeed("estimate", *HUGE, "--max-iter", 50, "--sbatch", "job.sh", ranks=0)
+        with open(self.path("job.sh"), encoding="utf-8") as file:
+            text = file.read()
+        for line in ("#SBATCH --nodes=64", "#SBATCH --ntasks-per-node=1", "#SBATCH --cpus-per-task=16"):
+            self.assertIn(line + "\n", text)
+        self.assertIn("scanmf fit X.h5", text)
+        self.assertIn("--max-iter 50", text)
+        self.assertEqual(subprocess.run(["bash", "-n", self.path("job.sh")], check=False).returncode, 0)
+
+    def test_a_file_is_not_read_and_stays(self):
+        self.write("X.h5", X=positive_matrix(50, 8))
+        self.assertIn("X: 50 x 8, dense float64", self.succeed("estimate", "X.h5", "-k", 3, ranks=0).stdout)
+        self.assertEqual(os.listdir(self.folder), ["X.h5"])
+        self.fail_with(1, "--sbatch", "estimate", "X.h5", "-k", 3, "--sbatch", "X.h5", ranks=0)
+
+    def test_usage(self):
+        self.fail_with(2, "--n-features is missing", "estimate", "--n-samples", 5, ranks=0)
+        self.fail_with(2, "is for an X that is no file", "estimate", "X.h5", "--n-samples", 5, ranks=0)
+        self.fail_with(2, "belong together", "estimate", "--n-samples", 5, "--n-features", 5, "--peak", 3, ranks=0)
+        self.fail_with(2, "a size", "estimate", "--n-samples", 5, "--n-features", 5, "--node-memory", "much", ranks=0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -10,6 +10,7 @@
 #include "app/trial_fit.hpp"
 #include "core/number_text.hpp"
 #include "data/load.hpp"
+#include "estimator/row_cost.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/estimator.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -49,7 +50,7 @@ Workload workload(const Communicator& comm, const CommandLine& line, const Param
   x.type = choose_dtype(line, x.type);
   x.components = resolve_n_components(parameters, x.shape.columns, std::nullopt);
   x.batch_rows = parameters.estimator == Estimator::minibatch_nmf ? parameters.batch_size : 0;
-  x.products = parameters.beta_loss == 2 ? 1 : 2;
+  x.products = products_with_X(parameters.beta_loss);
   LoadOptions options;
   options.dense_from = with_scalar(x.type, [&]<Scalar T>() { return dense_from<T>(parameters.beta_loss); });
   if (x.kind == StorageKind::csr && data::held_dense(x.shape, x.stored, options)) {

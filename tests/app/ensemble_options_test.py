@@ -47,9 +47,10 @@ class EnsembleOptions(ProgramTest):
         X = planted(m=300)
         self.write("X.h5", X=X)
         for options in [["--batch-size", "64"],
-                        ["--batch-size", "150", "--beta-loss", "kullback-leibler", "--fresh-restarts",
-                         "--fresh-restarts-max-iter", "5"],
-                        ["--batch-size", "64", "--memory", "100K"]]:
+                        [
+                            "--batch-size", "150", "--beta-loss", "kullback-leibler", "--fresh-restarts",
+                            "--fresh-restarts-max-iter", "5"
+                        ], ["--batch-size", "64", "--memory", "100K"]]:
             options = ["--estimator", "minibatch-nmf", "--max-iter", "4", *options]
             self.ensemble("-k", "2,4", "--replicates", "3", "--random-state", "7", "--groups", "1", *options)
             with h5py.File(self.path("e.h5"), "r") as file:

@@ -37,8 +37,10 @@ VALUES = {
     "n-components": "3",
     "na": "NA",
     "row-names-from": "rows.txt",
+    "only-missing": "X.h5",
     "output": "o.h5",
     "resume": "never",
+    "sample-weight": "s.h5:/s",
     "select": "bicv",
     "solver": "cd",
     "svd": "randomized",
@@ -71,6 +73,7 @@ class OptionPairs(ProgramTest):
         super().setUp()
         self.write("X.h5", X=positive_matrix(8))
         self.write("f.h5", W=positive_matrix(8, 3), H=positive_matrix(3))
+        self.write("s.h5", s=np.ones(8))
         np.save(self.path("X.npy"), positive_matrix(8))
         open(self.path("c.conf"), "w").close()
         for name, count in (("features.txt", 4), ("rows.txt", 8)):

@@ -11,6 +11,7 @@
 #include "app/run_log.hpp"
 #include "app/watched_run.hpp"
 #include "core/standard_streams.hpp"
+#include "parallel/launcher.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
@@ -80,7 +81,7 @@ class Watch {
 int watch(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string mode = line.text("follow");
-  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  const bool terminal = isatty(STDOUT_FILENO) != 0 && !is_launched();  // mpirun gives its ranks one that nobody sees
   const bool follow = of_root(comm, mode == "true" || (mode == "auto" && terminal) ? 1 : 0) != 0;
   Watch watched(comm, line.inputs().front());
   for (;;) {

@@ -189,12 +189,27 @@ TEST(Parameters, NamesAreScikitLearns) {
   EXPECT_EQ(Parameters::names(Estimator::nmf),
             (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",
                                       "alpha_W", "alpha_H", "l1_ratio", "verbose", "shuffle", "svd", "random_generator",
-                                      "acceleration"}));
-  EXPECT_EQ(Parameters::names(Estimator::minibatch_nmf),
-            (std::vector<std::string>{"n_components", "init", "batch_size", "beta_loss", "tol", "max_no_improvement",
-                                      "max_iter", "alpha_W", "alpha_H", "l1_ratio", "forget_factor", "fresh_restarts",
-                                      "fresh_restarts_max_iter", "transform_max_iter", "random_state", "verbose", "svd",
-                                      "random_generator"}));
+                                      "acceleration", "missing", "missing_empty"}));
+  EXPECT_EQ(Parameters::names(Estimator::minibatch_nmf), (std::vector<std::string>{"n_components",
+                                                                                   "init",
+                                                                                   "batch_size",
+                                                                                   "beta_loss",
+                                                                                   "tol",
+                                                                                   "max_no_improvement",
+                                                                                   "max_iter",
+                                                                                   "alpha_W",
+                                                                                   "alpha_H",
+                                                                                   "l1_ratio",
+                                                                                   "forget_factor",
+                                                                                   "fresh_restarts",
+                                                                                   "fresh_restarts_max_iter",
+                                                                                   "transform_max_iter",
+                                                                                   "random_state",
+                                                                                   "verbose",
+                                                                                   "svd",
+                                                                                   "random_generator",
+                                                                                   "missing",
+                                                                                   "missing_empty"}));
 }
 
 TEST(Parameters, NamesTheNearest) {

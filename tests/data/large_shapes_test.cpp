@@ -2,7 +2,9 @@
 // except in the places that are used, and files whose chunks were never written.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
+#include <fstream>
 #include <numeric>
 #include <vector>
 
@@ -41,9 +43,14 @@ class ReservedArray {
   void* memory_;
 };
 
-/// Under a limit of addresses (ulimit -v, vm.overcommit_memory=2) such arrays cannot be had; nothing else is a reason
-/// to skip.
-constexpr const char* no_addresses = "this system does not reserve so many addresses";
+/// Under a limit of addresses (ulimit -v, vm.overcommit_memory = 2) such arrays cannot be had.
+bool has_limited_addresses() {
+  rlimit limit{};
+  getrlimit(RLIMIT_AS, &limit);
+  int overcommit = 0;
+  std::ifstream("/proc/sys/vm/overcommit_memory") >> overcommit;
+  return limit.rlim_cur != RLIM_INFINITY || overcommit == 2;
+}
 
 /// rows × columns small numbers.
 template <Scalar T>
@@ -54,7 +61,12 @@ Matrix<T> sample_rows(Index rows, Index columns, Index seed) {
 }
 
 template <class T>
-class LargeShapes : public ::testing::Test {};
+class LargeShapes : public ::testing::Test {
+ protected:
+  void SetUp() override {  // nothing else is a reason to skip
+    if (has_limited_addresses()) GTEST_SKIP() << "addresses are limited (ulimit -v, vm.overcommit_memory)";
+  }
+};
 using Types = ::testing::Types<float, double>;
 TYPED_TEST_SUITE(LargeShapes, Types);
 
@@ -63,7 +75,7 @@ TYPED_TEST(LargeShapes, DenseTilesBeyond31Bits) {
   using T = TypeParam;
   constexpr Index rows = 40001, columns = 60001, tile_rows = 96;
   const ReservedArray<T> memory(rows * padded_columns<T>(columns));
-  if (!memory.is_there()) GTEST_SKIP() << no_addresses;
+  ASSERT_TRUE(memory.is_there());
   const data::PackedRows<T> packed{memory.data(), rows, columns, tile_rows};
   ASSERT_GT(packed.elements(), two_to_31);
   const Index last_tile = (rows - 1) / tile_rows;
@@ -88,7 +100,7 @@ TYPED_TEST(LargeShapes, SparseTilesBeyond31Bits) {
   constexpr Index offset = two_to_31 + 12345;
   const ReservedArray<std::int32_t> far_column(offset + stored);
   const ReservedArray<T> far_value(offset + stored);
-  if (!far_column.is_there() || !far_value.is_there()) GTEST_SKIP() << no_addresses;
+  ASSERT_TRUE(far_column.is_there() && far_value.is_there());
   std::vector<Index> bounds, far_bounds;
   std::vector<std::int32_t> column(stored);
   std::vector<T> value(stored);
@@ -140,7 +152,7 @@ TYPED_TEST(LargeShapes, RowsOfWBeyond31Bits) {
   using T = TypeParam;
   constexpr Index rows = Index{1} << 28, k = 9, columns = 20, block_rows = 100;
   const ReservedArray<T> memory(rows * k);
-  if (!memory.is_there()) GTEST_SKIP() << no_addresses;
+  ASSERT_TRUE(memory.is_there());
   const MatrixView<T> w(memory.data(), rows, k);
   ASSERT_GT(rows * k, two_to_31);
   const Matrix<T> x = sample_rows<T>(block_rows, columns, 4);

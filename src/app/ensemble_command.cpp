@@ -64,9 +64,7 @@ class EnsembleRun {
 
   template <Scalar T>
   int run_as() {
-    log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),
-                                description_.shape.rows, description_.shape.columns, description_.element_type,
-                                description_.stored, name_of(data_type_of<T>)));
+    log_input(line_.inputs().front(), description_, data_type_of<T>);
     std::optional<StopSignals> signals;
     const bool has_checkpoint = !control_.checkpoint.file.empty();
     if (has_checkpoint) signals.emplace();

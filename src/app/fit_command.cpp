@@ -57,9 +57,7 @@ class FitRun {
  private:
   template <Scalar T>
   int fit_as() {
-    log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", line_.inputs().front(),
-                                description_.shape.rows, description_.shape.columns, description_.element_type,
-                                description_.stored, name_of(data_type_of<T>)));
+    log_input(line_.inputs().front(), description_, data_type_of<T>);
     std::optional<StopSignals> signals;
     if (!checkpoint_.file.empty()) signals.emplace();
     MatrixIdentity identity = identity_of(comm_, description_, !checkpoint_.file.empty());

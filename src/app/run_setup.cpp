@@ -70,6 +70,11 @@ InputOptions input_options(const CommandLine& line) {
   return options;
 }
 
+void log_input(const std::string& input, const MatrixDescription& x, DataType type) {
+  log_information(fmt::format("X of {}: {} x {}, {} ({} stored), computing in {}", input, x.shape.rows, x.shape.columns,
+                              x.element_type, x.stored, name_of(type)));
+}
+
 DataType choose_dtype(const CommandLine& line, DataType preferred) {
   const std::string given = line.text("dtype");
   if (given == "auto") return preferred;

@@ -28,6 +28,9 @@ void warn_of_automatic_components(const CommandLine& line, const Shape& shape);
 /// What the options say of the input: --transpose, --feature-type.
 InputOptions input_options(const CommandLine& line);
 
+/// A line in the log: what X is, and the type to compute in.
+void log_input(const std::string& input, const MatrixDescription& x, DataType type);
+
 /// The type to compute in: --dtype, else `preferred`.
 DataType choose_dtype(const CommandLine& line, DataType preferred);
 

@@ -4,14 +4,18 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <numeric>
 #include <span>
 #include <unordered_map>
 
 #include "app/export_command.hpp"
+#include "core/printable.hpp"
 #include "io/anndata_element.hpp"
+#include "io/dataset_storage.hpp"
 #include "io/file_names.hpp"
 #include "io/hdf5.hpp"
+#include "io/hdf5_objects.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
@@ -66,8 +70,8 @@ class GrownCopy {
 };
 
 /// Makes room for a new object: one of another fit is replaced.
-void replace(hdf5::File& file, const std::string& path, const std::string& source) {
-  if (hdf5::remove_object(file, path)) log_information(fmt::format("{} of {} is replaced", path, source));
+void replace(hdf5::File& file, const std::string& path, const std::string& source, const char* what) {
+  if (hdf5::remove_object(file, path)) log_information(fmt::format("{} of {} is {}", path, source, what));
 }
 
 template <Scalar T>
@@ -98,13 +102,19 @@ void write_H(hdf5::File& file, const ExportedModel<T>& model, const std::vector<
   hdf5::mark_anndata_array(file, "/varm/NMF");
 }
 
+/// anndata reads text as UTF-8 only; a name of a file in a command line may be none.
+Attribute readable(const Attribute& value) {
+  const auto* const text = std::get_if<std::string>(&value);
+  return text == nullptr || is_utf8(*text) ? value : printable(*text);
+}
+
 void write_about(hdf5::File& file, const ModelHeader& header) {
   hdf5::make_anndata_dictionary(file, "/uns/nmf");
   for (const auto& [group, attributes] :
        {std::pair{"/uns/nmf/params", &header.params}, std::pair{"/uns/nmf/provenance", &header.provenance}}) {
     hdf5::make_anndata_dictionary(file, group);
     for (const auto& [name, value] : *attributes)
-      hdf5::write_anndata_scalar(file, fmt::format("{}/{}", group, name), value);
+      hdf5::write_anndata_scalar(file, fmt::format("{}/{}", group, name), readable(value));
   }
   hdf5::write_anndata_scalar(file, "/uns/nmf/estimator", header.estimator);
   hdf5::write_anndata_scalar(file, "/uns/nmf/reconstruction_err", header.reconstruction_err);
@@ -118,65 +128,89 @@ void write_about(hdf5::File& file, const ModelHeader& header) {
   }
 }
 
-}  // namespace
-
-std::vector<Index> places_of(const std::string& what, const std::vector<std::string>& names, Index count,
-                             const std::vector<std::string>& wanted, Index wanted_count, bool all) {
-  std::vector<Index> places(static_cast<std::size_t>(count));
-  std::iota(places.begin(), places.end(), Index{0});
-  if (names.empty() || wanted.empty()) {
-    if (count == wanted_count) return places;
-    throw Error(
-        fmt::format("the model has {} {} and the file {}, and without names on both sides nobody knows which is "
-                    "which",
-                    count, what, wanted_count));
-  }
-  if (names == wanted) return places;
+/// Where each of the model's `names` stands in a table of the file. Throws Error when that cannot be told.
+std::vector<Index> places_by_names(const std::string& what, const std::vector<std::string>& names,
+                                   const std::vector<std::string>& wanted) {
   std::unordered_map<std::string, Index> known;
-  for (Index i = 0; i < wanted_count; ++i)
-    if (!known.emplace(wanted[static_cast<std::size_t>(i)], i).second)
-      throw Error(fmt::format("the {} of model and file differ, and '{}' is in the file twice", what,
-                              wanted[static_cast<std::size_t>(i)]));
-  std::vector<bool> taken(static_cast<std::size_t>(wanted_count));
-  for (std::size_t i = 0; i < places.size(); ++i) {
-    const auto found = known.find(names[i]);
+  for (const std::string& name : wanted)
+    if (!known.emplace(name, static_cast<Index>(known.size())).second)
+      throw Error(fmt::format("the {} of model and file differ, and '{}' is in the file twice", what, name));
+  std::vector<bool> taken(wanted.size());
+  std::vector<Index> places;
+  for (const std::string& name : names) {
+    const auto found = known.find(name);
     if (found == known.end())
-      throw Error(fmt::format(
-          "'{}' of the model's {} is not in the file: it is not the file the model was learned from", names[i], what));
-    if (taken[static_cast<std::size_t>(found->second)])
-      throw Error(fmt::format("'{}' is twice among the model's {}", names[i], what));
-    taken[static_cast<std::size_t>(found->second)] = true;
-    places[i] = found->second;
+      throw Error(
+          fmt::format("'{}' of the model's {} is not in obs and var of the file: the model was learned from another "
+                      "file, or from a matrix with {} of its own (raw)",
+                      name, what, what));
+    const auto place = static_cast<std::size_t>(found->second);
+    if (taken[place]) throw Error(fmt::format("'{}' is twice among the model's {}", name, what));
+    taken[place] = true;
+    places.push_back(found->second);
   }
-  if (all && count < wanted_count)
-    throw Error(fmt::format("the model has {} of the file's {} {}: W of all of them comes from scanmf transform", count,
-                            wanted_count, what));
-  log_information(
-      fmt::format("{} are matched by their names: {} of the model, {} of the file", what, count, wanted_count));
   return places;
 }
 
+/// The place in the file of each of the model's samples or features, `count` of them. all: each of the file's must be
+/// one of the model's. Throws Error when that cannot be told or is not so.
+std::vector<Index> places_of(const std::string& what, const std::vector<std::string>& names, Index count,
+                             const data::Table& wanted, bool all) {
+  std::vector<Index> places(static_cast<std::size_t>(count));
+  std::iota(places.begin(), places.end(), Index{0});
+  if (names.empty() || wanted.names.empty()) {
+    if (count != wanted.length)
+      throw Error(
+          fmt::format("the model has {} {} and the file {}, and without names on both sides nobody knows which is "
+                      "which",
+                      count, what, wanted.length));
+    log_warning(fmt::format("the {} has no names of {}: they are taken in the order in which they are",
+                            names.empty() ? "model" : "file", what));
+    return places;
+  }
+  if (names == wanted.names) return places;
+  places = places_by_names(what, names, wanted.names);
+  if (all && count < wanted.length)
+    throw Error(fmt::format("the model has {} of the file's {} {}: W of all of them comes from scanmf transform", count,
+                            wanted.length, what));
+  log_information(
+      fmt::format("{} are matched by their names: {} of the model, {} of the file", what, count, wanted.length));
+  return places;
+}
+
+/// A copy elsewhere would not find what the file names relative to its own folder.
+void refuse_lost_references(const std::string& source, const std::string& target) {
+  namespace fs = std::filesystem;
+  if (fs::canonical(source).parent_path() == fs::canonical(io::folder_of(io::resolve_target(target)))) return;
+  if (const auto found = hdf5::relative_reference(hdf5::File::open(source)))
+    throw Error(
+        fmt::format("'{}' has {}, which a copy in another folder does not find: write the copy beside '{}', or store "
+                    "all in one file (h5repack)",
+                    source, *found, source));
+}
+
+}  // namespace
+
 template <Scalar T>
-void export_anndata(const ExportedModel<T>& model, const std::string& source, const Shape& shape,
-                    const std::vector<std::string>& row_names, const std::vector<std::string>& feature_names,
-                    const std::string& target) {
+void export_anndata(const ExportedModel<T>& model, const AnnDataFile& to, const std::string& target) {
   const ModelHeader& header = model.header;
-  const std::vector<Index> features =
-      places_of("features", header.feature_names, header.n_features_in, feature_names, shape.columns, false);
+  const std::string& source = to.file;
+  refuse_lost_references(source, target);
+  const std::vector<Index> features = places_of("features", header.feature_names, header.n_features_in, to.var, false);
   std::vector<Index> samples;
-  if (model.has_W) samples = places_of("samples", header.obs_names, header.n_samples, row_names, shape.rows, true);
-  const Index factors = (shape.rows + shape.columns) * header.n_components * static_cast<Index>(sizeof(T));
+  if (model.has_W) samples = places_of("samples", header.obs_names, header.n_samples, to.obs, true);
+  const Index factors = (to.obs.length + to.var.length) * header.n_components * static_cast<Index>(sizeof(T));
   const auto entries = static_cast<Index>(header.history.empty() ? 0 : header.history.front().second.size());
   GrownCopy copy(source, target, factors + (Index{4} << 20) + entries * 64);
   {
     hdf5::File file = hdf5::File::open(copy.name(), hdf5::Access::read_write);
     for (const char* group : {"/obsm", "/varm", "/uns"}) hdf5::make_anndata_dictionary(file, group);
-    replace(file, "/varm/NMF", source);
-    replace(file, "/uns/nmf", source);
-    write_H(file, model, features, shape.columns);
+    replace(file, "/varm/NMF", source, "replaced");
+    replace(file, "/uns/nmf", source, "replaced");
+    write_H(file, model, features, to.var.length);
     write_about(file, header);
+    replace(file, "/obsm/X_nmf", source, model.has_W ? "replaced" : "removed: the model holds no W");
     if (model.has_W) {
-      replace(file, "/obsm/X_nmf", source);
       write_W(file, model, samples);
       hdf5::mark_anndata_array(file, "/obsm/X_nmf");
     }
@@ -185,9 +219,7 @@ void export_anndata(const ExportedModel<T>& model, const std::string& source, co
   copy.commit();
 }
 
-template void export_anndata(const ExportedModel<float>&, const std::string&, const Shape&,
-                             const std::vector<std::string>&, const std::vector<std::string>&, const std::string&);
-template void export_anndata(const ExportedModel<double>&, const std::string&, const Shape&,
-                             const std::vector<std::string>&, const std::vector<std::string>&, const std::string&);
+template void export_anndata(const ExportedModel<float>&, const AnnDataFile&, const std::string&);
+template void export_anndata(const ExportedModel<double>&, const AnnDataFile&, const std::string&);
 
 }  // namespace scanmf::app

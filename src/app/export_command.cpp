@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+#include <optional>
+
 #include "app/commands.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
@@ -9,25 +12,40 @@
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/model/checkpoint.hpp"
 
 namespace scanmf::app {
 namespace {
 
-/// The AnnData file that is to hold the factors.
-MatrixDescription describe_anndata(const Communicator& comm, const std::string& input) {
-  const MatrixDescription x = describe_matrix(comm, input, "NMF");
-  comm.agree([&] {
-    const bool anndata = x.format != FileFormat::npy && [&] {
-      const hdf5::File file = hdf5::File::open(x.file);
-      return file.is_group("/obs") && file.is_group("/var");
-    }();
-    if (!anndata || x.transposed)
-      throw Error(
-          fmt::format("'{}' is no AnnData file (.h5ad) with obs and var: factors are added to such files only; "
-                      "without it they are written as tables",
-                      x.file));
-  });
-  return x;
+/// Throws Error for what is no AnnData file, and for a matrix in it that is not of its rows and columns.
+AnnDataFile read_anndata(const MatrixDescription& x) {
+  const std::optional<hdf5::File> file =
+      x.format == FileFormat::npy ? std::nullopt : std::optional(hdf5::File::open(x.file));
+  const bool tables =
+      file && !x.transposed && file->is_group("/obs") && file->is_group("/var") && !file->exists("/mod");
+  const std::optional<data::Table> obs = tables ? data::read_table(*file, "/obs") : std::nullopt;
+  const std::optional<data::Table> var = tables ? data::read_table(*file, "/var") : std::nullopt;
+  if (!obs || !var)
+    throw Error(
+        fmt::format("'{}' is no AnnData file (.h5ad) with obs and var: factors are added to such files only; "
+                    "without it they are written as tables",
+                    x.file));
+  if (x.shape != Shape{obs->length, var->length})
+    throw Error(
+        fmt::format("'{}:{}' is {} x {}, and obs and var of the file have {} and {} rows: obsm and varm have no "
+                    "place for its factors; without the file they are written as tables",
+                    x.file, x.path, x.shape.rows, x.shape.columns, obs->length, var->length));
+  return {x.file, *obs, *var};
+}
+
+void refuse_what_is_no_result(const ModelHeader& header, const std::string& model) {
+  if (header.estimator.empty())
+    throw Error(fmt::format("'{}' is no model of this program: there is nothing to export but its /H", model));
+  if (is_checkpoint(header))
+    throw Error(
+        fmt::format("'{}' is the checkpoint of a fit that is not done: the fit command goes on from it and writes "
+                    "the model",
+                    model));
 }
 
 template <Scalar T>
@@ -37,17 +55,20 @@ void export_as(const Communicator& comm, const CommandLine& line, const ModelHea
   const Matrix<T> Ht = read_model_Ht<T>(comm, model_file);
   MatrixDescription x;
   if (line.inputs().size() > 1) {
-    x = describe_anndata(comm, line.inputs()[1]);
+    x = describe_matrix(comm, line.inputs()[1], "NMF");
     check_output(comm, target, {x.file, model_file});
   }
   comm.agree([&] {
     if (!comm.is_root()) return;
     const ExportedModel<T> model{model_file, header, Ht, hdf5::File::open(model_file).is_dataset("/W")};
-    if (!model.has_W) log_warning(fmt::format("'{}' holds no W (--save-w false): H alone is exported", model_file));
+    if (!model.has_W)
+      log_warning(
+          fmt::format("'{}' holds no W ({}): H alone is exported; scanmf transform computes W", model_file,
+                      std::isnan(header.reconstruction_err) ? "as all models of partial-fit" : "--save-w false"));
     if (x.file.empty()) {
       export_tables(model, target, line.text("format") == "tsv" ? "tsv" : "csv");
     } else {
-      export_anndata(model, x.file, x.shape, x.row_names, x.feature_names, target);
+      export_anndata(model, read_anndata(x), target);
     }
   });
 }
@@ -58,10 +79,7 @@ int export_model(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string& model = line.inputs().front();
   const ModelHeader header = read_model_header(comm, model);
-  comm.agree([&] {
-    if (header.estimator.empty())
-      throw Error(fmt::format("'{}' is no model of this program: there is nothing to export but its /H", model));
-  });
+  comm.agree([&] { refuse_what_is_no_result(header, model); });
   with_scalar(header.dtype, [&]<Scalar T>() {
     export_as<T>(comm, line, header);
     return 0;

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
+#include "data/names.hpp"
 #include "scanmf/core/types.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -17,22 +17,21 @@ struct ExportedModel {
   bool has_W = false;
 };
 
-/// Where each of `names` stands in `wanted`: result[i] is the place in `wanted` of names[i]. Without names on either
-/// side the numbers must agree. all: every one of `wanted` must be there too. Throws Error ("what" of "model" and
-/// "file" for the message) when that cannot be told or is not so.
-std::vector<Index> places_of(const std::string& what, const std::vector<std::string>& names, Index count,
-                             const std::vector<std::string>& wanted, Index wanted_count, bool all);
+/// The AnnData file that is to hold the factors: its tables say what its rows and columns are.
+struct AnnDataFile {
+  std::string file;
+  data::Table obs;
+  data::Table var;
+};
 
 /// Local. Writes `target`, whole or not at all: a copy of the AnnData file `source` with W as obsm/X_nmf, Ht as
-/// varm/NMF, and parameters, error and history in uns/nmf. Features and samples are matched by names where both have
-/// them. row_names and feature_names: of the file.
+/// varm/NMF, and parameters, error and history in uns/nmf. Features and samples are matched by names, or by their
+/// places, with a warning, where one side has none.
 template <Scalar T>
-void export_anndata(const ExportedModel<T>& model, const std::string& source, const Shape& shape,
-                    const std::vector<std::string>& row_names, const std::vector<std::string>& feature_names,
-                    const std::string& target);
+void export_anndata(const ExportedModel<T>& model, const AnnDataFile& source, const std::string& target);
 
 /// Local. Writes the folder `target`, whole or not at all: W, H and the features with the largest weights as text, one
-/// table a file ("csv" or "tsv"). A folder that holds nothing but such tables is replaced.
+/// table a file ("csv" or "tsv"). A folder that holds nothing but such tables, by their first lines, is replaced.
 template <Scalar T>
 void export_tables(const ExportedModel<T>& model, const std::string& target, const std::string& format);
 

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,14 +8,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <numeric>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "app/export_command.hpp"
+#include "app/top_features.hpp"
 #include "io/file_names.hpp"
 #include "io/hdf5.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/log.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -23,7 +27,13 @@ namespace fs = std::filesystem;
 
 constexpr Index piece_bytes = Index{1} << 24;
 constexpr Index listed_features = 50;  // of a component, at most
-constexpr std::array tables = {"W", "H", "top_features"};
+
+struct TableKind {
+  std::string_view name;
+  const char* beginning;  // of its first line, as CSV
+};
+constexpr std::array tables = {TableKind{"W", "sample,component_0"}, TableKind{"H", "component,"},
+                               TableKind{"top_features", "component,rank,feature,weight\n"}};
 
 /// A text file of lines of cells, as RFC 4180 has it: cells with a separator, a quote or an end of line in them are
 /// quoted.
@@ -120,41 +130,50 @@ template <Scalar T>
 void write_top_features(const ExportedModel<T>& model, Table& table) {
   for (const char* column : {"component", "rank", "feature", "weight"}) table.cell(column);
   table.end_line();
-  const Matrix<T>& Ht = model.Ht;
-  std::vector<Index> order(static_cast<std::size_t>(Ht.rows()));
-  const auto shown = static_cast<std::ptrdiff_t>(std::min(listed_features, Ht.rows()));
-  for (Index c = 0; c < Ht.columns(); ++c) {
-    std::iota(order.begin(), order.end(), Index{0});
-    std::partial_sort(order.begin(), order.begin() + shown, order.end(),
-                      [&](Index a, Index b) { return Ht(a, c) > Ht(b, c) || (Ht(a, c) == Ht(b, c) && a < b); });
-    for (auto j = order.begin(); j != order.begin() + shown && Ht(*j, c) > 0; ++j) {
+  for (Index c = 0; c < model.Ht.columns(); ++c) {
+    Index rank = 0;
+    for (const Index j : top_features(model.Ht, c, listed_features)) {
       table.cell(component_name(c));
-      table.cell(std::to_string(j - order.begin() + 1));
-      table.cell(name_of(model.header.feature_names, *j));
-      table.number(Ht(*j, c));
+      table.cell(std::to_string(++rank));
+      table.cell(name_of(model.header.feature_names, j));
+      table.number(model.Ht(j, c));
       table.end_line();
     }
   }
 }
 
-/// Throws Error when the folder has anything but tables of an earlier export in it.
-void refuse_strangers(const std::string& folder) {
+/// Whether a file is a table of an export, by its name and by how it begins.
+bool is_table(const fs::directory_entry& entry) {
+  const std::string ending = entry.path().extension().string();
+  const auto kind = std::ranges::find(tables, entry.path().stem().string(), &TableKind::name);
+  if (kind == tables.end() || (ending != ".csv" && ending != ".tsv")) return false;
+  if (entry.is_symlink() || !entry.is_regular_file()) return false;
+  std::string expected = kind->beginning;
+  if (ending == ".tsv") std::ranges::replace(expected, ',', '\t');
+  const io::PosixFile file = io::PosixFile::open_for_reading(entry.path().string());
+  std::string beginning(static_cast<std::size_t>(std::min(file.size(), static_cast<Index>(expected.size()))), '\0');
+  file.read(0, std::as_writable_bytes(std::span(beginning)));
+  return beginning == expected;
+}
+
+/// The tables of an earlier export in a folder. Throws Error when it holds anything else: it would be lost.
+std::vector<std::string> earlier_tables(const std::string& folder) {
+  std::vector<std::string> names;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
-    const std::string stem = entry.path().stem().string();
-    const std::string ending = entry.path().extension().string();
-    const bool ours = std::find(tables.begin(), tables.end(), stem) != tables.end() &&
-                      (ending == ".csv" || ending == ".tsv") && entry.is_regular_file() && !entry.is_symlink();
-    if (!ours)
+    names.push_back(entry.path().filename().string());
+    if (!is_table(entry))
       throw Error(fmt::format("the folder '{}' holds '{}', which is no table of an earlier export: name another folder",
-                              folder, entry.path().filename().string()));
+                              folder, names.back()));
   }
+  std::ranges::sort(names);
+  return names;
 }
 
 /// A folder under a temporary name, which becomes `target` or vanishes.
 class NewFolder {
  public:
-  explicit NewFolder(const std::string& target) : target_(io::resolved_name(target)) {
-    temporary_ = io::temporary_name(target_);
+  explicit NewFolder(const std::string& target) : target_(target), temporary_(io::temporary_name(target)) {
+    io::remove_stale_temporaries(target_);
     std::error_code error;
     if (!fs::create_directory(temporary_, error))
       throw Error(fmt::format("cannot make the folder '{}': {}", target, error.message()));
@@ -171,43 +190,75 @@ class NewFolder {
   void commit() {
     io::sync_folder(temporary_);
     if (fs::exists(target_)) {
-      refuse_strangers(target_);  // once more: minutes may have passed
-      if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0)
-        io::throw_system_error(fmt::format("'{}' cannot be replaced", target_), errno);
-    } else if (std::rename(temporary_.c_str(), target_.c_str()) != 0) {
-      io::throw_system_error(fmt::format("'{}' cannot be written", target_), errno);
+      const std::vector<std::string> earlier = earlier_tables(target_);  // once more: minutes may have passed
+      exchange();
+      if (!earlier.empty())
+        log_information(
+            fmt::format("tables of an earlier export in '{}' are replaced: {}", target_, fmt::join(earlier, ", ")));
+    } else {
+      rename(temporary_, target_);
     }
     io::sync_folder(io::folder_of(target_));
   }
 
  private:
+  void rename(const std::string& from, const std::string& to) const {
+    if (std::rename(from.c_str(), to.c_str()) != 0)
+      io::throw_system_error(fmt::format("'{}' cannot be written", target_), errno);
+  }
+
+  /// At once where the file system can do that (NFS cannot), else one after the other.
+  void exchange() {
+    if (::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) return;
+    if (errno != EINVAL && errno != ENOSYS)
+      io::throw_system_error(fmt::format("'{}' cannot be replaced", target_), errno);
+    const std::string aside = io::temporary_name(target_);
+    rename(target_, aside);
+    try {
+      rename(temporary_, target_);
+    } catch (...) {
+      rename(aside, target_);
+      throw;
+    }
+    temporary_ = aside;
+  }
+
   std::string target_;
   std::string temporary_;
 };
+
+/// The folder that `output` means, without links and dots. Throws Error for what is there and cannot be replaced.
+std::string target_folder(std::string output) {
+  while (output.size() > 1 && output.back() == '/') output.pop_back();
+  std::error_code error;
+  if (!fs::exists(output, error)) return io::resolved_name(output);
+  if (!fs::is_directory(output, error))
+    throw Error(
+        fmt::format("'{}' is a file: tables go into a folder; with an .h5ad file as second input they go into "
+                    "a copy of that",
+                    output));
+  if (fs::equivalent(output, fs::current_path()))
+    throw Error(
+        fmt::format("'{}' is the working folder, and tables go into a folder that is replaced as a whole: name "
+                    "one below it, '-o tables'",
+                    output));
+  earlier_tables(output);
+  return fs::canonical(output).string();
+}
 
 }  // namespace
 
 template <Scalar T>
 void export_tables(const ExportedModel<T>& model, const std::string& output, const std::string& format) {
-  std::string target = output;
-  while (target.size() > 1 && target.back() == '/') target.pop_back();
-  if (fs::exists(target)) {
-    if (!fs::is_directory(target))
-      throw Error(
-          fmt::format("'{}' is a file: tables go into a folder; with an .h5ad file as second input they go into "
-                      "a copy of that",
-                      target));
-    refuse_strangers(target);
-  }
-  NewFolder folder(target);
-  const auto write = [&](const char* name, const auto& contents) {
+  NewFolder folder(target_folder(output));
+  const auto write = [&](std::string_view name, const auto& contents) {
     Table table(folder.file(fmt::format("{}.{}", name, format)), format == "tsv" ? '\t' : ',');
     contents(model, table);
     table.finish();
   };
-  if (model.has_W) write(tables[0], write_W<T>);
-  write(tables[1], write_H<T>);
-  write(tables[2], write_top_features<T>);
+  if (model.has_W) write(tables[0].name, write_W<T>);
+  write(tables[1].name, write_H<T>);
+  write(tables[2].name, write_top_features<T>);
   folder.commit();
 }
 

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "app/ensemble_table.hpp"
+#include "app/top_features.hpp"
 #include "io/checksums.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -76,20 +77,14 @@ Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& 
 }
 
 /// The features with the largest weights in each component, by names where there are some, else by numbers.
-Json top_features(const Matrix<double>& Ht, const std::vector<std::string>& names, Index most) {
+Json json_of_top(const Matrix<double>& Ht, const std::vector<std::string>& names, Index most) {
   Json result = Json::array();
-  const Index features = Ht.rows();
-  const auto shown = static_cast<std::ptrdiff_t>(std::min(most, features));
-  std::vector<Index> order(static_cast<std::size_t>(features));
   for (Index c = 0; c < Ht.columns(); ++c) {
-    std::iota(order.begin(), order.end(), Index{0});
-    std::partial_sort(order.begin(), order.begin() + shown, order.end(),
-                      [&](Index a, Index b) { return Ht(a, c) > Ht(b, c) || (Ht(a, c) == Ht(b, c) && a < b); });
     Json component = Json::array();
-    for (auto j = order.begin(); j != order.begin() + shown && Ht(*j, c) > 0; ++j) {
-      Json feature = {{"feature", *j}};
-      if (!names.empty()) feature["name"] = names[static_cast<std::size_t>(*j)];
-      feature["weight"] = Ht(*j, c);
+    for (const Index j : top_features(Ht, c, most)) {
+      Json feature = {{"feature", j}};
+      if (!names.empty()) feature["name"] = names[static_cast<std::size_t>(j)];
+      feature["weight"] = Ht(j, c);
       component.push_back(feature);
     }
     result.push_back(component);
@@ -153,7 +148,7 @@ Json describe_model(const Communicator& comm, const std::string& file, Index mos
   result["n_features_in"] = header.n_features_in;
   result["feature_names"] = {{"count", header.feature_names.size()}, {"first", first_of(header.feature_names)}};
   result["obs_names"] = {{"count", header.obs_names.size()}, {"first", first_of(header.obs_names)}};
-  result["top_features"] = top_features(Ht, header.feature_names, most_features);
+  result["top_features"] = json_of_top(Ht, header.feature_names, most_features);
   return result;
 }
 

@@ -223,6 +223,12 @@ Names find_names(const File& file, const StoredMatrix& matrix, const Shape& shap
   }
 }
 
+std::optional<Table> read_table(const File& file, const std::string& table) {
+  const Index length = length_of_table(file, table);
+  if (length < 0) return std::nullopt;
+  return Table{length, or_warn(file.place(table), [&] { return names_in_table(file, table); })};
+}
+
 std::vector<std::string> feature_types(const File& file, const StoredMatrix& matrix, const Shape& shape) {
   if (matrix.writer == Writer::tenx) return first_list(file, matrix.path, {"features/feature_type"}, shape.columns);
   for (std::string group = parent_of(matrix.path); !group.empty(); group = parent_of(group)) {

@@ -64,11 +64,4 @@ void write_anndata_scalar(File& file, const std::string& path, const AttributeVa
 
 void mark_anndata_array(File& file, const std::string& path) { mark(file, path, "array", "0.2.0"); }
 
-bool remove_object(File& file, const std::string& path) {
-  const Lock lock;
-  if (!file.exists(path)) return false;
-  check(H5Ldelete(file.id(), path.c_str(), H5P_DEFAULT), "remove", file.place(path));
-  return true;
-}
-
 }  // namespace scanmf::hdf5

@@ -16,7 +16,4 @@ void write_anndata_scalar(File& file, const std::string& path, const AttributeVa
 /// Says of an existing dataset of numbers that it is an array.
 void mark_anndata_array(File& file, const std::string& path);
 
-/// Takes a name away from the file, with all that is below it; false when there is none.
-bool remove_object(File& file, const std::string& path);
-
 }  // namespace scanmf::hdf5

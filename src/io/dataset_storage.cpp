@@ -11,6 +11,7 @@
 
 #include "core/checked.hpp"
 #include "io/hdf5_internal.hpp"
+#include "io/hdf5_objects.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::hdf5 {
@@ -51,6 +52,16 @@ Index size_of_file(const std::string& name) {
 /// Bytes of all elements; what cannot be counted has not been opened as a Dataset.
 Index declared_bytes(const Dataset& dataset) { return dataset.rows() * dataset.row_elements() * dataset.type().bytes; }
 
+/// One external raw file as it is named; bytes: -1 for as many as there are.
+RawFile raw_file(const PropertyHandle& properties, int i, const std::string& place) {
+  std::array<char, 4096> name{};
+  off_t offset = 0;
+  hsize_t bytes = 0;
+  check(H5Pget_external(properties.get(), static_cast<unsigned>(i), name.size() - 1, name.data(), &offset, &bytes),
+        "read the layout of", place);
+  return {name.data(), static_cast<Index>(offset), bytes == H5F_UNLIMITED ? -1 : static_cast<Index>(bytes)};
+}
+
 /// External raw files, each with the bytes that it must have. HDF5 looks for relative names from where the program
 /// runs, or from a prefix.
 std::vector<RawFile> raw_files(const Dataset& dataset) {
@@ -59,19 +70,14 @@ std::vector<RawFile> raw_files(const Dataset& dataset) {
   std::vector<RawFile> files;
   Index left = declared_bytes(dataset);
   for (int i = 0; i < H5Pget_external_count(properties.get()); ++i) {
-    std::array<char, 4096> name{};
-    off_t offset = 0;
-    hsize_t bytes = 0;
-    check(H5Pget_external(properties.get(), static_cast<unsigned>(i), name.size() - 1, name.data(), &offset, &bytes),
-          "read the layout of", dataset.place());
-    const Index share = bytes == H5F_UNLIMITED || bytes > static_cast<hsize_t>(left) ? left : static_cast<Index>(bytes);
-    std::string file = name.data();
+    auto [file, offset, bytes] = raw_file(properties, i, dataset.place());
+    const Index share = bytes < 0 || bytes > left ? left : bytes;
     if (prefix != nullptr && !fs::path(file).is_absolute()) {
       std::string folder = prefix;
       if (folder.starts_with("${ORIGIN}")) folder.replace(0, 9, fs::path(file_holding(dataset)).parent_path().string());
       file = (fs::path(folder) / file).string();
     }
-    files.push_back({file, static_cast<Index>(offset), share});
+    files.push_back({file, offset, share});
     left -= share;
   }
   return files;
@@ -141,6 +147,20 @@ bool mapped_everywhere(const Dataset& dataset) {
   const std::vector<hsize_t> begin(lengths.size(), 0);
   H5Sselect_hyperslab(all.get(), H5S_SELECT_AND, begin.data(), nullptr, lengths.data(), nullptr);
   return H5Sget_select_npoints(all.get()) == H5Sget_simple_extent_npoints(all.get());
+}
+
+/// Files of the elements of a virtual dataset, or of one with external raw files, as they are named.
+std::vector<std::string> files_named_by(const File& file, const std::string& path) {
+  if (object_at(file, path).kind != ObjectKind::dataset) return {};
+  std::vector<std::string> names;
+  const DatasetHandle dataset(check(H5Dopen2(file.id(), path.c_str(), H5P_DEFAULT), "open", file.place(path)));
+  const PropertyHandle properties(check(H5Dget_create_plist(dataset.get()), "read the layout of", file.place(path)));
+  std::size_t count = 0;
+  if (H5Pget_layout(properties.get()) == H5D_VIRTUAL) H5Pget_virtual_count(properties.get(), &count);
+  for (std::size_t i = 0; i < count; ++i) names.push_back(text_of(H5Pget_virtual_filename, properties.get(), i));
+  for (int i = 0; i < H5Pget_external_count(properties.get()); ++i)
+    names.push_back(raw_file(properties, i, file.place(path)).name);
+  return names;
 }
 
 /// The extent of a virtual dataset ends at the last source; where one in between is missing, at the first that is: then
@@ -267,6 +287,18 @@ std::vector<std::string> files_of(const Dataset& dataset) {
   std::sort(files.begin(), files.end());
   files.erase(std::unique(files.begin(), files.end()), files.end());
   return files;
+}
+
+std::optional<std::string> relative_reference(const File& file) {
+  const Lock lock;
+  const auto is_relative = [](const std::string& name) { return name != "." && !fs::path(name).is_absolute(); };
+  for (const std::string& path : all_links(file)) {
+    std::vector<std::string> others = {external_target(file, path)};
+    if (others.front().empty()) others = files_named_by(file, path);
+    const auto found = std::ranges::find_if(others, is_relative);
+    if (found != others.end()) return fmt::format("{}, which lies in {}", path, *found);
+  }
+  return std::nullopt;
 }
 
 std::optional<std::string> what_hinders_reading(const Dataset& dataset) {

@@ -15,6 +15,10 @@ std::string file_holding(const Dataset& dataset);
 /// dataset.
 std::vector<std::string> files_of(const Dataset& dataset);
 
+/// The first object of a file whose elements lie in other files that it names relative to a folder: "/X, which
+/// lies in part.h5". A copy of the file in another folder would lose them.
+std::optional<std::string> relative_reference(const File& file);
+
 /// One line, with the dataset's place, on what keeps its elements from being read as their writer meant them, and what
 /// to do; nullopt: nothing. HDF5 itself gives fill values (zeros) for most of it: a filter that the library lacks; a
 /// source of a virtual dataset that is missing, or elements that none is mapped to; external raw files that are missing

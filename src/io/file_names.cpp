@@ -112,12 +112,13 @@ void remove_stale_temporaries(const std::string& target, bool all_hosts) {
   std::error_code ignored;  // a folder that cannot be listed is no reason not to write
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_of(target), ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(beginning) || !fs::is_regular_file(entry.symlink_status(ignored))) continue;
+    const fs::file_status status = entry.symlink_status(ignored);
+    if (!name.starts_with(beginning) || (!fs::is_regular_file(status) && !fs::is_directory(status))) continue;
     const std::optional<Owner> owner = parse_owner(std::string_view(name).substr(beginning.size()));
     if (!owner) continue;  // a file of the user
     const bool of_this_host = owner->host == short_host_name();
     if (of_this_host ? process_runs(owner->pid) : !all_hosts) continue;
-    fs::remove(entry.path(), ignored);
+    fs::remove_all(entry.path(), ignored);
   }
 }
 

@@ -21,9 +21,9 @@ std::string temporary_name(const std::string& target);
 /// Name under which the previous generation of `target` is kept.
 inline std::string previous_name(const std::string& target) { return target + ".prev"; }
 
-/// Local. Removes files with the names of temporaries of `target` whose process does not run any more: those of this
-/// host, or with `all_hosts` those of every host but running ones of this host (for who knows that nobody else writes
-/// this target).
+/// Local. Removes files and folders with the names of temporaries of `target` whose process does not run any more:
+/// those of this host, or with `all_hosts` those of every host but running ones of this host (for who knows that nobody
+/// else writes this target).
 void remove_stale_temporaries(const std::string& target, bool all_hosts = false);
 
 /// "host" of this process, as temporaries and locks name it.

@@ -1,5 +1,8 @@
 #include "io/hdf5_objects.hpp"
 
+#include <fmt/format.h>
+
+#include <limits>
 #include <utility>
 
 #include "io/hdf5_internal.hpp"
@@ -43,6 +46,36 @@ std::vector<Link> links_of(const File& file, const std::string& group, std::size
   Collected collected{{}, most};
   check(H5Literate(handle.get(), H5_INDEX_NAME, H5_ITER_INC, nullptr, collect, &collected), "list", file.place(group));
   return std::move(collected.links);
+}
+
+std::vector<std::string> all_links(const File& file) {
+  const Lock lock;
+  Collected collected{{}, std::numeric_limits<std::size_t>::max()};
+  check(H5Lvisit(file.id(), H5_INDEX_NAME, H5_ITER_INC, collect, &collected), "list", file.place("/"));
+  std::vector<std::string> paths;
+  for (const Link& link : collected.links) paths.push_back("/" + link.name);
+  return paths;
+}
+
+std::string external_target(const File& file, const std::string& path) {
+  const Lock lock;
+  H5L_info_t info;
+  check(H5Lget_info(file.id(), path.c_str(), &info, H5P_DEFAULT), "look at", file.place(path));
+  if (info.type != H5L_TYPE_EXTERNAL) return "";
+  std::vector<char> value(info.u.val_size);
+  check(H5Lget_val(file.id(), path.c_str(), value.data(), value.size(), H5P_DEFAULT), "look at", file.place(path));
+  unsigned flags = 0;
+  const char* target = nullptr;
+  const char* object = nullptr;
+  check(H5Lunpack_elink_val(value.data(), value.size(), &flags, &target, &object), "look at", file.place(path));
+  return fmt::format("{}:{}", target, object);
+}
+
+bool remove_object(File& file, const std::string& path) {
+  const Lock lock;
+  if (!file.exists(path)) return false;
+  check(H5Ldelete(file.id(), path.c_str(), H5P_DEFAULT), "remove", file.place(path));
+  return true;
 }
 
 std::string read_text(const File& file, const std::string& path) {

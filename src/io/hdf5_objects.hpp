@@ -29,6 +29,15 @@ struct Link {
 /// The links of a group in the order of their names, `most` at most.
 std::vector<Link> links_of(const File& file, const std::string& group, std::size_t most);
 
+/// Every link below the file's root, by its path; groups with several names are entered once.
+std::vector<std::string> all_links(const File& file);
+
+/// "FILE:/path" for a link to another file; empty for all others.
+std::string external_target(const File& file, const std::string& path);
+
+/// Takes a name away from the file, with all that is below it; false when there is none.
+bool remove_object(File& file, const std::string& path);
+
 /// The text of a dataset that is one string; empty when it is something else.
 std::string read_text(const File& file, const std::string& path);
 

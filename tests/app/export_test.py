@@ -1,14 +1,17 @@
 """`scanmf export`: factors within a copy of an AnnData file, and as tables."""
+import contextlib
 import os
 import shutil
+import subprocess
 import unittest
+import unittest.mock
 
 import anndata
 import h5py
 import numpy as np
 import pandas as pd
 import scipy.sparse
-from program import ProgramTest, positive_matrix
+from program import RANKS, ProgramTest, positive_matrix
 
 
 class Export(ProgramTest):
@@ -84,7 +87,7 @@ class Export(ProgramTest):
 
     def test_another_file_is_refused(self):
         self.rewrite("few.h5ad", rows=slice(0, 9))
-        self.fail_with(1, "is not in the file", "export", "model.h5", "few.h5ad", "-o", "out.h5ad")
+        self.fail_with(1, "learned from another file", "export", "model.h5", "few.h5ad", "-o", "out.h5ad")
         self.succeed("fit", "few.h5ad", "-k", "2", "-o", "few.h5", "--quiet")
         self.fail_with(1, "scanmf transform", "export", "few.h5", "X.h5ad", "-o", "out.h5ad")
         self.write("plain.h5", X=self.X[:, :5])
@@ -129,6 +132,136 @@ class Export(ProgramTest):
         self.assertEqual(sorted(os.listdir(self.path("tables"))), ["H.csv", "top_features.csv"])
         self.succeed("export", "model.h5", "X.h5ad", "-o", "out.h5ad")
         self.assertNotIn("X_nmf", anndata.read_h5ad(self.path("out.h5ad")).obsm)
+
+    def test_a_model_of_partial_fit_has_no_W(self):
+        self.succeed("partial-fit", "X.h5ad", "--model", "part.h5", "-k", "3", "--quiet")
+        result = self.succeed("export", "part.h5", "-o", "tables")
+        self.assertIn("as all models of partial-fit", result.warnings[0])
+        self.assertNotIn("save-w", result.stderr)
+
+    def test_an_old_W_does_not_stay_beside_a_new_H(self):
+        self.rewrite("old.h5ad", obsm={"X_nmf": np.ones((12, 3))})
+        self.succeed("fit", "X.h5ad", "-k", "3", "--save-w", "false", "-o", "model.h5", "--quiet")
+        result = self.succeed("export", "model.h5", "old.h5ad", "-o", "out.h5ad")
+        self.assertIn("/obsm/X_nmf of old.h5ad is removed", result.stderr)
+        self.assertNotIn("X_nmf", anndata.read_h5ad(self.path("out.h5ad")).obsm)
+
+    def test_factors_of_another_matrix_of_the_file_are_refused(self):
+        adata = anndata.read_h5ad(self.path("X.h5ad"))
+        adata.raw = adata
+        adata = adata[:, :5].copy()
+        adata.obsm["X_pca"] = np.ones((12, 2))
+        adata.write_h5ad(self.path("raw.h5ad"))
+        for matrix in ("raw/X", "obsm/X_pca"):
+            self.succeed("fit", f"raw.h5ad:/{matrix}", "-k", "2", "-o", "other.h5", "--quiet")
+            self.fail_with(1, "have 12 and 5 rows", "export", "other.h5", f"raw.h5ad:/{matrix}", "-o", "out.h5ad")
+        self.succeed("fit", "raw.h5ad:/raw/X", "-k", "2", "-o", "other.h5", "--quiet")
+        self.fail_with(1, "a matrix with features of its own (raw)", "export", "other.h5", "raw.h5ad", "-o", "out.h5ad")
+        self.succeed("fit", "X.h5ad:/layers/counts", "-k", "2", "-o", "other.h5", "--quiet")
+        self.succeed("export", "other.h5", "X.h5ad:/layers/counts", "-o", "out.h5ad")
+        self.assertEqual(anndata.read_h5ad(self.path("out.h5ad")).varm["NMF"].shape, (7, 2))
+        with h5py.File(self.path("mudata.h5mu"), "w") as file, h5py.File(self.path("X.h5ad")) as source:
+            for name in ("obs", "var"):
+                source.copy(name, file)
+            source.copy("/", file, "mod/rna")
+        self.fail_with(1, "is no AnnData file", "export", "model.h5", "mudata.h5mu:/mod/rna/X", "-o", "out.h5ad")
+
+    def test_what_lies_in_other_files_is_not_lost(self):
+        os.mkdir(self.path("there"))
+        with h5py.File(self.path("part.h5"), "w") as file:
+            file["X"] = self.X
+
+        def replaced(name, put, target="X"):
+            shutil.copy(self.path("X.h5ad"), self.path(name))
+            with h5py.File(self.path(name), "a") as file:
+                if target in file:
+                    del file[target]
+                put(file)
+                if target == "X":
+                    file["X"].attrs.update({"encoding-type": "array", "encoding-version": "0.2.0"})
+            self.fail_with(1, f"/{target}, which lies in", "export", "model.h5", name, "-o", "there/out.h5ad")
+            self.succeed("export", "model.h5", name, "-o", "beside.h5ad")
+            with contextlib.chdir(self.folder), h5py.File("beside.h5ad") as file:
+                np.testing.assert_array_equal(file[target][()], self.X)
+
+        layout = h5py.VirtualLayout(self.X.shape, self.X.dtype)
+        layout[...] = h5py.VirtualSource("part.h5", "X", self.X.shape)
+        replaced("virtual.h5ad", lambda file: file.create_virtual_dataset("X", layout))
+        replaced("linked.h5ad", lambda file: file.__setitem__("layers/more", h5py.ExternalLink("part.h5", "X")),
+                 "layers/more")
+        self.X.tofile(self.path("raw.bin"))
+        replaced(
+            "raw.h5ad", lambda file: file.create_dataset("X", self.X.shape, self.X.dtype, external=[
+                ("raw.bin", 0, self.X.nbytes)
+            ]))
+
+    def test_samples_without_names_are_taken_in_order_and_that_is_said(self):
+        self.write("plain.h5", X=self.X)
+        self.succeed("fit", "plain.h5", "-k", "3", "--random-state", "0", "-o", "plain_model.h5", "--quiet")
+        result = self.succeed("export", "plain_model.h5", "X.h5ad", "-o", "out.h5ad")
+        for what in ("samples", "features"):
+            self.assertIn(f"no names of {what}", "".join(result.warnings))
+        np.testing.assert_array_equal(anndata.read_h5ad(self.path("out.h5ad")).obsm["X_nmf"],
+                                      self.read("plain_model.h5", "W"))
+
+    def test_a_checkpoint_is_no_model(self):
+        fit = ("fit", "X.h5ad", "-k", "3", "--tol", "0", "--max-iter", "100000000", "--checkpoint", "run.checkpoint",
+               "--checkpoint-every", "1s", "-o", "m.h5", "--quiet", "--max-time", "0:04")
+        self.assertEqual(self.run_program(*fit).status, 75)
+        self.fail_with(1, "checkpoint of a fit that is not done", "export", "run.checkpoint", "-o", "tables")
+
+    def test_text_that_is_no_utf8_is_still_read_by_anndata(self):
+        os.rename(self.path("X.h5ad"), os.path.join(os.fsencode(self.folder), b"X\xe9.h5ad"))
+        name = os.fsdecode(b"X\xe9.h5ad")
+        self.succeed("fit", name, "-k", "2", "-o", "model.h5", "--quiet")
+        self.succeed("export", "model.h5", name, "-o", "out.h5ad")
+        about = anndata.read_h5ad(self.path("out.h5ad")).uns["nmf"]
+        self.assertIn(r"X\xe9.h5ad", about["provenance"]["command_line"])
+
+    def test_tables_of_others_stay(self):
+        os.mkdir(self.path("folder"))
+        for name, text in (("H.csv", "gene,weight\n"), ("W.tsv", "sample,component_0\n"), ("top_features.csv", "")):
+            with open(self.path(f"folder/{name}"), "w") as file:
+                file.write(text)
+            self.fail_with(1, f"'{name}', which is no table", "export", "model.h5", "-o", "folder")
+            self.assertEqual(os.listdir(self.path("folder")), [name])
+            os.remove(self.path(f"folder/{name}"))
+        self.succeed("export", "model.h5", "-o", "folder")
+        result = self.succeed("export", "model.h5", "-o", "folder", "--format", "tsv")
+        self.assertIn("are replaced: H.csv, W.csv, top_features.csv", result.stderr)
+        self.assertEqual(len(os.listdir(self.path("folder"))), 3)
+
+    def test_where_folders_cannot_be_exchanged(self):
+        if RANKS > 0:
+            return  # one process is watched
+        source = self.path("no_exchange.c")
+        with open(source, "w") as file:
+            file.write("#include <errno.h>\nint renameat2(int a, const char* b, int c, const char* d, unsigned e)"
+                       " { (void)a; (void)b; (void)c; (void)d; (void)e; errno = EINVAL; return -1; }\n")
+        library = self.path("no_exchange.so")
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+        for format in ("csv", "tsv"):
+            with unittest.mock.patch.dict(os.environ, {"LD_PRELOAD": library}):
+                self.succeed("export", "model.h5", "-o", "tables", "--format", format)
+        self.assertEqual(sorted(os.listdir(self.path("tables"))), ["H.tsv", "W.tsv", "top_features.tsv"])
+        self.assertEqual([name for name in os.listdir(self.folder) if ".part-" in name], [])
+
+    def test_what_a_killed_export_left_goes(self):
+        left = self.path(f"tables.part-{os.uname().nodename[:64]}-99999999-0123456789abcdef")
+        os.mkdir(left)
+        with open(os.path.join(left, "H.csv"), "w"):
+            pass
+        self.succeed("export", "model.h5", "-o", "tables")
+        self.assertFalse(os.path.exists(left))
+
+    def test_folders_that_cannot_be_made(self):
+        os.mkdir(self.path("empty"))
+        result = self.run_program("export", "../model.h5", "-o", ".", cwd=self.path("empty"))
+        self.assertEqual((result.status, len(result.errors)), (1, 1))
+        self.assertIn("is the working folder", result.errors[0])
+        self.fail_with(1, "File name too long", "export", "model.h5", "-o", "x" * 300)
+        self.succeed("export", "model.h5", "-o", "empty/.")
+        self.assertIn("H.csv", os.listdir(self.path("empty")))
 
     def test_a_full_folder_or_a_damaged_model_leaves_nothing(self):
         self.succeed("export", "model.h5", "-o", "tables")

@@ -42,13 +42,13 @@ class ProgramTest(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def run_program(self, *arguments, ranks=RANKS, timeout=60):
-        """The program's result; it must end within `timeout` seconds."""
+    def run_program(self, *arguments, ranks=RANKS, timeout=60, cwd=None):
+        """The program's result; it must end within `timeout` seconds. cwd: in place of the test's folder."""
         command = [PROGRAM, *map(str, arguments)]
         if ranks > 0:
             command = [*MPIRUN, str(ranks), *command]
         return Result(
-            subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            subprocess.run(command, cwd=cwd or self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                            timeout=timeout))
 
     def succeed(self, *arguments, **options):

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <csignal>
 
 namespace scanmf {
@@ -32,7 +33,7 @@ void never_end() {
   const CrashNote outer("a.h5", CrashNote::Of::attribute);
   { const CrashNote inner("a.h5:/inner", CrashNote::Of::attribute); }
   const CrashNote note("a.h5:/X", CrashNote::Of::attribute);
-  for (volatile int i = 0;; i = 1 - i) {
+  for (const std::atomic<bool> ends{false}; !ends;) {
   }
 }
 

@@ -15,7 +15,7 @@ module=(python3-dev pybind11-dev python3-numpy python3-scipy python3-sklearn pyt
         python3-h5py python3-mpi4py python3-matplotlib python3-pytest mypy)
 example=(dataset-fashion-mnist)
 text=(bible-kjv bible-kjv-text)
-checks=(clang-format yapf3 python3-yaml)
+checks=(clang-format yapf3 python3-yaml groff-base environment-modules)
 slurm=(slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge iproute2)
 
 wanted=()

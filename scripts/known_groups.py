@@ -9,9 +9,11 @@ nothing to do with each other.
 """
 import argparse
 import math
+import sys
 
 import h5py
 import numpy as np
+from groups import groupings, names_of
 
 
 def contingency(a, b):
@@ -32,25 +34,35 @@ def adjusted_rand_index(table):
     return 1.0 if most == by_chance else (same_in_both - by_chance) / (most - by_chance)
 
 
+def compare(a):
+    with h5py.File(a.model, "r") as model:
+        if "W" not in model or "H" not in model:
+            raise ValueError(f"'{a.model}' holds no W and H")
+        share = model["W"][()] * model["H"][()].sum(1)  # what each component adds to the sum of a row
+        samples = names_of(model, "obs_names", len(share))
+    _, codes, names = next(groupings(a.data, samples, len(share), [a.column]))
+    known = codes >= 0
+    if not known.any():
+        raise ValueError(f"no row is in a group of the column '{a.column}'")
+    component = share.argmax(1)[known]
+    table = contingency(codes[known], component)
+    print(f"{a.column:<20}" + "".join(f"{'component ' + str(c):>14}" for c in np.unique(component)))
+    for code, counts in zip(np.unique(codes[known]), table):
+        print(f"{names[code]:<20}" + "".join(f"{count:>14}" for count in counts))
+    if not known.all():
+        print(f"{(~known).sum()} rows in no group are left out")
+    print(f"adjusted Rand index {adjusted_rand_index(table):.3f}")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
     p.add_argument("data")
     p.add_argument("--column", required=True)
-    a = p.parse_args()
-    with h5py.File(a.model, "r") as model:
-        share = model["W"][()] * model["H"][()].sum(1)  # what each component adds to the sum of a row
-    with h5py.File(a.data, "r") as data:
-        column = data["obs"][a.column]
-        if isinstance(column, h5py.Group):  # categories and the number of each row's
-            column = np.asarray(column["categories"].asstr())[column["codes"][()]]
-        groups = np.asarray([v.decode() if isinstance(v, bytes) else str(v) for v in column])
-    component = share.argmax(1)
-    table = contingency(groups, component)
-    print(f"{a.column:<20}" + "".join(f"{'component ' + str(c):>14}" for c in np.unique(component)))
-    for name, counts in zip(np.unique(groups), table):
-        print(f"{name:<20}" + "".join(f"{count:>14}" for count in counts))
-    print(f"adjusted Rand index {adjusted_rand_index(table):.3f}")
+    try:
+        compare(p.parse_args())
+    except (ValueError, OSError, KeyError) as error:
+        sys.exit(f"known_groups.py: {error}")
 
 
 if __name__ == "__main__":

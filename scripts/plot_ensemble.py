@@ -18,6 +18,7 @@ try:
     import matplotlib
     matplotlib.use("Agg")
     import numpy as np
+    from groups import groupings, names_of
     from scanmf import _ensemble_figures as figures
 except ImportError as missing:
     sys.exit(
@@ -26,15 +27,30 @@ except ImportError as missing:
         "PYTHONPATH")
 
 
-def groups_of(path, column):
-    """A column of obs as text, one a row."""
-    with h5py.File(path, "r") as data:
-        if "obs" not in data or column not in data["obs"]:
-            sys.exit(f"plot_ensemble.py: {path} has no column '{column}' in obs")
-        values = data["obs"][column]
-        if isinstance(values, h5py.Group):  # categories and the number of each row's
-            return np.asarray(values["categories"].asstr())[values["codes"][()]]
-        return np.asarray([v.decode() if isinstance(v, bytes) else str(v) for v in values[()]])
+def groups_of(file, path, column):
+    """A column of obs as text, one a row of the ensemble's X."""
+    count = int(file.attrs["n_samples"])
+    samples = names_of(file, "obs_names", count)
+    _, codes, names = next(groupings(path, samples, count, [column]))
+    return np.asarray([*names, "(no group)"])[codes]  # -1: in none
+
+
+def draw(arguments):
+    with h5py.File(arguments.ensemble, "r") as file:
+        if "format" not in file.attrs or figures.attribute(file, "format") != "scanmf-ensemble":
+            raise ValueError(f"{arguments.ensemble} was not written by scanmf ensemble")
+        k = arguments.k or int(figures.attribute(file, "chosen_k")) or int(file["table/k"][-1])
+        if f"k{k}" not in file:
+            raise ValueError(f"{arguments.ensemble} has no k = {k}")
+        pictures = {"choice": figures.choice(file).figure, "clustergram": figures.clustergram(file, k)}
+        if arguments.column:
+            groups = groups_of(file, arguments.data, arguments.column)
+            pictures["usage"] = figures.usage(file, k, groups, arguments.column)
+        os.makedirs(arguments.output, exist_ok=True)
+        for name, figure in pictures.items():
+            path = os.path.join(arguments.output, f"{name}.{arguments.format}")
+            figure.savefig(path, dpi=150)
+            print(path)
 
 
 def main():
@@ -49,27 +65,9 @@ def main():
     if (arguments.data is None) != (arguments.column is None):
         parser.error("--data and --column belong together")
     try:
-        file = h5py.File(arguments.ensemble, "r")
-    except OSError as error:
+        draw(arguments)
+    except (ValueError, OSError, KeyError) as error:
         sys.exit(f"plot_ensemble.py: {error}")
-    with file:
-        if "format" not in file.attrs or figures.attribute(file, "format") != "scanmf-ensemble":
-            sys.exit(f"plot_ensemble.py: {arguments.ensemble} was not written by scanmf ensemble")
-        k = arguments.k or int(figures.attribute(file, "chosen_k")) or int(file["table/k"][-1])
-        if f"k{k}" not in file:
-            sys.exit(f"plot_ensemble.py: {arguments.ensemble} has no k = {k}")
-        try:
-            pictures = {"choice": figures.choice(file).figure, "clustergram": figures.clustergram(file, k)}
-            if arguments.column:
-                groups = groups_of(arguments.data, arguments.column)
-                pictures["usage"] = figures.usage(file, k, groups, arguments.column)
-        except ValueError as error:
-            sys.exit(f"plot_ensemble.py: {error}")
-        os.makedirs(arguments.output, exist_ok=True)
-        for name, figure in pictures.items():
-            path = os.path.join(arguments.output, f"{name}.{arguments.format}")
-            figure.savefig(path, dpi=150)
-            print(path)
 
 
 if __name__ == "__main__":

@@ -22,11 +22,11 @@ from arguments import count, image_shape
 try:
     import h5py
     import numpy as np
+    from groups import groupings, names_of, plain
 except ImportError as missing:
     sys.exit(f"report.py: {missing} (Debian: python3-h5py, python3-numpy)")
 
 MOST_COMPONENTS = 200  # shown one by one
-MOST_GROUPS = 60  # of a column that is looked at unasked
 MOST_CURVE_POINTS = 600
 ROWS_AT_A_TIME = 65536
 
@@ -72,25 +72,12 @@ def escaped(text):
     return html.escape(str(text))
 
 
-def plain(value):
-    """An attribute as h5py gives it, as what it is."""
-    if isinstance(value, bytes):
-        return value.decode(errors="replace")
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def shown(value, digits=6):
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"
     if isinstance(value, float):
         return "unknown" if math.isnan(value) else f"{value:.{digits}g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def names_of(file, name, count):
-    if name in file and file[name].shape == (count, ):
-        return [str(text) for text in file[name].asstr(errors="replace")[()]]
-    return None
 
 
 class Subject:
@@ -137,67 +124,6 @@ class Subject:
             np.add.at(sums, group[known], part[known])
             np.add.at(rows, group[known], 1)
         return sums / np.maximum(rows, 1)[:, None], rows.astype(int)
-
-
-# Groups of the rows, from the table obs of an AnnData file.
-
-
-def strings(dataset):
-    return [str(text) for text in dataset.asstr(errors="replace")[()]]
-
-
-def column_groups(obs, name):
-    """Codes (-1: none) and names of a column's groups; None when it has no groups."""
-    item = obs[name]
-    if isinstance(item, h5py.Group) and "codes" in item and "categories" in item:
-        categories = item["categories"]
-        texts = strings(categories) if h5py.check_string_dtype(categories.dtype) else [str(c) for c in categories[()]]
-        return item["codes"][()].astype(int), texts
-    if not isinstance(item, h5py.Dataset) or item.ndim != 1:
-        return None
-    if "__categories" in obs and name in obs["__categories"]:  # anndata before 0.8
-        return item[()].astype(int), strings(obs["__categories"][name])
-    if h5py.check_string_dtype(item.dtype):
-        texts, codes = np.unique(np.array(strings(item), dtype=object).astype(str), return_inverse=True)
-        return codes, list(texts)
-    if item.dtype.kind in "b":
-        return item[()].astype(int), ["False", "True"]
-    return None
-
-
-def row_order(obs, subject, path):
-    """The row of the file for each sample of the model."""
-    index = plain(obs.attrs.get("_index", "_index"))
-    names = strings(obs[index]) if index in obs and h5py.check_string_dtype(obs[index].dtype) else None
-    if names is None or subject.samples is None or names == subject.samples:
-        count = len(names) if names is not None else subject.m
-        if count != subject.m:
-            raise ValueError(f"'{path}' has {count} rows, but the model was learned from {subject.m}")
-        return np.arange(subject.m)
-    places = {name: i for i, name in enumerate(names)}
-    missing = [name for name in subject.samples if name not in places]
-    if missing:
-        raise ValueError(f"'{path}' has no row '{missing[0]}', which the model has: it is another file")
-    return np.array([places[name] for name in subject.samples])
-
-
-def groupings(path, subject, wanted):
-    """(column, codes by sample, names) of the columns wanted, else of all that have a few groups."""
-    with h5py.File(path, "r") as file:
-        if "obs" not in file or not isinstance(file["obs"], h5py.Group):
-            raise ValueError(f"'{path}' has no table obs: it is no AnnData file")
-        obs = file["obs"]
-        order = row_order(obs, subject, path)
-        columns = [name for name in obs if name != plain(obs.attrs.get("_index", "_index")) and name != "__categories"]
-        for name in wanted or columns:
-            if name not in columns:
-                raise ValueError(f"obs of '{path}' has no column '{name}'; it has {', '.join(columns) or 'none'}")
-            found = column_groups(obs, name)
-            if found is None or not (wanted or 2 <= len(found[1]) <= MOST_GROUPS):
-                if wanted:
-                    raise ValueError(f"the column '{name}' of obs has no groups: it holds numbers")
-                continue
-            yield name, found[0][order], found[1]
 
 
 # Pictures.
@@ -366,7 +292,7 @@ def heat_colour(share, most):
 def usage_of_groups(subject, path, wanted):
     if subject.W is None:
         raise ValueError(f"'{subject.path}' holds no W (--save-w false): the usage by groups cannot be told")
-    for column, codes, names in groupings(path, subject, wanted):
+    for column, codes, names in groupings(path, subject.samples, subject.m, wanted):
         shares, rows = subject.usage(codes, len(names))
         most = shares.max()
         head = "".join(f"<th>{c}</th>" for c in range(subject.k))

@@ -305,7 +305,7 @@ void CommandLine::check_combinations() {
   }
   if (is_given("resume") && text("resume") == "require" && !has_checkpoint)
     mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
-  for (const char* name : {"json", "csv", "top"})
+  for (const char* name : {"json", "csv", "top", "transpose", "feature-type"})
     if (command_ == Command::inspect && flag("digest") && is_given(name))
       mistakes_.push_back(fmt::format("--digest prints the digest alone: --{} has no meaning beside it", name));
   if (command_ == Command::inspect && flag("json") && flag("csv"))

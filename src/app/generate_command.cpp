@@ -252,7 +252,7 @@ void generate_topics(const Plan& plan, data::MatrixFileWriter& out) {
 Plan make_plan(const CommandLine& line) {
   Plan plan;
   plan.shape = {*line.number("n-samples"), *line.number("n-features")};
-  plan.components = line.parameters(Estimator::nmf).n_components.value_or(5);
+  plan.components = line.parameters(Estimator::nmf).n_components.value_or(components_to_plant);
   plan.noise = *parse_double(line.text("noise"));
   plan.density = *parse_double(line.text("density"));
   const auto chunk_rows = line.number("chunk-rows");

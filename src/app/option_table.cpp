@@ -256,6 +256,9 @@ Option as_told(const Option& option, Command command) {
   } else if (option.name == "n-components" && command == Command::select) {
     told.values = std::string{"N"};
     told.help = "which k; without it the chosen one";
+  } else if (command == Command::transform && !is_flag(option) && option.name != "verbose" &&
+             (option.parameter != nullptr || option.name == "estimator")) {
+    told.fallback = "the model's";
   }
   return told;
 }
@@ -320,7 +323,11 @@ std::string spelled_out(const Option& option, const std::string& text) {
 }
 
 std::string fallback_of(const Option& option, Command command) {
-  if (option.name == "output" && command == Command::ensemble) return "ensemble.h5";
+  if (option.name == "output")
+    return command == Command::fit ? option.fallback : command == Command::ensemble ? "ensemble.h5" : "";
+  const bool of_X = option.name == "n-samples" || option.name == "n-features" || option.name == "density";
+  if (of_X && command == Command::estimate) return "";  // what there is of them is a file's, or must be said
+  if (option.name == "n-components" && command == Command::generate) return fmt::format("{}", components_to_plant);
   const bool many = command == Command::ensemble || command == Command::select;
   return option.name == "n-components" && many ? "" : option.fallback;
 }

@@ -72,7 +72,10 @@ std::vector<Option> options_of(Command command);
 /// False when the option sets a parameter that this estimator has not.
 bool belongs_to(const Option& option, Estimator estimator);
 
-/// Its default; that of the output differs between commands. Empty where there is none.
+/// Of generate without -k.
+constexpr Index components_to_plant = 5;
+
+/// Its default, which may differ between commands. Empty where there is none.
 std::string fallback_of(const Option& option, Command command);
 /// Its name alone says true, and that is not the default.
 bool is_flag(const Option& option);

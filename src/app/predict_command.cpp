@@ -19,7 +19,7 @@ int predict(const Communicator& comm, const CommandLine& line) {
   check_output(comm, target, {model, pairs.file});
   if (header.estimator.empty()) throw AgreedError(fmt::format("'{}' is no model file", model));
   if (!dataset_info(comm, model, "/W"))
-    throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false", model));
+    throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false, or by partial-fit", model));
   const Index count = predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
   log.print(fmt::format("{} values: {}\n", count, target));
   return static_cast<int>(ExitStatus::done);

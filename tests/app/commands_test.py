@@ -281,7 +281,9 @@ class Models(ProgramTest):
         for part, element in (("W", own[0]), ("H", own[1])):
             self.assertEqual(element, f"{part} {zlib.crc32(self.read('a.h5', part).tobytes()):08x}")
         self.fail_with(1, "X.h5", "inspect", "--digest", "X.h5")
-        self.fail_with(2, "--json has no meaning beside it", "inspect", "--digest", "--json", "a.h5")
+        for option in ("--json", "--transpose", "--feature-type=x"):
+            message = f"{option.split('=')[0]} has no meaning beside it"
+            self.fail_with(2, message, "inspect", "--digest", option, "a.h5")
 
     def test_inspect_compares_models(self):
         self.fit("--max-iter", "8", "--tol", "0")

@@ -82,11 +82,12 @@ check_program(${folder}/build/parts)
 
 # The module finds its folders wherever it lies.
 find_program(MODULECMD NAMES modulecmd.tcl PATHS /usr/lib/x86_64-linux-gnu /usr/share/modules/libexec)
-if(MODULECMD)
-  run(sh -c "MODULEPATH=${prefix}/share/modulefiles ${MODULECMD} sh load scanmf")
-  if(NOT output MATCHES "SCANMF=${prefix}/bin/scanmf")
-    fail("module load scanmf: ${output}")
-  endif()
+if(NOT MODULECMD)
+  fail("no modulecmd: it comes with scripts/install_packages.sh checks")
+endif()
+run(sh -c "MODULEPATH=${prefix}/share/modulefiles ${MODULECMD} sh load scanmf")
+if(NOT output MATCHES "SCANMF=${prefix}/bin/scanmf")
+  fail("module load scanmf: ${output}")
 endif()
 file(REMOVE_RECURSE ${folder})
 

@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import scanmf
 from scanmf import _session
 
-PROGRAM = os.environ.get("SCANMF_PROGRAM")
+PROGRAM = os.environ["SCANMF_PROGRAM"]
 FITS = {
     "cd": (scanmf.NMF, dict(init="random", shuffle=True, max_iter=12)),
     "mu": (scanmf.NMF, dict(solver="mu", beta_loss="kullback-leibler", max_iter=12)),
@@ -182,7 +182,6 @@ def test_fits_from_other_factors_are_refused(name, form, tmp_path, monkeypatch):
     same(fitted_from(np.asfortranarray(W), np.asfortranarray(H), resume="require", **kept), expected)
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
 def test_the_command_line_knows_the_factors_of_python(tmp_path, monkeypatch):
     random = np.random.RandomState(3)
     W, H = random.rand(60, 3) + 0.1, random.rand(3, 14) + 0.1
@@ -220,7 +219,6 @@ def test_stopped_in_time_and_by_the_file(tmp_path):
     same(fitted(estimator("mu", resume="require", **kept), X), expected)
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
 def test_the_command_line_goes_on_with_a_fit_of_python(tmp_path, monkeypatch):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["X"] = data()

@@ -26,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 import scanmf
 
 BOTH = pytest.mark.parametrize("name", ["NMF", "MiniBatchNMF"])
-PROGRAM = os.environ.get("SCANMF_PROGRAM")
+PROGRAM = os.environ["SCANMF_PROGRAM"]
 
 
 def data(rows=40, columns=12, seed=0):
@@ -184,7 +184,6 @@ def test_custom_arrays_are_overwritten_as_by_scikit_learn():
         np.testing.assert_allclose(kept[0][3], kept[1][3], rtol=1e-8)
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
 @pytest.mark.parametrize(
     "options", [["--estimator", "nmf"], ["--solver", "mu", "--beta-loss", "kullback-leibler", "--init", "random"],
                 ["--estimator", "minibatch-nmf", "--batch-size", "16"]])

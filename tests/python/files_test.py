@@ -5,6 +5,7 @@ import warnings
 
 import anndata
 import h5py
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,9 +13,8 @@ import scipy.sparse as sp
 
 import scanmf
 
-matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
-PROGRAM = os.environ.get("SCANMF_PROGRAM")
+PROGRAM = os.environ["SCANMF_PROGRAM"]
 
 
 def table(rows=40, columns=12, seed=0):
@@ -113,7 +113,6 @@ def attributes(file, group):
         }
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
 def test_models_of_generators_say_no_seed(tmp_path):
     file = named_file(tmp_path, "x.h5", 5)
     for state in (np.random.RandomState(7), None):
@@ -202,7 +201,6 @@ def test_inspect(tmp_path):
         scanmf.inspect(tmp_path / "nothing.h5")
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="the program was not built")
 def test_partial_fit_of_the_command_line_goes_on(tmp_path):
     table().write_h5ad(tmp_path / "x.h5ad")
     model = scanmf.MiniBatchNMF(3, random_state=0, n_threads=1).partial_fit(table().X)
@@ -245,7 +243,8 @@ def test_copy_leaves_the_original():
 
 
 def test_figures(tmp_path):
-    plt = pytest.importorskip("matplotlib.pyplot")
+    import matplotlib.pyplot as plt
+
     adata = table()
     scanmf.tl.nmf(adata, 4, random_state=0)
     model = scanmf.NMF(4, random_state=0)

@@ -3,11 +3,11 @@
 if(NOT SCANMF_HAS_PYTHON)
   return()
 endif()
-execute_process(COMMAND ${SCANMF_PYTHON} -c "import pytest, pandas, anndata, mpi4py, h5py"
+execute_process(COMMAND ${SCANMF_PYTHON} -c "import pytest, pandas, anndata, matplotlib, mpi4py, h5py"
                 RESULT_VARIABLE python_test_packages ERROR_QUIET)
 if(NOT python_test_packages EQUAL 0)
-  message(STATUS "No tests of the Python package: they need pytest, pandas, anndata, mpi4py and h5py \
-(scripts/install_packages.sh module)")
+  message(STATUS "No tests of the Python package: they need pytest, pandas, anndata, matplotlib, mpi4py and \
+h5py (scripts/install_packages.sh module)")
   return()
 endif()
 

@@ -31,6 +31,19 @@ def options_of(program, command):
     return options
 
 
+def one_default(defaults):
+    """The default of an option, or those of its commands where they differ; README says of transform what it takes."""
+    kinds = dict.fromkeys(default for default in defaults.values() if default != "the model's")
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    having = {kind: [command for command, default in defaults.items() if default == kind] for kind in kinds if kind}
+    most = max(having, key=lambda kind: len(having[kind]))
+    if "" not in kinds and len(having[most]) > 1:  # the usual one, and where it is another
+        others = [f"{', '.join(names)}: {kind}" for kind, names in having.items() if kind != most]
+        return "; ".join([most, *others])
+    return "; ".join(f"{', '.join(names)}: {kind}" for kind, names in having.items())
+
+
 def table(program):
     text = subprocess.run([program, "--help"], capture_output=True, text=True, check=True).stdout
     commands = re.findall(r"^  scanmf ([a-z-]+) ", text, re.MULTILINE)
@@ -38,11 +51,16 @@ def table(program):
     names = list(dict.fromkeys(name for options in by_command.values() for name in options))
     yield "| option | default | meaning | for |\n|---|---|---|---|\n"
     for name in names:
-        having = [command for command in commands if name in by_command[command]]
-        letter, values, text, default = by_command[having[0]][name]
-        option = (f"-{letter}, " if letter else "") + f"--{name}" + (f" {values}" if values else "")
-        where = "all" if having == commands else ", ".join(having)
-        yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|") for cell in (option, default, text, where)))
+        meanings = {}  # values, text -> default of each command where they are these
+        for command in commands:
+            if name in by_command[command]:
+                letter, values, text, default = by_command[command][name]
+                meanings.setdefault((values, text), {})[command] = default
+        for (values, text), defaults in meanings.items():
+            option = (f"-{letter}, " if letter else "") + f"--{name}" + (f" {values}" if values else "")
+            where = "all" if list(defaults) == commands else ", ".join(defaults)
+            cells = (option, one_default(defaults), text, where)
+            yield "| `{}` | {} | {} | {} |\n".format(*(cell.replace("|", "\\|") for cell in cells))
 
 
 def main():

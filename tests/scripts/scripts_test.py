@@ -2,10 +2,9 @@
 """The example configurations are accepted by the program, plot_model.py draws what it writes, and components find
 groups that are known.
 
-    scripts_test.py PROJECT_FOLDER PROGRAM
+    scripts_test.py PROJECT_FOLDER PROGRAM TRUE|FALSE     whether there is a Python package
 """
 import glob
-import importlib.util
 import os
 import re
 import stat
@@ -17,7 +16,8 @@ import unittest
 import h5py
 import numpy
 
-PROJECT, PROGRAM = sys.argv[1], sys.argv[2]
+PROJECT, PROGRAM, HAS_PACKAGE = sys.argv[1], sys.argv[2], sys.argv[3] == "TRUE"
+needs_package = unittest.skipUnless(HAS_PACKAGE, "CMake found nothing to build the Python package with")
 GROUPS = os.path.join(PROJECT, "scripts", "known_groups.py")
 REPORT = os.path.join(PROJECT, "scripts", "report.py")
 PLOT_ENSEMBLE = os.path.join(PROJECT, "scripts", "plot_ensemble.py")
@@ -44,7 +44,7 @@ class Scripts(unittest.TestCase):
                           folder=self.folder)
                 self.assertEqual(fit.returncode, 0, fit.stderr)
 
-    @unittest.skipUnless(importlib.util.find_spec("scanmf"), "the Python package is not built")
+    @needs_package
     def test_pictures(self):
         fit = run(PROGRAM, "fit", DIGITS, "-k", "5", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
         self.assertEqual(fit.returncode, 0, fit.stderr)
@@ -124,6 +124,7 @@ class Scripts(unittest.TestCase):
         with open(os.path.join(self.folder, name), encoding="utf-8") as file:
             return file.read()
 
+    @needs_package
     def test_pictures_of_an_ensemble(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
         made = run(PROGRAM, "ensemble", mice, "-k", "2:3", "--replicates", "6", "--random-state", "0", "--solver", "mu",
@@ -135,9 +136,15 @@ class Scripts(unittest.TestCase):
         for picture in ("choice.png", "clustergram.png", "usage.png"):
             with open(os.path.join(self.folder, "pictures", picture), "rb") as file:
                 self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
-        wrong = run(sys.executable, PLOT_ENSEMBLE, mice, folder=self.folder)
-        self.assertEqual(wrong.returncode, 1)
-        self.assertIn("was not written by scanmf ensemble", wrong.stderr)
+        with open(os.path.join(self.folder, "text"), "w") as file:
+            file.write("no HDF5")
+        for arguments, message in (([mice], "was not written by scanmf ensemble"), (["text"], "nable to open"),
+                                   (["e.h5", "--data", "text", "--column", "diet"], "nable to open"),
+                                   (["e.h5", "--data", mice, "--column",
+                                     "none"], "has no column 'none'"), (["e.h5", "-o", "text"], "text")):
+            wrong = run(sys.executable, PLOT_ENSEMBLE, *arguments, folder=self.folder)
+            self.assertEqual((wrong.returncode, len(wrong.stderr.splitlines())), (1, 1), wrong.stderr)
+            self.assertRegex(wrong.stderr, f"^plot_ensemble.py: .*{message}")
 
     def test_components_agree_with_known_groups(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
@@ -150,6 +157,37 @@ class Scripts(unittest.TestCase):
         self.assertEqual([line.split()[0] for line in lines[1:3]], ["BK", "Western"])
         self.assertEqual(sum(int(n) for line in lines[1:3] for n in line.split()[1:]), 139)
         self.assertGreater(float(lines[3].split()[-1]), 0.95)
+
+    @needs_package  # and what it needs
+    def test_known_groups_are_matched_by_name_and_may_be_none(self):
+        import anndata
+        import pandas
+
+        rows = [f"row {i}" for i in range(6)]
+        X = numpy.kron(numpy.eye(2), numpy.ones((3, 4))) + 0.01
+        groups = pandas.Categorical(["left", "left", None, "right", "right", "right"], categories=["left", "right"])
+        data = anndata.AnnData(X, dtype="float64", obs=pandas.DataFrame({
+            "side": groups,
+            "number": [7, 7, 7, 9, 9, 9]
+        }, index=rows))
+        data.write_h5ad(os.path.join(self.folder, "X.h5ad"))
+        fit = run(PROGRAM, "fit", "X.h5ad", "-k", "2", "--random-state", "0", "-o", "model.h5", folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        data[::-1].copy().write_h5ad(os.path.join(self.folder, "turned.h5ad"))
+        plain = data.copy()
+        plain.obs.index = [f"other {i}" for i in range(6)]
+        plain.write_h5ad(os.path.join(self.folder, "other.h5ad"))
+        for file in ("X.h5ad", "turned.h5ad"):
+            found = run(sys.executable, GROUPS, "model.h5", file, "--column", "side", folder=self.folder)
+            self.assertEqual((found.returncode, found.stderr), (0, ""))
+            self.assertIn("1 rows in no group are left out\nadjusted Rand index 1.000", found.stdout)
+        found = run(sys.executable, GROUPS, "model.h5", "turned.h5ad", "--column", "number", folder=self.folder)
+        self.assertIn("adjusted Rand index 1.000", found.stdout)
+        for arguments, message in ((["model.h5", "other.h5ad"], "has no row 'row 0'"), (["model.h5", "none"], "none"),
+                                   (["X.h5ad", "X.h5ad"], "holds no W and H")):
+            wrong = run(sys.executable, GROUPS, *arguments, "--column", "side", folder=self.folder)
+            self.assertEqual((wrong.returncode, len(wrong.stderr.splitlines())), (1, 1), wrong.stderr)
+            self.assertRegex(wrong.stderr, f"^known_groups.py: .*{message}")
 
     def test_adjusted_rand_index(self):
         sys.path.insert(0, os.path.dirname(GROUPS))
@@ -164,7 +202,7 @@ class Scripts(unittest.TestCase):
         self.assertAlmostEqual(index([0, 0, 1, 1], [0, 1, 0, 1]), -0.5)
         self.assertEqual(index([0, 0, 0], [1, 1, 1]), 1)
 
-    @unittest.skipUnless(importlib.util.find_spec("scanmf"), "the Python package is not built")
+    @needs_package
     def test_what_cannot_be_drawn(self):
         plot = run(sys.executable, PLOT, DIGITS.split(":")[0], folder=self.folder)
         self.assertEqual(plot.returncode, 1)

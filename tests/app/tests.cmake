@@ -1,9 +1,11 @@
 # scanmf_add_program_test(name RANKS 0 2 …) registers name.py as app_name_np0, …: the program as a user runs it, alone
 # (0 ranks) and under mpirun. odls_base_sigkill_timeout: mpirun otherwise waits two seconds when a rank ends with
-# another status than 0.
+# another status than 0. ess_singleton_isolated: without mpirun Open MPI starts a daemon first (0.2 s), for processes
+# that may be spawned later.
 function(scanmf_add_program_test name)
   cmake_parse_arguments(arg "" "" "RANKS" ${ARGN})
-  set(environment "${test_environment}" OMPI_MCA_odls_base_sigkill_timeout=0 PYTHONDONTWRITEBYTECODE=1
+  set(environment "${test_environment}" OMPI_MCA_odls_base_sigkill_timeout=0
+      OMPI_MCA_ess_singleton_isolated=1 PYTHONDONTWRITEBYTECODE=1
       SCANMF_PROGRAM=$<TARGET_FILE:scanmf_program> "SCANMF_MPIRUN=${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG}"
       SCANMF_TEST_DATA=${CMAKE_CURRENT_SOURCE_DIR}/data)
   foreach(ranks ${arg_RANKS})

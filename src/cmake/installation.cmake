@@ -8,7 +8,11 @@ install(TARGETS scanmf_program COMPONENT program)
 install(DIRECTORY ${SCANMF_MANUAL}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT program)
 install(FILES ${SCANMF_MANUAL}/completions/scanmf DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         COMPONENT program)
+# The pages lie as they do here, so that their links lead to one another.
 install(FILES LICENSE README.md CHANGELOG.md CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
+install(FILES src/README.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/src COMPONENT program)
+install(DIRECTORY src/docs DESTINATION ${CMAKE_INSTALL_DOCDIR}/src COMPONENT program)
+install(DIRECTORY scripts/images DESTINATION ${CMAKE_INSTALL_DOCDIR}/scripts COMPONENT program)
 install(DIRECTORY configs scripts/slurm DESTINATION ${data} COMPONENT program)
 install(PROGRAMS scripts/plot_model.py scripts/plot_ensemble.py scripts/known_groups.py scripts/report.py
         DESTINATION ${data}/scripts COMPONENT program)

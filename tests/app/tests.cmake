@@ -21,6 +21,7 @@ function(scanmf_add_program_test name)
 endfunction()
 
 # Ranks are tried where they share the work unevenly; what they are one by one (1, 2, 3, 4) is for the tests in C++.
+scanmf_add_program_test(pages_test RANKS 0 2)
 scanmf_add_program_test(usage_test RANKS 0 2)
 set_property(TEST app_usage_test_np0 APPEND PROPERTY LABELS quick)
 scanmf_add_program_test(streaming_test RANKS 0 3)

@@ -1,6 +1,6 @@
-# Installs the build into a fresh folder, builds README's program against it with find_package(scanmf)
-# and with pkg-config alone, runs it on two ranks, and looks at what else is installed.
-#   cmake -D BUILD=… -D BUILD_TYPE=… -D SOURCE=… -D DATA=… -D MPIEXEC=… -D README=… -D COMPILER=… -D FLAGS=…
+# Installs the build into a fresh folder, builds the programs that README.md and src/docs/cpp.md print against it with
+# find_package(scanmf) and with pkg-config alone, runs them on two ranks, and looks at what else is installed.
+#   cmake -D BUILD=… -D BUILD_TYPE=… -D SOURCE=… -D DATA=… -D MPIEXEC=… -D PROJECT=… -D COMPILER=… -D FLAGS=…
 #         -D LIBRARIES=lib/… -D PYTHON=… -P install_test.cmake
 string(RANDOM LENGTH 12 suffix)
 set(folder ${BUILD}/install-test-${suffix})
@@ -56,6 +56,7 @@ foreach(file doc/scanmf/LICENSE doc/scanmf/CHANGELOG.md doc/scanmf/CITATION.cff 
   endif()
 endforeach()
 run(${PYTHON} ${SOURCE}/manual_test.py ${prefix})
+run(${PYTHON} ${PROJECT}/tests/scripts/check_links.py ${prefix}/share/doc/scanmf)
 # The scripts find all that they import; those that draw, the package.
 file(GLOB python_folder ${prefix}/lib/python3*/*-packages)
 set(scripts known_groups report)
@@ -74,7 +75,16 @@ $(pkg-config --cflags --libs scanmf)")
 set(ENV{LD_LIBRARY_PATH} ${prefix}/${LIBRARIES})
 check_program(${folder}/parts)
 
-# README's CMake, under project(parts CXX).
+# The smallest program, on the file that README.md makes.
+run(sh -c "${COMPILER} ${FLAGS} ${SOURCE}/consumer/factor.cpp -o ${folder}/factor \
+$(pkg-config --cflags --libs scanmf)")
+run(${prefix}/bin/scanmf generate --n-samples 20000 --n-features 500 -k 10 --random-state 0 -o ${folder}/X.h5)
+run(${CMAKE_COMMAND} -E chdir ${folder} ${MPIEXEC} -n 2 ${folder}/factor)
+if(NOT output MATCHES "34 iterations, error 61\\.82")
+  fail("unexpected output of factor: ${output}")
+endif()
+
+# The printed CMake, under project(parts CXX).
 run(${CMAKE_COMMAND} -G Ninja -S ${SOURCE}/consumer -B ${folder}/build -D CMAKE_PREFIX_PATH=${prefix}
     -D CMAKE_BUILD_TYPE=${BUILD_TYPE} -D CMAKE_CXX_COMPILER=${COMPILER})
 run(${CMAKE_COMMAND} --build ${folder}/build)
@@ -91,12 +101,15 @@ if(NOT output MATCHES "SCANMF=${prefix}/bin/scanmf")
 endif()
 file(REMOVE_RECURSE ${folder})
 
-# README shows this very program and project.
-file(READ ${README} readme)
-foreach(file parts.cpp CMakeLists.txt)
+# The pages show these very programs and this project.
+foreach(shown README.md:factor.cpp src/docs/cpp.md:parts.cpp src/docs/cpp.md:CMakeLists.txt)
+  string(REPLACE ":" ";" shown ${shown})
+  list(GET shown 0 page)
+  list(GET shown 1 file)
+  file(READ ${PROJECT}/${page} printed)
   file(READ ${SOURCE}/consumer/${file} text)
-  string(FIND "${readme}" "${text}" place)
+  string(FIND "${printed}" "${text}" place)
   if(place EQUAL -1)
-    fail("the C++ example in README.md is not tests/install/consumer/${file}")
+    fail("the C++ example in ${page} is not tests/install/consumer/${file}")
   endif()
 endforeach()

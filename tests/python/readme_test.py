@@ -1,4 +1,4 @@
-"""The programs that README.md prints in its section on Python run as they are printed, on smaller files."""
+"""The programs in Python that README.md and the pages of src/docs print run as they are printed, on smaller files."""
 import os
 import re
 import subprocess
@@ -7,18 +7,33 @@ import sys
 import anndata
 import h5py
 import numpy as np
+import pytest
 import scipy.sparse as sp
 
 import scanmf
 
-README = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
+PROJECT = os.path.join(os.path.dirname(__file__), "..", "..")
 
 
-def test_printed_programs(tmp_path):
-    with open(README, encoding="utf-8") as file:
-        section = file.read().split("## From Python\n")[1].split("\n## ")[0]
-    programs = re.findall(r"```python\n(.*?)```", section, re.S)
-    assert len(programs) >= 2
+def programs_of(page):
+    with open(os.path.join(PROJECT, page), encoding="utf-8") as file:
+        return re.findall(r"```python\n(.*?)```", file.read(), re.S)
+
+
+def run(program, folder):
+    done = subprocess.run([sys.executable, "-"], input=program, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_program_of_readme(tmp_path):
+    with h5py.File(tmp_path / "X.h5", "w") as file:
+        file["X"] = np.random.RandomState(0).rand(60, 30)
+    (program, ) = programs_of("README.md")
+    assert run(program, tmp_path).startswith("(60, 10) (10, 30) ")
+
+
+def test_programs_of_pages(tmp_path):
     (tmp_path / "build").mkdir()
     (tmp_path / "quickstart").mkdir()
     (tmp_path / "build" / "python").symlink_to(os.path.dirname(os.path.dirname(scanmf.__file__)))
@@ -26,8 +41,16 @@ def test_printed_programs(tmp_path):
         file["X"] = np.random.RandomState(0).randint(0, 256, (90, 784)).astype("u1")
     counts = sp.random(60, 30, 0.3, "csr", random_state=0)
     anndata.AnnData(counts, layers={"counts": counts}, dtype="f8").write_h5ad(tmp_path / "x.h5ad")
+    programs = programs_of("src/docs/python.md")
+    assert len(programs) >= 2
     for program in programs:
-        done = subprocess.run([sys.executable, "-"], input=program, cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        run(program, tmp_path)
     for file in ("quickstart/parts.png", "quickstart/parts.h5", "model.h5"):
         assert (tmp_path / file).exists(), file
+    (reading, ) = programs_of("src/docs/models.md")  # of the model that the last program has made
+    assert re.match(r"\d+ [\d.]+$", run(reading, tmp_path))
+
+
+@pytest.mark.parametrize("page", sorted(os.listdir(os.path.join(PROJECT, "src", "docs"))))
+def test_no_other_page_has_programs(page):
+    assert page in ("python.md", "models.md") or not programs_of(f"src/docs/{page}")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
-"""The table of options in README.md says what --help says.
+"""The table of options in src/docs/options.md says what --help says.
 
-    readme_options.py PROGRAM README.md           ends with status 1 when it does not
-    readme_options.py PROGRAM README.md --write   puts it right
+    readme_options.py PROGRAM src/docs/options.md           ends with status 1 when it does not
+    readme_options.py PROGRAM src/docs/options.md --write   puts it right
 """
 import re
 import subprocess
@@ -32,7 +32,7 @@ def options_of(program, command):
 
 
 def one_default(defaults):
-    """The default of an option, or those of its commands where they differ; README says of transform what it takes."""
+    """The default of an option, or those of its commands where they differ; of transform commands.md tells."""
     kinds = dict.fromkeys(default for default in defaults.values() if default != "the model's")
     if len(kinds) == 1:
         return next(iter(kinds))

@@ -6,18 +6,28 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <span>
+#include <string_view>
 
 #include "io/file_names.hpp"
 #include "io/posix_file.hpp"
+#include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
+namespace {
+
+constexpr std::string_view script_beginning = "#!/bin/bash\n# Written by scanmf estimate --sbatch, which replaces it.";
+
+}  // namespace
 
 std::string fit_command(const CommandLine& estimate) {
   std::string command = "scanmf fit " + (estimate.inputs().empty() ? "X.h5" : quoted(estimate.inputs().front()));
   for (const Option& option : options_of(Command::estimate)) {
     const bool of_fit = contains(find_option(option.name)->commands, Command::fit);
-    if (of_fit && option.name != "threads" && estimate.is_given(option.name))
+    // What a --config file says is given as options: it may have some that are estimate's alone.
+    const bool passed_on = option.name != "threads" && option.name != "config";
+    if (of_fit && passed_on && estimate.is_given(option.name))
       command += fmt::format(" --{} {}", option.name, quoted(estimate.text(option.name)));
   }
   return command;
@@ -25,25 +35,42 @@ std::string fit_command(const CommandLine& estimate) {
 
 std::string batch_script(const std::string& command, const Cluster& cluster, const Layout& layout, double seconds) {
   // Half as much again, and ten minutes for reading and writing; a run that needs more ends in time and goes on.
-  const auto minutes = static_cast<Index>(std::ceil(std::min(seconds * 1.5 / 60 + 10, 7.0 * 24 * 60)));
-  const auto gigabytes = static_cast<Index>(std::ceil(layout.node_memory * 1.2 / 1e9));
-  return fmt::format(R"(#!/bin/bash
+  const double most_minutes = 7 * 24 * 60;
+  const double wanted = seconds * 1.5 / 60 + 10;
+  const auto minutes = static_cast<Index>(std::ceil(wanted < most_minutes ? wanted : most_minutes));
+  // A fifth more, but not more than there is.
+  const double memory = std::min(layout.node_memory * 1.2, cluster.node_memory);
+  const auto megabytes = std::max<Index>(1, static_cast<Index>(std::floor(std::min(memory, 1e18) / (1 << 20))));
+  return fmt::format(R"({}
 #SBATCH --job-name=scanmf
 #SBATCH --nodes={}
 #SBATCH --ntasks-per-node={}
 #SBATCH --cpus-per-task={}
-#SBATCH --mem={}G
+#SBATCH --mem={}M
 #SBATCH --time={}-{:02d}:{:02d}:00
 #SBATCH --output=scanmf-%j.log
 # Near its time limit the fit saves its state and ends with status 75: submitted again, the job goes on.
 mpirun --map-by slot:PE={} --bind-to core \
   {} --checkpoint model.h5.checkpoint --output model.h5
 )",
-                     cluster.nodes, layout.ranks_a_node, layout.threads, std::max<Index>(1, gigabytes), minutes / 1440,
+                     script_beginning, cluster.nodes, layout.ranks_a_node, layout.threads, megabytes, minutes / 1440,
                      minutes / 60 % 24, minutes % 60, layout.threads, command);
 }
 
-void write_text(const std::string& target, const std::string& text) {
+void refuse_other_script(const std::string& target) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(target, ignored)) return;
+  const io::PosixFile file = io::PosixFile::open_for_reading(target);
+  std::string beginning(static_cast<std::size_t>(std::min(file.size(), static_cast<Index>(script_beginning.size()))),
+                        '\0');
+  file.read(0, std::as_writable_bytes(std::span(beginning)));
+  if (!beginning.empty() && beginning != script_beginning)
+    throw Error(fmt::format(
+        "'{}' is no script of scanmf estimate and is not replaced (option '--sbatch'): name another file", target));
+}
+
+void write_script(const std::string& target, const std::string& text) {
+  refuse_other_script(target);
   const std::string name = io::resolve_target(target);
   const std::string temporary = io::temporary_name(name);
   const io::PosixFile file = io::PosixFile::create_exclusive(temporary, target);

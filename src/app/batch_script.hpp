@@ -13,7 +13,10 @@ std::string fit_command(const CommandLine& estimate);
 /// A script for sbatch that runs it so, with a checkpoint: submitted again, it goes on. seconds: of the whole fit.
 std::string batch_script(const std::string& command, const Cluster& cluster, const Layout& layout, double seconds);
 
-/// Writes a text file, whole or not at all.
-void write_text(const std::string& target, const std::string& text);
+/// Throws Error when there is a file that is no such script.
+void refuse_other_script(const std::string& target);
+
+/// Writes a script, whole or not at all. Throws Error as refuse_other_script does.
+void write_script(const std::string& target, const std::string& text);
 
 }  // namespace scanmf::app

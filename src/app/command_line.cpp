@@ -350,6 +350,15 @@ void CommandLine::check_estimate() {
     if (inputs_.empty() && !is_given(name) && std::string_view(name) != "density")
       mistakes_.push_back(fmt::format("estimate needs X, or --n-samples and --n-features: --{} is missing", name));
   }
+  constexpr std::pair<const char*, Index> most[] = {{"nodes", 1'000'000}, {"cores", 65'536}};
+  for (const auto& [name, limit] : most)
+    if (is_given(name) && number(name).value_or(1) > limit)
+      mistakes_.push_back(
+          fmt::format("{}--{} must be at most {}. Got {} instead.", place(name), name, limit, text(name)));
+  if (text("init") == "custom")
+    mistakes_.push_back(place("init") +
+                        "--init custom needs factors of its own, which estimate does not take: it costs what --init "
+                        "random costs");
   if (is_given("density") && parse_double(text("density")).value_or(0) > 1)
     mistakes_.push_back(place("density") + "--density is a share of non-zeros here, 1 at most");
   if (is_given("peak") != is_given("bandwidth"))

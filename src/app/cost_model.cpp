@@ -49,7 +49,7 @@ Layout cost_of(const Workload& x, const Cluster& cluster, const Speed& speed, In
   // H twice, its sums, a statistic for each thread; W; X.
   const double rows = std::ceil(as_double(x.shape.rows) / ranks);
   const double own = program_memory + (ranks > 1 ? link_memory : 0) + (4 + (ranks > 1 ? 1 : 0) + threads) * statistic +
-                     rows * as_double(x.components * size_of(x.type));
+                     rows * as_double(x.components) * as_double(size_of(x.type));
   layout.rank_memory = own + rows * x.row_bytes();
   layout.fits = layout.rank_memory * as_double(ranks_a_node) <= cluster.node_memory;
   if (!layout.fits) layout.rank_memory = own + std::min(rows * x.row_bytes(), streamed_memory);
@@ -73,7 +73,9 @@ std::vector<Layout> layouts(const Workload& x, const Cluster& cluster, const Spe
   std::vector<Layout> all;
   for (Index ranks = 1; ranks <= cluster.cores; ++ranks)
     if (cluster.cores % ranks == 0) all.push_back(cost_of(x, cluster, speed, ranks));
-  const auto is_better = [](const Layout& a, const Layout& b) {
+  const auto is_possible = [&cluster](const Layout& layout) { return layout.node_memory <= cluster.node_memory; };
+  const auto is_better = [&](const Layout& a, const Layout& b) {
+    if (is_possible(a) != is_possible(b)) return is_possible(a);
     if (a.fits != b.fits) return a.fits;
     return a.seconds < 0.98 * b.seconds;
   };

@@ -55,8 +55,9 @@ struct Layout {
 /// The formulas of src/scaling.md. Memory was measured, see decision 265.
 Layout cost_of(const Workload& x, const Cluster& cluster, const Speed& speed, Index ranks_a_node);
 
-/// All splits of a node's cores into equal ranks, and the best of them first: those whose X fits before others, then
-/// the fastest; of equally fast ones (to 2 %) the one with the fewest ranks.
+/// All splits of a node's cores into equal ranks, and the best of them first: those that a node's memory is enough for
+/// before others, then those whose X fits, then the fastest; of equally fast ones (to 2 %) the one with the fewest
+/// ranks.
 std::vector<Layout> layouts(const Workload& x, const Cluster& cluster, const Speed& speed);
 
 }  // namespace scanmf::app

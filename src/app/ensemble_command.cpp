@@ -31,6 +31,11 @@ class EnsembleRun {
       : comm_(comm), line_(line), log_(comm, line), parameters_(line.parameters(line.estimator())) {}
 
   int run() {
+    return log_.guard([this] { return run_logged(); });
+  }
+
+ private:
+  int run_logged() {
     apply_threads(comm_, line_);
     control_.provenance = provenance_attributes(comm_, line_.written());
     description_ =
@@ -45,7 +50,6 @@ class EnsembleRun {
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return run_as<T>(); });
   }
 
- private:
   EnsembleOptions options() const {
     EnsembleOptions options;
     options.ks = parse_ks(line_.text("n-components")).value();
@@ -76,7 +80,10 @@ class EnsembleRun {
     control_.memory = plan.memory;
     EnsembleJob<T> job(comm_, identity_of(comm_, description_, has_checkpoint), parameters_, wanted, control_);
     log_.start(comm_, line_, description_, data_type_of<T>,
-               {{"random_state", job.random_state()}, {"k", wanted.ks}, {"replicates", wanted.replicates}});
+               {{"random_state", job.random_state()},
+                {"k", wanted.ks},
+                {"replicates", wanted.replicates},
+                {"replicates_done", job.done()}});
     std::unique_ptr<DataSource<T>> source;
     comm_.agree([&] {  // one group may fail alone
       const PhaseTimer timer(report_.times, Phase::read);

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "app/batch_script.hpp"
@@ -49,7 +50,7 @@ Workload workload(const Communicator& comm, const CommandLine& line, const Param
   Workload x = workload_of_X(comm, line);
   x.type = choose_dtype(line, x.type);
   x.components = resolve_n_components(parameters, x.shape.columns, std::nullopt);
-  x.batch_rows = parameters.estimator == Estimator::minibatch_nmf ? parameters.batch_size : 0;
+  if (parameters.estimator == Estimator::minibatch_nmf) x.batch_rows = std::min(parameters.batch_size, x.shape.rows);
   x.products = products_with_X(parameters.beta_loss);
   LoadOptions options;
   options.dense_from = with_scalar(x.type, [&]<Scalar T>() { return dense_from<T>(parameters.beta_loss); });
@@ -85,16 +86,17 @@ std::string table_of(const std::vector<Layout>& all, const Cluster& cluster) {
 }  // namespace
 
 int estimate(const Communicator& comm, const CommandLine& line) {
-  RunLog log(comm, line);
+  const RunLog log(comm, line);
   if (comm.size() > 1)
     throw UsageError("estimate runs as one rank, without mpirun: --nodes and --cores say what it is to be for");
   apply_threads(comm, line);
+  const std::string script = line.text("sbatch");
+  if (!script.empty()) refuse_other_script(script);
   const Parameters parameters = line.parameters(line.estimator());
   const Workload x = workload(comm, line, parameters);
   warn_of_automatic_components(line, x.shape);
   const Cluster cluster = cluster_of(comm, line);
   const bool measured = !line.is_given("peak");
-  log.demote_warnings("");
   const Speed speed = measured
                           ? measure_speed(comm, x, parameters)
                           : speed_of(x, giga * *parse_double(line.text("peak")),
@@ -102,7 +104,7 @@ int estimate(const Communicator& comm, const CommandLine& line) {
   const std::vector<Layout> all = layouts(x, cluster, speed);
   const Layout& best = all.front();
   const Index passes = x.batch_rows > 0 ? (x.shape.rows + x.batch_rows - 1) / x.batch_rows : 1;
-  const double seconds = best.seconds * static_cast<double>(passes * parameters.max_iter);
+  const double seconds = best.seconds * static_cast<double>(passes) * static_cast<double>(parameters.max_iter);
 
   std::string text = fmt::format("X: {} x {}, {} {}, {}; k = {}\n", x.shape.rows, x.shape.columns,
                                  x.kind == StorageKind::dense ? "dense" : "sparse", name_of(x.type),
@@ -119,8 +121,13 @@ int estimate(const Communicator& comm, const CommandLine& line) {
                       best.seconds * static_cast<double>(passes), steps, duration_text(seconds), parameters.max_iter,
                       command);
   log.print(text);
-  if (!line.text("sbatch").empty())
-    write_text(line.text("sbatch"), batch_script(fit_command(line), cluster, best, seconds));
+  if (script.empty()) return static_cast<int>(ExitStatus::done);
+  if (best.node_memory > cluster.node_memory)
+    throw AgreedError(
+        fmt::format("no split of a node's cores fits into its memory: '{}' is not written (option '--sbatch'); take "
+                    "more nodes, more memory or fewer components",
+                    script));
+  write_script(script, batch_script(fit_command(line), cluster, best, seconds));
   return static_cast<int>(ExitStatus::done);
 }
 

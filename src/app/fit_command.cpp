@@ -40,6 +40,11 @@ class FitRun {
         target_(line.text("output")) {}
 
   int run() {
+    return log_.guard([this] { return run_logged(); });
+  }
+
+ private:
+  int run_logged() {
     apply_threads(comm_, line_);
     provenance_ = provenance_attributes(comm_, line_.written());
     description_ =
@@ -54,7 +59,6 @@ class FitRun {
     return with_scalar(choose_dtype(line_, description_.data_type), [this]<Scalar T>() { return fit_as<T>(); });
   }
 
- private:
   template <Scalar T>
   int fit_as() {
     log_input(line_.inputs().front(), description_, data_type_of<T>);

@@ -8,6 +8,7 @@
 #include "app/inspect_table.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
+#include "core/printable.hpp"
 #include "core/standard_streams.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/estimator/digest.hpp"
@@ -22,7 +23,7 @@ std::string names_text(const Json& names) {
   std::string text = names["count"].dump();
   const char* separator = ": ";
   for (const Json& name : names["first"]) {
-    text += separator + name.get<std::string>();
+    text += separator + short_text(name);
     separator = ", ";
   }
   return text + (names["count"].get<std::size_t>() > shown_names ? ", ..." : "");
@@ -55,13 +56,13 @@ std::string history_text(const Json& history) {
 std::string matrices_text(const Json& matrices) {
   std::string text = "matrices in the file:\n";
   for (const Json& matrix : matrices) {
-    text += fmt::format("  {:<30}", matrix["path"].get<std::string>());
+    text += fmt::format("  {:<30}", short_text(matrix["path"]));
     if (matrix.contains("shape"))
       text += fmt::format(" {} x {} {} {}{}", matrix["shape"][0].dump(), matrix["shape"][1].dump(),
-                          matrix["sparse"].get<bool>() ? "sparse" : "dense", matrix["element_type"].get<std::string>(),
+                          matrix["sparse"].get<bool>() ? "sparse" : "dense", short_text(matrix["element_type"]),
                           matrix["integers"].get<bool>() ? ", whole numbers" : "");
-    if (matrix.contains("writer")) text += fmt::format(" ({})", matrix["writer"].get<std::string>());
-    if (matrix.contains("hindrance")) text += fmt::format(" NOT READABLE: {}", matrix["hindrance"].get<std::string>());
+    if (matrix.contains("writer")) text += fmt::format(" ({})", short_text(matrix["writer"]));
+    if (matrix.contains("hindrance")) text += fmt::format(" NOT READABLE: {}", short_text(matrix["hindrance"]));
     text += "\n";
   }
   return text;
@@ -72,7 +73,8 @@ std::string object_text(const std::string& name, const Json& object) {
   std::size_t width = 18;
   for (const auto& [key, one] : object.items()) width = std::max(width, key.size() + 1);
   std::string text = name + ":\n";
-  for (const auto& [key, one] : object.items()) text += fmt::format("  {:<{}}{}\n", key, width, short_text(one));
+  for (const auto& [key, one] : object.items())
+    text += fmt::format("  {:<{}}{}\n", printable(key), width, short_text(one));
   return text;
 }
 
@@ -100,7 +102,7 @@ std::string digests_of(const Communicator& comm, const std::vector<std::string>&
   std::string text;
   for (const std::string& file : files) {
     try {
-      text += fmt::format("{}{}\n", files.size() > 1 ? file + "  " : "", digest_of_model(comm, file));
+      text += fmt::format("{}{}\n", files.size() > 1 ? printable(file) + "  " : "", digest_of_model(comm, file));
     } catch (const AgreedError& error) {
       throw AgreedError(fmt::format("{} (option '--digest')", error.what()), error.status());
     }

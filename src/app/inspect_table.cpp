@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "core/printable.hpp"
+
 namespace scanmf::app {
 namespace {
 
@@ -27,7 +29,7 @@ std::string csv_field(const Json& value) {
 
 std::string short_text(const Json& value) {
   if (value.is_null()) return "-";
-  if (value.is_string()) return value.get<std::string>();
+  if (value.is_string()) return printable(value.get<std::string>());
   if (value.is_number_float()) return fmt::format("{:.6g}", value.get<double>());
   return dumped(value);
 }

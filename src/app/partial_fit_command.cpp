@@ -25,6 +25,11 @@ class PartialFitRun {
       : comm_(comm), line_(line), log_(comm, line), target_(line.text("model")) {}
 
   int run() {
+    return log_.guard([this] { return run_logged(); });
+  }
+
+ private:
+  int run_logged() {
     if (target_.empty()) throw UsageError("partial-fit needs --model FILE, the model to create or to update");
     apply_threads(comm_, line_);
     const char* name = class_name(Estimator::minibatch_nmf);
@@ -50,13 +55,12 @@ class PartialFitRun {
     return with_scalar(type, [this]<Scalar T>() { return partial_fit_as<T>(); });
   }
 
- private:
   /// Keeps other runs away from the model from before it is read until it is written: their steps would be lost, or
   /// this one.
   void lock_model() {
     comm_.agree([&] {
       if (!comm_.is_root()) return;
-      lock_.emplace(lock_name(target_), fmt::format("model {}", target_));
+      lock_.emplace(lock_name(target_), fmt::format("model {}", target_), "model");
       release_on_signal_.emplace(*lock_);
     });
   }

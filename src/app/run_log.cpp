@@ -9,7 +9,7 @@
 
 #include "core/printable.hpp"
 #include "core/standard_streams.hpp"
-#include "io/posix_file.hpp"
+#include "model/lock_file.hpp"
 #include "scanmf/core/error.hpp"
 
 namespace scanmf::app {
@@ -31,10 +31,7 @@ bool check_log(const std::string& name) {
   const io::PosixFile file = io::PosixFile::open_for_reading(name);
   const Index bytes = file.size();
   if (bytes == 0) return true;
-  constexpr std::string_view first = R"({"event":)";
-  std::string beginning(static_cast<std::size_t>(std::min<Index>(bytes, first.size())), '\0');
-  file.read(0, std::as_writable_bytes(std::span(beginning)));
-  if (beginning != first)
+  if (!begins_as_log(file))
     throw Error(fmt::format(
         "'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
   char last = 0;
@@ -49,11 +46,39 @@ bool has_option(const CommandLine& line, const char* name) {
 }  // namespace
 
 std::string duration_text(double seconds) {
+  constexpr double century = 3.2e9;
+  if (!(seconds < century)) return "more than a century";
   const auto whole = static_cast<long long>(std::llround(seconds));
   if (seconds < 1) return "less than 1 s";
   if (whole < 100) return fmt::format("{} s", whole);
   if (whole < 6000) return fmt::format("{} min {:02d} s", whole / 60, whole % 60);
   return fmt::format("{} h {:02d} min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string progress_text(const Progress& now, double mean_seconds, bool left) {
+  std::string line = fmt::format("iteration {}", now.iteration);
+  if (now.max_iteration > 0) line += fmt::format("/{}", now.max_iteration);
+  if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
+  if (mean_seconds > 0) line += fmt::format("  {:.3g} s/iteration", mean_seconds);
+  const Index iterations = now.max_iteration - now.iteration;
+  if (left && mean_seconds > 0 && iterations > 0)
+    line += fmt::format("  at most {} left", duration_text(mean_seconds * static_cast<double>(iterations)));
+  return line;
+}
+
+std::string progress_text(const EnsembleProgress& now) {
+  std::string line = fmt::format("replicate {}/{}", now.done, now.all);
+  if (now.running > 0) line += fmt::format("  {} more at iteration {}", now.running, now.iteration);
+  if (now.done < now.all && now.seconds_left >= 0)
+    line += fmt::format("  about {} left", duration_text(now.seconds_left));
+  return line;
+}
+
+bool begins_as_log(const io::PosixFile& file) {
+  constexpr std::string_view first = R"({"event":)";
+  std::string beginning(static_cast<std::size_t>(std::min<Index>(file.size(), first.size())), '\0');
+  file.read(0, std::as_writable_bytes(std::span(beginning)));
+  return beginning == first;
 }
 
 RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.is_root()) {
@@ -103,15 +128,7 @@ void RunLog::progress(const Progress& now) {
                       {"iteration_seconds", now.seconds},
                       {now.measure, now.value}});
   const bool last = now.iteration >= now.max_iteration;
-  if (!is_to_be_shown(last)) return;
-  const double mean = seconds_of_all_ / static_cast<double>(iterations_);
-  std::string line = fmt::format("iteration {}/{}", now.iteration, now.max_iteration);
-  if (!std::isnan(now.value)) line += fmt::format("  {} {:.3e}", now.measure, now.value);
-  line += fmt::format("  {:.3g} s/iteration", mean);
-  if (!last)
-    line +=
-        fmt::format("  at most {} left", duration_text(mean * static_cast<double>(now.max_iteration - now.iteration)));
-  show(line);
+  if (is_to_be_shown(last)) show(progress_text(now, seconds_of_all_ / static_cast<double>(iterations_), true));
 }
 
 bool RunLog::is_to_be_shown(bool last) {
@@ -125,13 +142,14 @@ bool RunLog::is_to_be_shown(bool last) {
 }
 
 void RunLog::progress(const EnsembleProgress& now) {
-  const bool last = now.done == now.all;
-  if (!is_to_be_shown(last)) return;
-  std::string line = fmt::format("replicate {}/{}", now.done, now.all);
-  if (now.running > 0) line += fmt::format("  {} more at iteration {}", now.running, now.iteration);
-  if (!std::isnan(now.seconds_left)) seconds_left_ = now.seconds_left;
-  if (!last && seconds_left_ >= 0) line += fmt::format("  about {} left", duration_text(seconds_left_));
-  show(line);
+  EnsembleProgress told = now;
+  if (std::isnan(told.seconds_left)) told.seconds_left = seconds_left_;
+  seconds_left_ = told.seconds_left;
+  // Of each replicate there is an event, but those of other groups of ranks are known late.
+  if (now.done != logged_replicates_)
+    event("progress", {{"replicates_done", now.done}, {"of", now.all}, {"seconds_left", told.seconds_left}});
+  logged_replicates_ = now.done;
+  if (is_to_be_shown(now.done == now.all)) show(progress_text(told));
 }
 
 void RunLog::show(const std::string& line) {
@@ -167,7 +185,22 @@ void RunLog::start(const Communicator& comm, const CommandLine& line, const Matr
                {"columns", x.shape.columns},
                {"dtype", name_of(type)},
                {"ranks", comm.size()}});
+  // Whoever watches can tell a run that is slow from one that is gone.
+  const LockHolder process = LockHolder::current();
+  more["process"] = {{"host", process.host}, {"pid", process.pid}, {"start", process.start}};
+  if (has_option(line, "checkpoint") && line.is_given("checkpoint"))
+    more["checkpoint"] = std::filesystem::absolute(line.text("checkpoint")).string();
   event("start", std::move(more));
+}
+
+int RunLog::guard(const std::function<int()>& body) {
+  try {
+    return body();
+  } catch (const std::exception& error) {
+    end_progress();
+    event("error", {{"message", error.what()}});
+    throw;
+  }
 }
 
 void RunLog::end(const RunTable& table, double seconds, const std::string& summary, nlohmann::json more) {

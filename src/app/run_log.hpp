@@ -1,12 +1,15 @@
 #pragma once
 
 #include <fstream>
+#include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "app/command_line.hpp"
 #include "app/run_report.hpp"
+#include "io/posix_file.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -18,6 +21,16 @@ namespace scanmf::app {
 
 /// "12 s", "3 min 07 s", "5 h 02 min".
 std::string duration_text(double seconds);
+
+/// "iteration 7/200  violation 1.234e-02  0.5 s/iteration  at most 96 s left". last: 0 when it is not known; values
+/// that are not known are NaN and left out; `left` says whether to tell the time that is left.
+std::string progress_text(const Progress& now, double mean_seconds, bool left);
+
+/// "replicate 3/40  2 more at iteration 17  about 5 min 00 s left".
+std::string progress_text(const EnsembleProgress& now);
+
+/// Whether a file begins as a --log-json file does.
+bool begins_as_log(const io::PosixFile& file);
 
 /// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks;
 /// while the object lives it is the sink of log(). With --quiet only warnings and errors are shown, with --verbose
@@ -34,7 +47,7 @@ class RunLog {
   /// --verbose).
   void progress(const Progress& now);
   void progress(const EnsembleProgress& now);
-  /// Warnings that begin so are details from now on: whoever makes hundreds of fits says it once.
+  /// Warnings that begin so are details from now on, none with "": whoever makes hundreds of fits says it once.
   void demote_warnings(std::string beginning) { demoted_ = std::move(beginning); }
   /// The line in place is done with.
   void end_progress();
@@ -46,6 +59,10 @@ class RunLog {
   /// The event "start" of a command that computes on X; `more`: fields of this command.
   void start(const Communicator& comm, const CommandLine& line, const MatrixDescription& x, DataType type,
              nlohmann::json more = {});
+  /// What body() returns. An error that it throws goes through, and is the last event of the --log-json file: who
+  /// watches knows that nothing more comes.
+  int guard(const std::function<int()>& body);
+
   /// The table and the summary of a run that is done, and the event "end" with `more`, run_seconds and the report.
   void end(const RunTable& table, double seconds, const std::string& summary, nlohmann::json more);
 
@@ -69,8 +86,10 @@ class RunLog {
   Index iterations_ = 0;         // of this run so far
   double seconds_of_all_ = 0;    // of these
   double last_shown_ = -1e9;     // on timer_
-  double seconds_left_ = -1;     // of an ensemble, as it was last told
-  std::string demoted_;          // beginning of warnings; empty: none
+  double seconds_left_ =         // of an ensemble, as it was last told
+      std::numeric_limits<double>::quiet_NaN();
+  Index logged_replicates_ = -1;  // of the last event "progress"
+  std::string demoted_;           // beginning of warnings; empty: none
   Timer timer_;
   std::ofstream json_;
   std::string json_name_;

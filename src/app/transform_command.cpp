@@ -49,6 +49,11 @@ class TransformRun {
       : comm_(comm), line_(line), log_(comm, line), model_(line.text("model")), target_(line.text("output")) {}
 
   int run() {
+    return log_.guard([this] { return run_logged(); });
+  }
+
+ private:
+  int run_logged() {
     apply_threads(comm_, line_);
     header_ = read_model_header(comm_, model_);
     const bool is_model = !header_.estimator.empty();
@@ -66,7 +71,6 @@ class TransformRun {
                        [this]<Scalar T>() { return transform_as<T>(); });
   }
 
- private:
   template <Scalar T>
   PlannedSource<T> load() {
     const PhaseTimer timer(report_.times, Phase::read);

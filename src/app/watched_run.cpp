@@ -14,6 +14,7 @@
 #include "core/printable.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/model/checkpoint.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -34,6 +35,12 @@ std::string text_in(const Json& event, const char* name) {
   return found != event.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+/// A whole number from 1 on; 0 for anything else.
+Index index_in(const Json& event, const char* name) {
+  const double number = number_in(event, name);
+  return number >= 1 && number < 1e15 ? static_cast<Index>(number) : 0;
+}
+
 void add(WatchedRun& run, Index iteration, double seconds, double value) {
   run.iteration = iteration;
   if (seconds >= 0) {
@@ -45,23 +52,72 @@ void add(WatchedRun& run, Index iteration, double seconds, double value) {
   run.values.push_back(value);
 }
 
+/// {"event":"start", "command":…, "process":{"host":…, "pid":…, "start":…}, "checkpoint":…}
+WatchedRun begun_run(const Json& event) {
+  WatchedRun run;
+  run.command = text_in(event, "command");
+  run.checkpoint = text_in(event, "checkpoint");
+  if (const auto process = event.find("process"); process != event.end() && process->is_object())
+    run.process = LockHolder{text_in(*process, "host"), index_in(*process, "pid"), text_in(*process, "start"), "", ""};
+  const auto ks = event.find("k");
+  if (const Index replicates = index_in(event, "replicates"); replicates > 0 && ks != event.end() && ks->is_array())
+    run.ensemble =
+        EnsembleProgress{index_in(event, "replicates_done"), replicates * static_cast<Index>(ks->size()), 0, 0};
+  return run;
+}
+
+/// A run whose first iteration is not the first one goes on from a checkpoint: what the log has of the same command
+/// before belongs to it.
+void go_on(WatchedRun& run, const WatchedRun& before, double iteration) {
+  if (before.command != run.command) return;
+  const auto kept = std::ranges::lower_bound(before.iterations, iteration) - before.iterations.begin();
+  run.measure = before.measure;
+  run.iterations.assign(before.iterations.begin(), before.iterations.begin() + kept);
+  run.values.assign(before.values.begin(), before.values.begin() + kept);
+}
+
 /// {"event":"iteration", "seconds":…, "iteration":…, "of":…, "iteration_seconds":…, "violation":…}
-void add_iteration(WatchedRun& run, const Json& event) {
-  const double iteration = number_in(event, "iteration");
-  if (!(iteration >= 1 && iteration < 1e15)) return;
-  if (iteration <= static_cast<double>(run.iteration)) {  // another run in the same log
-    WatchedRun next;
-    next.command = run.command;
-    run = next;
+void add_iteration(WatchedRun& run, const WatchedRun& before, const Json& event) {
+  const Index iteration = index_in(event, "iteration");
+  if (iteration < 1) return;
+  if (iteration <= run.iteration) {  // a run whose start the log does not have
+    const WatchedRun ended = run;
+    run = {};
+    run.command = ended.command;
+    run.process = ended.process;
+    run.checkpoint = ended.checkpoint;
+  } else if (run.iteration == 0 && iteration > 1) {
+    go_on(run, before, static_cast<double>(iteration));
   }
-  const double last = number_in(event, "of");
-  if (last >= iteration && last < 1e15) run.last_iteration = static_cast<Index>(last);
+  if (const Index last = index_in(event, "of"); last >= iteration) run.last_iteration = last;
   for (const auto& [key, value] : event.items()) {
     constexpr std::array known = {"event", "seconds", "iteration", "of", "iteration_seconds"};
     if (std::find(known.begin(), known.end(), key) == known.end() && (value.is_number() || value.is_null()))
       run.measure = key;
   }
-  add(run, static_cast<Index>(iteration), number_in(event, "iteration_seconds"), number_in(event, run.measure.c_str()));
+  add(run, iteration, number_in(event, "iteration_seconds"), number_in(event, run.measure.c_str()));
+}
+
+/// One event of a log; unknown ones are left out.
+void add_event(WatchedRun& run, WatchedRun& before, const Json& event) {
+  const std::string what = text_in(event, "event");
+  if (what == "start") {
+    WatchedRun next = begun_run(event);
+    // One that never came to an iteration has nothing to go on from but what was there before it.
+    if (run.iteration > 0 || run.command != next.command) before = std::move(run);
+    run = std::move(next);
+  } else if (what == "iteration") {
+    add_iteration(run, before, event);
+  } else if (what == "progress" && run.ensemble) {
+    run.ensemble->done = index_in(event, "replicates_done");
+    run.ensemble->seconds_left = number_in(event, "seconds_left");
+  } else if (what == "end") {
+    run.end = event.contains("converged") && event["converged"] == true ? "done: converged" : "done";
+  } else if (what == "stopped") {
+    run.end = fmt::format("stopped ({}); the same command goes on", text_in(event, "reason"));
+  } else if (what == "error") {
+    run.end = fmt::format("failed: {}", text_in(event, "message"));
+  }
 }
 
 /// The curve's height in each column: the last value of the iterations that fall there.
@@ -73,7 +129,7 @@ std::vector<double> columns_of(const std::vector<double>& values) {
 }
 
 /// Stars, the largest value above; on a logarithmic axis where the values span more than a factor of ten.
-std::string curve(const WatchedRun& run) {
+std::string curve(const WatchedRun& run, const std::string& measure) {
   std::vector<double> heights = columns_of(run.values);
   if (heights.size() < 2) return "";
   const auto [least, most] = std::minmax_element(heights.begin(), heights.end());
@@ -99,7 +155,7 @@ std::string curve(const WatchedRun& run) {
          fmt::format("{:>12} +{}\n{:>14}{:<{}}{}\n", "", std::string(heights.size(), '-'), "",
                      static_cast<Index>(run.iterations.front()), heights.size() > 8 ? heights.size() - 4 : 4,
                      static_cast<Index>(run.iterations.back())) +
-         fmt::format("{:>14}{} over iterations{}\n", "", run.measure, logarithmic ? ", logarithmic" : "");
+         fmt::format("{:>14}{} over iterations{}\n", "", measure, logarithmic ? ", logarithmic" : "");
 }
 
 }  // namespace
@@ -108,43 +164,25 @@ LogReader::LogReader(std::string file) : file_(std::move(file)) {
   if (!is_log(file_)) throw Error(fmt::format("'{}' is no log of this program", file_));
 }
 
-bool LogReader::is_log(const std::string& file) {
-  const io::PosixFile opened = io::PosixFile::open_for_reading(file);
-  constexpr std::string_view first = R"({"event":)";
-  std::string beginning(static_cast<std::size_t>(std::min<Index>(opened.size(), first.size())), '\0');
-  opened.read(0, std::as_writable_bytes(std::span(beginning)));
-  return beginning == first;
-}
+bool LogReader::is_log(const std::string& file) { return begins_as_log(io::PosixFile::open_for_reading(file)); }
 
 void LogReader::update() {
+  constexpr Index most = Index{1} << 24;  // at a time
   const io::PosixFile file = io::PosixFile::open_for_reading(file_);
   const Index size = file.size();
   if (size < read_) *this = LogReader(file_);  // begun anew
-  std::string text(static_cast<std::size_t>(size - read_), '\0');
-  file.read(read_, std::as_writable_bytes(std::span(text)));
-  read_ = size;
-  rest_ += text;
-  std::size_t begin = 0;
-  for (std::size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', begin)) {
-    add_line(rest_.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  rest_.erase(0, begin);
-}
-
-void LogReader::add_line(const std::string& line) {
-  const Json event = Json::parse(line, nullptr, false);
-  if (!event.is_object()) return;  // what a killed run has not finished
-  const std::string what = text_in(event, "event");
-  if (what == "start") {
-    run_.command = text_in(event, "command");
-    run_.end.clear();
-  } else if (what == "iteration") {
-    add_iteration(run_, event);
-  } else if (what == "end") {
-    run_.end = event.contains("converged") && event["converged"] == true ? "done: converged" : "done";
-  } else if (what == "stopped") {
-    run_.end = fmt::format("stopped ({}); the same command goes on", text_in(event, "reason"));
+  while (read_ < size) {
+    std::string text(static_cast<std::size_t>(std::min(size - read_, most)), '\0');
+    file.read(read_, std::as_writable_bytes(std::span(text)));
+    read_ += static_cast<Index>(text.size());
+    rest_ += text;
+    std::size_t begin = 0;
+    for (std::size_t end = rest_.find('\n'); end != std::string::npos; end = rest_.find('\n', begin)) {
+      const Json event = Json::parse(rest_.substr(begin, end - begin), nullptr, false);
+      if (event.is_object()) add_event(run_, before_, event);  // else: what a killed run has not finished
+      begin = end + 1;
+    }
+    rest_.erase(0, begin);
   }
 }
 
@@ -176,24 +214,31 @@ WatchedRun watched_run(const ModelHeader& header) {
     add(run, static_cast<Index>((*numbers)[i]), (*seconds)[i], (*values)[i]);
   run.iteration = header.n_steps.value_or(header.n_iter);
   const Index batch = std::max<Index>(1, index("batch_size"));
-  run.last_iteration = index("max_iter") * (header.n_steps ? (header.n_samples + batch - 1) / batch : 1);
+  const double passes = static_cast<double>(index("max_iter"));
+  const double steps =
+      header.n_steps ? std::ceil(static_cast<double>(header.n_samples) / static_cast<double>(batch)) : 1;
+  if (passes * steps < 1e15) run.last_iteration = static_cast<Index>(passes * steps);
+  if (!is_checkpoint(header)) run.end = header.converged ? "done: converged" : "done";
   return run;
 }
 
 std::string text_of(const WatchedRun& run, double since_change) {
+  const std::string end = run.end.empty() ? fmt::format("last written {} ago", duration_text(since_change)) : run.end;
   std::string text = run.command.empty() ? "" : printable(run.command) + "\n";
-  if (run.iteration == 0) return text + (run.end.empty() ? "no iteration yet\n" : printable(run.end) + "\n");
+  if (run.ensemble) {
+    EnsembleProgress now = *run.ensemble;
+    if (!run.end.empty()) now.seconds_left = not_known;
+    return text + progress_text(now) + "\n" + printable(end) + "\n";
+  }
+  if (run.iteration == 0) return text + (run.end.empty() ? "no iteration yet, " : "") + printable(end) + "\n";
+  const std::string measure = printable(run.measure);
   const double mean = run.timed_iterations > 0 ? run.seconds / static_cast<double>(run.timed_iterations) : 0;
-  text += fmt::format("iteration {}", run.iteration);
-  if (run.last_iteration > 0) text += fmt::format("/{}", run.last_iteration);
-  if (!run.values.empty()) text += fmt::format("  {} {:.6g}", run.measure, run.values.back());
-  if (mean > 0) text += fmt::format("  {:.3g} s/iteration", mean);
-  if (run.end.empty() && mean > 0 && run.last_iteration > run.iteration)
-    text +=
-        fmt::format("  at most {} left", duration_text(mean * static_cast<double>(run.last_iteration - run.iteration)));
-  text += run.end.empty() ? fmt::format("\nlast written {} ago\n", duration_text(since_change))
-                          : "\n" + printable(run.end) + "\n";
-  return text + curve(run);
+  Progress now;
+  now.iteration = run.iteration;
+  now.max_iteration = run.last_iteration;
+  now.measure = measure.c_str();
+  now.value = run.values.empty() ? not_known : run.values.back();
+  return text + progress_text(now, mean, run.end.empty()) + "\n" + printable(end) + "\n" + curve(run, measure);
 }
 
 }  // namespace scanmf::app

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -92,23 +93,6 @@ std::optional<double> age_of(const std::string& path, const std::string& now) {
   return static_cast<double>(now_status.st_mtim.tv_sec - then_status.st_mtim.tv_sec);
 }
 
-/// Why the job that holds the lock is known to be gone; empty when it may live.
-std::string reason_to_take_over(const LockHolder& holder, double age) {
-  const LockHolder me = LockHolder::current();
-  const auto patience = static_cast<double>(LockFile::patience.count());
-  if (holder.host.empty())
-    return age > patience ? fmt::format("it was left empty {:.0f} s ago", age) : "";  // killed before it was written
-  if (holder.host == me.host) {
-    const bool runs = io::process_runs(holder.pid) && (holder.start.empty() || start_of(holder.pid) == holder.start);
-    return runs ? "" : fmt::format("process {} of this host does not run any more", holder.pid);
-  }
-  if (!holder.job.empty() && holder.job == me.job && holder.restart != me.restart)
-    return fmt::format("job {} was restarted on this host", holder.job);
-  if (age > patience)
-    return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
-  return {};
-}
-
 /// While it lives, no other process removes the file that had this name, where the file system can lock files.
 class RemovalGuard {
  public:
@@ -145,8 +129,34 @@ LockHolder LockHolder::current() {
           environment({"SLURM_RESTART_COUNT"})};
 }
 
+std::string reason_to_take_over(const LockHolder& holder, double age) {
+  const LockHolder me = LockHolder::current();
+  const auto patience = static_cast<double>(LockFile::patience.count());
+  if (holder.host.empty())
+    return age > patience ? fmt::format("it was left empty {:.0f} s ago", age) : "";  // killed before it was written
+  if (holder.host == me.host) {
+    const bool runs = io::process_runs(holder.pid) && (holder.start.empty() || start_of(holder.pid) == holder.start);
+    return runs ? "" : fmt::format("process {} of this host does not run any more", holder.pid);
+  }
+  if (!holder.job.empty() && holder.job == me.job && holder.restart != me.restart)
+    return fmt::format("job {} was restarted on this host", holder.job);
+  if (age > patience)
+    return fmt::format("process {} on {} has given no sign of life for {:.0f} s", holder.pid, holder.host, age);
+  return {};
+}
+
+std::optional<LockState> look_at_lock(const std::string& path) {
+  const std::optional<std::string> text = lock_text(path);
+  struct stat status {};
+  if (!text || ::stat(path.c_str(), &status) != 0) return std::nullopt;
+  // By this host's clock: who only looks makes no file there, by which the file server's could be told.
+  const LockHolder holder = LockHolder::parse(*text);
+  return LockState{holder, reason_to_take_over(holder, std::difftime(::time(nullptr), status.st_mtim.tv_sec))};
+}
+
 std::string LockHolder::text() const {
-  return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\n", host, pid, start, job, restart);
+  return fmt::format("host={}\npid={}\nstart={}\njob={}\nrestart={}\nholds={}\n", host, pid, start, job, restart,
+                     holds);
 }
 
 LockHolder LockHolder::parse(const std::string& text) {
@@ -162,14 +172,18 @@ LockHolder LockHolder::parse(const std::string& text) {
     if (key == "start") holder.start = value;
     if (key == "job") holder.job = value;
     if (key == "restart") holder.restart = value;
+    if (key == "holds") holder.holds = value;
   }
   return holder;
 }
 
 std::string lock_name(const std::string& file) { return io::resolve_target(file) + ".lock"; }
 
-LockFile::LockFile(std::string path, std::string subject)
-    : path_(std::move(path)), subject_(std::move(subject)), mine_(LockHolder::current().text()) {
+LockFile::LockFile(std::string path, std::string subject, std::string holds)
+    : path_(std::move(path)), subject_(std::move(subject)) {
+  LockHolder me = LockHolder::current();
+  me.holds = std::move(holds);
+  mine_ = me.text();
   // Written beside its name and linked to it: the lock appears with its contents, and only where there was none.
   io::remove_stale_temporaries(path_);
   const std::string candidate = io::temporary_name(path_);

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -14,9 +15,10 @@ namespace scanmf {
 struct LockHolder {
   std::string host;
   Index pid = 0;
-  std::string start;    // boot and time of the process's start: a process number is used again
-  std::string job;      // of the batch system; empty without one
-  std::string restart;  // how often the batch system has restarted the job
+  std::string start;       // boot and time of the process's start: a process number is used again
+  std::string job;         // of the batch system; empty without one
+  std::string restart;     // how often the batch system has restarted the job
+  std::string holds = {};  // what it has locked: "checkpoint" or "model" (of partial-fit, which no file STOP stops)
   friend bool operator==(const LockHolder&, const LockHolder&) = default;
 
   /// This process.
@@ -24,6 +26,18 @@ struct LockHolder {
   std::string text() const;
   static LockHolder parse(const std::string& text);
 };
+
+/// Why the job that holds a lock is known to be gone; empty when it may live. age: seconds since its last sign of life.
+std::string reason_to_take_over(const LockHolder& holder, double age);
+
+/// What a lock says of the job that holds it.
+struct LockState {
+  LockHolder holder;
+  std::string gone;  // why it is known not to run any more; empty: it may run
+};
+/// Local. nullopt when there is no lock. The holder has no host yet while a lock is being written. Throws Error for
+/// what is no lock of this program.
+std::optional<LockState> look_at_lock(const std::string& path);
 
 /// Local. The name of the lock of `file`: FILE.lock, symbolic links followed. Throws Error for what is not a file.
 std::string lock_name(const std::string& file);
@@ -38,8 +52,8 @@ class LockFile {
   static constexpr std::chrono::seconds patience{180};
 
   /// Local. Takes the lock, also from a job that is gone (the log says so). `subject`: what is locked, for messages.
-  /// Throws Error naming the holder when it lives, or the reason when the file cannot be made.
-  LockFile(std::string path, std::string subject);
+  /// holds: as in LockHolder. Throws Error naming the holder when it lives, or the reason when the file cannot be made.
+  LockFile(std::string path, std::string subject, std::string holds = "checkpoint");
   ~LockFile();
   LockFile(const LockFile&) = delete;
   LockFile& operator=(const LockFile&) = delete;

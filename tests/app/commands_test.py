@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import platform
+import shutil
 import struct
 import subprocess
 import unittest
@@ -262,6 +263,20 @@ class Models(ProgramTest):
         checkpoint = json.loads(self.succeed("inspect", "c.h5", "--json").stdout)
         self.assertEqual((checkpoint["kind"], checkpoint["reconstruction_err"]), ("checkpoint", None))
         self.assertRegex(self.succeed("inspect", "c.h5").stdout, r"reconstruction_err +-\n")
+
+    def test_inspect_shows_a_terminal_nothing_that_it_obeys(self):
+        names = ["\x1b[2J%d" % i for i in range(4)]
+        with h5py.File(self.path("X.h5ad"), "w") as file:
+            file["X"] = positive_matrix(5, 4)
+            file["layers/\x1b[1m"] = positive_matrix(5, 4)
+            file["var/_index"] = names
+            file["var"].attrs["_index"] = "_index"
+        self.succeed("fit", "X.h5ad:/X", "-k", "2", "-o", "\x1b[3mm.h5", "--quiet")
+        shutil.copy(self.path("\x1b[3mm.h5"), self.path("m.h5"))
+        for arguments in (["X.h5ad"], ["m.h5"], ["\x1b[3mm.h5", "m.h5"], ["--digest", "\x1b[3mm.h5", "m.h5"]):
+            shown = self.succeed("inspect", *arguments, ranks=0).stdout
+            self.assertNotIn("\x1b", shown)
+            self.assertIn(r"\x1b[", shown)
 
     def test_digest(self):
         random = np.random.RandomState(0)

@@ -69,6 +69,53 @@ class Estimate(ProgramTest):
         self.assertIn("scanmf fit X.h5", text)
         self.assertIn("--max-iter 50", text)
         self.assertEqual(subprocess.run(["bash", "-n", self.path("job.sh")], check=False).returncode, 0)
+        self.assertRegex(text, r"#SBATCH --time=0-00:1\d:00\n")
+        commands = [line for line in text.splitlines() if not line.startswith("#")]
+        self.assertEqual(commands, [
+            "mpirun --map-by slot:PE=16 --bind-to core \\",
+            "  scanmf fit X.h5 --n-components 50 --max-iter 50 --checkpoint model.h5.checkpoint --output model.h5"
+        ])
+
+    def memory_of(self, script):
+        with open(self.path(script), encoding="utf-8") as file:
+            return int(re.search(r"#SBATCH --mem=(\d+)M\n", file.read())[1])
+
+    def test_a_script_asks_for_no_more_than_there_is(self):
+        sizes = ["--n-samples", 1000000, "--n-features", 1000, "-k", 10, "--peak", 150, "--bandwidth", 160]
+        self.succeed("estimate", *sizes, "--node-memory", "4500M", "--sbatch", "job.sh", ranks=0)
+        self.assertEqual(self.memory_of("job.sh"), 4500)
+        self.succeed("estimate", *sizes, "--node-memory", "100G", "--sbatch", "job.sh", ranks=0)  # its own is replaced
+        self.assertLess(self.memory_of("job.sh"), 6000)
+        self.fail_with(1, "no split of a node's cores fits", "estimate", *sizes, "--node-memory", "50M", "--sbatch",
+                       "other.sh", ranks=0)
+        self.assertEqual(os.listdir(self.folder), ["job.sh"])
+
+    def test_a_script_takes_what_the_configuration_says(self):
+        with open(self.path("c.conf"), "w", encoding="utf-8") as file:
+            file.write("nodes = 2\nsolver = mu\nmax-iter = 7\n")
+        self.succeed("estimate", *HUGE[:6], "--config", "c.conf", "--peak", 150, "--bandwidth", 160, "--max-iter", 9,
+                     "--node-memory", "4000G", "--sbatch", "job.sh", ranks=0)
+        with open(self.path("job.sh"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("#SBATCH --nodes=2\n", text)
+        self.assertIn("fit X.h5 --n-components 50 --solver mu --max-iter 9 --checkpoint", text)
+
+    def test_other_files_are_not_replaced(self):
+        with open(self.path("thesis.tex"), "w", encoding="utf-8") as file:
+            file.write("#!/bin/bash\nrm -r results\n")
+        self.fail_with(1, "is no script of scanmf estimate", "estimate", *HUGE, "--sbatch", "thesis.tex", ranks=0)
+        with open(self.path("thesis.tex"), encoding="utf-8") as file:
+            self.assertIn("rm -r", file.read())
+
+    def test_huge_numbers_end(self):
+        most = 2**63 - 1
+        self.fail_with(2, "--cores must be at most", "estimate", *HUGE[:6], "--cores", most, ranks=0)
+        self.fail_with(2, "--nodes must be at most", "estimate", *HUGE[:6], "--nodes", most, ranks=0)
+        text = self.succeed("estimate", *HUGE, "--estimator", "minibatch-nmf", "--batch-size", most, "--max-iter", most,
+                            ranks=0).stdout
+        self.assertIn("more than a century", text)
+        self.assertNotIn("nan", text)
+        self.succeed("estimate", *HUGE[:4], "-k", most, *HUGE[6:], ranks=0)
 
     def test_a_file_is_not_read_and_stays(self):
         self.write("X.h5", X=positive_matrix(50, 8))
@@ -80,6 +127,7 @@ class Estimate(ProgramTest):
         self.fail_with(2, "--n-features is missing", "estimate", "--n-samples", 5, ranks=0)
         self.fail_with(2, "is for an X that is no file", "estimate", "X.h5", "--n-samples", 5, ranks=0)
         self.fail_with(2, "belong together", "estimate", "--n-samples", 5, "--n-features", 5, "--peak", 3, ranks=0)
+        self.fail_with(2, "--init custom needs", "estimate", "X.h5", "--init", "custom", ranks=0)
         self.fail_with(2, "a size", "estimate", "--n-samples", 5, "--n-features", 5, "--node-memory", "much", ranks=0)
 
 

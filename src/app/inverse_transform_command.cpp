@@ -110,7 +110,7 @@ int inverse_transform(const Communicator& comm, const CommandLine& line) {
                             header.n_components));
   });
   const std::optional<XToFill> filled = x_to_fill(comm, line, header, w);
-  const DataType type = choose_dtype(line, header.dtype);
+  const DataType type = choose_dtype(line, filled ? filled->description.data_type : header.dtype);
   const int status =
       with_scalar(type, [&]<Scalar T>() { return inverse_transform_as<T>(comm, line, header, w, filled); });
   log.print(fmt::format("X of {} x {}: {}\n", w.shape.rows, header.n_features_in, line.text("output")));

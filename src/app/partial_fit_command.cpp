@@ -42,8 +42,8 @@ class PartialFitRun {
     comm_.broadcast(std::span<Index>(&exists, 1));
     if (exists != 0) read_header();
     comm_.agree([&] {
-      parameters_ =
-          header_ ? parameters_of_model(line_, *header_, {"verbose"}) : line_.parameters(Estimator::minibatch_nmf);
+      parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose", "missing", "missing_empty"})
+                            : line_.parameters(Estimator::minibatch_nmf);
     });
     if (!header_ && parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     if (!header_) warn_of_automatic_components(line_, description_.shape);
@@ -97,14 +97,20 @@ class PartialFitRun {
   std::unique_ptr<DataSource<T>> load() {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
-    return open_planned<T>(comm_, description_, parameters_, n_components_, MatrixUse::partial_fit, limit).source;
+    const MatrixUse use = header_ ? MatrixUse::next_partial_fit : MatrixUse::partial_fit;
+    return open_planned<T>(comm_, description_, parameters_, n_components_, use, limit).source;
   }
 
   /// The model as it is before the step.
   template <Scalar T>
   FittedModel<T> begin(DataSource<T>& source, const std::string& init_file) {
     const PhaseTimer timer(report_.times, Phase::initialise);
-    if (header_) return read_fitted_model<T>(comm_, target_, *header_, nullptr);
+    if (header_) {
+      FittedModel<T> model = read_fitted_model<T>(comm_, target_, *header_, nullptr);
+      model.parameters.missing = parameters_.missing;  // of this chunk
+      model.parameters.missing_empty = parameters_.missing_empty;
+      return model;
+    }
     return unfitted_model<T>(source, parameters_, seed_, init_file);
   }
 

@@ -12,6 +12,7 @@
 #include "io/checksums.hpp"
 #include "io/file_names.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/estimator/saved_model.hpp"
 
 namespace scanmf {
 namespace {
@@ -154,7 +155,7 @@ void ReplicateStore::open_checkpoint(const EnsembleControl& control, const Attri
     const bool given = std::ranges::any_of(belongs_to, own);
     std::vector<std::string> may_change;
     if (!given) may_change.emplace_back(random_state_name);
-    require_same(checkpoint_file_, found, as_text(belongs_to), may_change);
+    require_same(checkpoint_file_, as_text(with_later_parameters(found, belongs_to)), as_text(belongs_to), may_change);
     const auto state = std::ranges::find_if(found, own);
     if (state == found.end()) throw Error(fmt::format("the checkpoint '{}' has no random_state", checkpoint_file_));
     random_state_ = static_cast<std::uint32_t>(parse_index(text_of(state->second)).value_or(0));

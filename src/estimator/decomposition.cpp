@@ -7,6 +7,7 @@
 
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/rows_in_memory.hpp"
 
 namespace scanmf {
 namespace {
@@ -23,6 +24,26 @@ JobOptions job_options(const FitOptions<T>& options) {
       return asked() ? std::optional<std::string>("asked to stop") : std::nullopt;
     };
   return job;
+}
+
+template <Scalar T>
+DenseRows as_rows(MatrixView<const T> rows) {
+  constexpr auto element = static_cast<Index>(sizeof(T));
+  return {rows.data,
+          std::is_same_v<T, float> ? ElementType::float32 : ElementType::float64,
+          rows.rows,
+          rows.columns,
+          rows.stride * element,
+          element};
+}
+
+/// Collective. Weights go with the rows of X that a rank gives, or with its share of those of a file.
+void require_a_weight_each(const Communicator& comm, const SampleWeights& weights, Index own_rows) {
+  if (comm.max<Index>(weights ? 1 : 0) == 0) return;
+  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
+  comm.agree([&] {
+    if (given != own_rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, own_rows));
+  });
 }
 
 }  // namespace
@@ -61,6 +82,7 @@ std::unique_ptr<DataSource<T>> BaseNMF<T>::open(const MatrixDescription& descrip
 template <Scalar T>
 std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixDescription& description,
                                                     const MemoryLimit& memory, const SampleWeights& weights) const {
+  require_a_weight_each(comm_, weights, equal_slice(comm_, description.shape.rows).size());
   const Index k =
       model_ ? model_->n_components : resolve_n_components(parameters_, description.shape.columns, std::nullopt);
   return open_planned<T>(comm_, description, parameters_, k, use, memory, weights).source;
@@ -69,7 +91,12 @@ std::unique_ptr<DataSource<T>> BaseNMF<T>::open_for(MatrixUse use, const MatrixD
 template <Scalar T>
 Matrix<T> BaseNMF<T>::fit_transform(MatrixView<const T> local_rows, FitOptions<T> options) {
   require_valid_parameters();
-  const auto x = source(local_rows, true, std::exchange(options.sample_weight, std::nullopt));
+  const SampleWeights weights = std::exchange(options.sample_weight, std::nullopt);
+  const auto x = source(local_rows, MatrixUse::fit, weights);
+  if (!options.checkpoint.file.empty()) {
+    if (options.fingerprint.empty()) options.fingerprint = rows_fingerprint(comm_, as_rows(local_rows));
+    options.fingerprint += fingerprint_of(comm_, weights);
+  }
   if (comm_.max(options.start.W.columns()) > 0)
     options.start.W = owned_from_given(comm_, std::as_const(options.start.W).view(), x->partition());
   return given_from_owned(comm_, fit_transform(*x, std::move(options)), x->partition(), local_rows.rows);
@@ -117,7 +144,7 @@ Matrix<T> BaseNMF<T>::fit_transform(const MatrixDescription& description, FitOpt
 template <Scalar T>
 Matrix<T> BaseNMF<T>::transform(MatrixView<const T> local_rows) const {
   fitted();
-  const auto x = source(local_rows, false);
+  const auto x = source(local_rows, MatrixUse::transform);
   return given_from_owned(comm_, transform(*x), x->partition(), local_rows.rows);
 }
 
@@ -177,11 +204,11 @@ Index BaseNMF<T>::batch_rows(Index n_samples) const {
 }
 
 template <Scalar T>
-std::unique_ptr<DataSource<T>> BaseNMF<T>::source(MatrixView<const T> local_rows, bool in_batches,
+std::unique_ptr<DataSource<T>> BaseNMF<T>::source(MatrixView<const T> local_rows, MatrixUse use,
                                                   const SampleWeights& weights) const {
-  const MatrixUse use = in_batches ? MatrixUse::fit : MatrixUse::transform;
+  require_a_weight_each(comm_, weights, local_rows.rows);
   const LoadOptions options = load_options<T>(parameters_, use, comm_.sum(local_rows.rows));
-  return observed_as<T>(source_from_rows<T>(comm_, local_rows, options), parameters_, "", weights);
+  return observed_as<T>(source_from_rows<T>(comm_, local_rows, options), parameters_, "", use, weights);
 }
 
 template <Scalar T>
@@ -207,7 +234,7 @@ std::optional<Factors<T>> BaseNMF<T>::custom_start(const DataSource<T>& x, Facto
 template <Scalar T>
 void MiniBatchNMF<T>::partial_fit(MatrixView<const T> local_rows, FitOptions<T> options) {
   this->require_valid_parameters();
-  const auto x = this->source(local_rows, false);
+  const auto x = this->source(local_rows, this->use_of_chunk(), std::exchange(options.sample_weight, std::nullopt));
   Matrix<T>& W = options.start.W;
   if (this->comm_.max(W.columns()) > 0) W = owned_from_given(this->comm_, std::as_const(W).view(), x->partition());
   partial_fit(*x, std::move(options));
@@ -216,6 +243,7 @@ void MiniBatchNMF<T>::partial_fit(MatrixView<const T> local_rows, FitOptions<T> 
 template <Scalar T>
 void MiniBatchNMF<T>::partial_fit(DataSource<T>& x, FitOptions<T> options) {
   this->require_valid_parameters();
+  if (options.sample_weight) throw UsageError("sample_weight belongs to X: give it where X is opened");
   if (x.partition().batches() != 1) throw Error("partial_fit takes X in one batch: open it with batch_rows = 0");
   std::optional<FittedModel<T>>& model = this->model_;
   if (!model) {
@@ -249,7 +277,8 @@ void MiniBatchNMF<T>::partial_fit(const std::string& file, FitOptions<T> options
   this->require_valid_parameters();
   const MatrixDescription description = describe_matrix(this->comm_, file, class_name(Estimator::minibatch_nmf));
   if (options.feature_names.empty()) options.feature_names = description.feature_names;
-  const auto x = this->open_for(MatrixUse::partial_fit, description, options.memory);
+  const SampleWeights weights = std::exchange(options.sample_weight, std::nullopt);
+  const auto x = this->open_for(this->use_of_chunk(), description, options.memory, weights);
   partial_fit(*x, std::move(options));
 }
 

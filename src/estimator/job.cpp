@@ -65,10 +65,6 @@ void log_other_ways_of_summing(const Communicator& comm, const Attributes& prove
   }
 }
 
-}  // namespace
-
-namespace {
-
 Observed observed_of(Missing missing) {
   if (missing == Missing::none) return Observed::all;
   return missing == Missing::nan ? Observed::not_nan : Observed::not_zero;
@@ -91,19 +87,25 @@ LoadOptions load_options(const Parameters& parameters, MatrixUse use, Index rows
 std::string fingerprint_of(const Communicator& comm, const SampleWeights& weights) {
   if (comm.max<Index>(weights ? 1 : 0) == 0) return {};
   constexpr Index bytes = sizeof(double);
-  const DenseRows rows{weights->data(), ElementType::float64, static_cast<Index>(weights->size()), 1, bytes, bytes};
+  const std::vector<double> given = weights.value_or(std::vector<double>());
+  const DenseRows rows{given.data(), ElementType::float64, static_cast<Index>(given.size()), 1, bytes, bytes};
   return ", sample weights " + rows_fingerprint(comm, rows);
 }
 
 template <Scalar T>
 std::unique_ptr<DataSource<T>> observed_as(std::unique_ptr<DataSource<T>> x, const Parameters& parameters,
-                                           const std::string& place, const SampleWeights& weights) {
-  const ObserveOptions options{observed_of(parameters.missing), parameters.missing_empty == MissingEmpty::keep, place,
-                               "missing_empty = 'keep' (--missing-empty keep): its factors are 0"};
+                                           const std::string& place, MatrixUse use, const SampleWeights& weights) {
+  const bool has_H = use == MatrixUse::transform || use == MatrixUse::next_partial_fit;
+  const ObserveOptions options{observed_of(parameters.missing), parameters.missing_empty == MissingEmpty::keep, has_H,
+                               place, "missing_empty = 'keep' (--missing-empty keep): its factors are 0"};
   std::optional<std::vector<double>> own;
-  if (weights) {
-    const MatrixView<const double> given(weights->data(), static_cast<Index>(weights->size()), 1);
-    const Matrix<double> owned = owned_from_given(x->communicator(), given, x->partition());
+  if (const Communicator& comm = x->communicator(); comm.max<Index>(weights ? 1 : 0) != 0) {
+    const std::vector<double> given = weights.value_or(std::vector<double>());
+    const auto numbers = static_cast<Index>(given.size());
+    if (const Index all = comm.sum(numbers); all != x->shape().rows)
+      throw AgreedError(fmt::format("sample_weight has {} numbers for {} rows of X", all, x->shape().rows));
+    const MatrixView<const double> view(given.data(), numbers, 1);
+    const Matrix<double> owned = owned_from_given(comm, view, x->partition());
     own.emplace(owned.span().begin(), owned.span().end());
   }
   auto observed = observed_source<T>(std::move(x), options, std::move(own));
@@ -126,7 +128,7 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
                             parameters.solver == Solver::cd && parameters.missing != Missing::none;
   options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W, column_grams);
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
-  return {observed_as<T>(open_source<T>(comm, description, options), parameters, place, weights), options.memory};
+  return {observed_as<T>(open_source<T>(comm, description, options), parameters, place, use, weights), options.memory};
 }
 
 void settle_random_generator(Parameters& parameters, const Shape& shape) {
@@ -245,10 +247,10 @@ template <Scalar T>
 void FitJob<T>::require_of_this_run(const CheckpointGeneration& generation) {
   comm_.agree([&] {
     const ModelHeader& header = generation.header;
-    Attributes stored = belongs_to(header.params, text_in(header.state, "generator_began"),
+    const Attributes own = parameter_attributes(parameters_, parameters_.random_state.value_or(0));
+    Attributes stored = belongs_to(with_later_parameters(header.params, own), text_in(header.state, "generator_began"),
                                    text_in(header.state, "data"), header.dtype);
-    Attributes current = belongs_to(parameter_attributes(parameters_, parameters_.random_state.value_or(0)),
-                                    generator_began_, x_.fingerprint, data_type_of<T>);
+    Attributes current = belongs_to(own, generator_began_, x_.fingerprint, data_type_of<T>);
     stored.emplace_back("estimator", header.estimator);
     current.emplace_back("estimator", std::string(option_name(parameters_.estimator)));
     require_same(generation.file, stored, current);
@@ -333,9 +335,9 @@ void FitJob<T>::remove_checkpoint() {
 template LoadOptions load_options<float>(const Parameters&, MatrixUse, Index);
 template LoadOptions load_options<double>(const Parameters&, MatrixUse, Index);
 template std::unique_ptr<DataSource<float>> observed_as(std::unique_ptr<DataSource<float>>, const Parameters&,
-                                                        const std::string&, const SampleWeights&);
+                                                        const std::string&, MatrixUse, const SampleWeights&);
 template std::unique_ptr<DataSource<double>> observed_as(std::unique_ptr<DataSource<double>>, const Parameters&,
-                                                         const std::string&, const SampleWeights&);
+                                                         const std::string&, MatrixUse, const SampleWeights&);
 template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
                                            MatrixUse, const MemoryLimit&, const SampleWeights&);
 template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,

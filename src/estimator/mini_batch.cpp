@@ -171,12 +171,22 @@ double MiniBatchStep<T>::end(PassRunner<T>& runner, Index batch) {
       penalties_of_batch(runner, batch)
           .objective(pass_.divergence(), totals[Total::w_sum], h.sum(), totals[Total::norm_squared], h.norm_squared());
   const double cost = objective / static_cast<double>(runner.source().partition().batch(batch).size());
-  const HUpdate update = runner.update_H(pass_, factor_, model_.factors.Ht);
+  HUpdate update;
+  if (says_something(batch))
+    update = runner.update_H(pass_, factor_, model_.factors.Ht);
+  else
+    factor_.forget();
   h_change_ = std::sqrt(update.change_squared) / std::sqrt(h.norm_squared());
   model_.n_steps = model_.n_steps.value_or(0) + 1;
   require_finite(update.violation, "factors", "mini-batch step", *model_.n_steps);
   require_finite(cost, "cost", "mini-batch step", *model_.n_steps);
   return cost;
+}
+
+template <Scalar T>
+bool MiniBatchStep<T>::says_something(Index batch) const {
+  const Observation* const observation = solver_.observation;
+  return observation == nullptr || observation->in_batch[static_cast<std::size_t>(batch)] > 0;
 }
 
 template <Scalar T>
@@ -223,8 +233,9 @@ std::optional<IterationEnd> MiniBatchIteration<T>::end(PassRunner<T>& runner) {
     const double weight =
         static_cast<double>(partition_.batch(batch).size()) / static_cast<double>(partition_.rows() + 1);
     const std::optional<double> evidence = step_.batch_was_empty() ? std::nullopt : std::optional(h_change);
-    model.converged = rule_.stops(cost, weight, evidence, parameters_.tol, parameters_.max_no_improvement);
-    if (!evidence && !model.converged) tell_of_empty_batch(h_change);
+    const bool counts = step_.says_something(batch);
+    model.converged = counts && rule_.stops(cost, weight, evidence, parameters_.tol, parameters_.max_no_improvement);
+    if (!evidence && counts && !model.converged) tell_of_empty_batch(h_change);
   }
   const Index per_pass = partition_.batches();
   model.n_iter = (*model.n_steps + per_pass - 1) / per_pass;

@@ -21,6 +21,8 @@ class MiniBatchStep {
   double h_change() const { return h_change_; }
   /// Whether all of the batch of the last step was zero: W of its rows is, and H has learned nothing.
   bool batch_was_empty() const { return batch_was_empty_; }
+  /// Whether any element of a batch is observed in a row of weight > 0. Of others neither H nor the stop rule learns.
+  bool says_something(Index batch) const;
   /// Collective. W of all rows for the model's H, from `done` updates on. False: stopped.
   bool solve_all(PassRunner<T>& runner, const RunControl& control, const PassSteps& steps);
 

@@ -163,6 +163,13 @@ Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed
   return attributes;
 }
 
+Attributes with_later_parameters(Attributes stored, const Attributes& current) {
+  for (const auto& [name, value] : parameter_attributes(Parameters(), 0))
+    if (first_release(name) > 1 && find_attribute(current, name) != nullptr && find_attribute(stored, name) == nullptr)
+      stored.emplace_back(name, value);
+  return stored;
+}
+
 Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   Parameters parameters;
   parameters.estimator =

@@ -1,4 +1,6 @@
 // Tiles of sparse X, row by row.
+#include <vector>
+
 #include "linalg/lane_sums.hpp"
 #include "linalg/observed_rows.hpp"
 #include "linalg/strips.hpp"
@@ -60,15 +62,41 @@ void TileOperations<CsrTile<T>>::accumulate(const CsrTile<T>& x, MatrixView<cons
 
 namespace {
 
-/// R·Hᵀ with R = Ỹ^(β−1) over all of W·H, for sparse X: groups of rows, blocks of strips.
+/// Goes through the strips of a few rows, and hides what is stored there and not observed.
 template <Scalar T>
-void project_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, const ElementWeights& weights,
-                              MatrixView<T> denominator, T* scratch) {
+class StoredInStrips {
+ public:
+  StoredInStrips(const CsrTile<T>& x, Index first_row, Index rows)
+      : x_(x), next_(x.observed == Observed::not_nan ? static_cast<std::size_t>(rows) : std::size_t{0}) {
+    for (std::size_t i = 0; i < next_.size(); ++i) next_[i] = x.row_begin[first_row + static_cast<Index>(i)];
+    first_row_ = first_row;
+  }
+
+  /// strip: rows × width, the one that follows the last one.
+  void hide(Index begin, Index width, T* strip) {
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      const Index row = static_cast<Index>(i);
+      for (Index& p = next_[i]; p < x_.row_begin[first_row_ + row + 1] && x_.column[p] < begin + width; ++p)
+        if (!is_observed(x_.observed, x_.value[p])) strip[row * width + x_.column[p] - begin] = T{0};
+    }
+  }
+
+ private:
+  const CsrTile<T>& x_;
+  Index first_row_ = 0;
+  std::vector<Index> next_;  // position in each row
+};
+
+/// R·Hᵀ with R = Ỹ^(β−1) over all of W·H that is observed, for sparse X: groups of rows, blocks of strips.
+template <Scalar T>
+void project_all_denominators(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
+                              const ElementWeights& weights, MatrixView<T> denominator, T* scratch) {
   const Index padded = padded_columns<T>(h.columns());
   const Index block = std::min(padded, weighted_block_columns<T>);
   set_zero(denominator);
   for_row_groups(w.rows, [&](Index i, Index rows) {
     const MatrixView<const T> group = w.middle_rows({i, i + rows});
+    StoredInStrips<T> stored(x, i, rows);
     for (Index first = 0; first < padded; first += block) {
       const Index last = std::min(padded, first + block);
       for (Index begin = first; begin < last; begin += strip_columns<T>) {
@@ -76,6 +104,7 @@ void project_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, co
         T* const strip = scratch + (begin - first) * rows;
         multiply_one_strip(group, h, begin, width, strip);
         kernels::vectors<T>().weigh_denominator(strip, rows * width, weights);
+        stored.hide(begin, width, strip);
         zero_padding(strip, rows, begin, width, h.columns());
       }
       project_block(scratch, rows, h, first, last - first, denominator.middle_rows({i, i + rows}));
@@ -83,17 +112,19 @@ void project_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, co
   });
 }
 
-/// Rᵀ·W over all of W·H, for sparse X. row_weights: one a row, or null.
+/// Rᵀ·W over all of W·H that is observed, for sparse X.
 template <Scalar T>
-void accumulate_all_denominators(MatrixView<const T> w, const RightFactor<T>& h, const ElementWeights& weights,
-                                 const T* row_weights, Accumulator<T>& denominator, T* scratch) {
+void accumulate_all_denominators(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
+                                 const ElementWeights& weights, Accumulator<T>& denominator, T* scratch) {
   for_row_groups(w.rows, [&](Index i, Index rows) {
     const MatrixView<const T> group = w.middle_rows({i, i + rows});
+    StoredInStrips<T> stored(x, i, rows);
     for (Index begin = 0; begin < padded_columns<T>(h.columns()); begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, h.columns());
       multiply_one_strip(group, h, begin, width, scratch);
       kernels::vectors<T>().weigh_denominator(scratch, rows * width, weights);
-      for (Index r = 0; row_weights != nullptr && r < rows; ++r) scale(row_weights[i + r], width, scratch + r * width);
+      stored.hide(begin, width, scratch);
+      for (Index r = 0; x.weights != nullptr && r < rows; ++r) scale(x.weights[i + r], width, scratch + r * width);
       accumulate_strip<T>(group, scratch, begin, width, denominator);
     }
   });
@@ -120,20 +151,19 @@ void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFa
     pad_row(w.row(i), w.columns, stride, row);
     kernels::sparse<T>().product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, q);
     kernels::vectors<T>().weigh(x.value + begin, q, count, weights, q, r);
-    // Zeros that are not stored have been or will be taken into account: what is stored and not observed corrects that.
-    hide_unobserved(x.observed, x.value + begin, count, x.observed == Observed::not_nan, q, r);
+    hide_unobserved(x.observed, x.value + begin, count, weights.corrects, q, r);
     body(i, WeightedRow<T>{x.column + begin, count, x.row_begin[x.rows] - begin, q, r});
   }
 }
 
-/// Whether denominators at stored elements are needed, and at all others.
+/// Whether denominators are sums over stored elements, or over all that are observed.
 template <Scalar T>
 bool has_stored_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
-  return weights.with_denominator && x.observed != Observed::all;
+  return weights.with_denominator && (x.observed == Observed::not_zero || weights.corrects);
 }
 template <Scalar T>
 bool has_all_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
-  return weights.with_denominator && x.observed != Observed::not_zero && !weights.corrects;
+  return weights.with_denominator && !has_stored_denominators(x, weights);
 }
 
 /// Rᵀ·W of one row at what is stored, into an accumulator of denominator_kind().
@@ -169,8 +199,8 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
   T* const row = work.reserve(2 * stride + 2 * longest + block);
   T* const p = row + stride;
   T* const q = p + stride;
-  if (all) project_all_denominators(w, h, weights, denominator, row);
-  if (stored && !all) set_zero(denominator);
+  if (all) project_all_denominators(x, w, h, weights, denominator, row);
+  if (stored) set_zero(denominator);
   for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
     kernels::sparse<T>().project_row(r.column, r.q, r.count, r.count, h.rows(), stride, p);
     std::copy_n(p, w.columns, numerator.row(i));
@@ -197,7 +227,7 @@ void TileOperations<CsrTile<T>>::accumulate_weighted(const CsrTile<T>& x, Matrix
     kernels::sparse<T>().accumulate_row(r.column, r.q, r.count, r.known, row, stride, numerator.data());
     if (stored) accumulate_stored_denominators(r, row, stride, denominator);
   });
-  if (all) accumulate_all_denominators(w, h, weights, x.weights, denominator, row);
+  if (all) accumulate_all_denominators(x, w, h, weights, denominator, row);
 }
 
 template <Scalar T>

@@ -19,10 +19,21 @@ namespace py = pybind11;
 namespace scanmf::python {
 namespace {
 
-/// The weights that a task says, as this rank gives them.
+/// Collective. Throws where some ranks name a place of weights and others do not: reading them is collective.
+void require_one_kind_of_weights(const Communicator& comm, bool are_named) {
+  const py::gil_scoped_release release;
+  const bool any = comm.max<Index>(are_named ? 1 : 0) != 0;
+  const bool all = comm.max<Index>(are_named ? 0 : 1) == 0;
+  if (any && !all)
+    throw AgreedError("sample_weight is a text on some ranks and none on others: give the same kind on all of them");
+}
+
+/// Collective. The weights that a task says, as this rank gives them.
 SampleWeights weights_of(const Communicator& comm, const Input& x, const Description& description, const Task& task) {
   const py::gil_scoped_acquire acquire;
-  if (py::isinstance<py::str>(task.sample_weight)) {
+  const bool are_named = py::isinstance<py::str>(task.sample_weight);
+  require_one_kind_of_weights(comm, are_named);
+  if (are_named) {
     if (!description.file) throw UsageError("sample_weight is an array where X is one");
     const auto name = task.sample_weight.cast<std::string>();
     const py::gil_scoped_release release;
@@ -177,12 +188,13 @@ template <Scalar T>
 py::dict partial_fit_as(Session& session, const Input& x, const Description& description, Task task,
                         const py::object& state) {
   const Communicator& comm = session.comm();
+  const MatrixUse use = state.is_none() ? MatrixUse::partial_fit : MatrixUse::next_partial_fit;
   Opened<T> opened;
   if (!state.is_none())
     require_features(comm, description, task, static_cast<Index>(state["components"].cast<py::array>().shape(1)));
   {
     const py::gil_scoped_release release;
-    opened = open<T>(comm, x, description, task, MatrixUse::partial_fit);
+    opened = open<T>(comm, x, description, task, use);
   }
   FittedModel<T> model;
   if (!state.is_none()) {

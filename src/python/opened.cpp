@@ -44,7 +44,7 @@ Opened<T> open(const Communicator& comm, const Input& x, const Description& desc
   } else {
     source = source_from_rows<T>(comm, std::get<SparseRows>(x.what), options);
   }
-  opened.source = observed_as<T>(std::move(source), task.parameters, "", weights);
+  opened.source = observed_as<T>(std::move(source), task.parameters, "", use, weights);
   return opened;
 }
 

@@ -12,6 +12,20 @@ T extrapolated(T now, T before, T momentum) {
   return std::max(now + momentum * (now - before), T{0});
 }
 
+/// ‖W‖² and ΣW of the rows that have a say in H.
+template <Scalar T>
+NormAndSum norms_that_count(const TileView<T>& x, MatrixView<const T> w) {
+  if (x.weights() == nullptr) return norm_and_sum_in_order(w);
+  NormAndSum result;
+  for (Index i = 0; i < w.rows; ++i) {
+    if (!(x.weights()[i] > T{0})) continue;
+    const NormAndSum of_row = norm_and_sum_in_order<T>(w.middle_rows({i, i + 1}));
+    result.norm_squared += of_row.norm_squared;
+    result.sum += of_row.sum;
+  }
+  return result;
+}
+
 /// D of the rows of a tile, in full: a sparse tile's terms lack what is summed over all of W.
 template <Scalar T>
 void add_objective(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<const T> w,
@@ -19,9 +33,11 @@ void add_objective(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<
   const bool sparse = solver.kind == StorageKind::csr;
   Totals of_tile(size_of(solver.loss.sums, solver.components));
   const MatrixView<const T> p = projection.p;
-  look_at_tile<T>(solver, x, w, {.norms = true, .sums = sparse, .divergence = true}, &p, of_tile, scratch);
-  of_tile[Total::divergence] = divergence_of(solver, of_tile, w.rows);
-  for (const Total which : {Total::divergence, Total::norm_squared, Total::w_sum}) totals[which] += of_tile[which];
+  look_at_tile<T>(solver, x, w, {.sums = sparse, .divergence = true}, &p, of_tile, scratch);
+  totals[Total::divergence] += divergence_of(solver, of_tile, w.rows);
+  const NormAndSum norms = norms_that_count<T>(x, w);
+  totals[Total::norm_squared] += norms.norm_squared;
+  totals[Total::w_sum] += norms.sum;
 }
 
 }  // namespace

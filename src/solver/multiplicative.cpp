@@ -47,8 +47,15 @@ class Denominators {
       for (Index j = 0; j < d.rows; ++j)
         std::copy_n(statistics_.denominator.row(first_column + j), d.columns, d.row(j));
     if (!corrects_) return;
-    for (Index j = 0; j < d.rows; ++j)
-      for (Index c = 0; c < d.columns; ++c) d(j, c) = corrected(d(j, c), statistics_.denominator(first_column + j, c));
+    for (Index j = 0; j < d.rows; ++j) {
+      bool is_observed = false;
+      for (Index c = 0; c < d.columns; ++c) {
+        const T hidden = -statistics_.denominator(first_column + j, c);
+        is_observed = is_observed || left_of(d(j, c), hidden) > T{0};
+        d(j, c) = corrected(d(j, c), -hidden);
+      }
+      if (!is_observed) std::fill_n(d.row(j), d.columns, T{0});
+    }
   }
 
  private:
@@ -146,17 +153,63 @@ double MultiplicativeFactor<T>::update(MatrixView<T> ht_slice, Range slice, cons
   return 0;
 }
 
+namespace {
+
+/// A and B of elements of H of which a batch says nothing: they lose weight as ever, but not so much that the numbers
+/// end, and with them H = (A/B)^γ.
+template <Scalar T>
+void forget_some(MatrixView<T> a, MatrixView<T> b, double rho) {
+  constexpr T least = std::numeric_limits<T>::min() / std::numeric_limits<T>::epsilon();
+  const auto factor = static_cast<T>(rho);
+  for (Index j = 0; j < a.rows; ++j) {
+    for (Index c = 0; c < a.columns; ++c) {
+      if (b(j, c) * factor < least || (a(j, c) > T{0} && a(j, c) * factor < least)) continue;
+      a(j, c) *= factor;
+      b(j, c) *= factor;
+    }
+  }
+}
+
+/// Calls body(rows, whether their denominators are all 0) for runs of rows that have this in common.
+template <Scalar T, class Body>
+void for_runs(MatrixView<const T> denominator, Body&& body) {
+  const auto is_zero = [&](Index j) {
+    return std::all_of(denominator.row(j), denominator.row(j) + denominator.columns, [](T d) { return d == T{0}; });
+  };
+  for (Index begin = 0; begin < denominator.rows;) {
+    const bool zero = is_zero(begin);
+    Index end = begin + 1;
+    while (end < denominator.rows && is_zero(end) == zero) ++end;
+    body(Range{begin, end}, zero);
+    begin = end;
+  }
+}
+
+}  // namespace
+
 template <Scalar T>
 double MiniBatchFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
   const MiniBatchUpdate numbers{accumulators_.rho, penalties_.l1_H, penalties_.l2_H, loss_.exponent,
                                 loss_.zero_H_below};
+  const bool some_missing = loss_.terms.complete || (loss_.weights && loss_.weights->corrects);
   for_row_groups_of_H<T>(
       loss_, ht_slice, slice, statistics,
       [&](Range rows, MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator) {
-        accumulate_mini_batch<T>(h, numerator, denominator, accumulators_.A.middle_rows(rows),
-                                 accumulators_.B.middle_rows(rows), numbers);
+        const MatrixView<T> a = accumulators_.A.middle_rows(rows);
+        const MatrixView<T> b = accumulators_.B.middle_rows(rows);
+        if (!some_missing) return accumulate_mini_batch<T>(h, numerator, denominator, a, b, numbers);
+        for_runs<T>(denominator, [&](Range run, bool nothing_observed) {
+          if (nothing_observed) return forget_some<T>(a.middle_rows(run), b.middle_rows(run), numbers.rho);
+          accumulate_mini_batch<T>(h.middle_rows(run), numerator.middle_rows(run), denominator.middle_rows(run),
+                                   a.middle_rows(run), b.middle_rows(run), numbers);
+        });
       });
   return 0;
+}
+
+template <Scalar T>
+void MiniBatchFactor<T>::forget() {
+  forget_some<T>(accumulators_.A, accumulators_.B, accumulators_.rho);
 }
 
 template class MultiplicativeRows<float>;

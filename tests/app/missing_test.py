@@ -1,6 +1,8 @@
 """Missing entries and sample weights: results of a plain reference (golden_missing.h5), and what they must equal."""
 import os
+import struct
 import unittest
+import zlib
 
 import h5py
 import numpy as np
@@ -52,6 +54,58 @@ def sweep(W, H, X, observed, weights):
         for t in range(len(w)):
             if G[t, t] != 0:
                 w[t] = max(w[t] - (G[t] @ w - b[t]) / G[t, t], 0)
+
+
+def mini_batches(X, observed, weights, k, seed, batch, max_iter, beta):
+    """MiniBatchNMF by its definition, with what is observed and weights; its random start, no penalties."""
+    random, (m, n) = np.random.RandomState(seed), X.shape
+    scale = np.sqrt(X[observed].mean() / k)
+    H = np.abs(scale * random.standard_normal((k, n)))
+    W = np.abs(scale * random.standard_normal((m, k)))
+    gamma = 1 / (2 - beta) if beta < 1 else 1 / (beta - 1) if beta > 2 else 1.0
+    epsilon, zero = np.finfo(np.float32).eps, np.finfo(np.float64).eps
+    A, B, rho = H.copy(), np.ones_like(H), 0.7**(min(batch, m) / m)
+
+    def weighted(rows):
+        """What the numerator and the denominator of these rows are products of."""
+        Y = W[rows] @ H
+        guarded = np.maximum(Y, epsilon) if beta < 2 else Y
+        return (np.where(observed[rows], X[rows] * guarded**(beta - 2.0),
+                         0), np.where(observed[rows], (guarded if beta < 1 else Y)**(beta - 1.0), 0))
+
+    for _ in range(max_iter):
+        for begin in range(0, m, batch):
+            rows = slice(begin, min(begin + batch, m))
+            Q, R = weighted(rows)
+            below = R @ H.T
+            W[rows] *= (Q @ H.T / np.where(below == 0, epsilon, below))**gamma
+            if beta < 1:
+                W[rows][W[rows] < zero] = 0
+            Q, R = weighted(rows)
+            above = (W[rows] * weights[rows, None]).T @ Q * H**(1 / gamma)
+            below = (W[rows] * weights[rows, None]).T @ R
+            learns = (observed[rows] & (weights[rows, None] > 0)).any(0)  # others keep their H
+            A, B = rho * A + above, rho * B + np.where(learns, np.where(below == 0, epsilon, below), 0)
+            H = np.where(learns, (A / B)**gamma, H)
+            if beta <= 1:
+                H[H < zero] = 0
+    return W, H
+
+
+def seal(name):
+    """The checksums at the end of a file of scanmf, made anew for what it holds now."""
+    magic, block = b"scanmf checksums", 1 << 20
+    with open(name, "r+b") as file:
+        contents = file.read()
+        length = len(contents)
+        if contents[-len(magic) - 24:-24] == magic:
+            length = struct.unpack("<Q", contents[-16:-8])[0]
+        contents = contents[:length] + bytes(-length % 8)
+        sums = [zlib.crc32(contents[at:at + block]) for at in range(0, len(contents), block)]
+        file.seek(0)
+        file.write(contents + struct.pack(f"<{len(sums)}I", *sums) + magic +
+                   struct.pack("<3Q", 1, len(contents), block))
+        file.truncate()
 
 
 class MissingTest(ProgramTest):
@@ -151,6 +205,116 @@ class MissingTest(ProgramTest):
         self.succeed("partial-fit", "x.h5", "--model", "p.h5")
         self.assertGreater(self.read("p.h5", "H").max(), 0)
 
+    def test_mini_batches_by_their_definition(self):
+        X, observed = planted(120, 12, hidden=0.6)
+        observed[:30, 4] = False  # of which a batch says nothing
+        observed[30:60] |= np.arange(12) % 3 == 0
+        random = np.random.RandomState(8)
+        weights = random.randint(0, 3, 120).astype(float)
+        weights[60:90] = 0  # a batch without a say
+        everything = np.ones_like(observed)
+        self.write("w.h5", w=weights)
+        for beta in (2, 1, 1.5, 0.5) if RANKS == 0 else (2, 0.5):
+            for mask, s in ((observed, weights), (observed, np.ones(120)), (everything, weights)):
+                W, H = mini_batches(X, mask, s, 3, 4, 30, 5, beta)
+                hidden = np.where(mask, X, np.nan)
+                files = (self.write("x.h5", X=hidden), self.write_sparse("s.h5", hidden))
+                for file in files:
+                    weighted = ["--sample-weight", "w.h5:/w"] if s is weights else []
+                    model = self.fit(file, "--estimator", "minibatch-nmf", "-k", 3, "--batch-size", 30, "--max-iter", 5,
+                                     "--tol", 0, "--max-no-improvement", "none", "--random-state", 4, "--beta-loss",
+                                     beta, "--init", "random", "--missing", "nan", "--missing-empty", "keep", *weighted)
+                    np.testing.assert_allclose(model["H"], H, rtol=1e-6, atol=1e-9)
+                    np.testing.assert_allclose(model["W"], W, rtol=1e-6, atol=1e-9)
+
+    def test_a_batch_of_weight_0_ends_no_fit(self):
+        X, _ = planted(200, 10)
+        weights = np.ones(200)
+        weights[50:100] = 0
+        self.write("x.h5", X=X, w=weights)
+        for loss in ("2", "1"):
+            options = [
+                "x.h5", "--estimator", "minibatch-nmf", "-k", 3, "--batch-size", 50, "--max-iter", 60, "--random-state",
+                1, "--init", "random", "--beta-loss", loss, "--max-no-improvement", "none", "--tol", 1e-9, "--alpha-w",
+                0.001, "--l1-ratio", 1
+            ]
+            model = self.fit(*options, "--sample-weight", "x.h5:/w")
+            self.assertEqual(model["n_iter"], 60)
+            errors = (X - model["W"] @ model["H"])[weights > 0]
+            self.assertLess(np.linalg.norm(errors) / np.linalg.norm(X[weights > 0]), 0.2)
+
+    def test_chunks_that_lack_columns(self):
+        X, _ = planted(60, 12)
+        lacking = X.copy()
+        lacking[:, 5] = np.nan
+        file = self.write("x.h5", X=X)
+        self.write_sparse("s.h5", lacking)
+        self.write("d.h5", X=lacking)
+        self.fail_with(1, "column 5 of", "partial-fit", "d.h5", "--model", "p.h5", "-k", 3, "--missing", "nan",
+                       "--init", "random")
+        for chunk in ("d.h5", "s.h5"):
+            model = f"of_{chunk}"
+            self.succeed("partial-fit", file, "--model", model, "-k", 3, "--missing", "nan", "--init", "random",
+                         "--random-state", 1)
+            before = self.read(model, "H")[:, 5]
+            for _ in range(3):
+                self.succeed("partial-fit", chunk, "--model", model)
+            np.testing.assert_array_equal(self.read(model, "H")[:, 5], before)
+            self.assertGreater(before.max(), 0)
+            self.succeed("transform", chunk, "--model", model, "-o", "w.h5")
+            self.assertGreater(self.read("w.h5", "W").max(1).min(), 0)
+        np.testing.assert_allclose(self.read("of_d.h5", "H"), self.read("of_s.h5", "H"), rtol=1e-9)
+
+    def test_weights_that_float32_does_not_have(self):
+        X, _ = planted()
+        self.write("x.h5", X=X.astype("f4"), tiny=np.full(60, 1e-40), huge=np.full(60, 1e39), X64=X)
+        for name in ("tiny", "huge"):
+            self.fail_with(1, "of row 0 (counted from 0) is beyond the numbers of float32", "fit", "x.h5:/X", "-k", 2,
+                           "--sample-weight", f"x.h5:/{name}")
+            self.fit("x.h5:/X64", "-k", 2, "--sample-weight", f"x.h5:/{name}", "--max-iter", 3)
+
+    def test_state_of_an_earlier_version(self):
+        """Parameters that a checkpoint does not know have their defaults."""
+        X, _ = planted(300, 40)
+        self.write("x.h5", X=X)
+        options = ["x.h5", "-k", 3, "--tol", 0, "--random-state", 1, "--init", "random", "--max-iter", 20]
+        whole = self.fit(*options)
+        open(self.path("STOP"), "w").close()
+        kept = ["--checkpoint", "c.h5", "--checkpoint-every", 5]
+        self.assertEqual(self.run_program("fit", *options, *kept).status, 75)
+        with h5py.File(self.path("c.h5"), "a") as file:
+            file.attrs["schema_release"] = np.int64(2)
+            for later in ("acceleration", "missing", "missing_empty"):
+                del file["params"].attrs[later]
+        seal(self.path("c.h5"))
+        self.fail_with(1, "acceleration is none there and sweeps now", "fit", *options, *kept, "--acceleration",
+                       "sweeps")
+        self.fail_with(1, "missing is none there and nan now", "fit", *options, *kept, "--missing", "nan")
+        model = self.fit(*options, *kept, "--resume", "require")
+        self.expect_same(model, whole)
+        self.assertIn("going on from", model["log"])
+
+    def test_replicates_of_an_earlier_version(self):
+        X, _ = planted(300, 40)
+        self.write("x.h5", X=X)
+        open(self.path("STOP"), "w").close()
+        options = [
+            "ensemble", "x.h5", "-k", 3, "--replicates", 4, "--random-state", 1, "--checkpoint", "c", "--tol", 0,
+            "--max-iter", 30
+        ]
+        self.assertEqual(self.run_program(*options).status, 75)
+        with open(self.path("c"), "r+b") as file:
+            magic, numbers, lines = file.read().split(b"\n", 2)
+            text = lines[:int(numbers.split()[1])]
+            kept = [line for line in text.splitlines(True) if not line.startswith((b"missing", b"acceleration"))]
+            self.assertLess(len(kept), len(text.splitlines()))
+            older = b"".join(kept)
+            head = b"%s\n%08x %d\n%s" % (magic, zlib.crc32(older), len(older), older)
+            file.seek(0)
+            file.write(head.ljust(1 << 16, b"\0"))
+        self.fail_with(1, "acceleration is none there and sweeps now", *options, "--acceleration", "sweeps")
+        self.assertIn("going on from", self.succeed(*options).stderr)
+
     def test_imputation_and_prediction(self):
         X, observed = planted(80, 30)
         self.write("x.h5", X=np.where(observed, X, np.nan))
@@ -172,6 +336,13 @@ class MissingTest(ProgramTest):
         self.write("wrong.h5", rows=rows, columns=columns, short=rows[1:], text=np.array([b"a"]))
         self.fail_with(1, f"pair 77 is ({rows[77]}, 30)", "predict", "m.h5", "wrong.h5", "-o", "q.h5")
         self.fail_with(1, "holds no pairs", "predict", "m.h5", "wrong.h5:/short", "-o", "q.h5")
+        self.write("single.h5", X=np.where(observed, X, np.nan).astype("f4"))
+        self.fit("single.h5", "-k", 3, "--missing", "nan", "--max-iter", 5, "--random-state", 1, output="f4.h5")
+        for own, model_of in (("x.h5", "f4.h5"), ("single.h5", "m.h5")):
+            self.succeed("inverse-transform", model_of, "--model", model_of, "--only-missing", own, "-o", "filled.h5")
+            filled = self.read("filled.h5", "X")
+            self.assertEqual(filled.dtype, self.read(own, "X").dtype)
+            np.testing.assert_array_equal(filled[observed], self.read(own, "X")[observed])
         self.fail_with(1, "80 x 30", "inverse-transform", "m.h5", "--model", "m.h5", "--only-missing", "pairs.h5:/twos",
                        "-o", "q.h5")
 

@@ -64,5 +64,8 @@ def test_weights(tmp_path):
     assert mini.fit(X, sample_weight=weights).components_.max() > 0
     with pytest.raises(ValueError, match="59 numbers for 60 rows"):
         model.fit(X, sample_weight=weights[1:])
+    for shape in ((60, 1), (1, 60), ()):
+        with pytest.raises(ValueError, match="sample_weight"):
+            model.fit(X, sample_weight=np.ones(shape))
     with pytest.raises(ValueError, match="sample weight -1 of row 2"):
         model.fit(X, sample_weight=np.where(np.arange(60) == 2, -1, weights))

@@ -21,8 +21,11 @@ struct DataSummary {
   Index local = 0;     // those of this rank
   Index missing = 0;   // elements that are not observed, of which the others know nothing
   bool has_zeros(const Shape& shape) const { return positive < shape.rows * shape.columns - missing; }
+  /// Of the elements that are observed; 0 where none is.
   double mean(const Shape& shape) const {
-    return sum / (static_cast<double>(shape.rows) * static_cast<double>(shape.columns) - static_cast<double>(missing));
+    const double all = static_cast<double>(shape.rows) * static_cast<double>(shape.columns);
+    const double observed = all - static_cast<double>(missing);
+    return observed > 0 ? sum / observed : 0.0;
   }
 };
 

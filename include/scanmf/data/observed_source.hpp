@@ -13,6 +13,7 @@ namespace scanmf {
 struct ObserveOptions {
   Observed observed = Observed::all;  // not_nan: X was loaded so
   bool keep_empty = false;            // else refused
+  bool keep_empty_columns = false;    // these alone, of which a model knows already
   std::string place = {};             // of X, for messages; empty: in memory
   std::string hint = {};              // how to keep them, for messages
 };

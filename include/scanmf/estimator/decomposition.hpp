@@ -18,11 +18,12 @@ struct FitOptions {
   Factors<T>
       start;  // for init custom: W (the rows of X that this rank gives) and Ht (n_features x n_components, replicated)
   SampleWeights
-      sample_weight;   // of fit: one for each row that this rank gives; of a file: for an equal share of its rows
+      sample_weight;   // of fits: one for each row that this rank gives; of a file: for an equal share of its rows
   RunControl control;  // progress, asking to stop, account of the run
   MemoryLimit memory;  // for X of a file
   CheckpointOptions checkpoint;  // of fit: kept until it ends, and when it was asked to stop; the same fit then goes on
-  std::string fingerprint;  // of X, with a checkpoint: matrix_fingerprint, or any text that other data does not have
+  std::string fingerprint;  // of X, with a checkpoint: matrix_fingerprint, or any text that other data does not have;
+                            // of a DataSource, and of its weights. Empty: made of X, unless that is a DataSource
 };
 
 /// scikit-learn's NMF and MiniBatchNMF as they are used from C++: parameters, then fit, then transform and the
@@ -108,8 +109,10 @@ class BaseNMF {
   /// Collective. X of a file as it is used.
   std::unique_ptr<DataSource<T>> open_for(MatrixUse use, const MatrixDescription& description,
                                           const MemoryLimit& memory, const SampleWeights& weights = std::nullopt) const;
-  std::unique_ptr<DataSource<T>> source(MatrixView<const T> local_rows, bool in_batches,
+  std::unique_ptr<DataSource<T>> source(MatrixView<const T> local_rows, MatrixUse use,
                                         const SampleWeights& weights = std::nullopt) const;
+  /// Of partial_fit.
+  MatrixUse use_of_chunk() const { return model_ ? MatrixUse::next_partial_fit : MatrixUse::partial_fit; }
   void require_valid_parameters() const;
   /// Collective. The checked start when init is custom, else none (with a warning, should one be given).
   std::optional<Factors<T>> custom_start(const DataSource<T>& x, Factors<T> start) const;

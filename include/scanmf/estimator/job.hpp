@@ -18,8 +18,8 @@ namespace scanmf {
 // The command line, the classes of decomposition.hpp and other bindings are clients of this header. Nothing here is
 // global, and nothing ends the process.
 
-/// What X is opened for.
-enum class MatrixUse { fit, partial_fit, transform };
+/// What X is opened for; partial_fit: the first chunk of a model, next_partial_fit: of one that has H.
+enum class MatrixUse { fit, partial_fit, next_partial_fit, transform };
 
 /// An open X and what it may take.
 template <Scalar T>
@@ -35,11 +35,12 @@ LoadOptions load_options(const Parameters& parameters, MatrixUse use, Index rows
 /// of a file equal shares.
 using SampleWeights = std::optional<std::vector<double>>;
 
-/// Collective. X, as it was loaded, with what parameters call observed, and with weights. place: of X, for messages.
-/// Errors: as of observed_source.
+/// Collective. X, as it was loaded, with what parameters call observed, and with weights, if any rank gives some.
+/// place: of X, for messages. Columns without observed entries are refused unless the use has an H for them. Errors: as
+/// of observed_source; weights that are not one a row.
 template <Scalar T>
 std::unique_ptr<DataSource<T>> observed_as(std::unique_ptr<DataSource<T>> x, const Parameters& parameters,
-                                           const std::string& place, const SampleWeights& weights);
+                                           const std::string& place, MatrixUse use, const SampleWeights& weights);
 /// Collective. What tells weights from others, for fingerprints; empty without.
 std::string fingerprint_of(const Communicator& comm, const SampleWeights& weights);
 

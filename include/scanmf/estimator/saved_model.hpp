@@ -34,8 +34,11 @@ bool is_of_generator(const ModelHeader& header);
 
 /// Parameters as attributes of their own types: numbers as numbers, None as "none", random_state as it was used.
 Attributes parameter_attributes(const Parameters& parameters, std::uint32_t seed);
-/// The reverse, for a model file. Throws Error, which names the file, when a parameter of the estimator is missing, has
-/// another type or lies outside of its range, and for attributes that are no parameters.
+/// Parameters as an earlier version has stored them, and those of `current` that came later: their defaults, by which
+/// it went.
+Attributes with_later_parameters(Attributes stored, const Attributes& current);
+/// The reverse of parameter_attributes, for a model file. Throws Error, which names the file, when a parameter of the
+/// estimator is missing, has another type or lies outside of its range, and for attributes that are no parameters.
 Parameters parameters_from(const std::string& file, const ModelHeader& header);
 
 /// Throws Error when X has another number of features than the model, or other names of them (the first difference is

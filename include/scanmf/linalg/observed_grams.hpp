@@ -12,7 +12,8 @@ namespace scanmf {
 struct Observation {
   Observed observed = Observed::all;
   Index missing = 0;                   // elements that are not observed
-  std::vector<Index> in_column = {};   // observed elements of each column, in rows of weight > 0
+  std::vector<Index> in_column = {};   // observed elements of each column, in rows of weight > 0; none where all are
+  std::vector<Index> in_batch = {};    // those of each batch
   std::vector<Index> empty_rows = {};  // local rows without observed elements
   std::vector<std::uint8_t> few = {};  // of each column: its observed elements are the smaller set, else the others
   bool weighted = false;               // rows have weights

@@ -59,7 +59,10 @@ class MiniBatchFactor final : public FactorUpdate<T> {
       : loss_(loss), accumulators_(accumulators) {}
   /// The penalties of the updates that follow: mini-batches differ in their number of rows.
   void set_penalties(const Penalties& penalties) { penalties_ = penalties; }
+  /// Columns of which a batch observes nothing keep their H.
   double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  /// Local. A batch passes of which nothing counts: no update, but what came before it is that much older.
+  void forget();
 
  private:
   Loss loss_;

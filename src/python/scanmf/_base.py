@@ -178,8 +178,12 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """Weights of the rows of X that this rank gives, or where a file has those of all."""
         if sample_weight is None or isinstance(sample_weight, str):
             return sample_weight
-        return check_array(sample_weight, ensure_2d=False, dtype=np.float64, force_all_finite=False,
-                           ensure_min_samples=0, input_name="sample_weight").ravel()
+        weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, force_all_finite=False,
+                              ensure_min_samples=0, input_name="sample_weight")
+        if weights.ndim != 1:
+            raise ValueError(f"sample_weight must be 1D: one number a row of X. Got an array of shape {weights.shape} "
+                             "instead.")
+        return weights
 
     def _checked(self, core, X, *, reset, W=None, H=None, held=False, sample_weight=None):
         """A call on X: custom factors W and H begin a fit; held: H, or the components, stay as they are."""

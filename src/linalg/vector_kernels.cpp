@@ -352,47 +352,77 @@ void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T
   one_by_one({whole_rows, rows}, {0, columns});
 }
 
-/// V vectors of rows at a time, so that the sums over components of several vectors are in flight. changes: of each
-/// row, where they are measured.
-template <Index V, bool Measured, class T>
-HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
-                               T* changes) {
+/// Updates B coordinates of V vectors of rows, one after the other. What the rows' elements are multiplied by is summed
+/// for all B while they are in registers, and what the first of them change of the next ones' gradients is added later.
+/// change: of each row, where it is measured.
+template <Index V, Index B, bool Measured, class T>
+HWY_INLINE double sweep_block(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
+                              Lanes<T>* change) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   const auto zero = hn::Zero(d);
+  const T* gram_rows[static_cast<std::size_t>(B)];
+  Lanes<T> gradients[static_cast<std::size_t>(B)][static_cast<std::size_t>(V)];
+  for (Index b = 0; b < B; ++b) {
+    gram_rows[b] = gram + order[b] * components;
+    for (Index v = 0; v < V; ++v) gradients[b][v] = hn::Neg(hn::Load(d, p + order[b] * stride + v * lanes));
+  }
+  const auto add = [&](Index b, Index r, const Lanes<T>* values) {
+    const auto g = hn::Set(d, gram_rows[b][r]);
+    for (Index v = 0; v < V; ++v) gradients[b][v] = hn::MulAdd(g, values[v], gradients[b][v]);
+  };
+  for (Index r = 0; r < components; ++r) {
+    Lanes<T> values[static_cast<std::size_t>(V)];
+    for (Index v = 0; v < V; ++v) values[v] = hn::Load(d, f + r * stride + v * lanes);
+    for (Index b = 0; b < B; ++b) add(b, r, values);
+  }
   double violation = 0;
-  Lanes<T> change[static_cast<std::size_t>(V)];
-  for (Index v = 0; v < V; ++v) change[v] = zero;
-  for (Index step = 0; step < components; ++step) {
-    const Index t = order[step];
-    const T* const gram_row = gram + t * components;
-    Lanes<T> gradient[static_cast<std::size_t>(V)];
-    for (Index v = 0; v < V; ++v) gradient[v] = hn::Neg(hn::Load(d, p + t * stride + v * lanes));
-    for (Index r = 0; r < components; ++r) {
-      const auto g = hn::Set(d, gram_row[r]);
-      for (Index v = 0; v < V; ++v) gradient[v] = hn::MulAdd(g, hn::Load(d, f + r * stride + v * lanes), gradient[v]);
-    }
-    const auto diagonal = hn::Set(d, gram_row[t]);
+  for (Index b = 0; b < B; ++b) {
+    const T diagonal = gram_rows[b][order[b]];
+    Lanes<T> differences[static_cast<std::size_t>(V)];
     auto sum = zero;
     for (Index v = 0; v < V; ++v) {
-      T* const place = f + t * stride + v * lanes;
+      T* const place = f + order[b] * stride + v * lanes;
       const auto value = hn::Load(d, place);
-      const auto projected = hn::IfThenElse(hn::Eq(value, zero), hn::Min(gradient[v], zero), gradient[v]);
+      const auto gradient = gradients[b][v];
+      const auto projected = hn::IfThenElse(hn::Eq(value, zero), hn::Min(gradient, zero), gradient);
       sum = hn::Add(sum, hn::Abs(projected));
-      if (gram_row[t] == T{0}) continue;
-      const auto updated = hn::Max(hn::Sub(value, hn::Div(gradient[v], diagonal)), zero);
+      differences[v] = zero;
+      if (diagonal == T{0}) continue;
+      const auto updated = hn::Max(hn::Sub(value, hn::Div(gradient, hn::Set(d, diagonal))), zero);
       hn::Store(updated, d, place);
-      if constexpr (Measured) {
-        const auto difference = hn::Sub(updated, value);
-        change[v] = hn::MulAdd(difference, difference, change[v]);
-      }
+      differences[v] = hn::Sub(updated, value);
+      if constexpr (Measured) change[v] = hn::MulAdd(differences[v], differences[v], change[v]);
     }
     violation += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
+    for (Index later = b + 1; later < B; ++later) add(later, order[b], differences);
   }
-  if constexpr (Measured)
-    for (Index v = 0; v < V; ++v) hn::StoreU(change[v], d, changes + v * lanes);
   return violation;
 }
+
+/// V vectors of rows at a time, so that the sums over components of several vectors are in flight, and B coordinates.
+/// changes: of each row, where they are measured.
+template <Index V, Index B, bool Measured, class T>
+HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
+                               T* changes) {
+  const Vector<T> d;
+  double violation = 0;
+  Lanes<T> change[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) change[v] = hn::Zero(d);
+  Index step = 0;
+  for (; step + B <= components; step += B)
+    violation += sweep_block<V, B, Measured>(f, p, stride, gram, components, order + step, change);
+  if constexpr (B > 1)
+    for (; step < components; ++step)
+      violation += sweep_block<V, 1, Measured>(f, p, stride, gram, components, order + step, change);
+  if constexpr (Measured)
+    for (Index v = 0; v < V; ++v) hn::StoreU(change[v], d, changes + v * static_cast<Index>(hn::Lanes(d)));
+  return violation;
+}
+
+/// From so many components on, the rows' elements (k vectors) no longer lie in the first-level cache: each of them is
+/// read for four coordinates at once.
+constexpr Index wide = 65;
 
 template <bool Measured, class T>
 double sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order,
@@ -400,14 +430,21 @@ double sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Inde
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   double violation = 0;
   Index i = 0;
-  const auto sweep = [&]<Index V>(std::integral_constant<Index, V>) {
+  const auto sweep = [&]<Index V, Index B>(std::integral_constant<Index, V>, std::integral_constant<Index, B>) {
     for (; i + V * lanes <= rows; i += V * lanes)
       violation +=
-          sweep_rows<V, Measured>(f + i, p + i, stride, gram, components, order, Measured ? changes + i : nullptr);
+          sweep_rows<V, B, Measured>(f + i, p + i, stride, gram, components, order, Measured ? changes + i : nullptr);
   };
-  sweep(std::integral_constant<Index, 6>());
-  sweep(std::integral_constant<Index, 2>());
-  sweep(std::integral_constant<Index, 1>());
+  constexpr std::integral_constant<Index, 1> one;
+  constexpr std::integral_constant<Index, 4> four;
+  if (components >= wide) {
+    sweep(std::integral_constant<Index, 3>(), four);
+    sweep(one, four);
+  } else {
+    sweep(std::integral_constant<Index, 6>(), one);
+    sweep(std::integral_constant<Index, 2>(), one);
+    sweep(one, one);
+  }
   return violation;
 }
 

@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <numeric>
 #include <span>
-#include <unordered_map>
 
 #include "app/export_command.hpp"
 #include "core/printable.hpp"
@@ -19,6 +18,7 @@
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/estimator/aligned_features.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -128,30 +128,6 @@ void write_about(hdf5::File& file, const ModelHeader& header) {
   }
 }
 
-/// Where each of the model's `names` stands in a table of the file. Throws Error when that cannot be told.
-std::vector<Index> places_by_names(const std::string& what, const std::vector<std::string>& names,
-                                   const std::vector<std::string>& wanted) {
-  std::unordered_map<std::string, Index> known;
-  for (const std::string& name : wanted)
-    if (!known.emplace(name, static_cast<Index>(known.size())).second)
-      throw Error(fmt::format("the {} of model and file differ, and '{}' is in the file twice", what, name));
-  std::vector<bool> taken(wanted.size());
-  std::vector<Index> places;
-  for (const std::string& name : names) {
-    const auto found = known.find(name);
-    if (found == known.end())
-      throw Error(
-          fmt::format("'{}' of the model's {} is not in obs and var of the file: the model was learned from another "
-                      "file, or from a matrix with {} of its own (raw)",
-                      name, what, what));
-    const auto place = static_cast<std::size_t>(found->second);
-    if (taken[place]) throw Error(fmt::format("'{}' is twice among the model's {}", name, what));
-    taken[place] = true;
-    places.push_back(found->second);
-  }
-  return places;
-}
-
 /// The place in the file of each of the model's samples or features, `count` of them. all: each of the file's must be
 /// one of the model's. Throws Error when that cannot be told or is not so.
 std::vector<Index> places_of(const std::string& what, const std::vector<std::string>& names, Index count,
@@ -169,7 +145,12 @@ std::vector<Index> places_of(const std::string& what, const std::vector<std::str
     return places;
   }
   if (names == wanted.names) return places;
-  places = places_by_names(what, names, wanted.names);
+  places = places_of_names(names, "model's " + what, wanted.names, what + " of the file");
+  if (const auto missing = std::ranges::find(places, -1); missing != places.end())
+    throw Error(
+        fmt::format("'{}' of the model's {} is not in obs and var of the file: the model was learned from another "
+                    "file, or from a matrix with {} of its own (raw)",
+                    names[static_cast<std::size_t>(missing - places.begin())], what, what));
   if (all && count < wanted.length)
     throw Error(fmt::format("the model has {} of the file's {} {}: W of all of them comes from scanmf transform", count,
                             wanted.length, what));

@@ -115,6 +115,10 @@ constexpr CommandOption command_options[] = {
      "X is the transpose of what the file holds; auto: for files that say so (MATLAB, Octave, loom; 10x folders)"},
     {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert | Command::estimate,
      "of files with features of several types (10x Genomics): take these, for example 'Gene Expression'"},
+    {"align-features", 0, "true|false", "true", "false", Command::partial_fit | Command::transform,
+     "put the columns of X in the order of the model's features, by their names: what X lacks is 0, what the model "
+     "does "
+     "not know is left out"},
     {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", only(Command::fit),
      "weights of the rows of X: a 1-D dataset, or a column of obs of the file of X"},
     {"only-missing", 0, "FILE", nullptr, "", only(Command::inverse_transform),

@@ -12,6 +12,7 @@
 #include "io/checksums.hpp"
 #include "model/lock_file.hpp"
 #include "scanmf/core/timer.hpp"
+#include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/job.hpp"
 
 namespace scanmf::app {
@@ -48,7 +49,12 @@ class PartialFitRun {
     if (!header_ && parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     if (!header_) warn_of_automatic_components(line_, description_.shape);
     if (!header_) settle_random_generator(parameters_, description_.shape);
-    if (header_) comm_.agree([&] { check_features(description_, *header_, name); });
+    comm_.agree([&] {
+      if (header_ && line_.flag("align-features"))
+        column_of_ = align_features(description_, *header_);
+      else if (header_)
+        check_features(description_, *header_, name);
+    });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);
     if (header_ && line_.text("dtype") != "auto" && line_.text("dtype") != name_of(type))
       throw UsageError(fmt::format("dtype = {} differs from the model's {}", line_.text("dtype"), name_of(type)));
@@ -98,7 +104,7 @@ class PartialFitRun {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
     const MatrixUse use = header_ ? MatrixUse::next_partial_fit : MatrixUse::partial_fit;
-    return open_planned<T>(comm_, description_, parameters_, n_components_, use, limit).source;
+    return open_planned<T>(comm_, description_, column_of_, parameters_, n_components_, use, limit).source;
   }
 
   /// The model as it is before the step.
@@ -117,14 +123,15 @@ class PartialFitRun {
   template <Scalar T>
   void write(const FittedModel<T>& model, Attributes provenance) {
     const PhaseTimer timer(report_.times, Phase::write);
-    const bool has_names = !description_.feature_names.empty() || !header_;
-    const std::vector<std::string>& names = has_names ? description_.feature_names : header_->feature_names;
+    const bool of_chunk = !header_ || (column_of_.empty() && !description_.feature_names.empty());
+    const std::vector<std::string>& names = of_chunk ? description_.feature_names : header_->feature_names;
+    const Index features = header_ ? header_->n_features_in : description_.shape.columns;
     if (header_ && is_of_generator(*header_)) note_generator(provenance);  // who began the model in Python
     add_end(comm_, provenance);
     comm_.agree([&] {
       if (lock_) lock_->check_still_mine();
     });
-    const ModelContext context{seed_, description_.shape.columns, names, {}, std::move(provenance), {}};
+    const ModelContext context{seed_, features, names, {}, std::move(provenance), {}};
     write_model(comm_, target_, header_of(model, context), arrays_of(model, comm_, nullptr));
   }
 
@@ -151,6 +158,7 @@ class PartialFitRun {
   std::optional<ModelHeader> header_;
   Parameters parameters_;
   MatrixDescription description_;
+  std::vector<Index> column_of_;  // of X, for each of the model's features; empty: as they are
   Index n_components_ = 0;
   std::uint32_t seed_ = 0;
 };

@@ -11,6 +11,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
 
@@ -66,7 +67,12 @@ class TransformRun {
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
     check_output(comm_, target_, {description_.file, model_});
-    comm_.agree([&] { check_features(description_, header_, name); });
+    comm_.agree([&] {
+      if (line_.flag("align-features"))
+        column_of_ = align_features(description_, header_);
+      else
+        check_features(description_, header_, name);
+    });
     return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type),
                        [this]<Scalar T>() { return transform_as<T>(); });
   }
@@ -75,7 +81,8 @@ class TransformRun {
   PlannedSource<T> load() {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
-    return open_planned<T>(comm_, description_, parameters_, header_.n_components, MatrixUse::transform, limit);
+    return open_planned<T>(comm_, description_, column_of_, parameters_, header_.n_components, MatrixUse::transform,
+                           limit);
   }
 
   template <Scalar T>
@@ -128,6 +135,7 @@ class TransformRun {
   ModelHeader header_;
   Parameters parameters_;
   MatrixDescription description_;
+  std::vector<Index> column_of_;  // of X, for each of the model's features; empty: as they are
 };
 
 }  // namespace

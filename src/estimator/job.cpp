@@ -16,8 +16,10 @@
 #include "io/library_version.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/aligned_source.hpp"
 #include "scanmf/data/observed_source.hpp"
 #include "scanmf/data/rows_in_memory.hpp"
+#include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -122,13 +124,22 @@ template <Scalar T>
 PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
                               const Parameters& parameters, Index n_components, MatrixUse use, const MemoryLimit& limit,
                               const SampleWeights& weights) {
+  return open_planned<T>(comm, description, {}, parameters, n_components, use, limit, weights);
+}
+
+template <Scalar T>
+PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
+                              const std::vector<Index>& column_of, const Parameters& parameters, Index n_components,
+                              MatrixUse use, const MemoryLimit& limit, const SampleWeights& weights) {
   LoadOptions options = load_options<T>(parameters, use, description.shape.rows);
   const RowsOfW rows_of_W = use == MatrixUse::transform ? RowsOfW::kept_with_X : RowsOfW::kept;
   const bool column_grams = use == MatrixUse::fit && parameters.estimator == Estimator::nmf &&
                             parameters.solver == Solver::cd && parameters.missing != Missing::none;
   options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W, column_grams);
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
-  return {observed_as<T>(open_source<T>(comm, description, options), parameters, place, use, weights), options.memory};
+  auto x = open_source<T>(comm, description, options);
+  if (!column_of.empty()) x = aligned_source<T>(std::move(x), column_of, options);
+  return {observed_as<T>(std::move(x), parameters, place, use, weights), options.memory};
 }
 
 void settle_random_generator(Parameters& parameters, const Shape& shape) {
@@ -342,6 +353,12 @@ template PlannedSource<float> open_planned(const Communicator&, const MatrixDesc
                                            MatrixUse, const MemoryLimit&, const SampleWeights&);
 template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const Parameters&, Index,
                                             MatrixUse, const MemoryLimit&, const SampleWeights&);
+template PlannedSource<float> open_planned(const Communicator&, const MatrixDescription&, const std::vector<Index>&,
+                                           const Parameters&, Index, MatrixUse, const MemoryLimit&,
+                                           const SampleWeights&);
+template PlannedSource<double> open_planned(const Communicator&, const MatrixDescription&, const std::vector<Index>&,
+                                            const Parameters&, Index, MatrixUse, const MemoryLimit&,
+                                            const SampleWeights&);
 template class FitJob<float>;
 template class FitJob<double>;
 

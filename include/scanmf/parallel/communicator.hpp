@@ -101,6 +101,11 @@ class Communicator {
 
  private:
   class Account;  // adds to bytes_ and seconds_
+  /// reduce_scatter_sum for long arrays: each rank sends every other one its slice, and adds what it receives to its own
+  /// in the order of the ranks before it, backwards.
+  template <class T>
+  void add_in_pairs(std::span<T> all, std::span<const Index> offsets) const;
+
   MPI_Comm comm_ = MPI_COMM_NULL;
   Index message_limit_;
   int rank_ = 0;

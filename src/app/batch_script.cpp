@@ -10,6 +10,7 @@
 #include <span>
 #include <string_view>
 
+#include "app/run_log.hpp"
 #include "io/file_names.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
@@ -61,10 +62,7 @@ void refuse_other_script(const std::string& target) {
   std::error_code ignored;
   if (!std::filesystem::exists(target, ignored)) return;
   const io::PosixFile file = io::PosixFile::open_for_reading(target);
-  std::string beginning(static_cast<std::size_t>(std::min(file.size(), static_cast<Index>(script_beginning.size()))),
-                        '\0');
-  file.read(0, std::as_writable_bytes(std::span(beginning)));
-  if (!beginning.empty() && beginning != script_beginning)
+  if (file.size() > 0 && !begins_with(file, script_beginning))
     throw Error(fmt::format(
         "'{}' is no script of scanmf estimate and is not replaced (option '--sbatch'): name another file", target));
 }

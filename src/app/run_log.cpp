@@ -31,7 +31,7 @@ bool check_log(const std::string& name) {
   const io::PosixFile file = io::PosixFile::open_for_reading(name);
   const Index bytes = file.size();
   if (bytes == 0) return true;
-  if (!begins_as_log(file))
+  if (!begins_with(file, log_beginning))
     throw Error(fmt::format(
         "'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
   char last = 0;
@@ -74,11 +74,10 @@ std::string progress_text(const EnsembleProgress& now) {
   return line;
 }
 
-bool begins_as_log(const io::PosixFile& file) {
-  constexpr std::string_view first = R"({"event":)";
-  std::string beginning(static_cast<std::size_t>(std::min<Index>(file.size(), first.size())), '\0');
-  file.read(0, std::as_writable_bytes(std::span(beginning)));
-  return beginning == first;
+bool begins_with(const io::PosixFile& file, std::string_view beginning) {
+  std::string first(static_cast<std::size_t>(std::min(file.size(), static_cast<Index>(beginning.size()))), '\0');
+  file.read(0, std::as_writable_bytes(std::span(first)));
+  return first == beginning;
 }
 
 RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.is_root()) {

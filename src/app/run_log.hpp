@@ -29,8 +29,11 @@ std::string progress_text(const Progress& now, double mean_seconds, bool left);
 /// "replicate 3/40  2 more at iteration 17  about 5 min 00 s left".
 std::string progress_text(const EnsembleProgress& now);
 
-/// Whether a file begins as a --log-json file does.
-bool begins_as_log(const io::PosixFile& file);
+/// How every --log-json file begins.
+constexpr std::string_view log_beginning = R"({"event":)";
+
+/// Whether the file's first bytes are these.
+bool begins_with(const io::PosixFile& file, std::string_view beginning);
 
 /// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks;
 /// while the object lives it is the sink of log(). With --quiet only warnings and errors are shown, with --verbose

@@ -59,8 +59,11 @@ class Watch {
       if (!fs::exists(file_, ignored) && runs(look_at_lock(lock_name(file_)))) return;  // it has saved nothing yet
       is_log_ = LogReader::is_log(file_);
       if (is_log_) reader_.emplace(file_);
+      if (const auto ensemble = watched_ensemble(file_)) run_ = *ensemble;
+      is_ensemble_ = !run_.note.empty();
     });
     is_log_ = of_root(comm_, is_log_ ? 1 : 0) != 0;
+    is_ensemble_ = of_root(comm_, is_ensemble_ ? 1 : 0) != 0;
   }
 
   void update() {
@@ -76,7 +79,7 @@ class Watch {
       if (is_log_ && state == changed) reader_->update();
       if (!is_log_) lock_ = look_at_lock(lock_name(file_));
     });
-    if (of_root(comm_, state) == changed && !is_log_) read_checkpoint();
+    if (of_root(comm_, state) == changed && !is_log_ && !is_ensemble_) read_checkpoint();
     if (comm_.is_root()) judge();
   }
 
@@ -119,6 +122,7 @@ class Watch {
   const Communicator& comm_;
   std::string file_;
   bool is_log_ = false;
+  bool is_ensemble_ = false;  // its checkpoint
   // On root.
   std::optional<LogReader> reader_;
   std::optional<LockState> lock_;  // of a checkpoint

@@ -164,7 +164,9 @@ LogReader::LogReader(std::string file) : file_(std::move(file)) {
   if (!is_log(file_)) throw Error(fmt::format("'{}' is no log of this program", file_));
 }
 
-bool LogReader::is_log(const std::string& file) { return begins_as_log(io::PosixFile::open_for_reading(file)); }
+bool LogReader::is_log(const std::string& file) {
+  return begins_with(io::PosixFile::open_for_reading(file), log_beginning);
+}
 
 void LogReader::update() {
   constexpr Index most = Index{1} << 24;  // at a time
@@ -184,6 +186,13 @@ void LogReader::update() {
     }
     rest_.erase(0, begin);
   }
+}
+
+std::optional<WatchedRun> watched_ensemble(const std::string& checkpoint) {
+  if (!begins_with(io::PosixFile::open_for_reading(checkpoint), "scanmf replicates ")) return std::nullopt;
+  WatchedRun run;
+  run.note = "an ensemble: how many replicates are done its --log-json file tells";
+  return run;
 }
 
 WatchedRun watched_run(const ModelHeader& header) {
@@ -230,6 +239,7 @@ std::string text_of(const WatchedRun& run, double since_change) {
     if (!run.end.empty()) now.seconds_left = not_known;
     return text + progress_text(now) + "\n" + printable(end) + "\n";
   }
+  if (!run.note.empty()) return text + run.note + "\n" + printable(end) + "\n";
   if (run.iteration == 0) return text + (run.end.empty() ? "no iteration yet, " : "") + printable(end) + "\n";
   const std::string measure = printable(run.measure);
   const double mean = run.timed_iterations > 0 ? run.seconds / static_cast<double>(run.timed_iterations) : 0;

@@ -224,6 +224,15 @@ class Watch(ProgramTest):
         seen = self.log(*lines[:next(i for i, count in enumerate(done) if count) + 1])
         self.assertRegex(seen, r"replicate [1-5]/6\ngone without a word")
 
+    def test_the_checkpoint_of_an_ensemble(self):
+        stopped = self.run_program("ensemble", "X.h5", "-k", "2:3", "--replicates", "3", "--tol", "0", "--max-iter",
+                                   "100000000", "--checkpoint", "e.checkpoint", "--max-time", "0:03", "-o", "e.h5")
+        self.assertEqual(stopped.status, 75, stopped.stderr)
+        seen = self.succeed("watch", "e.checkpoint", "--follow", "true").stdout
+        self.assertEqual(
+            seen, "an ensemble: how many replicates are done its --log-json file tells\n"
+            "no run has this checkpoint at the moment; the same command goes on from it\n")
+
     def test_what_is_neither_log_nor_checkpoint(self):
         self.fail_with(1, "X.h5", "watch", "X.h5")
         self.fail_with(1, "none.jsonl", "watch", "none.jsonl")

@@ -52,6 +52,7 @@ class FitRun {
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom)
       log_warning("--init-file is not used: it belongs to --init custom");
+    warn_of_unused_missing_empty(line_, parameters_);
     if (parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     warn_of_automatic_components(line_, description_.shape);
     note_kind_of_values(comm_, parameters_, description_);

@@ -50,6 +50,11 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
   return result;
 }
 
+void warn_of_unused_missing_empty(const CommandLine& line, const Parameters& parameters) {
+  if (line.is_given("missing-empty") && parameters.missing == Missing::none)
+    log_warning("--missing-empty is not used: it belongs to --missing nan or zero");
+}
+
 void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x) {
   if (parameters.beta_loss != 1) return;
   if (!begins_with_whole_numbers(comm, x).value_or(true))

@@ -18,4 +18,7 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
 /// Kullback-Leibler's.
 void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x);
 
+/// A warning where --missing-empty is given and nothing can be missing.
+void warn_of_unused_missing_empty(const CommandLine& line, const Parameters& parameters);
+
 }  // namespace scanmf::app

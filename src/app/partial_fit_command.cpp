@@ -46,6 +46,7 @@ class PartialFitRun {
       parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose", "missing", "missing_empty"})
                             : line_.parameters(Estimator::minibatch_nmf);
     });
+    warn_of_unused_missing_empty(line_, parameters_);
     if (!header_ && parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     if (!header_) warn_of_automatic_components(line_, description_.shape);
     if (!header_) settle_random_generator(parameters_, description_.shape);

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "app/commands.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
@@ -18,7 +20,13 @@ int predict(const Communicator& comm, const CommandLine& line) {
   const ModelHeader header = read_model_header(comm, model);
   check_output(comm, target, {model, pairs.file});
   if (header.estimator.empty()) throw AgreedError(fmt::format("'{}' is no model file", model));
-  if (!dataset_info(comm, model, "/W"))
+  const bool has_W = dataset_info(comm, model, "/W").has_value();
+  if (!has_W && header.n_steps && std::isnan(header.reconstruction_err))
+    throw AgreedError(
+        fmt::format("'{}' was learned by partial-fit, which keeps no W: make W with transform, and "
+                    "multiply it with inverse-transform",
+                    model));
+  if (!has_W)
     throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false, or by partial-fit", model));
   const Index count = predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
   log.print(fmt::format("{} values: {}\n", count, target));

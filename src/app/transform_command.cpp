@@ -64,6 +64,7 @@ class TransformRun {
                                    {"tol", "max_iter", "transform_max_iter", "verbose", "missing", "missing_empty"})
                              : parameters_of_options(line_, header_.n_components);
     });
+    warn_of_unused_missing_empty(line_, parameters_);
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
     check_output(comm_, target_, {description_.file, model_});

@@ -189,7 +189,8 @@ std::string describe_offence(const Offence& offence, DataType type, const std::s
       break;
   }
   const std::string where = place.empty() ? "" : " of " + place;
-  const bool may_be_missing = offence.flaw == Flaw::nan || offence.flaw == Flaw::missing;
+  const bool may_be_missing =
+      offence.flaw == Flaw::nan || offence.flaw == Flaw::missing || offence.flaw == Flaw::not_available;
   return fmt::format("{} (row {}, column {}{}, counted from 0){}", message, offence.row, offence.column, where,
                      may_be_missing ? "; missing = 'nan' (--missing nan) leaves such entries out" : "");
 }

@@ -5,10 +5,13 @@
 #include <cmath>
 #include <random>
 
+#include "estimator/gram_memory.hpp"
 #include "estimator/iteration.hpp"
 #include "estimator/nmf.hpp"
 #include "estimator/observed_loss.hpp"
+#include "estimator/started_with.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/linalg/column_grams.hpp"
 
 namespace scanmf {
 namespace {
@@ -78,10 +81,11 @@ void clear_unobserved(const DataSource<T>& x, Factors<T>& factors) {
 }
 
 template <Scalar T>
-Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Index k, const Seed& seed,
+Factors<T> initial_factors(DataSource<T>& x, const Parameters& parameters, Init init, Index k, const Seed& seed,
                            const std::string& init_file) {
   const Shape shape = x.shape();
-  const Init init = init_on(x, parameters, k);
+  if (init != resolve_init(parameters.init, shape, k))
+    log_information("random factors to begin with: entries of X are missing, and nndsvda needs all of it");
   if (init == Init::custom) return custom_factors(x, k, init_file, custom_name);
   const bool counter = resolve_random_generator(parameters, shape, k) == RandomGenerator::counter;
   if (init == Init::random) return random_factors(x, k, seed, counter);
@@ -152,11 +156,26 @@ void evaluate(PassRunner<T>& runner, std::span<FittedModel<T>* const> models) {
   for (std::size_t i = 0; i < models.size(); ++i) models[i]->reconstruction_err = error_of(passes[i]->divergence());
 }
 
+/// Collective. Throws where the Gram matrices that coordinate descent sums for columns of X do not fit.
+template <Scalar T>
+void require_room(const DataSource<T>& x, std::span<FittedModel<T>* const> models) {
+  if (x.summary().missing == 0) return;
+  double bytes = 0;
+  Index most_components = 0;
+  for (const FittedModel<T>* model : models) {
+    if (is_mini_batch(model->parameters) || model->parameters.solver != Solver::cd) continue;
+    bytes += column_gram_bytes(x.shape().columns, model->n_components);
+    most_components = std::max(most_components, model->n_components);
+  }
+  if (bytes > 0) require_room_for_column_grams(x.communicator(), bytes, most_components);
+}
+
 /// Collective. Fits from the models' factors and counters to their end.
 template <Scalar T>
 void run(DataSource<T>& x, std::span<const Seed> seeds, std::span<FittedModel<T>* const> models,
          const FitControl<T>& control) {
   for (const FittedModel<T>* model : models) check_zeros(x, model->parameters);
+  require_room(x, models);
   PassRunner<T> runner(x, control);
   std::vector<std::unique_ptr<Iteration<T>>> fits;
   for (std::size_t i = 0; i < models.size(); ++i) {
@@ -195,21 +214,10 @@ FittedModel<T> unfitted_model(DataSource<T>& x, const Parameters& parameters, co
   model.parameters = parameters;
   model.n_components = resolve_n_components(x.communicator(), parameters, x.shape().columns, init_file);
   check_init(x, parameters, model.n_components);
-  model.factors = initial_factors(x, parameters, model.n_components, seed, init_file);
+  const Init init = init_on(x, parameters, model.n_components);
+  if (parameters.init == Init::none && x.summary().missing > 0) set_started_with(model.state.numbers, init);
+  model.factors = initial_factors(x, parameters, init, model.n_components, seed, init_file);
   return model;
-}
-
-template <Scalar T>
-FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file,
-                   const FitControl<T>& control) {
-  check_zeros(x, parameters);
-  FittedModel<T> start;
-  {
-    RunReport unused;
-    const PhaseTimer timer(control.report != nullptr ? control.report->times : unused.times, Phase::initialise);
-    start = unfitted_model(x, parameters, seed, init_file);
-  }
-  return fit_from(x, parameters, seed, std::move(start.factors), control);
 }
 
 namespace {
@@ -230,6 +238,23 @@ FittedModel<T> start_of(const DataSource<T>& x, const Parameters& parameters, Fa
 }
 
 }  // namespace
+
+template <Scalar T>
+FittedModel<T> fit(DataSource<T>& x, const Parameters& parameters, const Seed& seed, const std::string& init_file,
+                   const FitControl<T>& control) {
+  check_zeros(x, parameters);
+  FittedModel<T> start;
+  {
+    RunReport unused;
+    const PhaseTimer timer(control.report != nullptr ? control.report->times : unused.times, Phase::initialise);
+    start = unfitted_model(x, parameters, seed, init_file);
+  }
+  clear_unobserved(x, start.factors);
+  FittedModel<T> model = start_of(x, parameters, std::move(start.factors));
+  model.state.numbers = std::move(start.state.numbers);
+  continue_fit(x, seed, model, control);
+  return model;
+}
 
 template <Scalar T>
 FittedModel<T> fit_from(DataSource<T>& x, const Parameters& parameters, const Seed& seed, Factors<T> initial,

@@ -1,7 +1,11 @@
 #include "estimator/extrapolated_descent.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <numeric>
+
+#include "estimator/started_with.hpp"
 
 namespace scanmf {
 namespace {
@@ -33,7 +37,8 @@ void ExtrapolationState::save(StateNumbers& numbers) const {
   set_number(numbers, "momentum_cap", momentum_cap);
   set_number(numbers, "start_momentum", start_momentum);
   set_number(numbers, "objective", objective);
-  set_number(numbers, "restarted", restarted);
+  set_number(numbers, "restarted", Index{restarted ? 1 : 0});
+  set_number(numbers, "exact", Index{exact ? 1 : 0});
 }
 
 void ExtrapolationState::load(const StateNumbers& numbers) {
@@ -42,7 +47,8 @@ void ExtrapolationState::load(const StateNumbers& numbers) {
   momentum_cap = number_or(numbers, "momentum_cap", momentum_cap);
   start_momentum = number_or(numbers, "start_momentum", start_momentum);
   objective = number_or(numbers, "objective", objective);
-  restarted = number_or(numbers, "restarted", restarted);
+  restarted = number_or(numbers, "restarted", Index{1}) != 0;
+  exact = number_or(numbers, "exact", Index{0}) != 0;
 }
 
 template <Scalar T>
@@ -89,7 +95,7 @@ Visit<T> ExtrapolatedIteration<T>::begin(PassRunner<T>& runner) {
   const bool has_begun = model.n_iter > 0 && state_.objective < std::numeric_limits<double>::infinity();
   const Matrix<T>& W = model.factors.W;
   PassOptions options;
-  options.momentum = {state_.start_momentum, has_begun ? state_.momentum : 0.0};
+  options.momentum = {state_.start_momentum, has_begun ? state_.momentum : 0.0, state_.exact};
   return {&this->pass_, runner.all_batches(), RowsOfW<T>(W.view(), model.state.arrays.at(at_W_before).slice.view()),
           options};
 }
@@ -104,13 +110,30 @@ double ExtrapolatedIteration<T>::objective(PassRunner<T>& runner) const {
 }
 
 template <Scalar T>
+double ExtrapolatedIteration<T>::rounding_of(double objective) const {
+  const std::span<const double> w_gram = this->pass_.totals().factor_sums();
+  const double size = std::inner_product(w_gram.begin(), w_gram.end(), this->solver_.h.factor_sums().begin(), 0.0) / 2;
+  constexpr double of_type = std::numeric_limits<T>::epsilon();
+  if (!state_.exact) return of_type / 4 * size;  // a sum of many products, each with its own rounding
+  return 4 * of_type * std::abs(objective) + 16 * std::numeric_limits<double>::epsilon() * size;
+}
+
+template <Scalar T>
 std::optional<IterationEnd> ExtrapolatedIteration<T>::end(PassRunner<T>& runner) {
   const double objective = this->objective(runner);
   require_finite(objective, "objective", "iteration", this->model().n_iter + 1);
-  // A plain step from the accepted pair rises by rounding alone.
-  if (state_.restarted != 0 || objective <= state_.objective) return this->end_of_iteration(accept(runner, objective));
-  restart(runner);
-  return this->end_of_rejected();
+  const double rounding = rounding_of(objective);
+  const double gain = state_.objective - objective;
+  const bool is_near_rounding = !state_.exact && std::abs(gain) < 2 * rounding;
+  std::optional<IterationEnd> end;
+  if (state_.restarted || gain >= -rounding) {
+    end = this->end_of_iteration(accept(runner, objective));
+  } else {
+    restart(runner);
+    end = this->end_of_rejected();
+  }
+  if (is_near_rounding) state_.exact = state_.restarted = true;  // numbers of both ways cannot be compared
+  return end;
 }
 
 template <Scalar T>
@@ -124,8 +147,9 @@ double ExtrapolatedIteration<T>::accept(PassRunner<T>& runner, double objective)
       this->pass_.totals()[Total::violation] + runner.update_H(this->pass_, factor, Ht_y_).violation;
   if (momentum > 0) state_.grow();
   state_.start_momentum = momentum;
-  state_.objective = objective;
-  state_.restarted = 0;
+  // The lowest so far: what rises by rounding alone must not climb by it.
+  state_.objective = state_.restarted ? objective : std::min(objective, state_.objective);
+  state_.restarted = false;
   return violation;
 }
 
@@ -137,7 +161,7 @@ void ExtrapolatedIteration<T>::restart(PassRunner<T>& runner) {
   runner.set_H(this->solver_, Ht_y_);
   state_.shrink();
   state_.start_momentum = 0;
-  state_.restarted = 1;
+  state_.restarted = true;
 }
 
 template <Scalar T>
@@ -151,7 +175,9 @@ template <Scalar T>
 void ExtrapolatedIteration<T>::finish(PassRunner<T>&) {
   SolverState<T>& state = this->model().state;
   state.arrays.clear();
+  const Init init = started_with(state.numbers);
   state.numbers.clear();
+  if (init != Init::none) set_started_with(state.numbers, init);
   CoordinateDescentIteration<T>::save_state();
 }
 

@@ -13,7 +13,9 @@ struct ExtrapolationState {
   double momentum_cap = 1;
   double start_momentum = 0;                                   // of W_y where the next pass begins
   double objective = std::numeric_limits<double>::infinity();  // of the accepted pair
-  Index restarted = 1;  // whether the next pass is a plain step from the accepted pair, which cannot rise
+  bool restarted =
+      true;            // what the next pass finds is accepted: a plain step from the accepted pair, which cannot rise
+  bool exact = false;  // how the objective is formed: since its gains came near the rounding of the cheap way
 
   void grow();
   void shrink();
@@ -43,6 +45,8 @@ class ExtrapolatedIteration final : public CoordinateDescentIteration<T> {
   void make_arrays(PassRunner<T>& runner);
   /// Of the pass.
   double objective(PassRunner<T>& runner) const;
+  /// By which it may be wrong, as it is formed.
+  double rounding_of(double objective) const;
   /// Collective. Returns the violation of the iteration.
   double accept(PassRunner<T>& runner, double objective);
   /// Collective.

@@ -149,6 +149,7 @@ void settle_random_generator(Parameters& parameters, const Shape& shape) {
   const bool counter = parameters.random_generator == RandomGenerator::counter;
   const Init init = resolve_init(parameters.init, shape, k);
   if (init == Init::custom || (init != Init::random && !counter)) return;
+  if (parameters.init == Init::none && parameters.missing != Missing::none) return;  // random, where any entry is
   log_information(fmt::format("{} from the {} generator{}",
                               init == Init::random ? "random factors" : "normals of the initialisation",
                               counter ? "counter" : "numpy",

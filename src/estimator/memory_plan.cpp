@@ -6,8 +6,10 @@
 #include <limits>
 
 #include "core/number_text.hpp"
+#include "estimator/gram_memory.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/linalg/column_grams.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace scanmf {
@@ -16,6 +18,14 @@ namespace {
 constexpr double share_for_x = 0.6;
 
 std::string in_gigabytes(double bytes) { return fmt::format("{:.3g} GB", bytes / 1e9); }
+
+/// What needs most of the memory, and the way out.
+std::string way_out_of_grams(Index n_components) {
+  return fmt::format(
+      "{} numbers a column that coordinate descent sums where entries of X are missing: --solver mu "
+      "needs none of these",
+      n_components * (n_components + 1) / 2);
+}
 
 }  // namespace
 
@@ -54,8 +64,8 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
   // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
   const auto threads = static_cast<double>(thread_count());
   const double of_columns = element * static_cast<double>(description.shape.columns);
-  const double grams =
-      column_grams ? comm.max(of_columns * static_cast<double>(n_components + 1) / 2 * (1.0 + threads)) : 0.0;
+  const double sums = column_gram_bytes(description.shape.columns, n_components);
+  const double grams = column_grams ? comm.max(sums * (1.0 + threads)) : 0.0;
   const double statistics = comm.max(of_columns * (4.0 + 2.0 * threads)) + grams;
   const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
   const Index whole = bytes_in_memory(description, type, comm.size());
@@ -66,13 +76,9 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
   const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
   const double needed = statistics + (holds_W ? W : 0);
   if (needed > free) {
-    const std::string of_grams =
-        grams > needed / 2
-            ? fmt::format(
-                  " ({} of them for the {} numbers a column that coordinate descent sums where entries of X are "
-                  "missing: --solver mu needs none of these)",
-                  in_gigabytes(grams), n_components * (n_components + 1) / 2)
-            : "";
+    const std::string of_grams = grams > needed / 2 ? fmt::format(" ({} of them for the {})", in_gigabytes(grams),
+                                                                  way_out_of_grams(n_components))
+                                                    : "";
     throw AgreedError(
         fmt::format("the factors and statistics of {} components need {} on a rank{}, {} are free there: use more "
                     "ranks or nodes, fewer components, fewer threads a rank, or --dtype float32",
@@ -85,6 +91,14 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
                                 in_gigabytes(static_cast<double>(whole)),
                                 in_gigabytes(static_cast<double>(cap(needed)))));
   return cap(needed);
+}
+
+void require_room_for_column_grams(const Communicator& comm, double sums, Index n_components) {
+  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
+  const double needed = comm.max(sums * (1.0 + static_cast<double>(thread_count())));
+  if (needed > free)
+    throw AgreedError(fmt::format("{} are needed on a rank for the {}; {} are free there", in_gigabytes(needed),
+                                  way_out_of_grams(n_components), in_gigabytes(free)));
 }
 
 }  // namespace scanmf

@@ -25,7 +25,7 @@ CoordinateDescentIteration<T>::CoordinateDescentIteration(PassRunner<T>& runner,
       parameters_(model.parameters),
       rows_(descent_rows(runner.source(), parameters_, model.n_components)),
       factor_(descent_factor(runner.source(), parameters_, model.n_components)),
-      solver_(descent_loss_on(runner.source()), runner.source().kind(), runner.source().shape().columns,
+      solver_(descent_loss_on(runner.source(), parameters_), runner.source().kind(), runner.source().shape().columns,
               model.n_components, rows_.get(), runner.source().observation()),
       pass_(solver_),
       stream_(seed.stream()) {

@@ -310,11 +310,6 @@ std::vector<std::string> Parameters::validate() const {
         "Invalid acceleration parameter: solver 'mu' does not handle acceleration = {}; use solver 'cd', or "
         "leave acceleration out",
         shown(get("acceleration"))));
-  if (estimator == Estimator::nmf && solver == Solver::cd && missing != Missing::none &&
-      acceleration != Acceleration::none)
-    mistakes.emplace_back(
-        "Invalid acceleration parameter: it is not made for missing entries, where each row has a Gram matrix of its "
-        "own; leave it out");
   return mistakes;
 }
 

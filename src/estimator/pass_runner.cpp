@@ -278,10 +278,12 @@ HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T
   std::vector<double> sums(2 + pass.solver().h.size_of_sums(), 0.0);  // violation, change, those of H
   {
     const PhaseTimer timer(report_.times, Phase::communicate);
-    for (const MatrixView<T>& sum : pass.statistics()) {
-      const std::span<T> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
+    const auto share_out = [&]<class U>(MatrixView<U> sum) {
+      const std::span<U> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
       account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets_of(sum.columns)); });
-    }
+    };
+    for (const MatrixView<T>& sum : pass.statistics()) share_out(sum);
+    if (pass.solver().loss.observed_grams) share_out(pass.grams());
   }
   std::exception_ptr failure;
   try {

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "estimator/extrapolated_descent.hpp"
+#include "estimator/started_with.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 
@@ -65,6 +66,8 @@ StateNumbers stored_numbers(const std::string& file, const ModelHeader& header) 
     else
       value = state_counter(file, header, name);
   }
+  if (find_attribute(header.state, started_with_name) != nullptr)
+    set_number(numbers, started_with_name, state_counter(file, header, started_with_name));
   return numbers;
 }
 
@@ -81,6 +84,8 @@ void add_extrapolation(const std::string& file, const ModelHeader& header, State
                }));
   set_number(numbers, "objective", state_number(file, header, "objective"));
   set_number(numbers, "restarted", state_counter(file, header, "restarted"));
+  if (find_attribute(header.state, "exact") != nullptr)  // earlier versions knew one way alone
+    set_number(numbers, "exact", state_counter(file, header, "exact"));
 }
 
 /// Collective. Reads a state array of the model. partition: of the rows of W.
@@ -123,6 +128,7 @@ bool same_type(const Attribute& stored, const Attribute& own) {
 template <Scalar T>
 Init init_of(const FittedModel<T>& model, Index n_features) {
   if (model.n_steps.value_or(0) > 1 && std::isnan(model.reconstruction_err)) return model.parameters.init;
+  if (const Init known = started_with(model.state.numbers); known != Init::none) return known;
   if (model.parameters.missing != Missing::none) return model.parameters.init;
   return resolve_init(model.parameters.init, {model.n_samples, n_features}, model.n_components);
 }

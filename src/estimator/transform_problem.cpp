@@ -30,7 +30,7 @@ TransformProblem<T>::TransformProblem(const DataSource<T>& x, const Matrix<T>& H
   const Penalties penalties = penalties_for(parameters, shape);
   const Index k = Ht.columns();
   const bool mini_batch = parameters.estimator == Estimator::minibatch_nmf;
-  Loss loss = descent_loss_on(x);
+  Loss loss = descent_loss_on(x, parameters);
   if (!mini_batch && parameters.solver == Solver::cd) {
     nothing_seen_.rule = ViolationRule();
     auto descent = descent_rows(x, parameters, k);

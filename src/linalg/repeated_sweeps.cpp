@@ -5,9 +5,18 @@
 #include <limits>
 
 #include "linalg/strips.hpp"
+#include "scanmf/linalg/observed_grams.hpp"
 
 namespace scanmf {
 namespace {
+
+/// A change of a row that is none any more, after a first sweep that has changed it by ‖Δ‖² = change.
+template <Scalar T>
+T threshold_after(T change, T norm_squared) {
+  constexpr T enough = static_cast<T>(0.01);
+  constexpr T rounding = 4 * std::numeric_limits<T>::epsilon();
+  return std::max(enough * change, rounding * rounding * norm_squared);
+}
 
 /// A group of rows that are being swept, transposed as the kernel takes them. Rows that are done are written back and
 /// leave when they are half of the group.
@@ -39,12 +48,10 @@ class SweptRows {
 
   /// After the first sweep: what a row's change is compared with.
   void set_thresholds() {
-    constexpr T enough = static_cast<T>(0.01);
-    constexpr T rounding = 4 * std::numeric_limits<T>::epsilon();
     for (Index i = 0; i < places_; ++i) {
       T norm_squared = 0;
       for (Index c = 0; c < k_; ++c) norm_squared += ft_[c * stride_ + i] * ft_[c * stride_ + i];
-      threshold_[at(i)] = std::max(enough * change_[at(i)], rounding * rounding * norm_squared);
+      threshold_[at(i)] = threshold_after(change_[at(i)], norm_squared);
     }
   }
 
@@ -119,11 +126,38 @@ double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, 
   return violation;
 }
 
+template <Scalar T>
+double sweep_row_repeatedly(T* f, const T* p, double l1, const T* gram, Index k, const Index* order, Index most,
+                            Workspace<T>& work) {
+  if (most <= 1) return sweep_row(f, p, l1, gram, k, order);
+  T* const before = work.reserve(k);
+  const auto change_of_sweep = [&](double& violation) {
+    std::copy_n(f, k, before);
+    violation = sweep_row(f, p, l1, gram, k, order);
+    T change = 0;
+    for (Index c = 0; c < k; ++c) change += (f[c] - before[c]) * (f[c] - before[c]);
+    return change;
+  };
+  double first = 0;
+  double further = 0;
+  const T change = change_of_sweep(first);
+  T norm_squared = 0;
+  for (Index c = 0; c < k; ++c) norm_squared += f[c] * f[c];
+  const T threshold = threshold_after(change, norm_squared);
+  bool goes_on = change > threshold;
+  for (Index sweep = 2; goes_on && sweep <= most; ++sweep) goes_on = change_of_sweep(further) > threshold;
+  return first;
+}
+
 Index most_sweeps(Index elements, Index rows, Index components) {
   const double share = static_cast<double>(elements) / (static_cast<double>(rows) * static_cast<double>(components));
   return 1 + static_cast<Index>((1 + share) / 2);
 }
 
+template double sweep_row_repeatedly(float*, const float*, double, const float*, Index, const Index*, Index,
+                                     Workspace<float>&);
+template double sweep_row_repeatedly(double*, const double*, double, const double*, Index, const Index*, Index,
+                                     Workspace<double>&);
 template double sweep_rows_repeatedly(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*,
                                       Index, Workspace<float>&);
 template double sweep_rows_repeatedly(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*,

@@ -25,14 +25,14 @@ void penalise(std::span<const double> gram, Index k, double l2, std::vector<T>& 
   }
 }
 
+}  // namespace
+
 template <Scalar T>
-double sweep(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
-             Workspace<T>& work) {
+double sweep_as_often(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
+                      Workspace<T>& work) {
   if (most > 1) return sweep_rows_repeatedly<T>(f, p, l1, gram, order, most, work);
   return sweep_rows<T>(f, p, l1, gram, order, work);
 }
-
-}  // namespace
 
 template <Scalar T>
 CoordinateDescentRows<T>::CoordinateDescentRows(Index n_components, const Penalties& penalties, Index most_sweeps)
@@ -55,7 +55,7 @@ const Index* CoordinateDescentRows<T>::order_of(Index number) const {
 template <Scalar T>
 double CoordinateDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index number,
                                         Workspace<T>& work) const {
-  return sweep<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order_of(number), most_sweeps_, work);
+  return sweep_as_often<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order_of(number), most_sweeps_, work);
 }
 
 template <Scalar T>
@@ -73,11 +73,15 @@ double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, c
   const Team team;
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
   return this->in_groups(team, slice.size(), [&](int thread, Range rows) {
-    return sweep<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
-                    most_sweeps_, work[static_cast<std::size_t>(thread)]);
+    return sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(),
+                             order_.data(), most_sweeps_, work[static_cast<std::size_t>(thread)]);
   });
 }
 
+template double sweep_as_often(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*, Index,
+                               Workspace<float>&);
+template double sweep_as_often(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*, Index,
+                               Workspace<double>&);
 template class CoordinateDescentRows<float>;
 template class CoordinateDescentRows<double>;
 template class CoordinateDescentFactor<float>;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "scanmf/linalg/exact_sums.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -26,18 +28,17 @@ NormAndSum norms_that_count(const TileView<T>& x, MatrixView<const T> w) {
   return result;
 }
 
-/// D of the rows of a tile, in full: a sparse tile's terms lack what is summed over all of W.
+/// D of the rows of a tile, in full.
 template <Scalar T>
-void add_objective(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<const T> w,
-                   const Projection<T>& projection, Totals& totals, TileScratch<T>& scratch) {
-  const bool sparse = solver.kind == StorageKind::csr;
+double divergence_of_tile(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<const T> w,
+                          const Projection<T>& projection, bool exact, TileScratch<T>& scratch) {
+  const double* const h_gram = solver.h.factor_sums().data();
+  if (exact || !x.is_plain()) return exact_half_square<T>(x, w, solver.h.factor(), h_gram, scratch.work);
+  const bool sparse = solver.kind == StorageKind::csr;  // whose terms lack what is summed over all of W
   Totals of_tile(size_of(solver.loss.sums, solver.components));
   const MatrixView<const T> p = projection.p;
   look_at_tile<T>(solver, x, w, {.sums = sparse, .divergence = true}, &p, of_tile, scratch);
-  totals[Total::divergence] += divergence_of(solver, of_tile, w.rows);
-  const NormAndSum norms = norms_that_count<T>(x, w);
-  totals[Total::norm_squared] += norms.norm_squared;
-  totals[Total::w_sum] += norms.sum;
+  return divergence_of(solver, of_tile, w.rows);
 }
 
 }  // namespace
@@ -52,7 +53,10 @@ MatrixView<const T> update_extrapolated_tile(const RowSolver<T>& solver, const T
   for (Index i = 0; i < accepted.rows; ++i)
     for (Index c = 0; c < accepted.columns; ++c) before(i, c) = extrapolated(accepted(i, c), before(i, c), start);
   update_tile<T>(solver, x, before, projection, 1, false, totals, scratch);
-  add_objective<T>(solver, x, before, projection, totals, scratch);
+  totals[Total::divergence] += divergence_of_tile<T>(solver, x, before, projection, momentum.exact, scratch);
+  const NormAndSum norms = norms_that_count<T>(x, before);
+  totals[Total::norm_squared] += norms.norm_squared;
+  totals[Total::w_sum] += norms.sum;
   const MatrixView<T> w_y(scratch.extrapolated.reserve(before.rows * before.columns), before.rows, before.columns);
   for (Index i = 0; i < accepted.rows; ++i)
     for (Index c = 0; c < accepted.columns; ++c) w_y(i, c) = extrapolated(before(i, c), accepted(i, c), step);

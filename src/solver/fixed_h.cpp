@@ -2,14 +2,18 @@
 
 #include <algorithm>
 
+#include "scanmf/linalg/exact_sums.hpp"
+
 namespace scanmf {
 
 template <Scalar T>
 FixedH<T>::FixedH(const Loss& loss, StorageKind kind, Index columns, Index components)
     : kind_(loss.sums),
+      exact_(loss.exact_sums),
       factor_(kind, columns, components, loss.needs_both_layouts(kind)),
       sums_(2 + static_cast<std::size_t>(size_of(loss.sums, components))),
-      work_(static_cast<std::size_t>(team_.size())) {}
+      work_(static_cast<std::size_t>(team_.size())),
+      exact_work_(static_cast<std::size_t>(team_.size())) {}
 
 template <Scalar T>
 std::vector<double> FixedH<T>::sums_over(MatrixView<const T> ht_rows) {
@@ -21,7 +25,10 @@ std::vector<double> FixedH<T>::sums_over(MatrixView<const T> ht_rows) {
     const NormAndSum norms = norm_and_sum<T>(rows);
     part[0] = norms.norm_squared;
     part[1] = norms.sum;
-    add_factor_sums<T>(kind_, rows, part.data() + 2, work_[static_cast<std::size_t>(thread)]);
+    if (exact_)
+      add_exact_gram<T>(rows, part.data() + 2, exact_work_[static_cast<std::size_t>(thread)]);
+    else
+      add_factor_sums<T>(kind_, rows, part.data() + 2, work_[static_cast<std::size_t>(thread)]);
   });
   std::vector<double> sums(sums_.size(), 0.0);
   for (const std::vector<double>& part : parts)

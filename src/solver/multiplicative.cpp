@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "scanmf/linalg/observed_grams.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -133,13 +135,10 @@ double MultiplicativeRows<T>::update(MatrixView<T> w, const RowProducts<T>& prod
   } else if (loss_.sums == FactorSums::gram) {
     multiply<T>(w, h_gram_, products.denominator, work);
   }
-  const T* const weights = products.tile.weights();
-  const auto multiply_with = [&](Range rows, double divisor) {
+  for_runs_of_weights(penalties_.has_W() ? products.tile.weights() : nullptr, w.rows, [&](Range rows, double divisor) {
     multiply_rows<T>(w.middle_rows(rows), products.numerator.middle_rows(rows), denominator.middle_rows(rows),
                      penalties_.l1_W / divisor, penalties_.l2_W / divisor, loss_.exponent, zero_below_);
-  };
-  if (weights == nullptr) multiply_with({0, w.rows}, 1.0);
-  for (Index i = 0; weights != nullptr && i < w.rows; ++i) multiply_with({i, i + 1}, penalty_divisor(weights[i]));
+  });
   return 0;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scanmf/linalg/repeated_sweeps.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -13,14 +15,12 @@ void add_to_diagonal(double value, Index k, T* gram) {
 
 /// `gram` (k × k) = the full one less the triangle, or the triangle alone.
 template <Scalar T>
-void unpack(const T* triangle, bool alone, const T* full, Index k, T* gram) {
+void unpack(const double* triangle, bool alone, const double* full, Index k, T* gram) {
   for (Index a = 0; a < k; ++a) {
-    const T* const row = triangle + triangle_row(k, a);
-    for (Index b = a; b < k; ++b) {
-      const T value = alone ? row[b - a] : full[a * k + b] - row[b - a];
-      gram[a * k + b] = gram[b * k + a] = value;
-    }
-    if (!alone) gram[a * k + a] = left_of(full[a * k + a], row[0]);
+    const double* const row = triangle + triangle_row(k, a);
+    for (Index b = a; b < k; ++b)
+      gram[a * k + b] = gram[b * k + a] = static_cast<T>(alone ? row[b - a] : full[a * k + b] - row[b - a]);
+    if (!alone) gram[a * k + a] = static_cast<T>(left_of(full[a * k + a], row[0]));
   }
 }
 
@@ -43,24 +43,37 @@ void ObservedDescentRows<T>::set_H(const FixedH<T>& h) {
 template <Scalar T>
 double ObservedDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index number,
                                       Workspace<T>& work) const {
-  const Penalties& penalties = this->penalties();
   const T* const weights = products.tile.weights();
-  const bool all = products.tile.observed() == Observed::all;
-  const bool same_for_all = weights == nullptr || (penalties.l1_W == 0 && penalties.l2_W == 0);
-  if (all && same_for_all) return CoordinateDescentRows<T>::update(w, products, number, work);
+  if (products.tile.observed() == Observed::all) {
+    if (weights == nullptr || !this->penalties().has_W())
+      return CoordinateDescentRows<T>::update(w, products, number, work);
+    return update_by_weights(w, products, number, work);
+  }
   const Index k = w.columns;
-  std::vector<T> gram(full_gram_);
+  const Penalties& penalties = this->penalties();
+  std::vector<T> gram(full_gram_.size());
   double violation = 0;
   for (Index i = 0; i < w.rows; ++i) {
     const double divisor = weights == nullptr ? 1.0 : penalty_divisor(weights[i]);
-    if (all)
-      std::ranges::copy(full_gram_, gram.begin());
-    else
-      row_gram<T>(products.tile, i, h_->factor(), full_gram_.data(), gram.data(), work);
+    row_gram<T>(products.tile, i, h_->factor(), full_gram_.data(), gram.data(), work);
     add_to_diagonal(penalties.l2_W / divisor, k, gram.data());
-    violation += sweep_row<T>(w.row(i), products.numerator.row(i), penalties.l1_W / divisor, gram.data(), k,
-                              this->order_of(number));
+    violation += sweep_row_repeatedly<T>(w.row(i), products.numerator.row(i), penalties.l1_W / divisor, gram.data(), k,
+                                         this->order_of(number), this->most_sweeps(), work);
   }
+  return violation;
+}
+
+template <Scalar T>
+double ObservedDescentRows<T>::update_by_weights(MatrixView<T> w, const RowProducts<T>& products, Index number,
+                                                 Workspace<T>& work) const {
+  const Penalties& penalties = this->penalties();
+  double violation = 0;
+  for_runs_of_weights(products.tile.weights(), w.rows, [&](Range rows, double divisor) {
+    std::vector<T> gram(full_gram_);
+    add_to_diagonal(penalties.l2_W / divisor, w.columns, gram.data());
+    violation += sweep_as_often<T>(w.middle_rows(rows), products.numerator.middle_rows(rows), penalties.l1_W / divisor,
+                                   gram.data(), this->order_of(number), this->most_sweeps(), work);
+  });
   return violation;
 }
 
@@ -68,19 +81,21 @@ template <Scalar T>
 double ObservedDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
   if (statistics.grams.rows == 0) return CoordinateDescentFactor<T>::update(ht_slice, slice, statistics);
   const Index k = ht_slice.columns;
-  const std::vector<T> full = in_type<T>(statistics.W_sums);
   const Team team;
-  std::vector<std::vector<T>> grams(static_cast<std::size_t>(team.size()), std::vector<T>(full.size()));
+  std::vector<std::vector<T>> grams(static_cast<std::size_t>(team.size()),
+                                    std::vector<T>(static_cast<std::size_t>(k * k)));
+  std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
   return this->in_groups(team, slice.size(), [&](int thread, Range columns) {
     T* const gram = grams[static_cast<std::size_t>(thread)].data();
     double violation = 0;
     for (Index j = columns.begin; j < columns.end; ++j) {
       const Index column = slice.begin + j;
       const bool few = observation_.few[static_cast<std::size_t>(column)] != 0;
-      unpack(statistics.grams.row(column), few, full.data(), k, gram);
+      unpack(statistics.grams.row(column), few, statistics.W_sums.data(), k, gram);
       add_to_diagonal(this->penalties().l2_H, k, gram);
-      violation += sweep_row<T>(ht_slice.row(j), statistics.numerator.row(column), this->penalties().l1_H, gram, k,
-                                this->order());
+      violation +=
+          sweep_row_repeatedly<T>(ht_slice.row(j), statistics.numerator.row(column), this->penalties().l1_H, gram, k,
+                                  this->order(), this->most_sweeps(), work[static_cast<std::size_t>(thread)]);
     }
     return violation;
   });

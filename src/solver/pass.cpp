@@ -23,8 +23,7 @@ void Pass<T>::begin(const PassOptions& options) {
     };
     if (options.accumulate) clear(state.numerator, solver_.kind, solver_.components);
     if (with_denominator) clear(state.denominator, denominator_kind(solver_.kind, observed), solver_.components);
-    if (options.accumulate && solver_.loss.observed_grams)
-      clear(state.grams, StorageKind::csr, triangle_size(solver_.components));
+    if (options.accumulate && solver_.loss.observed_grams) state.grams.begin(solver_.columns, solver_.components);
     state.totals.clear();
   });
 }
@@ -59,7 +58,7 @@ void Pass<T>::visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, 
   else
     accumulate_weighted<T>(x, rows, solver_.h.factor(), *solver_.loss.weights, state.numerator, state.denominator,
                            state.scratch.work);
-  if (solver_.loss.observed_grams) add_column_grams<T>(x, rows, *solver_.observation, state.grams, state.scratch.work);
+  if (solver_.loss.observed_grams) state.grams.add(x, rows, *solver_.observation);
 }
 
 template <Scalar T>
@@ -85,15 +84,18 @@ void Pass<T>::end() {
   for (const ThreadState& state : threads_) totals_.add(state.totals);
   if (options_.update_W) known_version_ = solver_.version;
   if (!options_.accumulate) return;
-  const auto sum_of = [&](Accumulator<T> ThreadState::*member, Matrix<T>& total) {
-    if (total.columns() == 0) total = Matrix<T>(solver_.columns, (threads_.front().*member).components());
-    std::vector<Accumulator<T>*> parts;
-    for (ThreadState& state : threads_) parts.push_back(&(state.*member));
-    sum_accumulators<T>(parts, total.view());
+  const auto sum_of = [&]<class U>(auto&& part_of, Matrix<U>& total) {
+    std::vector<Accumulator<U>*> parts;
+    for (ThreadState& state : threads_) parts.push_back(&part_of(state));
+    if (total.columns() == 0) total = Matrix<U>(solver_.columns, parts.front()->components());
+    sum_accumulators<U>(parts, total.view());
   };
-  sum_of(&ThreadState::numerator, numerator_);
-  if (solver_.loss.with_denominator()) sum_of(&ThreadState::denominator, denominator_);
-  if (solver_.loss.observed_grams) sum_of(&ThreadState::grams, grams_);
+  sum_of([](ThreadState& state) -> Accumulator<T>& { return state.numerator; }, numerator_);
+  if (solver_.loss.with_denominator())
+    sum_of([](ThreadState& state) -> Accumulator<T>& { return state.denominator; }, denominator_);
+  if (!solver_.loss.observed_grams) return;
+  team_.run([&](int thread) { threads_[static_cast<std::size_t>(thread)].grams.close(); });
+  sum_of([](ThreadState& state) -> Accumulator<double>& { return state.grams.sums(); }, grams_);
 }
 
 template <Scalar T>
@@ -107,7 +109,6 @@ template <Scalar T>
 std::vector<MatrixView<T>> Pass<T>::statistics() {
   std::vector<MatrixView<T>> sums{numerator_.view()};
   if (solver_.loss.with_denominator()) sums.push_back(denominator_.view());
-  if (solver_.loss.observed_grams) sums.push_back(grams_.view());
   return sums;
 }
 

@@ -4,6 +4,8 @@
 #include <numeric>
 #include <optional>
 
+#include "scanmf/linalg/exact_sums.hpp"
+
 namespace scanmf {
 namespace {
 
@@ -43,7 +45,10 @@ void look_at_tile(const RowSolver<T>& solver, const TileView<T>& x, MatrixView<c
     totals[Total::norm_squared] += norms.norm_squared;
     totals[Total::w_sum] += norms.sum;
   }
-  if (look.sums) add_factor_sums<T>(solver.loss.sums, w, totals.factor_sums().data(), scratch.work, x.weights());
+  if (look.sums && solver.loss.exact_sums)
+    add_exact_gram<T>(w, totals.factor_sums().data(), scratch.exact, x.weights());
+  else if (look.sums)
+    add_factor_sums<T>(solver.loss.sums, w, totals.factor_sums().data(), scratch.work, x.weights());
   if (!look.divergence) return;
   std::optional<double> divergence;
   if (p != nullptr) divergence = divergence_by_projection<T>(x, w, *p, solver.h.factor_sums().data(), scratch.work);

@@ -476,7 +476,6 @@ class MissingTest(ProgramTest):
         self.fail_with(1, "When beta_loss <= 0 and X contains zeros", "fit", self.write("z.h5", X=zeros), "-k", 2,
                        "--missing", "nan", "--solver", "mu", "--beta-loss", "0")
         self.fail_with(2, "missing", "fit", "x.h5", "-k", 2, "--missing", "maybe")
-        self.fail_with(2, "acceleration", "fit", "x.h5", "-k", 2, "--missing", "nan", "--acceleration", "sweeps")
 
     def test_gram_matrices_that_do_not_fit_are_refused_before_reading(self):
         wide = sparse.csr_matrix((np.ones(3), ([0, 1, 2], [5, 9, 1999999])), (4, 2000000))
@@ -519,6 +518,84 @@ class MissingTest(ProgramTest):
         self.expect_same(self.fit(file, *options, "--missing", "nan"), self.fit(file, *options, "--init", "nndsvda"))
         self.expect_same(self.fit(hidden, *options, "--missing", "nan"),
                          self.fit(hidden, *options, "--missing", "nan", "--init", "random"))
+
+    def test_acceleration(self):
+        """Both kinds with what is missing, weights and penalties: never worse than plain descent, and never rising."""
+        X, observed = planted(150, 40, seed=6)
+        X += 0.1 * np.random.RandomState(2).random_sample(X.shape)
+        weights = np.random.RandomState(3).randint(0, 4, 150) * 1.5
+        everything = np.ones_like(observed)
+        self.write("w.h5", w=weights)
+        hidden = np.where(observed, X, np.nan)
+        penalties = ["--alpha-w", 0.002, "--alpha-h", 0.001, "--l1-ratio", 0.5]
+        for mask, more in ((observed, []), (everything, penalties), (observed, penalties)):
+            masked = np.where(mask, X, np.nan)
+            for file in (self.write("x.h5", X=masked), self.write_sparse("s.h5", masked)):
+                options = [
+                    file, "-k", 3, "--init", "random", "--random-state", 2, "--tol", 0, "--missing", "nan",
+                    "--sample-weight", "w.h5:/w", *more
+                ]
+                plain = self.fit(*options, "--max-iter", 60)
+                first = self.fit(*options, "--max-iter", 1)
+                for kind in ("sweeps", "extrapolation"):
+                    errors = [
+                        self.fit(*options, "--acceleration", kind, "--max-iter", n)["reconstruction_err"]
+                        for n in ((10, 60) if RANKS > 0 else (5, 10, 20, 60))
+                    ]
+                    self.assertLess(errors[-1], 1.001 * plain["reconstruction_err"])
+                    if not more:
+                        self.assertTrue(all(b <= a * (1 + 1e-9) for a, b in zip(errors, errors[1:])), errors)
+                once = self.fit(*options, "--acceleration", "sweeps", "--max-iter", 1)
+                self.assertLess(once["reconstruction_err"], 0.999 * first["reconstruction_err"])
+        self.fit(self.write("x.h5", X=X), "-k", 3, "--acceleration", "extrapolation", "--random-state", 1)
+        self.succeed("transform", self.write("h.h5", X=hidden), "--model", "m.h5", "--missing", "nan", "-o", "t.h5")
+        rebuilt = self.read("t.h5", "W") @ self.read("m.h5", "H")
+        self.assertLess(np.linalg.norm(rebuilt - X) / np.linalg.norm(X), 0.05)
+
+    def test_float32_has_the_digits_of_direct_sums(self):
+        """Rows and columns whose largest terms are missing: little is left of the full Gram matrices."""
+        random = np.random.RandomState(4)
+        X, observed = planted(120, 60, hidden=0.1, seed=8)
+        X[:8] *= 3e3
+        X[:, :5] *= 1e3
+        observed[:8, 30:40] = False
+        observed[40:60, :5] = False
+        W, H = random.random_sample((120, 3)), random.random_sample((3, 60))
+        W[:8] *= 1e3
+        hidden = np.where(observed, X, np.nan)
+        for dtype in ("f4", "f8"):
+            self.write(f"start_{dtype}.h5", W=W.astype("f4").astype(dtype), H=H.astype("f4").astype(dtype))
+        for write in (lambda name, x: self.write(name, X=x), self.write_sparse):
+            models = []
+            for dtype in ("f8", "f4"):
+                file = write("x.h5", hidden.astype("f4").astype(dtype))
+                models.append(
+                    self.fit(file, "-k", 3, "--missing", "nan", "--init", "custom", "--init-file", f"start_{dtype}.h5",
+                             "--tol", 0, "--max-iter", 4))
+            for name in ("W", "H"):
+                np.testing.assert_allclose(models[1][name], models[0][name], rtol=2e-3,
+                                           atol=1e-5 * np.median(models[0][name]))
+
+    def test_messages(self):
+        X, observed = planted()
+        file = self.write("x.h5", X=np.where(observed, X, np.nan))
+        model = self.fit(file, "-k", 2, "--missing", "nan", "--max-iter", 2)
+        self.assertIn("random factors to begin with: entries of X are missing", model["log"])
+        with h5py.File(self.path("m.h5")) as saved:
+            self.assertEqual(attributes(saved["provenance"])["init"], "random")
+        self.write("y.h5", X=X, rows=[0], columns=[0])
+        result = self.succeed("fit", "y.h5:/X", "-k", 2, "--missing-empty", "keep", "--max-iter", 2, "-o", "m.h5")
+        self.assertIn("--missing-empty is not used: it belongs to --missing nan or zero", result.stderr)
+        self.succeed("partial-fit", "y.h5:/X", "--model", "p.h5", "-k", 2)
+        self.fail_with(1, "learned by partial-fit, which keeps no W", "predict", "p.h5", "y.h5", "-o", "q.h5")
+
+    def test_streamed_through_little_memory(self):
+        names = golden_cases() if RANKS > 0 else golden_cases()[:2]
+        for name in names:
+            expected = self.golden(name)
+            for file in (self.write("x.h5", X=expected["X"]), self.write_sparse("s.h5", expected["X"])):
+                model = self.fit(file, "--missing", "nan", *expected["options"], "--memory", "1K")
+                self.expect_same(model, expected, 1e-7)
 
     def test_transform(self):
         X, observed = planted(90, 30)

@@ -30,6 +30,21 @@ Matrix<double> sample_matrix(Index rows, Index columns, double zeros) {
   return x;
 }
 
+/// A product of factors of rank 4, with noise of this size relative to the median element.
+Matrix<double> product_of_rank(Index rows, Index columns, double noise) {
+  std::mt19937 engine(static_cast<unsigned>(rows * 31 + columns));
+  std::gamma_distribution<double> gamma(1.0, 1.0);
+  Matrix<double> w(rows, 4), h(4, columns), x(rows, columns);
+  for (double& value : w.span()) value = gamma(engine);
+  for (double& value : h.span()) value = gamma(engine);
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j) {
+      x(i, j) = noise * gamma(engine);
+      for (Index c = 0; c < 4; ++c) x(i, j) += w(i, c) * h(c, j);
+    }
+  return x;
+}
+
 struct Case {
   Estimator estimator = Estimator::nmf;
   Solver solver = Solver::mu;
@@ -166,6 +181,34 @@ TEST(Properties, AccelerationPays) {
       const std::vector<double>& violation = fast.history.columns.back().second;
       for (std::size_t i = 1; i < violation.size(); ++i)
         if (!std::isnan(violation[i])) EXPECT_EQ(violation[i] / violation[0] <= 1e-4, i + 1 == violation.size());
+    }
+  }
+}
+
+/// X of rank 4 but for a little noise: the error becomes a small part of X, of which float32 has few digits.
+TEST(Properties, ExtrapolationGoesOnWhereTheErrorIsSmall) {
+  const Communicator world;
+  for (const StorageKind kind : {StorageKind::dense, StorageKind::csr}) {
+    Matrix<double> almost = sample_matrix(160, 30, 0);
+    for (const double noise : {1.0, 1e-3}) {
+      SCOPED_TRACE(testing::Message() << (kind == StorageKind::dense ? "dense" : "csr") << ", noise " << noise);
+      if (noise < 1) almost = product_of_rank(160, 30, noise);
+      TestSource<float> x(world, almost, kind);
+      for (const std::uint32_t seed : {1U, 2U, 3U, 4U, 5U}) {
+        const auto error_after = [&](Acceleration acceleration, Index passes) {
+          Parameters p = parameters_of({.solver = Solver::cd}, passes);
+          p.n_components = 4;
+          p.acceleration = acceleration;
+          const FittedModel<float> model = fit<float>(x, p, seed);
+          Index rejected = 0;
+          for (const double value : model.history.columns.back().second) rejected += std::isnan(value) ? 1 : 0;
+          EXPECT_LE(rejected, 2 * passes / 5) << "seed " << seed;
+          return model.reconstruction_err;
+        };
+        for (const Index passes : {50, 200})
+          EXPECT_LE(error_after(Acceleration::extrapolation, passes), 1.01 * error_after(Acceleration::none, passes))
+              << "seed " << seed << ", " << passes << " passes";
+      }
     }
   }
 }

@@ -47,6 +47,20 @@ def test_golden_runs():
         golden.run(golden.Case(name), own, whole, comm=comm)
 
 
+def test_weights_of_other_kinds_on_other_ranks():
+    """What would be read together is given by some alone: an error on all, no rank waits."""
+    if size == 1:
+        return
+    name = os.path.join(folder(), "weighted.h5")
+    if rank == 0:
+        with h5py.File(name, "w") as file:
+            file["X"], file["obs/w"] = np.random.RandomState(0).rand(30, 8), np.ones(30)
+    comm.Barrier()
+    for others in (None, np.ones(30 // size)):
+        with pytest.raises(ValueError, match="sample_weight is a text on some ranks"):
+            scanmf.NMF(2, comm=comm).fit(name, sample_weight="obs/w" if rank == 0 else others)
+
+
 def test_rows_in_any_form():
     X = sp.random(60, 17, 0.3, "csr", random_state=0, data_rvs=np.random.RandomState(1).rand)
     reference = None

@@ -12,6 +12,11 @@ template <Scalar T>
 double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
                              Index most, Workspace<T>& work);
 
+/// The same over one row f (k) with a Gram matrix of its own.
+template <Scalar T>
+double sweep_row_repeatedly(T* f, const T* p, double l1, const T* gram, Index k, const Index* order, Index most,
+                            Workspace<T>& work);
+
 /// How many sweeps over the rows of a factor a product with X is worth, whose elements are `elements` and the factor's
 /// rows: 1 + ⌊½·(1 + elements/(rows·k))⌋.
 Index most_sweeps(Index elements, Index rows, Index components);

@@ -13,6 +13,11 @@ namespace scanmf {
 // Coordinate descent for the Frobenius loss, also known as HALS (Cichocki & Phan, IEICE Trans. Fundam. E92-A(3), 2009),
 // with scikit-learn's order of operations.
 
+/// One sweep over rows of a factor (sweep_rows) or several of them (sweep_rows_repeatedly).
+template <Scalar T>
+double sweep_as_often(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
+                      Workspace<T>& work);
+
 template <Scalar T>
 class CoordinateDescentRows : public RowUpdate<T> {
  public:
@@ -29,6 +34,7 @@ class CoordinateDescentRows : public RowUpdate<T> {
  protected:
   Index components() const { return components_; }
   const Penalties& penalties() const { return penalties_; }
+  Index most_sweeps() const { return most_sweeps_; }
   /// Of the components, in update `number`.
   const Index* order_of(Index number) const;
 
@@ -54,6 +60,7 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
  protected:
   Index components() const { return components_; }
   const Penalties& penalties() const { return penalties_; }
+  Index most_sweeps() const { return most_sweeps_; }
   /// Calls sweep(thread, some columns of the slice), which returns their violation, for all of them: the sum. Threads
   /// share the work.
   template <class Sweep>

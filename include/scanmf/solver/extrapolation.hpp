@@ -12,6 +12,7 @@ namespace scanmf {
 struct Momentum {
   double start = 0;
   double step = 0;
+  bool exact = false;  // D is formed so that its digits do not cancel, however small it is
 };
 
 /// One update of the rows of a tile with what it needs for H. accepted: rows of W, before: those of the W before it,

@@ -30,10 +30,12 @@ class FixedH {
 
  private:
   FactorSums kind_;
+  bool exact_;
   RightFactor<T> factor_;
   std::vector<double> sums_;
   Team team_;
-  std::vector<Workspace<T>> work_;  // one a thread
+  std::vector<Workspace<T>> work_;             // one a thread
+  std::vector<Workspace<double>> exact_work_;  // likewise
 };
 
 }  // namespace scanmf

@@ -34,6 +34,7 @@ struct Loss {
                              // infinite: it never does
   // Coordinate descent where not all is observed: each row and each column has a Gram matrix of its own.
   bool observed_grams = false;
+  bool exact_sums = false;  // Gram matrices have the digits of double: differences are formed of them
 
   /// This loss where X is observed, for updates and evaluations by element weights; what was a sum of the other factor
   /// becomes, in part or as a whole, a denominator.

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "scanmf/linalg/observed_grams.hpp"
 #include "scanmf/solver/coordinate_descent.hpp"
 
 namespace scanmf {
@@ -22,6 +23,9 @@ class ObservedDescentRows final : public CoordinateDescentRows<T> {
   double update(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const override;
 
  private:
+  /// All is observed, but rows of other weights have other penalties.
+  double update_by_weights(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const;
+
   const FixedH<T>* h_ = nullptr;
   std::vector<T> full_gram_;  // HHᵀ
 };

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "scanmf/linalg/column_grams.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
 #include "scanmf/solver/extrapolation.hpp"
 #include "scanmf/solver/factor_update.hpp"
@@ -84,8 +85,10 @@ class Pass {
   Totals& totals() { return totals_; }
   const Totals& totals() const { return totals_; }
   /// Statistics to be summed over ranks, rows being columns of X: numerator and, where the loss has one, denominator
-  /// (n × k), and Gram matrices of columns, where it has these. Only after a pass that accumulates.
+  /// (n × k). Only after a pass that accumulates.
   std::vector<MatrixView<T>> statistics();
+  /// The same: Gram matrices of columns, where the loss has these, else nothing.
+  MatrixView<double> grams() { return grams_.view(); }
   /// The same with the totals, as an update of H takes them.
   Statistics<T> summed() const;
   /// D of the pass, from the totals over all ranks.
@@ -97,7 +100,7 @@ class Pass {
     TileScratch<T> scratch;
     Accumulator<T> numerator;
     Accumulator<T> denominator;
-    Accumulator<T> grams;
+    ColumnGrams<T> grams;
     Totals totals;
   };
   Projection<T> projection(Index local_row, Index rows, TileScratch<T>& scratch);
@@ -111,7 +114,7 @@ class Pass {
   Totals totals_;
   Matrix<T> numerator_;
   Matrix<T> denominator_;
-  Matrix<T> grams_;
+  Matrix<double> grams_;
   std::vector<ThreadState> threads_;
 };
 

@@ -11,6 +11,8 @@ struct Penalties {
   double l1_H = 0;
   double l2_H = 0;
 
+  /// Whether W has any.
+  bool has_W() const { return l1_W != 0 || l2_W != 0; }
   /// The objective: the divergence and what is paid for ΣW, ΣH, ‖W‖², ‖H‖².
   double objective(double divergence, double w_sum, double h_sum, double w_norm_squared, double h_norm_squared) const {
     return divergence + l1_W * w_sum + l1_H * h_sum + l2_W * w_norm_squared + l2_H * h_norm_squared;

@@ -22,6 +22,18 @@ double penalty_divisor(T weight) {
   return weight > T{0} ? static_cast<double>(weight) : 1.0;
 }
 
+/// Calls body(rows, their penalty_divisor) for runs of rows that have the same. weights: one a row, or null.
+template <Scalar T, class Body>
+void for_runs_of_weights(const T* weights, Index rows, Body&& body) {
+  for (Index begin = 0; begin < rows;) {
+    const double divisor = weights == nullptr ? 1.0 : penalty_divisor(weights[begin]);
+    Index end = weights == nullptr ? rows : begin + 1;
+    while (end < rows && penalty_divisor(weights[end]) == divisor) ++end;
+    body(Range{begin, end}, divisor);
+    begin = end;
+  }
+}
+
 /// How a solver updates rows of W with H fixed. It does not see how rows are stored, and may be called by several
 /// threads at once.
 template <Scalar T>

@@ -13,6 +13,7 @@ struct TileScratch {
   Workspace<T> denominator;
   Workspace<T> before;        // W before an update
   Workspace<T> extrapolated;  // W_y
+  Workspace<double> exact;
 };
 
 /// X·Hᵀ of a tile: where it lies, and whether it has been formed.

@@ -400,8 +400,7 @@ HWY_INLINE double sweep_block(T* f, const T* p, Index stride, const T* gram, Ind
   return violation;
 }
 
-/// V vectors of rows at a time, so that the sums over components of several vectors are in flight, and B coordinates.
-/// changes: of each row, where they are measured.
+/// V vectors of rows at a time, so that sums of several vectors are in flight, and B coordinates; changes: of each row.
 template <Index V, Index B, bool Measured, class T>
 HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
                                T* changes) {
@@ -420,8 +419,7 @@ HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, In
   return violation;
 }
 
-/// From so many components on, the rows' elements (k vectors) no longer lie in the first-level cache: each of them is
-/// read for four coordinates at once.
+/// From so many components on, the rows' elements outgrow the first-level cache: each is read for four coordinates.
 constexpr Index wide = 65;
 
 template <bool Measured, class T>

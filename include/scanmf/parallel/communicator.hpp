@@ -101,7 +101,7 @@ class Communicator {
 
  private:
   class Account;  // adds to bytes_ and seconds_
-  /// reduce_scatter_sum for long arrays: each rank sends every other one its slice, and adds what it receives to its own
+  /// reduce_scatter_sum for long arrays: each rank sends every other one its slice, and adds what it gets to its own
   /// in the order of the ranks before it, backwards.
   template <class T>
   void add_in_pairs(std::span<T> all, std::span<const Index> offsets) const;

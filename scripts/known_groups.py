@@ -14,6 +14,7 @@ import sys
 import h5py
 import numpy as np
 from groups import groupings, names_of
+from sealed import has_whole_checksums
 
 
 def contingency(a, b):
@@ -35,6 +36,7 @@ def adjusted_rand_index(table):
 
 
 def compare(a):
+    has_whole_checksums(a.model)
     with h5py.File(a.model, "r") as model:
         if "W" not in model or "H" not in model:
             raise ValueError(f"'{a.model}' holds no W and H")

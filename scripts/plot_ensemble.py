@@ -14,12 +14,12 @@ import sys
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "python"))
 try:
-    import h5py
     import matplotlib
     matplotlib.use("Agg")
     import numpy as np
     from groups import groupings, names_of
     from scanmf import _ensemble_figures as figures
+    from sealed import open_sealed
 except ImportError as missing:
     sys.exit(
         f"plot_ensemble.py: {missing}. It needs the Python package scanmf, which is built where its Debian packages "
@@ -35,22 +35,34 @@ def groups_of(file, path, column):
     return np.asarray([*names, "(no group)"])[codes]  # -1: in none
 
 
-def draw(arguments):
-    with h5py.File(arguments.ensemble, "r") as file:
-        if "format" not in file.attrs or figures.attribute(file, "format") != "scanmf-ensemble":
-            raise ValueError(f"{arguments.ensemble} was not written by scanmf ensemble")
+def drawn(arguments):
+    """Names of the pictures, and what draws each or says why it cannot."""
+    with open_sealed(arguments.ensemble, {"scanmf-ensemble": "ensemble"}) as file:
         k = arguments.k or int(figures.attribute(file, "chosen_k")) or int(file["table/k"][-1])
         if f"k{k}" not in file:
             raise ValueError(f"{arguments.ensemble} has no k = {k}")
-        pictures = {"choice": figures.choice(file).figure, "clustergram": figures.clustergram(file, k)}
+        yield "choice", lambda: figures.choice(file).figure
+        yield "clustergram", lambda: figures.clustergram(file, k)
         if arguments.column:
             groups = groups_of(file, arguments.data, arguments.column)
-            pictures["usage"] = figures.usage(file, k, groups, arguments.column)
+            yield "usage", lambda: figures.usage(file, k, groups, arguments.column)
+
+
+def draw(arguments):
+    """True when all pictures are there."""
+    complete = True
+    for name, picture in drawn(arguments):
+        path = os.path.join(arguments.output, f"{name}.{arguments.format}")
+        try:
+            figure = picture()
+        except ValueError as error:
+            print(f"plot_ensemble.py: no {os.path.basename(path)}: {error}", file=sys.stderr)
+            complete = False
+            continue
         os.makedirs(arguments.output, exist_ok=True)
-        for name, figure in pictures.items():
-            path = os.path.join(arguments.output, f"{name}.{arguments.format}")
-            figure.savefig(path, dpi=150)
-            print(path)
+        figure.savefig(path, dpi=150)
+        print(path)
+    return complete
 
 
 def main():
@@ -65,9 +77,11 @@ def main():
     if (arguments.data is None) != (arguments.column is None):
         parser.error("--data and --column belong together")
     try:
-        draw(arguments)
+        complete = draw(arguments)
     except (ValueError, OSError, KeyError) as error:
         sys.exit(f"plot_ensemble.py: {error}")
+    # What was asked for by name is to be there.
+    sys.exit(0 if complete or not (arguments.k or arguments.column) else 1)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ import zlib
 from arguments import count, image_shape
 
 try:
-    import h5py
     import numpy as np
     from groups import groupings, names_of, plain
+    from sealed import open_sealed
 except ImportError as missing:
     sys.exit(f"report.py: {missing} (Debian: python3-h5py, python3-numpy)")
 
@@ -81,19 +81,18 @@ def shown(value, digits=6):
 
 
 class Subject:
-    """What a page is about: the factors of a model, or of the chosen k of an ensemble."""
-    def __init__(self, path):
+    """What a page is about: the factors of a model, or of the chosen k of an ensemble, or another one."""
+    def __init__(self, path, k=None):
         self.path = path
-        self.file = h5py.File(path, "r")
+        self.file = open_sealed(path, {"scanmf-model": "model", "scanmf-ensemble": "ensemble"})
         self.about = {name: plain(value) for name, value in self.file.attrs.items()}
-        kind = self.about.get("format")
-        if kind not in ("scanmf-model", "scanmf-ensemble"):
-            raise ValueError(f"'{path}' is neither a model nor an ensemble of scanmf")
         self.table = None
         factors = self.file
-        if kind == "scanmf-ensemble":
+        if self.about["format"] == "scanmf-ensemble":
             self.table = {name: values[()] for name, values in self.file["table"].items()}
-            factors = self.file[f"k{self.about['chosen_k']}"]
+            factors = self._consensus(k)
+        elif k is not None:
+            raise ValueError("-k is for ensembles: a model has one number of components")
         self.H = factors["H"][()].astype(float)
         self.W = factors.get("W")
         self.k, self.n = self.H.shape
@@ -104,6 +103,16 @@ class Subject:
         self.provenance = self._attributes("provenance")
         self.history = {name: values[()].astype(float)
                         for name, values in self.file["history"].items()} if "history" in self.file else {}
+
+    def _consensus(self, k):
+        k = k or self.about["chosen_k"]
+        if not k:
+            raise ValueError("no k was chosen, as none is stable: name one with -k")
+        if f"k{k}" not in self.file:
+            raise ValueError(f"the ensemble has no k = {k}: it has {', '.join(map(str, self.table['k']))}")
+        if "H" not in self.file[f"k{k}"]:
+            raise ValueError(f"k = {k} has no consensus: too few spectra lie close to others")
+        return self.file[f"k{k}"]
 
     def _attributes(self, group):
         return {name: plain(value) for name, value in self.file[group].attrs.items()} if group in self.file else {}
@@ -221,14 +230,15 @@ def choice_of_k(subject):
     k = table["k"].astype(float)
     names = ["k"] + [name for name in table if name != "k"]
     charts = "".join(f'<div class="card"><h3>{escaped(name.replace("_", " "))}</h3>'
-                     f'{line_chart(k, [(name, table[name])], "k", marks=[chosen])}</div>'
+                     f'{line_chart(k, [(name, table[name])], "k", marks=[chosen] if chosen else [])}</div>'
                      for name in ("stability", "cv_error" if "cv_error" in table else "error") if name in table)
     rows = "".join(f'<tr{" class=chosen" if row == chosen else ""}>' +
                    "".join(f"<td>{escaped(shown(plain(table[name][i])))}</td>" for name in names) + "</tr>"
                    for i, row in enumerate(table["k"]))
     head = "".join(f"<th>{escaped(name.replace('_', ' '))}</th>" for name in names)
-    return (f"<h2>Choice of k</h2><p>k = {chosen} was chosen by {escaped(subject.about.get('select', 'stability'))}; "
-            f'the components below are its consensus.</p><div class="pair">{charts}</div>'
+    said = f"k = {chosen} was chosen" if chosen else "no k was chosen"
+    return (f"<h2>Choice of k</h2><p>{said} by {escaped(subject.about.get('select', 'stability'))}; "
+            f'the components below are the consensus of k = {subject.k}.</p><div class="pair">{charts}</div>'
             f'<div class="wide" style="margin-top:12px"><table><tr>{head}</tr>{rows}</table></div>')
 
 
@@ -363,6 +373,7 @@ def main():
     p.add_argument("-o", "--output", help="where the page goes (default: beside the model, its name with .html)")
     p.add_argument("--groups", nargs="+", metavar="COLUMN", help="columns of obs (default: all that have a few groups)")
     p.add_argument("--image-shape", type=image_shape, metavar="HxW", help="show components as images, say 28x28")
+    p.add_argument("-k", type=count, metavar="N", help="components, of an ensemble (default: the chosen number)")
     p.add_argument("--top", type=count, default=10, metavar="N", help="features of each component (default: 10)")
     a = p.parse_args()
     output = a.output or os.path.splitext(a.model)[0] + ".html"
@@ -372,7 +383,7 @@ def main():
                 raise ValueError(f"the page would replace '{given}': name another file with -o")
         if a.groups and not a.data:
             raise ValueError("--groups needs the AnnData file")
-        subject = Subject(a.model)
+        subject = Subject(a.model, a.k)
         if a.image_shape and a.image_shape[0] * a.image_shape[1] != subject.n:
             raise ValueError(f"{subject.n} features are no image of {a.image_shape[0]}x{a.image_shape[1]}")
         write_whole(output, page(subject, a))

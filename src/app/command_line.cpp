@@ -287,6 +287,8 @@ void CommandLine::check_values() {
         [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
   check("resample-width", "a number above 0, up to 1",
         [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
+  check("holdout", "a number between 0 and 1",
+        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) < 1.0; });
   check("density-threshold", "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
   for (const char* name : {"peak", "bandwidth", "network"})
     check(name, "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
@@ -314,8 +316,10 @@ void CommandLine::check_combinations() {
     mistakes_.push_back(place("resample-width") + "--resample-width belongs to --resample uniform");
   if (is_given("connectivity-rows") && !flag("connectivity"))
     mistakes_.push_back(place("connectivity-rows") + "--connectivity-rows belongs to --connectivity");
-  if (is_given("folds") && text("select") != "bicv")
-    mistakes_.push_back(place("folds") + "--folds belongs to --select bicv");
+  for (const auto& [name, choice] :
+       {std::pair{"folds", "bicv"}, {"holdout", "speckled"}, {"select-repeats", "speckled"}})
+    if (is_given(name) && text("select") != choice)
+      mistakes_.push_back(fmt::format("{}--{} belongs to --select {}", place(name), name, choice));
   if (command_ == Command::export_model) check_export();
   if (command_ == Command::estimate) check_estimate();
   if (command_ == Command::convert && (text("format") == "csv" || text("format") == "tsv"))

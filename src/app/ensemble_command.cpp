@@ -8,21 +8,11 @@
 #include "app/stop_requests.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/ensemble/ensemble.hpp"
 
 namespace scanmf::app {
 namespace {
-
-std::optional<Matching> matching_of(const std::string& text) {
-  if (text == "auto") return std::nullopt;
-  return text == "kmeans" ? Matching::k_means : Matching::hungarian;
-}
-
-Resampling resampling_of(const std::string& text) {
-  for (const Resampling one : {Resampling::poisson, Resampling::multinomial, Resampling::uniform})
-    if (text == name_of(one)) return one;
-  return Resampling::none;
-}
 
 /// One ensemble, from an open log to the written file.
 class EnsembleRun {
@@ -56,12 +46,14 @@ class EnsembleRun {
     options.replicates = line_.number("replicates").value();
     options.neighbourhood = parse_double(line_.text("neighbourhood")).value();
     options.density_threshold = parse_double(line_.text("density-threshold")).value();
-    options.resample = resampling_of(line_.text("resample"));
+    options.resample = parse_resampling(line_.text("resample")).value();
     options.resample_width = parse_double(line_.text("resample-width")).value();
     options.connectivity_rows = line_.flag("connectivity") ? line_.number("connectivity-rows").value() : 0;
-    options.match = matching_of(line_.text("match"));
-    options.select = line_.text("select") == "bicv" ? Selection::bi_cross_validation : Selection::stability;
+    options.match = parse_matching(line_.text("match"));  // auto: none
+    options.select = parse_selection(line_.text("select")).value();
     options.folds = line_.number("folds").value();
+    options.holdout = parse_double(line_.text("holdout")).value();
+    options.select_repeats = line_.number("select-repeats").value();
     options.save_replicates = line_.flag("save-replicates");
     return options;
   }
@@ -73,12 +65,17 @@ class EnsembleRun {
     const bool has_checkpoint = !control_.checkpoint.file.empty();
     if (has_checkpoint) signals.emplace();
     const EnsembleOptions wanted = options();
-    const GroupPlan plan =
-        plan_groups(comm_, line_.number("groups"), description_, data_type_of<T>, parse_memory(line_.text("memory")),
-                    static_cast<Index>(wanted.ks.size()) * wanted.replicates);
+    const GroupPlan plan = plan_groups(comm_, line_.number("groups"), description_, data_type_of<T>,
+                                       parse_memory(line_.text("memory")), parameters_, wanted);
     control_.groups = plan.groups;
     control_.memory = plan.memory;
-    EnsembleJob<T> job(comm_, identity_of(comm_, description_, has_checkpoint), parameters_, wanted, control_);
+    MatrixIdentity identity = identity_of(comm_, description_, has_checkpoint);
+    SampleWeights weights;
+    if (line_.is_given("sample-weight"))
+      weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    if (has_checkpoint) identity.fingerprint += fingerprint_of(comm_, weights);
+    EnsembleJob<T> job(comm_, std::move(identity), parameters_, wanted, control_);
+    weights = weights_of_group(comm_, job.group(), weights, description_.shape.rows);
     log_.start(comm_, line_, description_, data_type_of<T>,
                {{"random_state", job.random_state()},
                 {"k", wanted.ks},
@@ -88,22 +85,21 @@ class EnsembleRun {
     comm_.agree([&] {  // one group may fail alone
       const PhaseTimer timer(report_.times, Phase::read);
       source =
-          open_planned<T>(job.group(), description_, parameters_, job.largest_k(), MatrixUse::fit, plan.memory).source;
+          open_planned<T>(job.group(), description_, parameters_, job.largest_k(), MatrixUse::fit, plan.memory, weights)
+              .source;
     });
     log_.demote_warnings("Maximum number of iterations");
     const bool is_done = job.run(*source);
     log_.end_progress();
-    if (!is_done) return stop(job, share_of(*source));
-    job.finish(*source);
+    if (!is_done || !job.finish(*source)) return stop(job, share_of(*source));
     log_.demote_warnings("");
-    warn_of_limits(wanted);
+    warn_of_limits(job.limited(), job.done());
     job.remove_checkpoint();
     end(job, *source);
     return static_cast<int>(ExitStatus::done);
   }
 
   void tell(const Replicate& one) {
-    if (!one.converged) ++limited_;
     log_.event("replicate", {{"k", one.k},
                              {"replicate", one.number},
                              {"seed", one.seed},
@@ -113,12 +109,12 @@ class EnsembleRun {
   }
 
   /// One line instead of one a fit.
-  void warn_of_limits(const EnsembleOptions& options) const {
-    if (limited_ > 0 && parameters_.tol > 0 && parameters_.estimator == Estimator::nmf)
+  void warn_of_limits(Index limited, Index fits) const {
+    if (limited > 0 && parameters_.tol > 0 && parameters_.estimator == Estimator::nmf)
       log_warning(
           fmt::format("Maximum number of iterations {} reached in {} of {} fits. Increase it to improve "
                       "convergence.",
-                      parameters_.max_iter, limited_, static_cast<Index>(options.ks.size()) * options.replicates));
+                      parameters_.max_iter, limited, fits));
   }
 
   template <Scalar T>
@@ -153,7 +149,6 @@ class EnsembleRun {
   RunReport report_;
   Timer timer_;
   MatrixDescription description_;
-  Index limited_ = 0;  // fits that max_iter has ended
 };
 
 }  // namespace

@@ -89,9 +89,12 @@ constexpr CommandOption command_options[] = {
     {"match", 0, "auto|kmeans|hungarian", nullptr, "auto", only(Command::ensemble),
      "spectra of a component: by k-means, or those of each replicate one to one to the components; auto: "
      "hungarian with --resample, else kmeans"},
-    {"select", 0, "stability|bicv", nullptr, "stability", only(Command::ensemble),
-     "choose k by the stability of its components or by bi-cross-validation"},
+    {"select", 0, "stability|bicv|speckled", nullptr, "stability", only(Command::ensemble),
+     "choose k by the stability of its components, or by cross-validation of blocks (bicv) or of entries (speckled)"},
     {"folds", 0, "N", nullptr, "2", only(Command::ensemble), "of rows and of columns, for --select bicv"},
+    {"holdout", 0, "NUMBER", nullptr, "0.05", only(Command::ensemble),
+     "share of the entries of X that --select speckled holds out"},
+    {"select-repeats", 0, "N", nullptr, "3", only(Command::ensemble), "of --select speckled, with other entries each"},
     {"groups", 0, "N|auto", nullptr, "auto", only(Command::ensemble),
      "groups of ranks that each hold all of X and take a share of the fits; auto: as many as memory allows; 1: all "
      "ranks "
@@ -119,7 +122,7 @@ constexpr CommandOption command_options[] = {
      "put the columns of X in the order of the model's features, by their names: what X lacks is 0, what the model "
      "does "
      "not know is left out"},
-    {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", only(Command::fit),
+    {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", fitting,
      "weights of the rows of X: a 1-D dataset, or a column of obs of the file of X"},
     {"only-missing", 0, "FILE", nullptr, "", only(Command::inverse_transform),
      "X whose missing entries are filled: write it so; all others are its own"},
@@ -202,7 +205,7 @@ Commands commands_of(const ParameterInfo& parameter) {
   if (parameter.name == "verbose") return everywhere;
   if (parameter.name == "n_components") return solving | Command::generate | Command::select | Command::estimate;
   if (parameter.name == "random_state") return solving | Command::generate | Command::estimate;
-  if (parameter.name.starts_with("missing")) return solving & ~only(Command::ensemble);
+  if (parameter.name.starts_with("missing")) return solving;
   const bool is_of_ensemble = parameter.name != "init" && parameter.name != "svd";  // replicates start at random
   return (is_of_ensemble ? solving : solving & ~only(Command::ensemble)) | only(Command::estimate);
 }

@@ -17,7 +17,7 @@ install(DIRECTORY configs scripts/slurm DESTINATION ${data} COMPONENT program)
 install(PROGRAMS scripts/plot_model.py scripts/plot_ensemble.py scripts/known_groups.py scripts/report.py
         DESTINATION ${data}/scripts COMPONENT program)
 # Imported by the others.
-install(FILES scripts/arguments.py scripts/groups.py DESTINATION ${data}/scripts COMPONENT program)
+install(FILES scripts/arguments.py scripts/groups.py scripts/sealed.py DESTINATION ${data}/scripts COMPONENT program)
 
 # An environment module that finds the installation from where it lies:
 # module use PREFIX/share/modulefiles && module load scanmf

@@ -26,7 +26,7 @@ set(SCANMF_HAS_PYTHON TRUE)
 
 file(GLOB module_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/python/*.cpp)
 pybind11_add_module(scanmf_python MODULE NO_EXTRAS ${module_sources}
-                    ${PROJECT_SOURCE_DIR}/src/app/ensemble_table.cpp
+                    ${PROJECT_SOURCE_DIR}/src/app/ensemble_table.cpp ${PROJECT_SOURCE_DIR}/src/app/file_checks.cpp
                     ${PROJECT_SOURCE_DIR}/src/app/inspect_description.cpp ${PROJECT_SOURCE_DIR}/src/app/time_limit.cpp)
 set_target_properties(scanmf_python PROPERTIES OUTPUT_NAME _core
                                                LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/python/scanmf)

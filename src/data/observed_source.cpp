@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "data/wrapped_source.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
 
@@ -16,25 +17,19 @@ namespace {
 
 /// Another source, whose blocks say what is observed and how much rows weigh.
 template <Scalar T>
-class ObservedSource final : public DataSource<T> {
+class ObservedSource final : public WrappedSource<T> {
  public:
   ObservedSource(std::unique_ptr<DataSource<T>> x, std::vector<T> weights, Observation observation)
-      : x_(std::move(x)), weights_(std::move(weights)), observation_(std::move(observation)), summary_(x_->summary()) {
+      : WrappedSource<T>(*x),
+        x_(std::move(x)),
+        weights_(std::move(weights)),
+        observation_(std::move(observation)),
+        summary_(x_->summary()) {
     summary_.missing = observation_.missing;
   }
 
-  Shape shape() const override { return x_->shape(); }
-  StorageKind kind() const override { return x_->kind(); }
-  const RowPartition& partition() const override { return x_->partition(); }
-  const Communicator& communicator() const override { return x_->communicator(); }
   const DataSummary& summary() const override { return summary_; }
   const Observation* observation() const override { return &observation_; }
-  Index bytes() const override { return x_->bytes(); }
-  double seconds_waited() const override { return x_->seconds_waited(); }
-  bool exchanges() const override { return x_->exchanges(); }
-  ExchangeCost exchange_cost() const override { return x_->exchange_cost(); }
-  Index chunks_inflated() const override { return x_->chunks_inflated(); }
-  bool in_memory() const override { return x_->in_memory(); }
 
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
     x_->visit(batch, [&](const Block<T>& block) {

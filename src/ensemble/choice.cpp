@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
 
 #include "scanmf/core/log.hpp"
 
@@ -33,11 +33,18 @@ std::optional<Index> choose_by_stability(std::span<const MeasuresOfK> table) {
 }
 
 std::optional<Index> choose_by_test_error(std::span<const MeasuresOfK> table) {
-  if (table.empty()) return std::nullopt;
-  const MeasuresOfK& least = *std::ranges::min_element(table, {}, &MeasuresOfK::cv_error);
-  const auto chosen = std::ranges::find_if(
-      table, [&](const MeasuresOfK& one) { return one.cv_error <= least.cv_error + least.cv_error_se; });
-  return chosen->k;
+  const MeasuresOfK* least = nullptr;
+  for (const MeasuresOfK& one : table)
+    if (std::isfinite(one.cv_error) && (least == nullptr || one.cv_error < least->cv_error)) least = &one;
+  if (least == nullptr) {
+    log_warning(
+        "no k can be chosen: none has a consensus and a test error (more --replicates, or another "
+        "--density-threshold)");
+    return std::nullopt;
+  }
+  for (const MeasuresOfK& one : table)
+    if (one.cv_error <= least->cv_error + least->cv_error_se) return one.k;
+  return least->k;
 }
 
 }  // namespace scanmf

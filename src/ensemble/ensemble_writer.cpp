@@ -55,12 +55,12 @@ void EnsembleWriter<T>::add_group(Index k_number, bool has_consensus, bool save_
 
 template <Scalar T>
 EnsembleWriter<T>::EnsembleWriter(const Communicator& comm, const std::string& target, const ReplicateStore& store,
-                                  const EnsembleHeader& header, const std::vector<bool>& has_consensus,
+                                  const EnsembleHeader& header, const std::vector<Consensus<T>>& all,
                                   std::span<const MeasuresOfK> table)
     : comm_(comm), store_(store), rows_(header.x.shape.rows) {
   const StoreLayout& replicates = store.layout();
   const auto numbers = static_cast<Index>(replicates.ks.size());
-  for (Index i = 0; i < numbers; ++i) add_group(i, has_consensus[static_cast<std::size_t>(i)], header.save_replicates);
+  for (Index i = 0; i < numbers; ++i) add_group(i, all[static_cast<std::size_t>(i)].is_there(), header.save_replicates);
   table_ = add("/table/k", {numbers}, io::StoredType::int64);
   for (const TableColumn& column : ensemble_table_columns()) {
     const auto is_known = [&](const MeasuresOfK& one) { return !std::isnan(one.*column.value); };

@@ -23,10 +23,9 @@ struct EnsembleHeader {
 template <Scalar T>
 class EnsembleWriter {
  public:
-  /// Collective. has_consensus: of each k. table: as far as it is known, which decides on columns that not every file
-  /// has.
+  /// Collective. all: of each k. table: as far as it is known, which decides on columns that not every file has.
   EnsembleWriter(const Communicator& comm, const std::string& target, const ReplicateStore& store,
-                 const EnsembleHeader& header, const std::vector<bool>& has_consensus,
+                 const EnsembleHeader& header, const std::vector<Consensus<T>>& all,
                  std::span<const MeasuresOfK> table);
   /// Collective. All of one k; W: the rows that `rank` has in `partition` (nullptr: this rank writes none), looked at
   /// where there is a consensus.

@@ -7,7 +7,9 @@
 #include "ensemble/ensemble_writer.hpp"
 #include "ensemble/local_rows.hpp"
 #include "ensemble/options.hpp"
+#include "ensemble/stop_rule.hpp"
 #include "parallel/groups.hpp"
+#include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/solver/loss.hpp"
 
@@ -69,6 +71,10 @@ void share_consensus(const Communicator& comm, const RankGroups& groups, int own
   measures.reconstruction_err = errors[1];
 }
 
+void throw_if_asked(EnsembleStop& stop) {
+  if (stop.is_asked()) throw AgreedError("stopped before the consensus was written", ExitStatus::stopped);
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -79,23 +85,29 @@ Attributes EnsembleJob<T>::params() const {
 }
 
 template <Scalar T>
-void EnsembleJob<T>::cross_validate(DataSource<T>& x) {
-  std::vector<Parameters> parameters;
-  std::vector<std::size_t> own;  // of the group: all of its k share the passes
-  for (std::size_t i = 0; i < options_.ks.size(); ++i) {
-    if (static_cast<int>(i % static_cast<std::size_t>(groups_->count())) != groups_->number()) continue;
+void EnsembleJob<T>::cross_validate(DataSource<T>& x, const RunControl& control) {
+  std::vector<std::size_t> own;  // of the group: as many of them share the passes as fit into memory
+  for (std::size_t i = static_cast<std::size_t>(groups_->number()); i < options_.ks.size();
+       i += static_cast<std::size_t>(groups_->count()))
     own.push_back(i);
-    parameters.push_back(parameters_of(options_.ks[i], random_state_, x.shape()));
-  }
-  RunControl control;
-  control.report = control_.report;
+  const std::vector<Index> most = fits_beside(x);
   std::vector<double> found(2 * options_.ks.size(), 0);
   comm_.agree([&] {
-    if (own.empty()) return;
-    const std::vector<TestError> errors = bi_cross_validation(x, parameters, options_.folds, random_state_, control);
-    for (std::size_t i = 0; i < own.size() && group().is_root(); ++i) {
-      found[2 * own[i]] = errors[i].mean;
-      found[2 * own[i] + 1] = errors[i].standard_error;
+    for (std::size_t end = own.size(); end > 0;) {
+      const std::size_t begin = end - std::min(end, static_cast<std::size_t>(most[own[end - 1]]));
+      std::vector<Parameters> parameters;
+      for (std::size_t i = begin; i < end; ++i)
+        parameters.push_back(parameters_of(options_.ks[own[i]], random_state_, x.shape()));
+      const std::vector<TestError> errors =
+          options_.select == Selection::speckled
+              ? speckled_cross_validation(x, parameters, options_.holdout, options_.select_repeats, random_state_,
+                                          control)
+              : bi_cross_validation(x, parameters, options_.folds, random_state_, control);
+      for (std::size_t i = begin; i < end && group().is_root(); ++i) {
+        found[2 * own[i]] = errors[i - begin].mean;
+        found[2 * own[i] + 1] = errors[i - begin].standard_error;
+      }
+      end = begin;
     }
   });
   comm_.allreduce_sum(std::span(found));
@@ -106,9 +118,8 @@ void EnsembleJob<T>::cross_validate(DataSource<T>& x) {
 }
 
 template <Scalar T>
-Matrix<T> EnsembleJob<T>::complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus) {
-  RunControl control;
-  control.report = control_.report;
+Matrix<T> EnsembleJob<T>::complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus,
+                                   const RunControl& control) {
   MeasuresOfK& measures = table_[static_cast<std::size_t>(k_number)];
   const Index k = options_.ks[static_cast<std::size_t>(k_number)];
   Matrix<T> W = usages_of(x, consensus.Ht, parameters_of(k, random_state_, x.shape()), control);
@@ -125,17 +136,38 @@ Matrix<T> EnsembleJob<T>::complete(DataSource<T>& x, Index k_number, Consensus<T
 }
 
 template <Scalar T>
-void EnsembleJob<T>::finish(DataSource<T>& x) {
+bool EnsembleJob<T>::finish(DataSource<T>& x) {
+  EnsembleStop stop(group(), control_, store_->checkpoint_file());
+  RunControl control;
+  control.report = control_.report;
+  control.stop_requested = [&stop] { return stop.is_asked(); };
+  control.on_progress = [&stop](const Progress& now) { stop.iteration_done(now.seconds); };
   std::vector<Consensus<T>> all;
-  std::vector<bool> has_consensus;
   table_.clear();
-  for (std::size_t i = 0; i < options_.ks.size(); ++i) {
-    all.push_back(consensus_of<T>(comm_, *store_, options_, static_cast<Index>(i)));
-    has_consensus.push_back(all.back().is_there());
-    table_.push_back(all.back().measures);
+  try {
+    for (std::size_t i = 0; i < options_.ks.size(); ++i) {
+      all.push_back(consensus_of<T>(comm_, *store_, options_, static_cast<Index>(i)));
+      table_.push_back(all.back().measures);
+      comm_.agree([&] { throw_if_asked(stop); });
+    }
+    if (options_.select != Selection::stability) cross_validate(x, control);
+    write(x, all, control);
+  } catch (const AgreedError& error) {
+    if (error.status() != ExitStatus::stopped) throw;
+    stop_reason_ = stop.reason();
+    note_stop(stop);
+    return false;
   }
-  if (options_.select == Selection::bi_cross_validation) cross_validate(x);
-  chosen_k_ = options_.select == Selection::stability ? choose_by_stability(table_) : choose_by_test_error(table_);
+  return true;
+}
+
+/// Collective. The choice, and the file.
+template <Scalar T>
+void EnsembleJob<T>::write(DataSource<T>& x, std::vector<Consensus<T>>& all, const RunControl& control) {
+  std::vector<MeasuresOfK> eligible;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (all[i].is_there()) eligible.push_back(table_[i]);
+  chosen_k_ = options_.select == Selection::stability ? choose_by_stability(eligible) : choose_by_test_error(eligible);
   EnsembleHeader header{chosen_k_,
                         name_of(options_.select),
                         x_,
@@ -144,14 +176,14 @@ void EnsembleJob<T>::finish(DataSource<T>& x) {
                         options_.save_replicates,
                         parameters_.estimator};
   add_end(comm_, header.provenance);
-  EnsembleWriter<T> writer(comm_, control_.output, *store_, header, has_consensus, table_);
+  EnsembleWriter<T> writer(comm_, control_.output, *store_, header, all, table_);
   // Each group solves for the W of its share of the k, all of them are written together.
   for (std::size_t first = 0; first < all.size(); first += static_cast<std::size_t>(groups_->count())) {
     const std::size_t end = std::min(all.size(), first + static_cast<std::size_t>(groups_->count()));
     Matrix<T> W;
     comm_.agree([&] {
       const std::size_t own = first + static_cast<std::size_t>(groups_->number());
-      if (own < end && all[own].is_there()) W = complete(x, static_cast<Index>(own), all[own]);
+      if (own < end && all[own].is_there()) W = complete(x, static_cast<Index>(own), all[own], control);
     });
     for (std::size_t i = first; i < end; ++i) {
       const bool is_own = static_cast<std::size_t>(groups_->number()) == i - first;
@@ -163,13 +195,16 @@ void EnsembleJob<T>::finish(DataSource<T>& x) {
   writer.commit(table_);
 }
 
-template void EnsembleJob<float>::finish(DataSource<float>&);
-template void EnsembleJob<double>::finish(DataSource<double>&);
+template bool EnsembleJob<float>::finish(DataSource<float>&);
+template bool EnsembleJob<double>::finish(DataSource<double>&);
 template Attributes EnsembleJob<float>::params() const;
 template Attributes EnsembleJob<double>::params() const;
-template Matrix<float> EnsembleJob<float>::complete(DataSource<float>&, Index, Consensus<float>&);
-template Matrix<double> EnsembleJob<double>::complete(DataSource<double>&, Index, Consensus<double>&);
-template void EnsembleJob<float>::cross_validate(DataSource<float>&);
-template void EnsembleJob<double>::cross_validate(DataSource<double>&);
+template Matrix<float> EnsembleJob<float>::complete(DataSource<float>&, Index, Consensus<float>&, const RunControl&);
+template Matrix<double> EnsembleJob<double>::complete(DataSource<double>&, Index, Consensus<double>&,
+                                                      const RunControl&);
+template void EnsembleJob<float>::cross_validate(DataSource<float>&, const RunControl&);
+template void EnsembleJob<double>::cross_validate(DataSource<double>&, const RunControl&);
+template void EnsembleJob<float>::write(DataSource<float>&, std::vector<Consensus<float>>&, const RunControl&);
+template void EnsembleJob<double>::write(DataSource<double>&, std::vector<Consensus<double>>&, const RunControl&);
 
 }  // namespace scanmf

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "estimator/iteration.hpp"
-#include "scanmf/solver/coordinate_descent.hpp"
+#include "estimator/nmf.hpp"
+#include "estimator/observed_loss.hpp"
+#include "scanmf/core/error.hpp"
 #include "scanmf/solver/multiplicative.hpp"
 
 namespace scanmf {
@@ -12,16 +13,25 @@ namespace {
 
 constexpr Index evaluation_interval = 10;  // iterations
 
-Penalties penalties_of_H(const Parameters& parameters, const Shape& shape) {
-  return penalties_of(0, parameters.alpha_W, parameters.l1_ratio, shape.columns, shape.rows);
+/// As transform solves for W: its penalty, one sweep a pass.
+Parameters of_transform(Parameters parameters) {
+  parameters.alpha_H = parameters.alpha_W;
+  parameters.acceleration = Acceleration::none;
+  return parameters;
 }
 
 template <Scalar T>
-std::unique_ptr<FactorUpdate<T>> factor_for(const FittedModel<T>& model, const Shape& shape) {
-  const Penalties penalties = penalties_of_H(model.parameters, shape);
-  if (model.parameters.solver == Solver::cd)
-    return std::make_unique<CoordinateDescentFactor<T>>(model.n_components, penalties);
-  return std::make_unique<MultiplicativeFactor<T>>(loss_of(model.parameters.beta_loss), penalties);
+std::unique_ptr<FactorUpdate<T>> factor_for(const FittedModel<T>& model, const DataSource<T>& x) {
+  const Parameters parameters = of_transform(model.parameters);
+  if (parameters.solver == Solver::cd) return descent_factor(x, parameters, model.n_components);
+  return std::make_unique<MultiplicativeFactor<T>>(loss_on(x, parameters.beta_loss),
+                                                   penalties_for(parameters, x.shape()));
+}
+
+template <Scalar T>
+Loss loss_for(const FittedModel<T>& model, const DataSource<T>& x) {
+  const Parameters parameters = of_transform(model.parameters);
+  return parameters.solver == Solver::cd ? descent_loss_on(x, parameters) : loss_on(x, parameters.beta_loss);
 }
 
 template <Scalar T>
@@ -48,15 +58,19 @@ class FixedWIteration final : public Iteration<T> {
 template <Scalar T>
 FixedWIteration<T>::FixedWIteration(PassRunner<T>& runner, FittedModel<T>& model)
     : Iteration<T>(model),
-      factor_(factor_for(model, runner.source().shape())),
-      solver_(loss_of(model.parameters.beta_loss), runner.source().kind(), runner.source().shape().columns,
-              model.n_components),
+      factor_(factor_for(model, runner.source())),
+      solver_(loss_for(model, runner.source()), runner.source().kind(), runner.source().shape().columns,
+              model.n_components, nullptr, runner.source().observation()),
       pass_(solver_) {
   const Shape shape = runner.source().shape();
   T start = 0;
   if (!is_descent())
     start = std::sqrt(static_cast<T>(runner.source().summary().mean(shape)) / static_cast<T>(model.n_components));
   model.factors.Ht = Matrix<T>(shape.columns, model.n_components, start);
+  if (const Observation* const observation = runner.source().observation(); observation != nullptr)
+    for (std::size_t j = 0; j < observation->in_column.size(); ++j)
+      if (observation->in_column[j] == 0)
+        std::fill_n(model.factors.Ht.row(static_cast<Index>(j)), model.n_components, T{0});
   model.n_iter = 0;
   model.converged = model.stopped = false;
   evaluates_ = !is_descent() && model.parameters.tol > 0;
@@ -110,6 +124,8 @@ void solve_for_H(DataSource<T>& x, std::vector<FittedModel<T>>& models, const Ru
   std::vector<std::unique_ptr<Iteration<T>>> fits;
   for (FittedModel<T>& model : models) fits.push_back(std::make_unique<FixedWIteration<T>>(runner, model));
   drive<T>(runner, fits);
+  if (std::ranges::any_of(models, &FittedModel<T>::stopped))
+    throw AgreedError("stopped during the bi-cross-validation", ExitStatus::stopped);
 }
 
 template void solve_for_H(DataSource<float>&, std::vector<FittedModel<float>>&, const RunControl&);

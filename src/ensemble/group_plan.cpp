@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <limits>
 
+#include "ensemble/options.hpp"
+#include "estimator/factor_memory.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/ensemble/ensemble.hpp"
-#include "scanmf/parallel/environment.hpp"
 
 namespace scanmf {
 namespace {
-
-/// Of what is free on a rank, for X.
-constexpr double share_for_x = 0.6;
 
 /// Bytes of X on the fullest rank when the smallest group has so many ranks.
 Index bytes_of_x(const Communicator& comm, const MatrixDescription& description, DataType type, int groups) {
@@ -22,27 +20,44 @@ Index bytes_of_x(const Communicator& comm, const MatrixDescription& description,
 }  // namespace
 
 GroupPlan plan_groups(const Communicator& comm, std::optional<Index> wanted, const MatrixDescription& description,
-                      DataType type, const MemoryLimit& limit, Index fits) {
+                      DataType type, const MemoryLimit& limit, const Parameters& parameters,
+                      const EnsembleOptions& options) {
+  if (wanted && *wanted < 1)
+    throw UsageError(
+        fmt::format("the number of groups must be at least 1. Got {} instead "
+                    "(option '--groups')",
+                    *wanted));
   if (wanted && *wanted > comm.size())
     throw UsageError(fmt::format("--groups {} needs as many ranks: there are {}", *wanted, comm.size()));
-  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
-  const auto share = static_cast<Index>(share_for_x * free);
-  const Index most = limit.automatic ? share : limit.bytes.value_or(share);
+  if (options.ks.empty()) throw UsageError("an ensemble needs at least one number of components (option '-k')");
+  const Index k = options.ks.back();
+  const bool column_grams = sums_column_grams(parameters, options);
+  const Index fits = static_cast<Index>(options.ks.size()) * options.replicates;
   GroupPlan plan;
-  if (wanted) {
-    plan.groups = static_cast<int>(*wanted);
-  } else {
-    plan.groups = static_cast<int>(std::min<Index>(comm.size(), fits));
-    while (plan.groups > 1 && bytes_of_x(comm, description, type, plan.groups) > most) --plan.groups;
-  }
+  plan.groups = static_cast<int>(wanted.value_or(std::clamp<Index>(fits, 1, comm.size())));
+  while (!wanted && plan.groups > 1 &&
+         !fits_in_memory(comm, limit, description, k, type, column_grams, comm.size() / plan.groups))
+    --plan.groups;
   plan.memory = limit;
   if (plan.groups == 1) return plan;
-  if (limit.automatic) plan.memory = {false, share};  // a group would take the memory of the others for its own
+  // A group alone would take the memory of the others for its own.
+  plan.memory = {
+      false, plan_memory_of(comm, comm.size() / plan.groups, limit, description, k, type, RowsOfW::kept, column_grams)};
   log_information(
       fmt::format("{} groups of ranks, each with all of X ({:.3g} GB on a rank): each takes its share of the "
                   "fits (option '--groups')",
                   plan.groups, static_cast<double>(bytes_of_x(comm, description, type, plan.groups)) / 1e9));
   return plan;
+}
+
+SampleWeights weights_of_group(const Communicator& comm, const Communicator& group, const SampleWeights& weights,
+                               Index rows) {
+  if (!weights || group.size() == comm.size()) return weights;
+  std::vector<double> all(static_cast<std::size_t>(rows), 0);
+  std::ranges::copy(*weights, all.begin() + equal_slice(comm, rows).begin);
+  comm.allreduce_sum(std::span(all));
+  const Range own = equal_slice(group, rows);
+  return std::vector<double>(all.begin() + own.begin, all.begin() + own.end);
 }
 
 }  // namespace scanmf

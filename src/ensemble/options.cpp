@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/number_text.hpp"
+#include "estimator/factor_memory.hpp"
 #include "scanmf/solver/loss.hpp"
 
 namespace scanmf {
@@ -17,6 +18,14 @@ std::vector<std::string> split(const std::string& text, char separator) {
     begin = end + 1;
   }
   return parts;
+}
+
+/// The one of `all` that has this name.
+template <class Value>
+std::optional<Value> named(const std::string& name, std::initializer_list<Value> all) {
+  for (const Value one : all)
+    if (name == name_of(one)) return one;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -45,13 +54,28 @@ std::optional<std::vector<Index>> parse_ks(const std::string& text) {
   return ks;
 }
 
-const char* name_of(Selection selection) { return selection == Selection::stability ? "stability" : "bicv"; }
+const char* name_of(Selection selection) {
+  constexpr const char* names[] = {"stability", "bicv", "speckled"};
+  return names[static_cast<std::size_t>(selection)];
+}
 
 const char* name_of(Matching matching) { return matching == Matching::k_means ? "kmeans" : "hungarian"; }
 
 const char* name_of(Resampling resampling) {
   constexpr const char* names[] = {"none", "poisson", "multinomial", "uniform"};
   return names[static_cast<std::size_t>(resampling)];
+}
+
+std::optional<Selection> parse_selection(const std::string& name) {
+  return named(name, {Selection::stability, Selection::bi_cross_validation, Selection::speckled});
+}
+
+std::optional<Matching> parse_matching(const std::string& name) {
+  return named(name, {Matching::k_means, Matching::hungarian});
+}
+
+std::optional<Resampling> parse_resampling(const std::string& name) {
+  return named(name, {Resampling::none, Resampling::poisson, Resampling::multinomial, Resampling::uniform});
 }
 
 std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Parameters& parameters) {
@@ -70,10 +94,21 @@ std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Param
   const bool draws_zeros = options.resample == Resampling::poisson || options.resample == Resampling::multinomial;
   require(!draws_zeros || loss_of(parameters.beta_loss).allows_zeros,
           "counts that are drawn can be 0, which a beta_loss of 0 and below does not allow: take --resample uniform");
+  require(!draws_zeros || parameters.missing != Missing::zero,
+          "counts that are drawn can be 0, which --missing zero takes for not observed: take --resample uniform");
   require(options.select == Selection::stability || parameters.estimator == Estimator::nmf,
-          "bi-cross-validation holds rows and columns out of one fit of all rows, which minibatch-nmf has not: take "
-          "--select stability, or --estimator nmf");
+          "a cross-validation holds out parts of one fit of all rows, which minibatch-nmf has not: take --select "
+          "stability, or --estimator nmf");
+  require(options.holdout > 0 && options.holdout < 1,
+          "the share that is held out must be more than 0 and less than 1 (option '--holdout')");
+  require(options.select_repeats >= 1, "a cross-validation needs at least one repeat (option '--select-repeats')");
   return mistakes;
+}
+
+bool sums_column_grams(const Parameters& parameters, const EnsembleOptions& options) {
+  Parameters fitted = parameters;
+  if (options.select == Selection::speckled && fitted.missing == Missing::none) fitted.missing = Missing::nan;
+  return sums_column_grams(fitted);
 }
 
 Attributes replicate_attributes(const EnsembleOptions& options) {
@@ -90,6 +125,10 @@ Attributes attributes_of(const EnsembleOptions& options) {
                         {"match", std::string(name_of(options.matching()))}};
   for (auto& option : replicate_attributes(options)) attributes.push_back(std::move(option));
   if (options.select == Selection::bi_cross_validation) attributes.emplace_back("folds", options.folds);
+  if (options.select == Selection::speckled) {
+    attributes.emplace_back("holdout", options.holdout);
+    attributes.emplace_back("select_repeats", options.select_repeats);
+  }
   return attributes;
 }
 

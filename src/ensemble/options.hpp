@@ -13,4 +13,7 @@ Attributes replicate_attributes(const EnsembleOptions& options);
 /// The options as attributes of the ensemble's file.
 Attributes attributes_of(const EnsembleOptions& options);
 
+/// Whether a fit of the ensemble, or of its choice of k, sums a Gram matrix for each column of X.
+bool sums_column_grams(const Parameters& parameters, const EnsembleOptions& options);
+
 }  // namespace scanmf

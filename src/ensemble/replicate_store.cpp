@@ -18,6 +18,7 @@ namespace scanmf {
 namespace {
 
 constexpr Index header_bytes = Index{64} << 10;
+constexpr Index together_offset = header_bytes - static_cast<Index>(sizeof(Index));
 constexpr Index alignment = 4096;
 constexpr Index piece_elements = Index{1} << 17;
 constexpr std::string_view magic = "scanmf replicates 1\n";
@@ -58,7 +59,7 @@ std::string header_text(const Attributes& belongs_to, std::uint32_t random_state
   lines += fmt::format("{} = {}\n", random_state_name, random_state);
   const std::uint32_t checksum = io::crc32(std::as_bytes(std::span(lines)));
   std::string header = fmt::format("{}{:08x} {}\n{}", magic, checksum, lines.size(), lines);
-  if (static_cast<Index>(header.size()) > header_bytes) throw Error("the parameters are too long for a checkpoint");
+  if (static_cast<Index>(header.size()) > together_offset) throw Error("the parameters are too long for a checkpoint");
   header.resize(static_cast<std::size_t>(header_bytes), '\0');
   return header;
 }
@@ -148,8 +149,9 @@ void ReplicateStore::open_checkpoint(const EnsembleControl& control, const Attri
   // replaced.
   comm_.agree([&] {
     const io::PosixFile file = io::PosixFile::open_for_reading(checkpoint_file_);
-    std::string header(static_cast<std::size_t>(std::min(header_bytes, file.size())), '\0');
-    file.read(0, std::as_writable_bytes(std::span(header)));
+    std::string header(static_cast<std::size_t>(header_bytes), '\0');
+    file.read(0, std::as_writable_bytes(
+                     std::span(header).first(static_cast<std::size_t>(std::min(header_bytes, file.size())))));
     const Attributes found = parse_header(checkpoint_file_, header);
     const auto own = [&](const auto& entry) { return entry.first == random_state_name; };
     const bool given = std::ranges::any_of(belongs_to, own);
@@ -159,7 +161,9 @@ void ReplicateStore::open_checkpoint(const EnsembleControl& control, const Attri
     const auto state = std::ranges::find_if(found, own);
     if (state == found.end()) throw Error(fmt::format("the checkpoint '{}' has no random_state", checkpoint_file_));
     random_state_ = static_cast<std::uint32_t>(parse_index(text_of(state->second)).value_or(0));
-    if (resume != Resume::never) file_ = io::PosixFile::open_for_writing(checkpoint_file_, checkpoint_file_);
+    if (resume == Resume::never) return;
+    std::memcpy(&most_together_, header.data() + together_offset, sizeof most_together_);
+    file_ = io::PosixFile::open_for_writing(checkpoint_file_, checkpoint_file_);
   });
   if (resume != Resume::never) find_done();
 }
@@ -281,6 +285,10 @@ void ReplicateStore::read(Index number, Index component, Range columns, T* to) c
 
 void ReplicateStore::read_labels(Index number, std::span<std::int32_t> to) const {
   file_.read(layout_.offset(number) + layout_.spectra_bytes(number), std::as_writable_bytes(to));
+}
+
+void ReplicateStore::set_most_together(Index replicates) {
+  file_.write(together_offset, std::as_bytes(std::span(&replicates, 1)));
 }
 
 void ReplicateStore::remove() {

@@ -35,7 +35,7 @@ struct StoreLayout {
 /// The spectra of all replicates in a file with a place for each: written by whoever has fitted it, in any order, and
 /// read by columns, so that no rank ever holds more of them than it asks for.
 ///
-///     0            header   what the replicates belong to
+///     0            header   what the replicates belong to; its last 8 bytes: how many may share a pass
 ///     64 KiB       replicate 0: k × n spectra, labels of some rows of X, what it has ended with, checksum of all
 ///                  replicate 1 …
 ///
@@ -74,12 +74,17 @@ class ReplicateStore {
   /// Local. The labels of a replicate, layout().labelled_rows of them.
   void read_labels(Index number, std::span<std::int32_t> to) const;
 
+  /// At most so many replicates share a pass, so that some come to an end in the time that a run has; 0: no bound. A
+  /// run that has ended none leaves it to the next one.
+  Index most_together() const { return most_together_; }
+  /// Local, on root.
+  void set_most_together(Index replicates);
+
   /// Collective. Removes the checkpoint: the results are safe.
   void remove();
 
  private:
   void open_checkpoint(const EnsembleControl& control, const Attributes& belongs_to);
-  bool load(const std::string& file, const Attributes& belongs_to);
   void create(const std::string& name, const std::string& named_in_messages, const std::string& header);
   void find_done();
   std::optional<Replicate> check(Index number) const;
@@ -89,6 +94,7 @@ class ReplicateStore {
   std::uint32_t random_state_ = 0;
   io::PosixFile file_;  // open for reading and writing
   std::string checkpoint_file_;
+  Index most_together_ = 0;
   std::unique_ptr<LockFile> lock_;  // on root
   std::vector<std::optional<Replicate>> done_;
 };

@@ -11,6 +11,7 @@
 #include "ensemble/resampled_source.hpp"
 #include "ensemble/spectra.hpp"
 #include "ensemble/stop_rule.hpp"
+#include "estimator/factor_memory.hpp"
 #include "parallel/groups.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
@@ -30,31 +31,16 @@ constexpr Index together_in_memory = 4;
 /// How long the replicates that are left will take, from what those that are done have taken.
 class Forecast {
  public:
-  void add(const Replicate& replicate) {
-    done_work_ += static_cast<double>(replicate.k * replicate.n_iter);
-    done_components_ += static_cast<double>(replicate.k);
-  }
+  void add(const Replicate& replicate) { done_components_ += static_cast<double>(replicate.k); }
   double seconds_left(double components_left) const {
-    if (done_work_ <= 0) return std::numeric_limits<double>::quiet_NaN();
+    if (done_components_ <= 0) return std::numeric_limits<double>::quiet_NaN();
     return timer_.seconds() * components_left / done_components_;
   }
 
  private:
   Timer timer_;
-  double done_work_ = 0;
   double done_components_ = 0;
 };
-
-/// Throws AgreedError when the spectra of the largest k are too many to be compared with one another.
-void require_memory(const Communicator& comm, const EnsembleOptions& options, Index n_features) {
-  const double needed = consensus_bytes(options.ks.back(), options.replicates, n_features, comm.size());
-  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
-  if (needed <= free) return;
-  throw AgreedError(fmt::format(
-      "the consensus of {} replicates with {} components needs {:.3g} GB on a rank, {:.3g} GB are free there: use more "
-      "ranks or nodes, or fewer replicates",
-      options.replicates, options.ks.back(), needed / 1e9, free / 1e9));
-}
 
 }  // namespace
 
@@ -70,6 +56,8 @@ struct EnsembleJob<T>::Work {
   std::vector<std::vector<Index>>
       batches;             // of replicates that are left, the most expensive first; the same everywhere
   Index before = 0;        // replicates that were done already
+  Index furthest = 0;      // iteration of the batch that was fitted last
+  Index running = 0;       // fits of that batch
   std::vector<Index> own;  // replicates that this group has fitted
   Forecast forecast;
 };
@@ -88,7 +76,7 @@ EnsembleJob<T>::EnsembleJob(const Communicator& comm, MatrixIdentity x, const Pa
   std::vector<std::string> mistakes = parameters_.validate();
   for (std::string& mistake : mistakes_of(options_, parameters_)) mistakes.push_back(std::move(mistake));
   if (!mistakes.empty()) throw UsageError(fmt::format("{}", fmt::join(mistakes, "\n")));
-  require_memory(comm_, options_, x_.shape.columns);
+  require_memory();
   const Index labelled_rows = std::min(options_.connectivity_rows, x_.shape.rows);
   require_memory_for_connectivity(comm_, labelled_rows, options_.replicates);
   const StoreLayout layout{options_.ks, options_.replicates, x_.shape.columns, static_cast<Index>(sizeof(T)),
@@ -128,27 +116,53 @@ Parameters EnsembleJob<T>::parameters_of(Index k, std::uint32_t seed, const Shap
   return parameters;
 }
 
+/// Collective. Throws AgreedError when the spectra of the largest k are too many to be compared with one another,
+/// beside the H of every k.
 template <Scalar T>
-Index EnsembleJob<T>::batch_size(const DataSource<T>& x, Index k) const {
-  const auto free = -comm_.max(-static_cast<double>(available_memory(comm_)));
-  const double element = static_cast<double>(sizeof(T)) * static_cast<double>(k);
-  const double statistics = element * static_cast<double>(x.shape().columns) * (4.0 + 2.0 * thread_count());
-  const double W = 2 * element * static_cast<double>(x.shape().rows) / group().size();
-  const double fits = share_for_fits * free / comm_.max(statistics + W);
-  // Mini-batches of one fit change H before the next one is read, resampled X are several: there is no pass to share.
-  if (parameters_.estimator == Estimator::minibatch_nmf || options_.resample != Resampling::none) return 1;
-  // Every group is to have something to do.
-  const Index share = (options_.replicates + groups_->count() - 1) / groups_->count();
-  const Index most = std::min(share, x.in_memory() ? together_in_memory : options_.replicates);
-  return std::clamp<Index>(static_cast<Index>(std::min(fits, 1e6)), 1, most);
+void EnsembleJob<T>::require_memory() const {
+  const Index k = options_.ks.back();
+  const Index n = x_.shape.columns;
+  const Index components = std::accumulate(options_.ks.begin(), options_.ks.end(), Index{0});
+  const double needed = consensus_bytes(k, options_.replicates, n, comm_.size()) +
+                        static_cast<double>(components) * static_cast<double>(n) * sizeof(T);
+  const double free = least_available(comm_);
+  if (needed <= free) return;
+  throw AgreedError(fmt::format(
+      "the consensus of {} replicates with {} components needs {:.3g} GB on a rank, {:.3g} GB are free there: use more "
+      "ranks or nodes, or fewer replicates",
+      options_.replicates, k, needed / 1e9, free / 1e9));
+}
+
+/// Collective. For each k: how many fits may share a pass beside X, as far as memory is concerned.
+template <Scalar T>
+std::vector<Index> EnsembleJob<T>::fits_beside(const DataSource<T>& x) const {
+  const double free = share_for_fits * least_available(comm_);
+  const Index threads = comm_.max<Index>(thread_count());
+  const auto ranks = static_cast<int>(-comm_.max<Index>(-group().size()));
+  const bool streamed = comm_.max<Index>(x.in_memory() ? 0 : 1) > 0;
+  const double most = streamed ? 1e6 : together_in_memory;
+  const bool column_grams = sums_column_grams(parameters_, options_);
+  std::vector<Index> fits;
+  for (const Index k : options_.ks) {
+    const FactorBytes bytes = factor_bytes(x.shape(), k, data_type_of<T>, threads, ranks, column_grams);
+    fits.push_back(static_cast<Index>(std::clamp(free / bytes.all(), 1.0, most)));
+  }
+  return fits;
 }
 
 template <Scalar T>
 std::vector<std::vector<Index>> EnsembleJob<T>::batches_left(const DataSource<T>& x) const {
   const StoreLayout& layout = store_->layout();
+  // Mini-batches of one fit change H before the next one is read, resampled X are several: there is no pass to share.
+  const bool alone = parameters_.estimator == Estimator::minibatch_nmf || options_.resample != Resampling::none;
+  // Every group is to have something to do.
+  const Index share = (options_.replicates + groups_->count() - 1) / groups_->count();
+  const Index bound = store_->most_together();
+  const Index most = alone ? 1 : bound > 0 ? std::min(bound, share) : share;
+  const std::vector<Index> fits = fits_beside(x);
   std::vector<std::vector<Index>> batches;
   for (std::size_t i = options_.ks.size(); i-- > 0;) {
-    const auto size = static_cast<std::size_t>(batch_size(x, options_.ks[i]));
+    const auto size = static_cast<std::size_t>(std::min(most, fits[i]));
     const Index first = static_cast<Index>(i) * layout.replicates;
     std::vector<Index> batch;
     for (Index number = first; number < first + layout.replicates; ++number) {
@@ -194,15 +208,16 @@ std::vector<FittedModel<T>> EnsembleJob<T>::fit_batch(DataSource<T>& whole, std:
       tasks.push_back(std::move(task));
     }
   }
-  Index furthest = 0;
+  work.running = static_cast<Index>(numbers.size());
+  work.furthest = 0;
   FitControl<T> control;
   control.report = control_.report;
   control.stop_requested = [&work] { return work.stop.is_asked(); };
   control.on_progress = [&](const Progress& now) {
     work.stop.iteration_done(now.seconds);
-    if (now.iteration <= furthest) return;
-    furthest = now.iteration;
-    tell_progress(static_cast<Index>(numbers.size()), furthest, work);
+    if (now.iteration <= work.furthest) return;
+    work.furthest = now.iteration;
+    tell_progress(work.running, work.furthest, work);
   };
   return fit_together(drawn ? *drawn : whole, std::move(tasks), control);
 }
@@ -264,9 +279,27 @@ void EnsembleJob<T>::share(Work& work) {
   for (std::size_t i = 0; i < known.size(); ++i)
     if (const auto& one = store_->at(static_cast<Index>(i)); one && !known[i] && control_.on_replicate)
       control_.on_replicate(*one);
+  note_stop(work.stop);
+}
+
+/// Collective. Every rank learns why a group has stopped, if one has; a stop file has done its work.
+template <Scalar T>
+void EnsembleJob<T>::note_stop(const EnsembleStop& stop) {
   for (const std::string& reason : comm_.allgather(stop_reason_))
     if (stop_reason_.empty()) stop_reason_ = reason;
-  if (!stop_reason_.empty() && comm_.is_root()) work.stop.remove_file();
+  if (!stop_reason_.empty() && comm_.is_root()) stop.remove_file();
+}
+
+/// On root. Fits that share passes may all be cut off by the time limit, in each run anew.
+template <Scalar T>
+void EnsembleJob<T>::tell_of_no_progress(const Work& work) {
+  if (!comm_.is_root() || stop_reason_ != EnsembleStop::time_is_up || work.running == 0) return;
+  const Index next = std::max<Index>(1, work.running * work.furthest / (parameters_.max_iter + 1));
+  store_->set_most_together(next);
+  log_warning(fmt::format(
+      "not one replicate came to an end in this run: {}",
+      work.running > 1 ? fmt::format("{} shared its time, in the next one {} will", work.running, next)
+                       : "one needs more time than this (--max-time), fewer iterations (--max-iter), or more ranks"));
 }
 
 template <Scalar T>
@@ -274,9 +307,10 @@ bool EnsembleJob<T>::run(DataSource<T>& x) {
   Work work(comm_, group(), control_, store_->checkpoint_file());
   work.batches = batches_left(x);
   work.before = store_->done();
-  if (!work.batches.empty()) check_resampling(x, options_.resample);
-  comm_.agree([&] {
+  require_memory();  // beside X
+  comm_.agree([&] {  // one group may fail alone
     try {
+      if (!work.batches.empty()) check_resampling(x, options_.resample);
       take_share(x, work);
     } catch (...) {
       work.next.add(static_cast<Index>(work.batches.size()));  // the others take nothing more
@@ -284,6 +318,7 @@ bool EnsembleJob<T>::run(DataSource<T>& x) {
     }
   });
   share(work);
+  if (store_->done() == work.before) tell_of_no_progress(work);
   return store_->done() == store_->layout().count();
 }
 
@@ -300,6 +335,13 @@ std::string EnsembleJob<T>::checkpoint_file() const {
 template <Scalar T>
 Index EnsembleJob<T>::done() const {
   return store_->done();
+}
+
+template <Scalar T>
+Index EnsembleJob<T>::limited() const {
+  Index count = 0;
+  for (Index i = 0; i < store_->layout().count(); ++i) count += store_->at(i) && !store_->at(i)->converged ? 1 : 0;
+  return count;
 }
 
 template <Scalar T>

@@ -14,11 +14,24 @@ namespace {
 /// Of the memory that is free beside X, for a drawn one.
 constexpr double share_for_drawn = 0.5;
 
+/// Of the elements that are observed.
+template <Scalar T>
+ElementTotals totals_of(const TileView<T>& tile) {
+  if (tile.observed() == Observed::all) return element_totals<T>(tile.stored(), T{0});
+  ElementTotals totals;
+  for (const T value : tile.stored()) {
+    if (!(value > 0)) continue;
+    totals.sum += static_cast<double>(value);
+    ++totals.positive;
+  }
+  return totals;
+}
+
 }  // namespace
 
 template <Scalar T>
 ResampledSource<T>::ResampledSource(DataSource<T>& whole, const Resample& how, bool keep)
-    : whole_(whole), how_(how), keep_(keep && whole.in_memory()), summary_(whole.summary()) {
+    : data::WrappedSource<T>(whole), how_(how), keep_(keep && whole.in_memory()), summary_(whole.summary()) {
   summarise();
   if (summary_.positive == 0)
     throw AgreedError(
@@ -28,7 +41,7 @@ ResampledSource<T>::ResampledSource(DataSource<T>& whole, const Resample& how, b
 
 template <Scalar T>
 void ResampledSource<T>::visit(Index batch, const typename DataSource<T>::Visitor& visitor) {
-  whole_.visit(batch, [&](const Block<T>& block) {
+  this->whole_.visit(batch, [&](const Block<T>& block) {
     const auto [place, is_new] = keep_ ? kept_.try_emplace(block.local_row) : std::pair{kept_.end(), true};
     Drawn& drawn = keep_ ? place->second : last_;
     Block<T> own = block;
@@ -88,14 +101,14 @@ void ResampledSource<T>::draw(const CsrBlock<T>& block, Index first_row, Drawn& 
 
 template <Scalar T>
 void ResampledSource<T>::summarise() {
-  const Communicator& comm = communicator();
+  const Communicator& comm = this->communicator();
   double sum = 0;
   Index positive = 0;
   comm.agree([&] {
-    for (Index batch = 0; batch < partition().batches(); ++batch)
+    for (Index batch = 0; batch < this->partition().batches(); ++batch)
       visit(batch, [&](const Block<T>& block) {
         for (Index t = 0; t < block.tiles(); ++t) {
-          const ElementTotals totals = element_totals<T>(block.tile(t).stored(), T{0});
+          const ElementTotals totals = totals_of(block.tile(t));
           sum += totals.sum;
           positive += totals.positive;
         }

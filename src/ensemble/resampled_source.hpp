@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "data/wrapped_source.hpp"
 #include "ensemble/resampling.hpp"
 #include "scanmf/estimator/memory_plan.hpp"
 
@@ -12,24 +13,15 @@ namespace scanmf {
 /// The X of one replicate, drawn from another source, whose rows, blocks and stored elements it has: each visit takes
 /// the other one's blocks and draws their values. They are kept, each block when it is first visited, or drawn again.
 template <Scalar T>
-class ResampledSource final : public DataSource<T> {
+class ResampledSource final : public data::WrappedSource<T> {
  public:
   /// Collective. Draws X once, for what is known of it. keep: of an X in memory. The other source must outlive it.
   /// Throws AgreedError when nothing but zeros is drawn.
   ResampledSource(DataSource<T>& whole, const Resample& how, bool keep);
 
-  Shape shape() const override { return whole_.shape(); }
-  StorageKind kind() const override { return whole_.kind(); }
-  const RowPartition& partition() const override { return whole_.partition(); }
-  const Communicator& communicator() const override { return whole_.communicator(); }
   const DataSummary& summary() const override { return summary_; }
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override;
-  Index bytes() const override { return (keep_ ? 2 : 1) * whole_.bytes(); }
-  double seconds_waited() const override { return whole_.seconds_waited(); }
-  bool exchanges() const override { return whole_.exchanges(); }
-  ExchangeCost exchange_cost() const override { return whole_.exchange_cost(); }
-  Index chunks_inflated() const override { return whole_.chunks_inflated(); }
-  bool in_memory() const override { return whole_.in_memory(); }
+  Index bytes() const override { return (keep_ ? 2 : 1) * this->whole_.bytes(); }
 
  private:
   /// Values of a block in place of those of the other source.
@@ -41,7 +33,6 @@ class ResampledSource final : public DataSource<T> {
   void draw(const CsrBlock<T>& block, Index first_row, Drawn& to) const;
   void summarise();
 
-  DataSource<T>& whole_;
   Resample how_;
   bool keep_;
   std::map<Index, Drawn> kept_;  // by the local row that a block begins with

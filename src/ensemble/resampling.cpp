@@ -29,7 +29,8 @@ ElementStream stream_of(const Resample& how, Index row, Index column) {
 template <Scalar T, class Column>
 void multinomial(const Resample& how, Index row, std::span<T> values, Column&& column) {
   std::vector<double> rest(values.size() + 1, 0);  // sum of an element and those behind it
-  for (std::size_t i = values.size(); i-- > 0;) rest[i] = rest[i + 1] + static_cast<double>(values[i]);
+  for (std::size_t i = values.size(); i-- > 0;)    // NaN is an element that is not observed
+    rest[i] = rest[i + 1] + (values[i] > 0 ? static_cast<double>(values[i]) : 0.0);
   auto left = static_cast<Index>(std::llround(rest[0]));
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (!(values[i] > 0)) continue;
@@ -44,23 +45,25 @@ void multinomial(const Resample& how, Index row, std::span<T> values, Column&& c
 /// What decides whether counts can be drawn from X.
 struct ValueKinds {
   Index fractions = 0;  // positive values that are no whole numbers
-  double largest = 0;   // value, or sum of a tile's rows
+  double largest = 0;   // value, or sum of a row where that is what is drawn from
 };
 
 template <Scalar T>
-ValueKinds kinds_of(DataSource<T>& x) {
+ValueKinds kinds_of(DataSource<T>& x, bool of_rows) {
   ValueKinds kinds;
   const Communicator& comm = x.communicator();
   comm.agree([&] {
     for (Index batch = 0; batch < x.partition().batches(); ++batch)
       x.visit(batch, [&](const Block<T>& block) {
         for (Index t = 0; t < block.tiles(); ++t) {
-          double sum = 0;
-          for (const T value : block.tile(t).stored()) {
+          std::vector<double> sums(static_cast<std::size_t>(block.tile_rows()), 0);
+          for_each_held_element(block.tile(t), [&](Index row, Index, T value) {
+            if (!(value > 0)) return;
             if (value != std::floor(value)) ++kinds.fractions;
-            sum += static_cast<double>(value);
-          }
-          kinds.largest = std::max(kinds.largest, sum);
+            double& sum = sums[static_cast<std::size_t>(row)];
+            sum = static_cast<double>(value) + (of_rows ? sum : 0.0);
+            kinds.largest = std::max(kinds.largest, sum);
+          });
         }
       });
   });
@@ -87,13 +90,13 @@ void resample_row(const Resample& how, Index row, const std::int32_t* columns, s
 template <Scalar T>
 void check_resampling(DataSource<T>& x, Resampling kind) {
   if (kind != Resampling::poisson && kind != Resampling::multinomial) return;
-  const ValueKinds kinds = kinds_of(x);
+  const ValueKinds kinds = kinds_of(x, kind == Resampling::multinomial);
   constexpr double exact_counts = 0x1p53;
   if (kinds.largest > exact_counts)
     throw AgreedError(
-        fmt::format("--resample {} draws counts, and rows of X sum up to {:.3g}, more than 2^53: scale X, or take "
+        fmt::format("--resample {} draws counts, and {} of X are up to {:.3g}, more than 2^53: scale X, or take "
                     "--resample uniform",
-                    name_of(kind), kinds.largest));
+                    name_of(kind), kind == Resampling::multinomial ? "sums of rows" : "values", kinds.largest));
   if (kinds.fractions > 0)
     log_warning(fmt::format(
         "--resample {} is for counts, and {} of the {} positive values of X are no whole numbers: {}; for other "

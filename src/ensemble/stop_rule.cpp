@@ -19,7 +19,7 @@ bool EnsembleStop::is_asked() {
   if (!comm_.is_root() || stop_file_.empty()) return false;
   const CheckpointOptions& checkpoint = control_.checkpoint;
   if (checkpoint.seconds_left && checkpoint.since.seconds() + 1.5 * iteration_seconds_ + 2 > *checkpoint.seconds_left) {
-    reason_ = "the time limit is near";
+    reason_ = time_is_up;
     return true;
   }
   std::error_code error;

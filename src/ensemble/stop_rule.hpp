@@ -9,6 +9,8 @@ namespace scanmf {
 /// When an ensemble is to stop before its end: a signal, the time limit, the file STOP beside the checkpoint.
 class EnsembleStop {
  public:
+  static constexpr const char* time_is_up = "the time limit is near";
+
   /// comm: of the ranks that stop together. The control must outlive it.
   EnsembleStop(const Communicator& comm, const EnsembleControl& control, std::string checkpoint_file);
 

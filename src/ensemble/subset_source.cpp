@@ -7,6 +7,7 @@
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/random.hpp"
 #include "scanmf/core/team.hpp"
+#include "scanmf/data/observed_source.hpp"
 
 namespace scanmf {
 namespace {
@@ -48,18 +49,21 @@ template <Scalar T>
 FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds) {
   const std::size_t cells = at(folds.count * folds.count);
   FoldSummaries all{std::vector<double>(cells, 0), std::vector<Index>(cells, 0), std::vector<Index>(cells, 0)};
-  x.visit(0, [&](const Block<T>& block) {
-    for (Index i = 0; i < block.rows(); ++i) {
-      const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
-      for_each_element_of(block, i, [&](Index j, T value) {
-        const std::size_t cell = at(first + folds.of_column[at(j)]);
-        all.sum[cell] += static_cast<double>(value);
-        all.positive[cell] += value > 0 ? 1 : 0;
-        ++all.stored[cell];
-      });
-    }
-  });
   const Communicator& comm = x.communicator();
+  comm.agree([&] {
+    x.visit(0, [&](const Block<T>& block) {
+      for (Index i = 0; i < block.rows(); ++i) {
+        const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
+        for_each_element_of(block, i, [&](Index j, T value) {
+          const std::size_t cell = at(first + folds.of_column[at(j)]);
+          ++all.stored[cell];
+          if (!is_observed(block.observed, value)) return;
+          all.sum[cell] += static_cast<double>(value);
+          all.positive[cell] += value > 0 ? 1 : 0;
+        });
+      }
+    });
+  });
   comm.allreduce_sum(std::span(all.sum));
   comm.allreduce_sum(std::span(all.positive));
   comm.allreduce_sum(std::span(all.stored));
@@ -69,7 +73,7 @@ FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds) {
 template <Scalar T>
 SubsetSource<T>::SubsetSource(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
                               const FoldSelection& selection)
-    : whole_(whole), folds_(folds), selection_(selection) {
+    : data::WrappedSource<T>(whole), folds_(folds), selection_(selection) {
   for (std::size_t j = 0; j < folds.of_column.size(); ++j) {
     const bool chosen = selection.has_column(folds.of_column[j]);
     new_column_.push_back(chosen ? static_cast<std::int32_t>(columns_.size()) : -1);
@@ -95,10 +99,10 @@ SubsetSource<T>::SubsetSource(DataSource<T>& whole, const Folds& folds, const Fo
 /// Rows stay where they are: weights of single rows, the last one of each rank having all of it, cut them so.
 template <Scalar T>
 void SubsetSource<T>::make_partition() {
-  const int ranks = communicator().size();
+  const int ranks = this->communicator().size();
   std::vector<Index> counts;
   for (int rank = 0; rank < ranks; ++rank) {
-    const Range rows = whole_.partition().piece(0, rank);
+    const Range rows = this->whole_.partition().piece(0, rank);
     counts.push_back(std::count_if(folds_.of_row.begin() + rows.begin, folds_.of_row.begin() + rows.end,
                                    [&](std::int8_t fold) { return selection_.has_row(fold); }));
   }
@@ -215,13 +219,25 @@ class SubsetSource<T>::Rows {
 template <Scalar T>
 void SubsetSource<T>::visit(Index, const typename DataSource<T>::Visitor& visitor) {
   Rows rows(*this, visitor);
-  whole_.visit(0, [&](const Block<T>& block) { rows.add(block); });
+  this->whole_.visit(0, [&](const Block<T>& block) { rows.add(block); });
   rows.emit();
+}
+
+template <Scalar T>
+std::unique_ptr<DataSource<T>> subset_of(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
+                                         const FoldSelection& selection) {
+  auto subset = std::make_unique<SubsetSource<T>>(whole, folds, summaries, selection);
+  if (whole.observation() == nullptr) return subset;
+  return observed_source<T>(std::move(subset), {whole.observation()->observed, true});
 }
 
 template FoldSummaries summarise_folds(DataSource<float>&, const Folds&);
 template FoldSummaries summarise_folds(DataSource<double>&, const Folds&);
 template class SubsetSource<float>;
 template class SubsetSource<double>;
+template std::unique_ptr<DataSource<float>> subset_of(DataSource<float>&, const Folds&, const FoldSummaries&,
+                                                      const FoldSelection&);
+template std::unique_ptr<DataSource<double>> subset_of(DataSource<double>&, const Folds&, const FoldSummaries&,
+                                                       const FoldSelection&);
 
 }  // namespace scanmf

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "scanmf/data/data_source.hpp"
+#include "data/wrapped_source.hpp"
 
 namespace scanmf {
 
@@ -27,7 +27,8 @@ struct FoldSelection {
   bool has_column(std::int8_t fold) const { return (fold == column_fold) == columns_of_fold; }
 };
 
-/// What is known of X fold by fold, the same on every rank: count × count numbers, row folds first.
+/// What is known of X fold by fold, the same on every rank: count × count numbers, row folds first. Elements that are
+/// not observed add nothing to the sums.
 struct FoldSummaries {
   std::vector<double> sum;
   std::vector<Index> positive;
@@ -40,7 +41,7 @@ FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds);
 /// Some rows and columns of another source, by index sets: each visit takes them out of the other one's blocks, a few
 /// tiles at a time. X is not copied. The other source has one batch; each rank has those of its rows that are chosen.
 template <Scalar T>
-class SubsetSource final : public DataSource<T> {
+class SubsetSource final : public data::WrappedSource<T> {
  public:
   /// Collective. What is referred to must outlive it. Throws AgreedError when nothing is chosen, and where several
   /// ranks have no chosen rows.
@@ -48,23 +49,16 @@ class SubsetSource final : public DataSource<T> {
                const FoldSelection& selection);
 
   Shape shape() const override { return shape_; }
-  StorageKind kind() const override { return whole_.kind(); }
   const RowPartition& partition() const override { return *partition_; }
-  const Communicator& communicator() const override { return whole_.communicator(); }
   const DataSummary& summary() const override { return summary_; }
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override;
-  Index bytes() const override { return whole_.bytes(); }
-  double seconds_waited() const override { return whole_.seconds_waited(); }
-  bool exchanges() const override { return whole_.exchanges(); }
-  ExchangeCost exchange_cost() const override { return whole_.exchange_cost(); }
-  Index chunks_inflated() const override { return whole_.chunks_inflated(); }
-  bool in_memory() const override { return whole_.in_memory(); }
+  /// Who needs what is observed has it counted (subset_of).
+  const Observation* observation() const override { return nullptr; }
 
  private:
   class Rows;
   void make_partition();
 
-  DataSource<T>& whole_;
   const Folds& folds_;
   FoldSelection selection_;
   std::vector<std::int32_t> new_column_;  // of each column of the other source; −1: not chosen
@@ -73,5 +67,11 @@ class SubsetSource final : public DataSource<T> {
   DataSummary summary_;
   std::unique_ptr<RowPartition> partition_;
 };
+
+/// Collective. The same with what of it is observed. Rows and columns of which nothing is are kept: their factors are
+/// 0. Errors: as of SubsetSource.
+template <Scalar T>
+std::unique_ptr<DataSource<T>> subset_of(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
+                                         const FoldSelection& selection);
 
 }  // namespace scanmf

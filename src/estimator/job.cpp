@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "core/hash.hpp"
+#include "estimator/factor_memory.hpp"
 #include "estimator/run_checkpoint.hpp"
 #include "io/library_version.hpp"
 #include "scanmf/core/error.hpp"
@@ -133,9 +134,8 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
                               MatrixUse use, const MemoryLimit& limit, const SampleWeights& weights) {
   LoadOptions options = load_options<T>(parameters, use, description.shape.rows);
   const RowsOfW rows_of_W = use == MatrixUse::transform ? RowsOfW::kept_with_X : RowsOfW::kept;
-  const bool column_grams = use == MatrixUse::fit && parameters.estimator == Estimator::nmf &&
-                            parameters.solver == Solver::cd && parameters.missing != Missing::none;
-  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W, column_grams);
+  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W,
+                               use == MatrixUse::fit && sums_column_grams(parameters));
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
   auto x = open_source<T>(comm, description, options);
   if (!column_of.empty()) x = aligned_source<T>(std::move(x), column_of, options);

@@ -1,4 +1,4 @@
-#include "scanmf/estimator/memory_plan.hpp"
+#include "estimator/factor_memory.hpp"
 
 #include <fmt/format.h>
 
@@ -27,7 +27,19 @@ std::string way_out_of_grams(Index n_components) {
       n_components * (n_components + 1) / 2);
 }
 
+/// What X may take beside factors where nobody has said it.
+double automatic_cap(double free, double factors) {
+  return std::min(share_for_x * free, std::max(0.0, free - factors));
+}
+
 }  // namespace
+
+double least_available(const Communicator& comm) { return -comm.max(-static_cast<double>(available_memory(comm))); }
+
+bool sums_column_grams(const Parameters& parameters) {
+  return parameters.estimator == Estimator::nmf && parameters.solver == Solver::cd &&
+         parameters.missing != Missing::none;
+}
 
 std::optional<Index> parse_size(const std::string& text) {
   const std::size_t unit = std::min(text.find_first_not_of("0123456789."), text.size());
@@ -56,21 +68,44 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
   return limit.automatic ? automatic : limit.bytes;
 }
 
+FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index threads, int ranks,
+                         bool column_grams) {
+  const double element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
+  const auto teams = static_cast<double>(threads);
+  // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
+  const double of_columns = element * static_cast<double>(shape.columns);
+  FactorBytes bytes;
+  if (column_grams) bytes.grams = column_gram_bytes(shape.columns, n_components) * (1.0 + teams);
+  bytes.statistics = of_columns * (4.0 + 2.0 * teams) + bytes.grams;
+  bytes.W = 2 * element * static_cast<double>(shape.rows) / ranks;
+  return bytes;
+}
+
+bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const MatrixDescription& description,
+                    Index n_components, DataType type, bool column_grams, int ranks) {
+  const double free = least_available(comm);
+  const double factors =
+      factor_bytes(description.shape, n_components, type, comm.max<Index>(thread_count()), ranks, column_grams).all();
+  const auto whole = static_cast<double>(bytes_in_memory(description, type, ranks));
+  if (limit.bytes) return whole <= static_cast<double>(*limit.bytes) && whole + factors <= free;
+  return whole <= automatic_cap(free, factors);
+}
+
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
                                  RowsOfW rows_of_W, bool column_grams) {
-  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
-  const auto element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
-  // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
-  const auto threads = static_cast<double>(thread_count());
-  const double of_columns = element * static_cast<double>(description.shape.columns);
-  const double sums = column_gram_bytes(description.shape.columns, n_components);
-  const double grams = column_grams ? comm.max(sums * (1.0 + threads)) : 0.0;
-  const double statistics = comm.max(of_columns * (4.0 + 2.0 * threads)) + grams;
-  const double W = 2 * element * static_cast<double>(description.shape.rows) / comm.size();
-  const Index whole = bytes_in_memory(description, type, comm.size());
+  return plan_memory_of(comm, comm.size(), limit, description, n_components, type, rows_of_W, column_grams);
+}
+
+std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const MemoryLimit& limit,
+                                    const MatrixDescription& description, Index n_components, DataType type,
+                                    RowsOfW rows_of_W, bool column_grams) {
+  const double free = least_available(comm);
+  const auto [statistics, grams, W] =
+      factor_bytes(description.shape, n_components, type, comm.max<Index>(thread_count()), ranks, column_grams);
+  const Index whole = bytes_in_memory(description, type, ranks);
   const auto cap = [&](double factors) {
-    if (limit.automatic) return static_cast<Index>(std::min(share_for_x * free, std::max(0.0, free - factors)));
+    if (limit.automatic) return static_cast<Index>(automatic_cap(free, factors));
     return limit.bytes.value_or(std::numeric_limits<Index>::max());
   };
   const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
@@ -94,7 +129,7 @@ std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& li
 }
 
 void require_room_for_column_grams(const Communicator& comm, double sums, Index n_components) {
-  const double free = -comm.max(-static_cast<double>(available_memory(comm)));
+  const double free = least_available(comm);
   const double needed = comm.max(sums * (1.0 + static_cast<double>(thread_count())));
   if (needed > free)
     throw AgreedError(fmt::format("{} are needed on a rank for the {}; {} are free there", in_gigabytes(needed),

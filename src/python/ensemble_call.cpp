@@ -4,9 +4,11 @@
 
 #include <limits>
 
+#include "app/file_checks.hpp"
 #include "core/with_scalar.hpp"
 #include "python/files_read.hpp"
 #include "python/opened.hpp"
+#include "scanmf/ensemble/ensemble_file.hpp"
 
 namespace py = pybind11;
 
@@ -43,23 +45,28 @@ OpenedEnsemble<T> open_ensemble(const Communicator& comm, const Input& x, const 
                                 const Task& task, const EnsembleTask& wanted, EnsembleControl control) {
   OpenedEnsemble<T> opened;
   const bool is_kept = !control.checkpoint.file.empty();
+  const SampleWeights weights = weights_of(comm, x, description, task);
+  const std::string of_weights = is_kept ? fingerprint_of(comm, weights) : "";
   const auto prepare = [&](MatrixIdentity identity) {
     opened.job = std::make_unique<EnsembleJob<T>>(comm, std::move(identity), task.parameters, wanted.options,
                                                   std::move(control));
   };
   if (!description.file) {
-    opened.source = std::move(open<T>(comm, x, description, task, MatrixUse::fit).source);
-    prepare({opened.source->shape(), wanted.feature_names, {}, is_kept ? x.fingerprint(comm) : ""});
+    opened.source = std::move(open<T>(comm, x, description, task, MatrixUse::fit, weights).source);
+    prepare({opened.source->shape(), wanted.feature_names, {}, is_kept ? x.fingerprint(comm) + of_weights : ""});
     return opened;
   }
-  const Index fits = static_cast<Index>(wanted.options.ks.size()) * wanted.options.replicates;
-  const GroupPlan plan =
-      plan_groups(comm, wanted.groups, *description.file, data_type_of<T>, memory_limit(task.memory), fits);
+  const GroupPlan plan = plan_groups(comm, wanted.groups, *description.file, data_type_of<T>, memory_limit(task.memory),
+                                     task.parameters, wanted.options);
   control.groups = plan.groups;
-  prepare(identity_of(comm, *description.file, is_kept));
+  control.memory = plan.memory;
+  MatrixIdentity identity = identity_of(comm, *description.file, is_kept);
+  identity.fingerprint += of_weights;
+  prepare(std::move(identity));
+  const SampleWeights own = weights_of_group(comm, opened.job->group(), weights, description.file->shape.rows);
   comm.agree([&] {  // one group may fail alone
     opened.source = open_planned<T>(opened.job->group(), *description.file, task.parameters, opened.job->largest_k(),
-                                    MatrixUse::fit, plan.memory)
+                                    MatrixUse::fit, plan.memory, own)
                         .source;
   });
   return opened;
@@ -75,8 +82,7 @@ int ensemble_as(Session& session, const Input& x, const Description& description
     const py::gil_scoped_release release;
     const OpenedEnsemble<T> opened = open_ensemble<T>(comm, x, description, task, wanted, std::move(control));
     EnsembleJob<T>& job = *opened.job;
-    if (job.run(*opened.source)) {
-      job.finish(*opened.source);
+    if (job.run(*opened.source) && job.finish(*opened.source)) {
       job.remove_checkpoint();
     } else {
       stopped = fmt::format(
@@ -91,6 +97,18 @@ int ensemble_as(Session& session, const Input& x, const Description& description
   return 0;
 }
 
+/// Collective. As the command line checks its files.
+void check_files(const Communicator& comm, const Description& description, const Task& task,
+                 const EnsembleTask& wanted) {
+  using app::FileUse;
+  std::vector<app::FileRole> roles;
+  if (description.file) roles.push_back({"X", description.file->file, FileUse::reads});
+  roles.push_back({"path", wanted.output, FileUse::replaces});
+  if (!task.checkpoint.file.empty())
+    app::add_with_files_beside({"checkpoint", task.checkpoint.file, FileUse::removes}, roles);
+  app::check_files(comm, roles);
+}
+
 }  // namespace
 
 void ensemble(Session& session, const Input& x, const Task& task, const EnsembleTask& wanted) {
@@ -98,8 +116,27 @@ void ensemble(Session& session, const Input& x, const Task& task, const Ensemble
   {
     const py::gil_scoped_release release;
     refuse_file_read(session.comm(), wanted.output);
+    check_files(session.comm(), description, task, wanted);
   }
   with_scalar(description.type, [&]<Scalar T>() { return ensemble_as<T>(session, x, description, task, wanted); });
+}
+
+void check_ensemble(Session& session, const std::string& file) {
+  const py::gil_scoped_release release;
+  read_ensemble(session.comm(), file);
+}
+
+void select(Session& session, const std::string& file, Index k, const std::string& output) {
+  const Communicator& comm = session.comm();
+  const std::string command = command_line();
+  const py::gil_scoped_release release;
+  const EnsembleFile ensemble = read_ensemble(comm, file);
+  Attributes provenance = provenance_attributes(comm, command);
+  add_end(comm, provenance);
+  with_scalar(ensemble.dtype, [&]<Scalar T>() {
+    write_consensus<T>(comm, ensemble, k, output, provenance, false);
+    return 0;
+  });
 }
 
 }  // namespace scanmf::python

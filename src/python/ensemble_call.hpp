@@ -17,4 +17,10 @@ struct EnsembleTask {
 /// when the run was stopped by that, and StoppedRun when it stopped in time.
 void ensemble(Session& session, const Input& x, const Task& task, const EnsembleTask& wanted);
 
+/// Collective. Throws AgreedError for what is no ensemble file as this program writes them, checksums included.
+void check_ensemble(Session& session, const std::string& file);
+
+/// Collective. The consensus of k as a model file, without W.
+void select(Session& session, const std::string& file, Index k, const std::string& output);
+
 }  // namespace scanmf::python

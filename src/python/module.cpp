@@ -75,15 +75,22 @@ void bind_calls(py::class_<Session>& session) {
       py::arg("feature_names") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
 }
 
-/// Options as Python says them: "replicates", "neighbourhood", "density_threshold", "select", "folds", …
+/// Options as Python says them: "replicates", "neighbourhood", "density_threshold", "select", "folds", …; its own
+/// checks have been through them.
 EnsembleOptions ensemble_options(const std::vector<Index>& ks, const py::dict& said) {
   EnsembleOptions options;
   options.ks = ks;
   options.replicates = said["replicates"].cast<Index>();
   options.neighbourhood = said["neighbourhood"].cast<double>();
   options.density_threshold = said["density_threshold"].cast<double>();
-  options.select = said["select"].cast<std::string>() == "bicv" ? Selection::bi_cross_validation : Selection::stability;
+  options.select = parse_selection(said["select"].cast<std::string>()).value();
+  options.resample = parse_resampling(said["resample"].cast<std::string>()).value();
+  options.resample_width = said["resample_width"].cast<double>();
+  options.match = parse_matching(said["match"].cast<std::string>());  // "auto": none
+  options.connectivity_rows = said["connectivity"].cast<bool>() ? said["connectivity_rows"].cast<Index>() : 0;
   options.folds = said["folds"].cast<Index>();
+  options.holdout = said["holdout"].cast<double>();
+  options.select_repeats = said["select_repeats"].cast<Index>();
   options.save_replicates = said["save_replicates"].cast<bool>();
   return options;
 }
@@ -91,18 +98,21 @@ EnsembleOptions ensemble_options(const std::vector<Index>& ks, const py::dict& s
 void bind_ensemble(py::class_<Session>& session) {
   session.def(
       "ensemble",
-      [](Session& self, const py::object& x, const std::vector<Index>& ks, const Values& params,
-         const std::optional<std::uint32_t>& random_state, const py::dict& options, const std::string& output,
-         const std::vector<std::string>& feature_names, const std::optional<Index>& groups, const py::object& progress,
-         Index memory, const py::object& checkpoint) {
-        Task task{parameters_of("nmf", params), {}, py::none(), py::none(), progress, memory};
+      [](Session& self, const py::object& x, const std::vector<Index>& ks, const std::string& estimator,
+         const Values& params, const std::optional<std::uint32_t>& random_state, const py::dict& options,
+         const std::string& output, const std::vector<std::string>& feature_names, const std::optional<Index>& groups,
+         const py::object& progress, Index memory, const py::object& checkpoint, const py::object& sample_weight) {
+        Task task{parameters_of(estimator, params), {}, py::none(), py::none(), progress, memory};
+        task.sample_weight = sample_weight;
         task.parameters.random_state = random_state;
         task.checkpoint = checkpoint_of(checkpoint);
         ensemble(self, Input(x), task, {ensemble_options(ks, options), output, feature_names, groups});
       },
-      py::arg("x"), py::arg("ks"), py::arg("params"), py::arg("random_state"), py::arg("options"), py::arg("output"),
-      py::arg("feature_names"), py::arg("groups"), py::arg("progress") = py::none(),
-      py::arg("memory") = Task::automatic, py::arg("checkpoint") = py::none());
+      py::arg("x"), py::arg("ks"), py::arg("estimator"), py::arg("params"), py::arg("random_state"), py::arg("options"),
+      py::arg("output"), py::arg("feature_names"), py::arg("groups"), py::arg("progress") = py::none(),
+      py::arg("memory") = Task::automatic, py::arg("checkpoint") = py::none(), py::arg("sample_weight") = py::none());
+  session.def("check_ensemble", &check_ensemble, py::arg("file"));
+  session.def("select", &select, py::arg("file"), py::arg("k"), py::arg("output"));
 }
 
 }  // namespace

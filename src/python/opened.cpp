@@ -1,13 +1,29 @@
 #include "python/opened.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "python/files_read.hpp"
+#include "scanmf/core/error.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/linalg/operations.hpp"
 
 namespace py = pybind11;
 
 namespace scanmf::python {
+namespace {
+
+/// Collective. Throws where some ranks name a place of weights and others do not: reading them is collective.
+void require_one_kind_of_weights(const Communicator& comm, bool are_named) {
+  const py::gil_scoped_release release;
+  const bool any = comm.max<Index>(are_named ? 1 : 0) != 0;
+  const bool all = comm.max<Index>(are_named ? 0 : 1) == 0;
+  if (any && !all)
+    throw AgreedError("sample_weight is a text on some ranks and none on others: give the same kind on all of them");
+}
+
+}  // namespace
 
 Description describe(const Communicator& comm, const Input& x, const char* estimator) {
   if (!x.is_file()) return {std::nullopt, x.data_type(comm)};
@@ -46,6 +62,30 @@ Opened<T> open(const Communicator& comm, const Input& x, const Description& desc
   }
   opened.source = observed_as<T>(std::move(source), task.parameters, "", use, weights);
   return opened;
+}
+
+SampleWeights weights_of(const Communicator& comm, const Input& x, const Description& description, const Task& task) {
+  const py::gil_scoped_acquire acquire;
+  const bool are_named = py::isinstance<py::str>(task.sample_weight);
+  require_one_kind_of_weights(comm, are_named);
+  if (are_named) {
+    if (!description.file) throw UsageError("sample_weight is an array where X is one");
+    const auto name = task.sample_weight.cast<std::string>();
+    const py::gil_scoped_release release;
+    return read_sample_weights(comm, name, *description.file);
+  }
+  SampleWeights weights;
+  if (!task.sample_weight.is_none()) weights = task.sample_weight.cast<std::vector<double>>();
+  const py::gil_scoped_release release;
+  if (comm.max<Index>(weights ? 1 : 0) == 0) return weights;
+  Index rows = x.is_file() ? 0 : x.local_rows();
+  if (description.file) rows = equal_slice(comm, description.file->shape.rows).size();
+  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
+  comm.agree([&] {
+    if (given != rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, rows));
+  });
+  if (!weights) weights.emplace();
+  return weights;
 }
 
 std::string command_line() {

@@ -36,6 +36,9 @@ Description describe(const Communicator& comm, const Input& x, const char* estim
 /// The bytes of X that a rank may hold, from Task::memory.
 MemoryLimit memory_limit(Index memory);
 
+/// Collective. The weights that a task says, as this rank gives them.
+SampleWeights weights_of(const Communicator& comm, const Input& x, const Description& description, const Task& task);
+
 /// Collective. X, held in memory or to be streamed.
 template <Scalar T>
 Opened<T> open(const Communicator& comm, const Input& x, const Description& description, const Task& task,

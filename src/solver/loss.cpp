@@ -1,7 +1,10 @@
 #include "scanmf/solver/loss.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+
+#include "solver/element_divergence.hpp"
 
 namespace scanmf {
 namespace {
@@ -87,5 +90,13 @@ Loss loss_of(double beta) {
 
 template void add_factor_sums(FactorSums, MatrixView<const float>, double*, Workspace<float>&, const float*);
 template void add_factor_sums(FactorSums, MatrixView<const double>, double*, Workspace<double>&, const double*);
+
+double element_divergence(double x, double y, double beta) {
+  y = std::max(y, static_cast<double>(std::numeric_limits<float>::epsilon()));
+  if (beta == 2) return (x - y) * (x - y) / 2;
+  if (beta == 1) return (x > 0 ? x * std::log(x / y) : 0.0) - x + y;
+  if (beta == 0) return x / y - std::log(x / y) - 1;
+  return (std::pow(x, beta) + (beta - 1) * std::pow(y, beta) - beta * x * std::pow(y, beta - 1)) / (beta * (beta - 1));
+}
 
 }  // namespace scanmf

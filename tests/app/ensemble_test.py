@@ -259,7 +259,7 @@ class Ensemble(ProgramTest):
             (["ensemble", "X.h5", "-k", "3", "--init", "nndsvd"], "'--init' is not one of 'ensemble'"),
             (["ensemble", "X.h5", "-k", "3", "--neighbourhood", "0"], "--neighbourhood must be"),
             (["ensemble", "X.h5", "-k", "3", "--replicates", "0"], "takes N"),
-            (["ensemble", "X.h5", "-k", "3", "--select", "speckled"], "takes stability|bicv"),
+            (["ensemble", "X.h5", "-k", "3", "--select", "gap"], "takes stability|bicv|speckled"),
             (["ensemble", "X.h5", "-k", "3", "--folds", "3"], "belongs to --select bicv"),
             (["select", "e.h5"], "needs option '--output FILE'"),
         ]:

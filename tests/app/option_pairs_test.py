@@ -28,6 +28,7 @@ VALUES = {
     "feature-type": "Gene",
     "format": "npy",
     "gzip": "1",
+    "holdout": "0.2",
     "init": "random",
     "init-file": "f.h5",
     "log-json": "log",

@@ -107,6 +107,54 @@ def test_generators_stay_the_same_on_all_ranks():
     assert generator.rand() == alone.rand()
 
 
+def test_ensembles():
+    path = folder()
+    X = np.random.RandomState(0).rand(50, 9)
+    file = os.path.join(path, "x.h5")
+    if rank == 0:
+        with h5py.File(file, "w") as out:
+            out["X"] = X
+    comm.barrier()
+    how = {"replicates": 3, "random_state": 0, "comm": comm, "n_threads": 1, "max_iter": 30, "density_threshold": 2}
+    of_rows = scanmf.ensemble(X[own(50)], [2, 3], path=os.path.join(path, "rows.h5"), **how)
+    H = of_rows.components(3)
+    for groups in [None, 1] + [2] * (size > 1):
+        of_file = scanmf.ensemble(file, [2, 3], path=os.path.join(path, f"{groups}.h5"), groups=groups, **how)
+        np.testing.assert_allclose(of_file.components(3), H, rtol=1e-6, atol=1e-9)
+    if rank == 0:  # a result is a file, which each process reads for itself
+        assert of_rows.consensus(2).transform(X).shape == (50, 2)
+    weights = np.arange(50) % 3 + 1.0
+    of_rows = scanmf.ensemble(X[own(50)], 3, path=os.path.join(path, "w.h5"), sample_weight=weights[own(50)], **how)
+    mine = slice(*scanmf.NMF(2, comm=comm).fit(file).sample_range_)
+    for groups in [1] + [2] * (size > 1):
+        of_file = scanmf.ensemble(file, 3, path=os.path.join(path, "wf.h5"), sample_weight=weights[mine], groups=groups,
+                                  **how)
+        np.testing.assert_allclose(of_file.components(3), of_rows.components(3), rtol=1e-6, atol=1e-9)
+    mistakes = [({
+        "groups": 0
+    }, "'groups' parameter"), ({
+        "groups": size + 1
+    }, "as many ranks"), ({
+        "folds": 2 if rank else 1
+    }, "'folds' parameter"), ({
+        "replicates": 2 if rank else "2"
+    }, "'replicates'")]
+    if size > 1:
+        mistakes += [({
+            "groups": 1 + (rank > 0)
+        }, "all ranks must say the same"), ({
+            "replicates": 2 + (rank > 0)
+        }, "all ranks must say the same"), ({
+            "resample": "uniform" if rank else None
+        }, "all ranks must say the same"), ({
+            "path": None
+        }, "several ranks need path=FILE")]
+    for other, words in mistakes:
+        with pytest.raises(ValueError, match=words):
+            scanmf.ensemble(file, 2, **{**how, "path": os.path.join(path, "no.h5"), **other})
+    assert not os.path.exists(os.path.join(path, "no.h5"))
+
+
 def test_errors_are_everybodys():
     X = np.ones((20, 4))
     bad = X.copy()

@@ -96,6 +96,49 @@ class Scripts(unittest.TestCase):
             self.assertRegex(report.stderr, f"^report.py: .*{message}")
             self.assertEqual(len(report.stderr.splitlines()), 1)
 
+    def test_files_that_are_damaged_are_not_drawn(self):
+        fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
+        ensemble = run(PROGRAM, "ensemble", DIGITS, "-k", "3", "--replicates", "2", "--max-iter", "20", "-o", "e.h5",
+                       "--density-threshold", "2", folder=self.folder)
+        self.assertEqual((fit.returncode, ensemble.returncode), (0, 0), fit.stderr + ensemble.stderr)
+        scripts = [(REPORT, "model.h5", []), (REPORT, "e.h5", ["-k", "3"])]
+        scripts += [(PLOT_ENSEMBLE, "e.h5", [])] if HAS_PACKAGE else []
+        for script, name, more in scripts:
+            path = os.path.join(self.folder, name)
+            drawn = run(sys.executable, script, name, *more, folder=self.folder)
+            self.assertEqual(drawn.returncode, 0, drawn.stderr)
+            with open(path, "rb") as file:
+                whole = file.read()
+            middle = len(whole) // 2
+            with open(path, "wb") as file:
+                file.write(whole[:middle] + bytes([whole[middle] ^ 4]) + whole[middle + 1:])
+            drawn = run(sys.executable, script, name, *more, folder=self.folder)
+            self.assertRegex(drawn.stderr, "is damaged: its checksums do not match")
+            self.assertEqual((drawn.returncode, len(drawn.stderr.splitlines())), (1, 1))
+            with open(path, "wb") as file:
+                file.write(whole)
+
+    def test_ensembles_of_which_nothing_is_stable_or_saved(self):
+        common = ["ensemble", DIGITS, "--replicates", "2", "--max-iter", "10", "--random-state", "0"]
+        for name, more in [("loose.h5", ["-k", "3", "--density-threshold", "1e-9"]),
+                           ("lean.h5", ["-k", "3", "--density-threshold", "2", "--save-replicates", "false"])]:
+            made = run(PROGRAM, *common, *more, "-o", name, folder=self.folder)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            if not HAS_PACKAGE:
+                continue
+            for k, status in (([], 0), (["-k", "3"], 1)):
+                drawn = run(sys.executable, PLOT_ENSEMBLE, name, "-o", name + ".d", *k, folder=self.folder)
+                self.assertEqual((drawn.returncode, drawn.stdout), (status, f"{name}.d/choice.png\n"), drawn.stderr)
+                self.assertRegex(drawn.stderr, "^plot_ensemble.py: no clustergram.png: ")
+        report = run(sys.executable, REPORT, "loose.h5", folder=self.folder)
+        self.assertEqual((report.returncode, report.stderr),
+                         (1, "report.py: no k was chosen, as none is stable: name one with -k\n"))
+        report = run(sys.executable, REPORT, "loose.h5", "-k", "3", folder=self.folder)
+        self.assertIn("k = 3 has no consensus", report.stderr)
+        report = run(sys.executable, REPORT, "lean.h5", "-k", "3", folder=self.folder)
+        self.assertEqual((report.returncode, report.stderr), (0, ""))
+        self.assertIn("the consensus of k = 3", self.page("lean.html"))
+
     def test_a_report_replaces_no_special_files(self):
         fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
         self.assertEqual(fit.returncode, 0, fit.stderr)
@@ -138,7 +181,7 @@ class Scripts(unittest.TestCase):
                 self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
         with open(os.path.join(self.folder, "text"), "w") as file:
             file.write("no HDF5")
-        for arguments, message in (([mice], "was not written by scanmf ensemble"), (["text"], "nable to open"),
+        for arguments, message in (([mice], "is no ensemble of scanmf"), (["text"], "nable to open"),
                                    (["e.h5", "--data", "text", "--column", "diet"], "nable to open"),
                                    (["e.h5", "--data", mice, "--column",
                                      "none"], "has no column 'none'"), (["e.h5", "-o", "text"], "text")):

@@ -16,21 +16,24 @@ namespace scanmf {
 // which k that speaks for. The method is that of cNMF (Kotliar et al., eLife 8, 2019).
 
 /// By what k is chosen.
-enum class Selection { stability, bi_cross_validation };
-/// "stability" or "bicv".
+enum class Selection { stability, bi_cross_validation, speckled };
+/// "stability", "bicv" or "speckled".
 const char* name_of(Selection selection);
+std::optional<Selection> parse_selection(const std::string& name);
 
 /// How spectra of replicates are told to be of one component: k-means, or each replicate's one to one to the components
 /// (Hungarian method).
 enum class Matching { k_means, hungarian };
 /// "kmeans" or "hungarian".
 const char* name_of(Matching matching);
+std::optional<Matching> parse_matching(const std::string& name);
 
 /// What X of a replicate is: X itself; Poisson numbers with X as their means; each row drawn from itself with its own
 /// sum; or X times factors close to 1.
 enum class Resampling { none, poisson, multinomial, uniform };
 /// "none", "poisson", "multinomial" or "uniform".
 const char* name_of(Resampling resampling);
+std::optional<Resampling> parse_resampling(const std::string& name);
 
 /// What an ensemble is to find out.
 struct EnsembleOptions {
@@ -44,6 +47,8 @@ struct EnsembleOptions {
   Index connectivity_rows = 0;         // of X, at most; 0: connectivity is not asked for
   Selection select = Selection::stability;
   Index folds = 2;              // of rows and of columns, for the bi-cross-validation
+  double holdout = 0.05;        // share of the entries that a speckled cross-validation holds out
+  Index select_repeats = 3;     // of that, with other entries
   bool save_replicates = true;  // the file holds the spectra of all replicates
 
   Matching matching() const {
@@ -96,10 +101,16 @@ struct GroupPlan {
   MemoryLimit memory;  // of X on a rank
 };
 
-/// Collective. wanted: how many groups of ranks; nullopt: as many as can hold X in memory, one a fit at most. Throws
-/// UsageError for more groups than ranks.
+/// Collective. wanted: how many groups of ranks; nullopt: as many as can hold X beside the factors of the largest k,
+/// one a fit at most. Throws UsageError for a number of groups that ranks cannot form, AgreedError when the factors
+/// cannot fit into memory.
 GroupPlan plan_groups(const Communicator& comm, std::optional<Index> wanted, const MatrixDescription& description,
-                      DataType type, const MemoryLimit& limit, Index fits);
+                      DataType type, const MemoryLimit& limit, const Parameters& parameters,
+                      const EnsembleOptions& options);
+
+/// Collective over comm. Weights of rows, equal shares of them on all ranks, as equal shares on those of a group.
+SampleWeights weights_of_group(const Communicator& comm, const Communicator& group, const SampleWeights& weights,
+                               Index rows);
 
 /// One row of the table: what a k has come to. NaN where it is not known.
 struct MeasuresOfK {
@@ -128,16 +139,16 @@ std::span<const TableColumn> ensemble_table_columns();
 
 class ReplicateStore;
 class RankGroups;
+class EnsembleStop;
 template <Scalar T>
 struct Consensus;
 
 /// An ensemble, from its options to a written file, in steps that a client logs and times as it likes:
 ///
-///     EnsembleJob<T> job(comm, identity, parameters, options, control);    // seeds, and what a checkpoint has, are
-///     known const auto x = open_planned<T>(comm, description, parameters, job.largest_k(), MatrixUse::fit, limit); if
-///     (!job.run(*x.source)) …                                           // asked to stop; what is done is kept
-///     job.finish(*x.source);                                               // consensus, choice, the file
-///     job.remove_checkpoint();
+///     EnsembleJob<T> job(comm, identity, parameters, options, control);  // knows seeds, and what a checkpoint has
+///     const auto x = open_planned<T>(job.group(), description, parameters, job.largest_k(), MatrixUse::fit, limit);
+///     const bool done = job.run(*x.source) && job.finish(*x.source);  // replicates; consensus, choice, the file
+///     if (done) job.remove_checkpoint();                              // else asked to stop: what is done is kept
 ///
 /// X is read once for all replicates and all k. All functions but the plain getters are collective.
 template <Scalar T>
@@ -159,14 +170,17 @@ class EnsembleJob {
   /// Fits the replicates that are not done yet, several at a time. Each has the bits of the fit of its own that has its
   /// seed as random_state. False: asked to stop.
   bool run(DataSource<T>& x);
-  /// The consensus of each k, the choice, and the file.
-  void finish(DataSource<T>& x);
+  /// The consensus of each k, the choice, and the file. False: asked to stop, there is no file; the replicates are
+  /// kept.
+  bool finish(DataSource<T>& x);
 
-  /// Of run(), on every rank.
+  /// Of run() and finish(), on every rank.
   std::string stop_reason() const;
   std::string checkpoint_file() const;
   /// Replicates that are done.
   Index done() const;
+  /// Of these, those that max_iter has ended.
+  Index limited() const;
   /// What finish() has found, k ascending.
   const std::vector<MeasuresOfK>& table() const { return table_; }
   /// Nothing where no k can be chosen.
@@ -176,7 +190,8 @@ class EnsembleJob {
  private:
   Parameters parameters_of(Index k, std::uint32_t seed, const Shape& shape) const;
   struct Work;
-  Index batch_size(const DataSource<T>& x, Index k) const;
+  void require_memory() const;
+  std::vector<Index> fits_beside(const DataSource<T>& x) const;
   std::vector<std::vector<Index>> batches_left(const DataSource<T>& x) const;
   void take_share(DataSource<T>& x, Work& work);
   std::vector<FittedModel<T>> fit_batch(DataSource<T>& x, std::span<const Index> numbers, Work& work);
@@ -184,9 +199,12 @@ class EnsembleJob {
             Work& work);
   void tell_progress(Index running, Index iteration, Work& work) const;
   void share(Work& work);
+  void note_stop(const EnsembleStop& stop);
+  void tell_of_no_progress(const Work& work);
   Attributes params() const;
-  void cross_validate(DataSource<T>& x);
-  Matrix<T> complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus);
+  void cross_validate(DataSource<T>& x, const RunControl& control);
+  void write(DataSource<T>& x, std::vector<Consensus<T>>& all, const RunControl& control);
+  Matrix<T> complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus, const RunControl& control);
 
   const Communicator& comm_;
   std::unique_ptr<RankGroups> groups_;

@@ -29,9 +29,10 @@ bool is_ensemble_file(const Communicator& comm, const std::string& file);
 EnsembleFile read_ensemble(const Communicator& comm, const std::string& file);
 
 /// Collective. Writes the consensus of k as a model, as a fit with this k would: transform and partial-fit know it.
-/// Throws AgreedError for a k that the ensemble does not have, or that has no consensus.
+/// with_W: its W too. Throws AgreedError for a k that the ensemble does not have, or that has no consensus, and for
+/// what no ensemble writes.
 template <Scalar T>
 void write_consensus(const Communicator& comm, const EnsembleFile& ensemble, Index k, const std::string& target,
-                     const Attributes& provenance);
+                     const Attributes& provenance, bool with_W = true);
 
 }  // namespace scanmf

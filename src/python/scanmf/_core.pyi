@@ -86,9 +86,16 @@ class Session:
              W: Optional[np.ndarray], feature_names: list[str]) -> None:
         ...
 
-    def ensemble(self, x: _X, ks: list[int], params: _Params, random_state: Optional[int], options: dict[str, Any],
-                 output: str, feature_names: list[str], groups: Optional[int], progress: _Progress = None,
-                 memory: int = 0, checkpoint: _Checkpoint = None) -> None:
+    def ensemble(self, x: _X, ks: list[int], estimator: str, params: _Params, random_state: Optional[int],
+                 options: dict[str, Any], output: str, feature_names: list[str], groups: Optional[int],
+                 progress: _Progress = None, memory: int = 0, checkpoint: _Checkpoint = None,
+                 sample_weight: Union[None, str, np.ndarray] = None) -> None:
+        ...
+
+    def check_ensemble(self, file: str) -> None:
+        ...
+
+    def select(self, file: str, k: int, output: str) -> None:
         ...
 
     def load(self, file: str) -> dict[str, Any]:

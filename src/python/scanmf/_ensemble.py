@@ -3,14 +3,18 @@ from __future__ import annotations
 
 import os
 import tempfile
-from numbers import Integral
-from typing import TYPE_CHECKING, Any, Iterable
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, Iterable, NamedTuple
 
 import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
 
 from . import _input
 from ._arguments import checkpoint as checkpoint_of
-from ._arguments import same_everywhere, size, together
+from ._arguments import digest, same_everywhere, size, together
+from ._base import _POSITIVE
+from ._minibatch import MiniBatchNMF
+from ._model import load
 from ._nmf import NMF
 from ._session import Progress, Session
 
@@ -18,7 +22,31 @@ if TYPE_CHECKING:
     import h5py
     import pandas
 
-_SELECT = ("stability", "bicv")
+_ESTIMATORS = {"nmf": NMF, "minibatch-nmf": MiniBatchNMF}
+# What an ensemble takes beside the parameters of its fits: as the library's options say it.
+_OPTIONS: dict = {
+    "replicates": [_POSITIVE],
+    "resample": [StrOptions({"poisson", "multinomial", "uniform"}), None],
+    "resample_width": [Interval(Real, 0, 1, closed="right")],
+    "match": [StrOptions({"auto", "kmeans", "hungarian"})],
+    "neighbourhood": [Interval(Real, 0, 1, closed="right")],
+    "density_threshold": [Interval(Real, 0, None, closed="neither")],
+    "connectivity": ["boolean"],
+    "connectivity_rows": [_POSITIVE],
+    "select": [StrOptions({"stability", "bicv", "speckled"})],
+    "folds": [Interval(Integral, 2, 100, closed="both")],
+    "holdout": [Interval(Real, 0, 1, closed="neither")],
+    "select_repeats": [_POSITIVE],
+    "save_replicates": ["boolean"],
+}
+_RUN: dict = {
+    "estimator": [StrOptions(set(_ESTIMATORS))],
+    "random_state": [Interval(Integral, 0, 2**32 - 1, closed="both"), None],
+    "path": [str, os.PathLike, None],
+    "groups": [_POSITIVE, None],
+}
+# Parameters of the classes that replicates have not: starts are random, and finished replicates are kept whole.
+_NOT_OF_REPLICATES = ("n_components", "init", "svd", "checkpoint_every", "comm", "verbose")
 
 
 class Ensemble:
@@ -37,8 +65,24 @@ class Ensemble:
         The suggested number of components.
     """
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.fspath(path)
         self._temporary: Any = None  # the folder of a file that nobody has named
+        self._comm: Any = None  # of this process alone, where it is a rank
+        self._read(path)
+
+    @classmethod
+    def _of_run(cls, path, temporary, comm):
+        result = object.__new__(cls)
+        result._temporary, result._comm = temporary, None
+        if comm is not None:
+            from mpi4py import MPI
+
+            result._comm = MPI.COMM_SELF
+        result._read(path)
+        return result
+
+    def _read(self, path):
+        self.path = os.fspath(path)
+        self._checked: Any = None  # what the file was like when its checksums were read
         with self.open() as file:
             chosen = int(file.attrs["chosen_k"])
             self.chosen_k = chosen or None
@@ -50,15 +94,19 @@ class Ensemble:
         return f"Ensemble(k = {self.ks}, replicates = {self.replicates}, chosen_k = {chosen})"
 
     def open(self) -> h5py.File:
-        """The file, open for reading: an h5py.File, to be used as ``with result.open() as file``."""
+        """The file, open for reading: an h5py.File, to be used as ``with result.open() as file``.
+
+        Its checksums are read before, once.
+        """
         import h5py
 
-        file = h5py.File(self.path, "r")
-        kind = file.attrs.get("format")
-        if (kind.decode() if isinstance(kind, bytes) else kind) != "scanmf-ensemble":
-            file.close()
-            raise ValueError(f"{self.path} was not written by scanmf ensemble")
-        return file
+        status = os.stat(self.path)
+        now = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+        if now != self._checked:
+            with Session(self._comm, call="Ensemble.open") as core:
+                core.check_ensemble(self.path)
+            self._checked = now
+        return h5py.File(self.path, "r")
 
     @property
     def table(self) -> pandas.DataFrame:
@@ -124,8 +172,8 @@ class Ensemble:
         """
         return self._array(k, "spectra")
 
-    def consensus(self, k: int | None = None) -> NMF:
-        """The consensus as a fitted estimator.
+    def consensus(self, k: int | None = None) -> NMF | MiniBatchNMF:
+        """The consensus as a fitted estimator: what ``scanmf select`` writes, without W.
 
         Parameters
         ----------
@@ -134,28 +182,17 @@ class Ensemble:
 
         Returns
         -------
-        model : NMF
-            For `transform` and the figures; ``n_components`` is k.
+        model : NMF or MiniBatchNMF
+            For `transform`, `partial_fit` and the figures; ``n_components`` is k.
         """
-        H = self.components(k)
-        with self.open() as file:
-            stored = dict(file["params"].attrs)
-            names = file["feature_names"].asstr()[()] if "feature_names" in file else []
-        own = NMF().get_params()
-        params = {name: _plain(value) for name, value in stored.items() if name in own}
-        model = NMF(**{**params, "n_components": len(H)})
-        model._keep(
-            {
-                "components": H,
-                "n_features": H.shape[1],
-                "feature_names": list(names),
-                "history": {},
-                "converged": True,
-                "reconstruction_err": float(self.table.loc[len(H), "reconstruction_err"]),
-                "n_samples": len(self.usages(len(H))),
-                "stop": "",
-                "n_steps": None
-            }, None, n_iter_=0, _seed=None, _used={})
+        k = len(self.components(k))
+        with tempfile.TemporaryDirectory(prefix="scanmf-") as folder:
+            file = os.path.join(folder, "model.h5")
+            with Session(self._comm, call="Ensemble.consensus") as core:
+                core.select(self.path, k, file)
+                model = load(file, comm=self._comm)
+        model.set_params(comm=None)
+        del model.file_
         return model
 
     def plot(self, ax: Any = None) -> Any:
@@ -176,27 +213,24 @@ class Ensemble:
         return pl.ensemble(self, ax=ax)
 
 
-def _plain(value):
-    if isinstance(value, bytes):
-        value = value.decode()
-    if isinstance(value, str):
-        return None if value == "none" else value
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _numbers(n_components):
-    if isinstance(n_components, Integral):
-        n_components = [n_components]
-    ks = sorted({int(k) for k in n_components})
-    if not ks or ks[0] < 1:
-        raise ValueError(f"n_components must be numbers of components of at least 1. Got {n_components!r} instead.")
-    return ks
+    given = [n_components] if isinstance(n_components, Integral) else n_components
+    if isinstance(given, str) or not hasattr(given, "__iter__"):
+        given = [None]
+    given = list(given)
+    if not given or any(not isinstance(k, Integral) or isinstance(k, bool) or k < 1 for k in given):
+        raise ValueError("n_components must be an int of at least 1, or several of them. "
+                         f"Got {n_components!r} instead.")
+    return sorted({int(k) for k in given})
 
 
-def ensemble(X: Any, n_components: int | Iterable[int], *, replicates: int = 20, random_state: int | None = None,
-             select: str = "stability", folds: int = 2, neighbourhood: float = 0.3, density_threshold: float = 0.5,
-             save_replicates: bool = True, path: str | os.PathLike[str] | None = None, groups: int | None = None,
-             comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
+def ensemble(X: Any, n_components: int | Iterable[int], *, estimator: str = "nmf", replicates: int = 20,
+             random_state: int | None = None, resample: str | None = None, resample_width: float = 0.015,
+             match: str = "auto", neighbourhood: float = 0.3, density_threshold: float = 0.5,
+             connectivity: bool = False, connectivity_rows: int = 2000, select: str = "stability", folds: int = 2,
+             holdout: float = 0.05, select_repeats: int = 3, save_replicates: bool = True, sample_weight: Any = None,
+             path: str | os.PathLike[str] | None = None, groups: int | None = None, comm: Any = None,
+             n_threads: int | None = None, memory: str | int | None = "auto",
              checkpoint: str | os.PathLike[str] | None = None, resume: str = "auto", max_time: str | None = "auto",
              **params: Any) -> Ensemble:
     """Fits of each number of components from random starts, their consensus, and the choice of k, as cNMF does it.
@@ -207,28 +241,48 @@ def ensemble(X: Any, n_components: int | Iterable[int], *, replicates: int = 20,
         As in `NMF.fit`; read once for all fits.
     n_components : int or iterable of int
         Numbers of components, for example ``range(5, 31)``.
+    estimator : {"nmf", "minibatch-nmf"}, default="nmf"
+        Which class the fits are of, `NMF` or `MiniBatchNMF`.
     replicates : int, default=20
         Fits of each number of components.
     random_state : int, default=None
         The seeds of all replicates follow from it; None: drawn.
-    select : {"stability", "bicv"}, default="stability"
-        Choose k by the stability of its components or by bi-cross-validation.
-    folds : int, default=2
-        Of rows and of columns, for the bi-cross-validation.
+    resample : {"poisson", "multinomial", "uniform"}, default=None
+        X of each replicate is drawn from X: counts with X as their means, each row with its own sum, or X times factors
+        close to 1.
+    resample_width : float, default=0.015
+        Of "uniform": factors are from 1 - resample_width to 1 + resample_width.
+    match : {"auto", "kmeans", "hungarian"}, default="auto"
+        Spectra of a component: by k-means, or those of each replicate one to one; "auto": "hungarian" with `resample`,
+        else "kmeans".
     neighbourhood : float, default=0.3
         The density of a spectrum looks at this share of the replicates.
     density_threshold : float, default=0.5
         Spectra whose density is not below are left out of the consensus; 2 keeps all.
+    connectivity : bool, default=False
+        Measure how far the replicates agree on which rows of X belong together.
+    connectivity_rows : int, default=2000
+        Of a sample, for `connectivity`.
+    select : {"stability", "bicv", "speckled"}, default="stability"
+        Choose k by the stability of its components, or by cross-validation of blocks ("bicv") or of entries.
+    folds : int, default=2
+        Of rows and of columns, for "bicv".
+    holdout : float, default=0.05
+        Share of the entries that "speckled" holds out.
+    select_repeats : int, default=3
+        Of "speckled", with other entries each.
     save_replicates : bool, default=True
         Whether the file keeps the components of all replicates.
+    sample_weight : array-like of shape (n_samples,) or str, default=None
+        As in `NMF.fit_transform`.
     path : str or path-like, default=None
         The ensemble file. None: a temporary one, which is gone with the result; several ranks need a name.
     groups : int, default=None
-        Of ranks, each with all of X of a file; None: as many as memory allows.
+        Of ranks, each with all of X of a file; None: as many as memory allows. Ranks that hand in rows share them.
     comm, n_threads, memory, checkpoint, resume, max_time : object
         As in `NMF`. The checkpoint keeps the replicates that are done.
     **params : dict
-        Parameters of `NMF` for all fits: ``solver``, ``beta_loss``, ``tol``, ``max_iter``, ….
+        Parameters of the class for all fits: ``solver``, ``beta_loss``, ``tol``, ``max_iter``, ``missing``, ….
 
     Returns
     -------
@@ -244,52 +298,85 @@ def ensemble(X: Any, n_components: int | Iterable[int], *, replicates: int = 20,
     >>> list(result.table.index), result.spectra(2).shape
     ([2, 3], (6, 8))
     """
-    for name in ("n_components", "init", "checkpoint_every", "svd"):
-        if name in params:
-            raise TypeError(f"ensemble() has no parameter {name!r}: starts are random, and replicates are kept whole")
-    if random_state is not None and not isinstance(random_state, Integral):
-        raise ValueError(f"random_state must be an int or None. Got {random_state!r} instead.")
-    if select not in _SELECT:
-        raise ValueError(f"select must be one of {_SELECT}. Got {select!r} instead.")
     options = {
         "replicates": replicates,
-        "select": select,
-        "folds": folds,
+        "resample": resample,
+        "resample_width": resample_width,
+        "match": match,
         "neighbourhood": neighbourhood,
         "density_threshold": density_threshold,
+        "connectivity": connectivity,
+        "connectivity_rows": connectivity_rows,
+        "select": select,
+        "folds": folds,
+        "holdout": holdout,
+        "select_repeats": select_repeats,
         "save_replicates": save_replicates
     }
-    model = NMF(comm=comm, n_threads=n_threads, memory=memory, init="random", **params)
+    run = {"estimator": estimator, "random_state": random_state, "path": path, "groups": groups}
     with Session(comm, n_threads, "ensemble") as core:
         folder = None
 
         def work():
             nonlocal folder
-            model._validate_params()
-            model._cross_checked()
+            validate_parameter_constraints({**_OPTIONS, **_RUN}, {**options, **run}, "ensemble")
+            model = _model_of(estimator, params, comm, n_threads, memory, checkpoint, resume, max_time)
             ks = _numbers(n_components)
             model.set_params(n_components=ks[-1])
             x, _, names = model._validated(core, X, True)
+            if groups is not None and groups > 1 and not _input.is_file(X):
+                raise ValueError(
+                    f"groups={groups} needs X of a file, which each group reads: ranks share the rows that "
+                    "they hand in")
             if path is None and core.size > 1:
                 raise ValueError("several ranks need path=FILE, where the ensemble goes")
             if path is None:
                 folder = tempfile.TemporaryDirectory(prefix="scanmf-")
             file = os.fspath(path) if folder is None else os.path.join(folder.name, "ensemble.h5")
-            return ks, x, [str(name) for name in (names if names is not None else [])], file, size(memory), \
-                checkpoint_of(checkpoint, "15min", resume, max_time)
+            kept = checkpoint_of(checkpoint, "15min", resume, max_time)
+            names = [str(name) for name in (names if names is not None else [])]
+            return _Call(model, ks, x, names, file, size(memory), kept, model._weights(sample_weight))
 
-        ks, x, names, file, limit, kept = together(core, work)
+        call = together(core, work)
+        weights = call.sample_weight if isinstance(call.sample_weight, str) else "an array or none"
         same_everywhere(
             core, {
-                "X": os.path.abspath(x) if _input.is_file(X) else "rows of its own",
-                "n_components": ks,
-                "path": os.path.abspath(file),
-                **model._params(), "random_state": random_state,
-                **options, "memory": memory,
-                "checkpoint": kept
+                "X": os.path.abspath(call.x) if _input.is_file(X) else "rows of its own",
+                "n_components": call.ks,
+                **call.model._params(),
+                **options,
+                **run, "path": os.path.abspath(call.file),
+                "sample_weight": weights,
+                "memory": memory,
+                "checkpoint": call.checkpoint,
+                "the features": digest(call.names)
             })
         with Progress(False, "ensemble", "replicates", 0) as progress:
-            core.ensemble(x, ks, model._params(), random_state, options, file, names, groups, progress, limit, kept)
-    result = Ensemble(file)
-    result._temporary = folder
-    return result
+            core.ensemble(call.x, call.ks, estimator, call.model._params(), random_state, {
+                **options, "resample": resample or "none"
+            }, call.file, call.names, groups, progress, call.memory, call.checkpoint, call.sample_weight)
+    return Ensemble._of_run(call.file, folder, comm)
+
+
+class _Call(NamedTuple):
+    """What the library takes, on this rank."""
+    model: Any
+    ks: list[int]
+    x: Any
+    names: list[str]  # of the features of an X that is no file
+    file: str
+    memory: int
+    checkpoint: Any
+    sample_weight: Any
+
+
+def _model_of(estimator, params, comm, n_threads, memory, checkpoint, resume, max_time):
+    """An estimator with the parameters of the fits, checked."""
+    for name in _NOT_OF_REPLICATES:
+        if name in params:
+            raise TypeError(f"ensemble() has no parameter {name!r}: starts are random, and replicates are kept whole")
+    model = _ESTIMATORS[estimator](comm=comm, n_threads=n_threads, memory=memory, checkpoint=checkpoint, resume=resume,
+                                   max_time=max_time, init="random", **params)
+    model._validate_params()
+    model._cross_checked()
+    return model

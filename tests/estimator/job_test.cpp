@@ -150,6 +150,63 @@ TEST_F(Jobs, RefuseTheStateOfOthers) {
   EXPECT_TRUE(has_checkpoint());
 }
 
+/// This rank's rows of the same X, in memory.
+class JobsInMemory : public Jobs {
+ protected:
+  JobsInMemory() : own(equal_slice(comm, rows)), X(own.size(), columns) {
+    const std::vector<double> all = sample_values(rows, columns);
+    std::copy_n(all.begin() + own.begin * columns, own.size() * columns, X.data());
+  }
+
+  /// Ones, but for the first row of X.
+  SampleWeights weights(double first) const {
+    SampleWeights result(std::in_place, static_cast<std::size_t>(own.size()), 1.0);
+    if (comm.is_root()) result->front() = first;
+    return result;
+  }
+
+  const Range own;
+  Matrix<double> X;
+};
+
+TEST_F(JobsInMemory, AreToldApartByTheirWeights) {
+  const auto fit = [&](SampleWeights weights, bool stop) {
+    NMF<double> estimator(comm, parameters(6));
+    FitOptions<double> options = with_checkpoint();
+    options.sample_weight = std::move(weights);
+    if (stop) options.control.stop_requested = [] { return true; };
+    estimator.fit(std::as_const(X).view(), std::move(options));
+    return estimator.n_iter();
+  };
+  fit(weights(1), true);
+  for (const SampleWeights& other : {weights(2), SampleWeights()})
+    expect_contains(message_of([&] { fit(other, false); }), "sample weights");
+  EXPECT_TRUE(has_checkpoint());
+  EXPECT_EQ(fit(weights(1), false), 6);
+}
+
+TEST_F(JobsInMemory, TakeWeightsInEachChunk) {
+  const auto learned = [&](const SampleWeights& weights) {
+    MiniBatchNMF<double> estimator(comm, parameters(1));
+    FitOptions<double> options;
+    options.sample_weight = weights;
+    estimator.partial_fit(std::as_const(X).view(), std::move(options));
+    return estimator.components();
+  };
+  const Matrix<double> plain = learned(std::nullopt);
+  const Matrix<double> equal = learned(weights(1));
+  const Matrix<double> heavy = learned(weights(50));
+  double rounding = 0;
+  double difference = 0;
+  for (Index i = 0; i < plain.rows() * plain.columns(); ++i) {
+    rounding = std::max(rounding, std::abs(equal.data()[i] - plain.data()[i]));
+    difference = std::max(difference, std::abs(heavy.data()[i] - plain.data()[i]));
+  }
+  EXPECT_LE(rounding, 1e-10);
+  EXPECT_GT(difference, 1e-4);
+  expect_contains(message_of([&] { learned(SampleWeights(std::in_place, 3, 1.0)); }), "3 numbers for");
+}
+
 /// Factors of init custom: all ranks have all of Ht, of W the rows that they own.
 Factors<double> start_for(const DataSource<double>& x, double first_of_H) {
   Factors<double> start;

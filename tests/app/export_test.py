@@ -191,9 +191,8 @@ class Export(ProgramTest):
                  "layers/more")
         self.X.tofile(self.path("raw.bin"))
         replaced(
-            "raw.h5ad", lambda file: file.create_dataset("X", self.X.shape, self.X.dtype, external=[
-                ("raw.bin", 0, self.X.nbytes)
-            ]))
+            "raw.h5ad",
+            lambda file: file.create_dataset("X", self.X.shape, self.X.dtype, external=[("raw.bin", 0, self.X.nbytes)]))
 
     def test_samples_without_names_are_taken_in_order_and_that_is_said(self):
         self.write("plain.h5", X=self.X)
@@ -201,8 +200,8 @@ class Export(ProgramTest):
         result = self.succeed("export", "plain_model.h5", "X.h5ad", "-o", "out.h5ad")
         for what in ("samples", "features"):
             self.assertIn(f"no names of {what}", "".join(result.warnings))
-        np.testing.assert_array_equal(anndata.read_h5ad(self.path("out.h5ad")).obsm["X_nmf"],
-                                      self.read("plain_model.h5", "W"))
+        np.testing.assert_array_equal(
+            anndata.read_h5ad(self.path("out.h5ad")).obsm["X_nmf"], self.read("plain_model.h5", "W"))
 
     def test_a_checkpoint_is_no_model(self):
         fit = ("fit", "X.h5ad", "-k", "3", "--tol", "0", "--max-iter", "100000000", "--checkpoint", "run.checkpoint",

@@ -91,6 +91,26 @@ class MissingInEnsembles(ProgramTest):
         self.ensemble(*[word if word != "nan" else "zero" for word in options], x="Z.h5", output="z.h5")
         np.testing.assert_allclose(self.read("z.h5", "table/cv_error"), [mean for mean, _ in expected], rtol=1e-6)
 
+    def test_folds(self):
+        X = planted(missing=0.1)
+        self.write("X.h5", X=X)
+        self.ensemble("-k", "2", "--replicates", "2", "--select", "bicv", "--folds", "3", "--missing", "nan",
+                      "--solver", "mu", "--tol", "0", "--max-iter", "15")
+        mean, error = test_error(X, 2, 3, 15, folds=3)
+        np.testing.assert_allclose(self.read("e.h5", "table/cv_error"), [mean], rtol=1e-6)
+        np.testing.assert_allclose(self.read("e.h5", "table/cv_error_se"), [error], rtol=1e-6)
+
+    def test_neighbourhood(self):
+        self.write("X.h5", X=np.nan_to_num(planted()))
+        for share, others in (("0.3", 2), ("0.7", 5), ("1", 8)):
+            self.ensemble("-k", "3", "--replicates", "8", "--neighbourhood", share, "--density-threshold", "2",
+                          "--max-iter", "20")
+            spectra = self.read("e.h5", "k3/spectra")
+            spectra /= np.linalg.norm(spectra, axis=1, keepdims=True)
+            distances = np.sort(np.linalg.norm(spectra[:, None] - spectra[None], axis=2), axis=1)
+            np.testing.assert_allclose(self.read("e.h5", "k3/density"), distances[:, :others + 1].sum(1) / others,
+                                       atol=1e-6)
+
     def test_a_replicate_is_the_fit_with_its_seed(self):
         X = planted()
         weights = np.random.RandomState(1).randint(0, 4, len(X)).astype(float)

@@ -90,7 +90,7 @@ MatrixView<T> ExtrapolatedIteration<T>::copy_of_slice(StateArray<T>& array, cons
 
 template <Scalar T>
 Visit<T> ExtrapolatedIteration<T>::begin(PassRunner<T>& runner) {
-  this->draw_orders();
+  this->begin_pass();
   FittedModel<T>& model = this->model();
   const bool has_begun = model.n_iter > 0 && state_.objective < std::numeric_limits<double>::infinity();
   const Matrix<T>& W = model.factors.W;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr double not_evaluated = std::numeric_limits<double>::quiet_NaN();
 constexpr Index evaluation_interval = 10;  // iterations
+constexpr Index passes_a_sweep = 3;        // that a fit makes before it may sweep once more in each
 
 }  // namespace
 
@@ -42,7 +43,10 @@ bool CoordinateDescentIteration<T>::is_running() const {
 }
 
 template <Scalar T>
-void CoordinateDescentIteration<T>::draw_orders() {
+void CoordinateDescentIteration<T>::begin_pass() {
+  const Index most = 1 + this->model().n_iter / passes_a_sweep;
+  rows_->limit_sweeps(most);
+  factor_->limit_sweeps(most);
   if (!parameters_.shuffle) return;
   rows_->set_orders({stream_->permutation(solver_.components)});
   factor_->set_order(stream_->permutation(solver_.components));
@@ -50,7 +54,7 @@ void CoordinateDescentIteration<T>::draw_orders() {
 
 template <Scalar T>
 Visit<T> CoordinateDescentIteration<T>::begin(PassRunner<T>& runner) {
-  draw_orders();
+  begin_pass();
   return {&pass_, runner.all_batches(), this->model().factors.W.view(), {}};
 }
 

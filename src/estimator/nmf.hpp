@@ -48,8 +48,9 @@ class CoordinateDescentIteration : public Iteration<T> {
   std::string warning(PassRunner<T>& runner) override;
 
  protected:
-  /// The orders of components of the next pass.
-  void draw_orders();
+  /// What the updates of the next pass go by: orders of components, most sweeps. W is not fitted closely to an H that
+  /// is random yet: that led to worse minima.
+  void begin_pass();
   /// Counts the iteration, and looks whether to stop.
   IterationEnd end_of_iteration(double violation);
   /// Counts an iteration that has no violation.

@@ -55,7 +55,7 @@ const Index* CoordinateDescentRows<T>::order_of(Index number) const {
 template <Scalar T>
 double CoordinateDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& products, Index number,
                                         Workspace<T>& work) const {
-  return sweep_as_often<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order_of(number), most_sweeps_, work);
+  return sweep_as_often<T>(w, products.numerator, penalties_.l1_W, gram_.data(), order_of(number), most_sweeps(), work);
 }
 
 template <Scalar T>
@@ -74,7 +74,7 @@ double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, c
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
   return this->in_groups(team, slice.size(), [&](int thread, Range rows) {
     return sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(),
-                             order_.data(), most_sweeps_, work[static_cast<std::size_t>(thread)]);
+                             order_.data(), most_sweeps(), work[static_cast<std::size_t>(thread)]);
   });
 }
 

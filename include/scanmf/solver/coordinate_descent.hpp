@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -28,13 +30,16 @@ class CoordinateDescentRows : public RowUpdate<T> {
   /// natural order, as all do until this is called.
   void set_orders(std::vector<std::vector<Index>> orders) { orders_ = std::move(orders); }
 
+  /// No more sweeps than this in the updates that follow.
+  void limit_sweeps(Index most) { limit_ = most; }
+
   void set_H(const FixedH<T>& h) override;
   double update(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const override;
 
  protected:
   Index components() const { return components_; }
   const Penalties& penalties() const { return penalties_; }
-  Index most_sweeps() const { return most_sweeps_; }
+  Index most_sweeps() const { return std::min(most_sweeps_, limit_); }
   /// Of the components, in update `number`.
   const Index* order_of(Index number) const;
 
@@ -42,6 +47,7 @@ class CoordinateDescentRows : public RowUpdate<T> {
   Index components_;
   Penalties penalties_;
   Index most_sweeps_;
+  Index limit_ = std::numeric_limits<Index>::max();
   std::vector<std::vector<Index>> orders_;
   std::vector<Index> natural_order_;
   std::vector<T> gram_;  // HHᵀ + l2_W·I
@@ -54,13 +60,15 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
 
   /// The order of components in the next updates; the natural order until it is set.
   void set_order(std::vector<Index> order) { order_ = std::move(order); }
+  /// No more sweeps than this in the updates that follow.
+  void limit_sweeps(Index most) { limit_ = most; }
 
   double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
 
  protected:
   Index components() const { return components_; }
   const Penalties& penalties() const { return penalties_; }
-  Index most_sweeps() const { return most_sweeps_; }
+  Index most_sweeps() const { return std::min(most_sweeps_, limit_); }
   /// Calls sweep(thread, some columns of the slice), which returns their violation, for all of them: the sum. Threads
   /// share the work.
   template <class Sweep>
@@ -71,6 +79,7 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
   Index components_;
   Penalties penalties_;
   Index most_sweeps_;
+  Index limit_ = std::numeric_limits<Index>::max();
   std::vector<Index> order_;
 };
 

@@ -62,12 +62,6 @@ constexpr T left_of(T full, T hidden) {
 template <Scalar T>
 void row_gram(const TileView<T>& x, Index row, const RightFactor<T>& h, const T* full, T* gram, Workspace<T>& work);
 
-/// grams (n × k(k+1)/2, triangles, of kind CSR) += Σ s_i·w_i·w_iᵀ over the rows i of the tile in which column j is
-/// observed, or, as observation.few says, is not.
-template <Scalar T>
-void add_column_grams(const TileView<T>& x, MatrixView<const T> w, const Observation& observation,
-                      Accumulator<T>& grams, Workspace<T>& work);
-
 /// One coordinate-descent sweep over one row f (k), as sweep_rows does it, with a Gram matrix (k × k) of its own.
 /// Returns its violation.
 template <Scalar T>

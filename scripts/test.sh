@@ -3,8 +3,9 @@
 #
 #     scripts/test.sh             every test, in build/
 #     scripts/test.sh quick       those of the label quick, which a change usually breaks
-#     scripts/test.sh sanitize    what reads files and keeps models, with contracts checked and under the sanitizers of
-#                                 addresses and undefined behaviour, in build-debug/
+#     scripts/test.sh sanitize    what reads files, keeps models and fits, with contracts checked and under the sanitizers
+#                                 of addresses and undefined behaviour, and malformed files for a minute, in
+#                                 build-sanitize/
 #
 # Further words go to ctest: scripts/test.sh -R golden
 #
@@ -21,12 +22,14 @@ scripts/install_packages.sh build python module checks
 level=$(($(nproc) + 4))
 
 if [[ $word == sanitize ]]; then
-  # The program and a few tests: the whole suite, which the preset could build as well, would take hours.
-  tests=(hdf5_test schema_test model_file_test checkpoint_test dense_test sparse_test array_test fit_test)
-  cmake --preset debug -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
-  cmake --build --preset debug --target scanmf_program "${tests[@]}"
+  # The program and a few tests, compiled in the quickest way: all of them, as the preset debug has them, would take an
+  # hour.
+  tests=(hdf5_test schema_test model_file_test checkpoint_test dense_test sparse_test array_test communicator_test
+         operations_test rules_test fit_test)
+  cmake --preset sanitize -DSCANMF_TESTS=ON
+  cmake --build --preset sanitize --target scanmf_program "${tests[@]}"
   names=$(IFS='|' && echo "${tests[*]}")
-  exec ctest --preset debug --parallel "$level" -R "^(($names)_np[13]|app_malformed_test_np0|fuzz)$" "$@"
+  exec ctest --preset sanitize --parallel "$level" -R "^(($names)_np[13]|app_malformed_test_np0|fuzz)$" "$@"
 fi
 
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."

@@ -55,9 +55,11 @@ class Pages(ProgramTest):
     def test_commands(self):
         X = positive_matrix(90, 40).astype(np.float32)
         for name in ("X.h5", "chunk1.h5", "new.h5"):
-            self.write(name, X=X)
+            self.write(name, **{"X": X, "var/_index": [str(j) for j in range(40)]})
         self.write("pairs.h5", rows=np.arange(5), columns=np.arange(5))
         anndata.AnnData(X).write_h5ad(self.path("X.h5ad"))
+        for name in ("other.h5ad", "chunk2.h5ad"):  # features in another order
+            anndata.AnnData(X)[:, ::-1].write_h5ad(self.path(name))
         counts = scipy.sparse.csr_matrix(np.floor(5 * X))
         anndata.AnnData(counts.astype(np.float32)).write_h5ad(self.path("counts.h5ad"))
         with gzip.open(self.path("images-idx3-ubyte.gz"), "wb") as file:

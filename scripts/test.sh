@@ -3,9 +3,9 @@
 #
 #     scripts/test.sh             every test, in build/
 #     scripts/test.sh quick       those of the label quick, which a change usually breaks
-#     scripts/test.sh sanitize    what reads files, keeps models and fits, with contracts checked and under the sanitizers
-#                                 of addresses and undefined behaviour, and malformed files for a minute, in
-#                                 build-sanitize/
+#     scripts/test.sh sanitize    what reads files, keeps models and fits, with contracts checked and under the
+#                                 sanitizers of addresses and undefined behaviour, and malformed files for a minute,
+#                                 in build-sanitize/
 #
 # Further words go to ctest: scripts/test.sh -R golden
 #

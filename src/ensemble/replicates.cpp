@@ -276,9 +276,14 @@ void EnsembleJob<T>::share(Work& work) {
   std::vector<bool> known(static_cast<std::size_t>(store_->layout().count()));
   for (std::size_t i = 0; i < known.size(); ++i) known[i] = store_->at(static_cast<Index>(i)).has_value();
   store_->share(group().is_root() ? work.own : std::vector<Index>{});
-  for (std::size_t i = 0; i < known.size(); ++i)
-    if (const auto& one = store_->at(static_cast<Index>(i)); one && !known[i] && control_.on_replicate)
-      control_.on_replicate(*one);
+  bool others_were_last = false;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    const auto& one = store_->at(static_cast<Index>(i));
+    if (!one || known[i]) continue;
+    others_were_last = true;
+    if (control_.on_replicate) control_.on_replicate(*one);
+  }
+  if (others_were_last) tell_progress(0, 0, work);
   note_stop(work.stop);
 }
 

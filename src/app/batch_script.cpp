@@ -62,7 +62,7 @@ void refuse_other_script(const std::string& target) {
   std::error_code ignored;
   if (!std::filesystem::exists(target, ignored)) return;
   const io::PosixFile file = io::PosixFile::open_for_reading(target);
-  if (file.size() > 0 && !begins_with(file, script_beginning))
+  if (file.size() > 0 && !file.begins_with(script_beginning))
     throw Error(fmt::format(
         "'{}' is no script of scanmf estimate and is not replaced (option '--sbatch'): name another file", target));
 }

@@ -320,6 +320,10 @@ void CommandLine::check_combinations() {
        {std::pair{"folds", "bicv"}, {"holdout", "speckled"}, {"select-repeats", "speckled"}})
     if (is_given(name) && text("select") != choice)
       mistakes_.push_back(fmt::format("{}--{} belongs to --select {}", place(name), name, choice));
+  if (command_ == Command::ensemble && text("select") != "stability" && is_given("sample-weight"))
+    mistakes_.push_back(place("sample-weight") +
+                        "a cross-validation knows no weights of rows (option '--sample-weight'): take --select "
+                        "stability");
   if (command_ == Command::export_model) check_export();
   if (command_ == Command::estimate) check_estimate();
   if (command_ == Command::convert && (text("format") == "csv" || text("format") == "tsv"))

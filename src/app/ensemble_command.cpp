@@ -2,6 +2,7 @@
 
 #include "app/commands.hpp"
 #include "app/ensemble_table.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_report.hpp"
 #include "app/run_setup.hpp"
@@ -30,6 +31,7 @@ class EnsembleRun {
     control_.provenance = provenance_attributes(comm_, line_.written());
     description_ =
         describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    warn_of_unused_missing_empty(line_, parameters_);
     control_.output = line_.text("output");
     check_output(comm_, control_.output, {description_.file});
     control_.checkpoint = checkpoint_options(comm_, line_);

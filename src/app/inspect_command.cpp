@@ -42,6 +42,7 @@ std::string features_text(const Json& components) {
 }
 
 std::string history_text(const Json& history) {
+  if (history.empty()) return "";
   std::string text = "last iterations (those that are evaluated):\n";
   for (const auto& [name, values] : history.items()) {
     text += fmt::format("  {:<18}", name);

@@ -4,6 +4,7 @@
 
 #include "app/run_setup.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/saved_model.hpp"
 
 namespace scanmf::app {
@@ -48,6 +49,18 @@ Parameters parameters_of_model(const CommandLine& line, const ModelHeader& heade
   }
   throw_mistakes(mistakes);
   return result;
+}
+
+std::vector<Index> places_of_features(const CommandLine& line, const MatrixDescription& x, const ModelHeader& header,
+                                      const char* estimator) {
+  if (line.flag("align-features")) return align_features(x, header);
+  try {
+    check_features(x, header, estimator);
+  } catch (const Error& error) {
+    if (x.feature_names.empty() || header.feature_names.empty()) throw;
+    throw Error(fmt::format("{}; --align-features puts columns in the model's order by their names", error.what()));
+  }
+  return {};
 }
 
 void warn_of_unused_missing_empty(const CommandLine& line, const Parameters& parameters) {

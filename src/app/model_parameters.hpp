@@ -14,6 +14,11 @@ namespace scanmf::app {
 Parameters parameters_of_model(const CommandLine& line, const ModelHeader& header,
                                const std::set<std::string>& may_change);
 
+/// For each of the model's features its column of X, where --align-features asks for that; else empty, and X has the
+/// model's features in the model's order. Throws Error, which names the option where it is the answer.
+std::vector<Index> places_of_features(const CommandLine& line, const MatrixDescription& x, const ModelHeader& header,
+                                      const char* estimator);
+
 /// Collective. Logs it when X begins with other numbers than counts and the divergence is that of counts,
 /// Kullback-Leibler's.
 void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x);

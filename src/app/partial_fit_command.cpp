@@ -2,6 +2,8 @@
 
 #include <filesystem>
 #include <limits>
+#include <optional>
+#include <tuple>
 
 #include "app/commands.hpp"
 #include "app/model_parameters.hpp"
@@ -51,10 +53,7 @@ class PartialFitRun {
     if (!header_) warn_of_automatic_components(line_, description_.shape);
     if (!header_) settle_random_generator(parameters_, description_.shape);
     comm_.agree([&] {
-      if (header_ && line_.flag("align-features"))
-        column_of_ = align_features(description_, *header_);
-      else if (header_)
-        check_features(description_, *header_, name);
+      if (header_) column_of_ = places_of_features(line_, description_, *header_, name);
     });
     const DataType type = header_ ? header_->dtype : choose_dtype(line_, description_.data_type);
     if (header_ && line_.text("dtype") != "auto" && line_.text("dtype") != name_of(type))
@@ -95,6 +94,7 @@ class PartialFitRun {
     log_.end_progress();
     model.n_samples += description_.shape.rows;
     model.reconstruction_err = std::numeric_limits<double>::quiet_NaN();
+    if (missing_of_model_) std::tie(model.parameters.missing, model.parameters.missing_empty) = *missing_of_model_;
     write(model, std::move(provenance));
     finish(model, share_of(*source));
     return static_cast<int>(ExitStatus::done);
@@ -114,6 +114,7 @@ class PartialFitRun {
     const PhaseTimer timer(report_.times, Phase::initialise);
     if (header_) {
       FittedModel<T> model = read_fitted_model<T>(comm_, target_, *header_, nullptr);
+      missing_of_model_ = {model.parameters.missing, model.parameters.missing_empty};
       model.parameters.missing = parameters_.missing;  // of this chunk
       model.parameters.missing_empty = parameters_.missing_empty;
       return model;
@@ -159,6 +160,7 @@ class PartialFitRun {
   std::optional<ModelHeader> header_;
   Parameters parameters_;
   MatrixDescription description_;
+  std::optional<std::pair<Missing, MissingEmpty>> missing_of_model_;  // what one chunk is told is not of the next
   std::vector<Index> column_of_;  // of X, for each of the model's features; empty: as they are
   Index n_components_ = 0;
   std::uint32_t seed_ = 0;

@@ -26,8 +26,7 @@ int predict(const Communicator& comm, const CommandLine& line) {
         fmt::format("'{}' was learned by partial-fit, which keeps no W: make W with transform, and "
                     "multiply it with inverse-transform",
                     model));
-  if (!has_W)
-    throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false, or by partial-fit", model));
+  if (!has_W) throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false", model));
   const Index count = predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
   log.print(fmt::format("{} values: {}\n", count, target));
   return static_cast<int>(ExitStatus::done);

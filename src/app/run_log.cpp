@@ -31,7 +31,7 @@ bool check_log(const std::string& name) {
   const io::PosixFile file = io::PosixFile::open_for_reading(name);
   const Index bytes = file.size();
   if (bytes == 0) return true;
-  if (!begins_with(file, log_beginning))
+  if (!file.begins_with(log_beginning))
     throw Error(fmt::format(
         "'{}' is no log of this program and is not written into (option '--log-json'): name another file", name));
   char last = 0;
@@ -72,12 +72,6 @@ std::string progress_text(const EnsembleProgress& now) {
   if (now.done < now.all && now.seconds_left >= 0)
     line += fmt::format("  about {} left", duration_text(now.seconds_left));
   return line;
-}
-
-bool begins_with(const io::PosixFile& file, std::string_view beginning) {
-  std::string first(static_cast<std::size_t>(std::min(file.size(), static_cast<Index>(beginning.size()))), '\0');
-  file.read(0, std::as_writable_bytes(std::span(first)));
-  return first == beginning;
 }
 
 RunLog::RunLog(const Communicator& comm, const CommandLine& line) : root_(comm.is_root()) {

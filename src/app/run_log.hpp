@@ -32,9 +32,6 @@ std::string progress_text(const EnsembleProgress& now);
 /// How every --log-json file begins.
 constexpr std::string_view log_beginning = R"({"event":)";
 
-/// Whether the file's first bytes are these.
-bool begins_with(const io::PosixFile& file, std::string_view beginning);
-
 /// What a run tells while it runs: messages and progress on stderr, events in the --log-json file. Rank 0 alone speaks;
 /// while the object lives it is the sink of log(). With --quiet only warnings and errors are shown, with --verbose
 /// details too.

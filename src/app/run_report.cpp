@@ -176,8 +176,7 @@ void add_communication(const Communicator& comm, const RunReport& report, const 
 }
 
 /// Rates and the roofline, when there was a pass over X.
-void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, const Share& share,
-               RunTable& table) {
+void add_rates(const Communicator& comm, const RunReport& report, const MachineLimits& limits, RunTable& table) {
   const auto phase = [&report](Phase p) { return report.times.seconds[static_cast<std::size_t>(p)]; };
   const double loop = comm.max(phase(Phase::wait_for_data) + phase(Phase::solve_blocks) + phase(Phase::communicate) +
                                phase(Phase::update_h));
@@ -189,12 +188,8 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
   table.json["passes"] = report.passes;
   table.json["gflops"] = flops / loop * 1e-9;
   table.json["gbytes_per_second"] = bytes / loop * 1e-9;
+  if (limits.x_in_caches) table.text += "roofline: none, X is so small that it lies in the caches\n";
   if (limits.flops_per_second <= 0 || limits.bytes_per_second <= 0) return;
-  constexpr double caches = 64 << 20;
-  if (static_cast<double>(comm.max(share.bytes)) < caches) {  // all of it: a pass of mini-batches is one of them
-    table.text += "roofline: none, X is so small that it lies in the caches\n";
-    return;
-  }
   const double shortest = std::max(bytes / limits.bytes_per_second, flops / limits.flops_per_second);
   table.text += fmt::format("roofline: {:.4g} GFLOP/s of matrix products, {:.4g} GB/s read; {:.0f} % of it reached\n",
                             limits.flops_per_second * 1e-9, limits.bytes_per_second * 1e-9, 100 * shortest / loop);
@@ -206,12 +201,17 @@ void add_rates(const Communicator& comm, const RunReport& report, const MachineL
 
 template <Scalar T>
 MachineLimits measure_limits(DataSource<T>& x) {
+  constexpr Index caches = Index{64} << 20;
+  const Communicator& comm = x.communicator();
   MachineLimits limits;
-  limits.flops_per_second = measure_products<T>(x.communicator());
-  if (x.in_memory()) limits.bytes_per_second = measure_reading(x);
-  limits.link = measure_link_speed(x.communicator());
-  limits.flops_per_second = std::max(
-      limits.flops_per_second, measure_products<T>(x.communicator()));  // a core may have been disturbed for a while
+  limits.link = measure_link_speed(comm);
+  const bool in_memory = comm.max<Index>(x.in_memory() ? 0 : 1) == 0;
+  limits.x_in_caches = in_memory && comm.max(x.bytes()) < caches;
+  if (!in_memory || limits.x_in_caches) return limits;
+  limits.flops_per_second = measure_products<T>(comm);
+  limits.bytes_per_second = measure_reading(x);
+  // A core may have been disturbed for a while.
+  limits.flops_per_second = std::max(limits.flops_per_second, measure_products<T>(comm));
   return limits;
 }
 
@@ -242,7 +242,7 @@ RunTable make_run_table(const Communicator& comm, const RunReport& report, const
   table.json["bytes_communicated"] = bytes;
   table.json["peak_memory"] = peak;
   add_communication(comm, report, limits.link, table);
-  add_rates(comm, report, limits, share, table);
+  add_rates(comm, report, limits, table);
   return table;
 }
 

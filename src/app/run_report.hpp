@@ -10,10 +10,12 @@
 
 namespace scanmf::app {
 
-/// What the ranks and threads of a run can do together, measured in a few milliseconds.
+/// What the ranks and threads of a run can do together, measured in a few milliseconds. Nothing but the link where X is
+/// not in memory, or lies in the caches: there is no roofline then.
 struct MachineLimits {
+  bool x_in_caches = false;     // all of it, on every rank: a pass of mini-batches is one of them
   double flops_per_second = 0;  // matrix products of the run's type
-  double bytes_per_second = 0;  // reading X as it is laid out; 0: not measured (X is not in memory)
+  double bytes_per_second = 0;  // reading X as it is laid out
   LinkSpeed link;               // between ranks
 };
 

@@ -27,6 +27,11 @@ LockHolder running_holder(const std::string& checkpoint) {
                             checkpoint, lock));
   if (state->holder.host.empty() && state->gone.empty())
     throw Error(fmt::format("'{}' does not say yet who has the checkpoint '{}': try again", lock, checkpoint));
+  if (state->holder.holds == "model" && !state->gone.empty())
+    throw Error(
+        fmt::format("'{}' is no checkpoint, and the partial-fit that had it as its model is gone ({}): it has "
+                    "left the model as it was",
+                    checkpoint, state->gone));
   if (state->holder.holds == "model")
     throw Error(
         fmt::format("'{}' is no checkpoint: process {} on {} updates it as a model (partial-fit), and is done after "

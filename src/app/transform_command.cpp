@@ -68,12 +68,7 @@ class TransformRun {
     const char* name = class_name(parameters_.estimator);
     description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
     check_output(comm_, target_, {description_.file, model_});
-    comm_.agree([&] {
-      if (line_.flag("align-features"))
-        column_of_ = align_features(description_, header_);
-      else
-        check_features(description_, header_, name);
-    });
+    comm_.agree([&] { column_of_ = places_of_features(line_, description_, header_, name); });
     return with_scalar(choose_dtype(line_, is_model ? header_.dtype : description_.data_type),
                        [this]<Scalar T>() { return transform_as<T>(); });
   }

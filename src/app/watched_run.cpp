@@ -116,6 +116,10 @@ void add_event(WatchedRun& run, WatchedRun& before, const Json& event) {
   } else if (what == "stopped") {
     run.end = fmt::format("stopped ({}); the same command goes on", text_in(event, "reason"));
   } else if (what == "error") {
+    if (!run.end.empty()) {  // of a later command, that failed before it began
+      before = std::move(run);
+      run = {};
+    }
     run.end = fmt::format("failed: {}", text_in(event, "message"));
   }
 }
@@ -165,7 +169,7 @@ LogReader::LogReader(std::string file) : file_(std::move(file)) {
 }
 
 bool LogReader::is_log(const std::string& file) {
-  return begins_with(io::PosixFile::open_for_reading(file), log_beginning);
+  return io::PosixFile::open_for_reading(file).begins_with(log_beginning);
 }
 
 void LogReader::update() {
@@ -189,7 +193,7 @@ void LogReader::update() {
 }
 
 std::optional<WatchedRun> watched_ensemble(const std::string& checkpoint) {
-  if (!begins_with(io::PosixFile::open_for_reading(checkpoint), "scanmf replicates ")) return std::nullopt;
+  if (!io::PosixFile::open_for_reading(checkpoint).begins_with("scanmf replicates ")) return std::nullopt;
   WatchedRun run;
   run.note = "an ensemble: how many replicates are done its --log-json file tells";
   return run;

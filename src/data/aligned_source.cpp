@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "data/validation.hpp"
+#include "data/visit_all.hpp"
 #include "data/wrapped_source.hpp"
 #include "scanmf/core/team.hpp"
 
@@ -125,11 +126,8 @@ class AlignedSource final : public WrappedSource<T> {
   void summarise(const LoadOptions& options) {
     const Communicator& comm = x_->communicator();
     Inspection inspection(options);
-    comm.agree([&] {
-      for (Index batch = 0; batch < x_->partition().batches(); ++batch)
-        visit(batch, [&](const Block<T>& block) {
-          std::visit([&](const auto& m) { inspection.add(m, block.global_row); }, block.matrix);
-        });
+    visit_all<T>(*this, [&](const Block<T>& block) {
+      std::visit([&](const auto& m) { inspection.add(m, block.global_row); }, block.matrix);
     });
     summary_ = conclude(comm, inspection, data_type_of<T>, options.estimator, "");
   }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "data/visit_all.hpp"
 #include "data/wrapped_source.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
@@ -137,11 +138,8 @@ Observation counted(DataSource<T>& x, Observed observed, const RowWeights<T>& we
   const Communicator& comm = x.communicator();
   std::optional<Counting<T>> counting;
   comm.agree([&] { counting.emplace(x, observed, weights); });  // no rank may be missing in the visits
-  comm.agree([&] {
-    for (Index batch = 0; batch < x.partition().batches(); ++batch)
-      x.visit(batch, [&](const Block<T>& block) { counting->add(block); });
-    counting->close();
-  });
+  data::visit_all(x, [&](const Block<T>& block) { counting->add(block); });
+  comm.agree([&] { counting->close(); });
   return counting->of_all(comm, x.shape().rows);
 }
 

@@ -2,10 +2,10 @@
 
 #include <limits>
 
+#include "core/at.hpp"
+
 namespace scanmf {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "core/at.hpp"
+#include "ensemble/spectra.hpp"
 #include "scanmf/core/team.hpp"
 
 namespace scanmf {
@@ -13,8 +15,6 @@ namespace {
 // Of scikit-learn's KMeans.
 constexpr int most_iterations = 300;
 constexpr double relative_tolerance = 1e-4;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// Whether two labelings are the same but for the clusters' numbers.
 bool is_same_clustering(const std::vector<Index>& a, const std::vector<Index>& b, Index k) {
@@ -184,7 +184,7 @@ Clusters Clustering::lloyd(std::vector<Index> start, double limit) const {
 
 std::vector<double> Clustering::silhouettes(const std::vector<Index>& labels, Distance distance) const {
   const auto distance_between = [&](double product) {
-    return distance == Distance::cosine ? std::max(0.0, 1 - product) : std::sqrt(std::max(0.0, 2 - 2 * product));
+    return distance == Distance::cosine ? std::max(0.0, 1 - product) : distance_of(product);
   };
   std::vector<double> sizes(at(k_), 0);
   for (const Index c : labels) ++sizes[at(c)];

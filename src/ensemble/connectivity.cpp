@@ -7,6 +7,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/at.hpp"
 #include "ensemble/local_rows.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/random.hpp"
@@ -15,8 +16,6 @@
 
 namespace scanmf {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// Distances of pairs of `count` things, and the tree of average linkage over them: the nearest-neighbour chain
 /// (Murtagh, The Computer Journal 26(4), 1983; Müllner, arXiv 1109.2378) with the formula of Lance & Williams 1967.

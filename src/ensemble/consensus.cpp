@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/at.hpp"
 #include "ensemble/clusters.hpp"
 #include "ensemble/connectivity.hpp"
 #include "ensemble/spectra.hpp"
@@ -11,8 +12,6 @@
 
 namespace scanmf {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// Mean and standard deviation (ddof 1) of the replicates' errors.
 void measure_errors(const ReplicateStore& store, Index k_number, MeasuresOfK& measures) {

@@ -45,14 +45,6 @@ double standard_error(const std::vector<double>& numbers) {
   return std::sqrt(squares / (count - 1) / count);
 }
 
-/// Collective. A test error knows no weights of rows.
-template <Scalar T>
-void refuse_weights(const DataSource<T>& x) {
-  if (x.observation() != nullptr && x.observation()->weighted)
-    throw AgreedError(
-        "a cross-validation knows no weights of rows (option '--sample-weight'): take --select stability");
-}
-
 /// One block that is held out, and the other three.
 template <Scalar T>
 class HeldOut {
@@ -86,14 +78,22 @@ class HeldOut {
 }  // namespace
 
 template <Scalar T>
+void require_cross_validation(const DataSource<T>& x, const EnsembleOptions& options) {
+  if (options.select == Selection::stability) return;
+  const Shape shape = x.shape();
+  if (x.observation() != nullptr && x.observation()->weighted)
+    throw AgreedError(
+        "a cross-validation knows no weights of rows (option '--sample-weight'): take --select stability");
+  const Index most = std::min<Index>(100, std::min(shape.rows, shape.columns));
+  if (options.select == Selection::bi_cross_validation && (options.folds < 2 || options.folds > most))
+    throw AgreedError(fmt::format("bi-cross-validation of {} x {} data needs from 2 to {} folds (option '--folds')",
+                                  shape.rows, shape.columns, most));
+}
+
+template <Scalar T>
 std::vector<TestError> bi_cross_validation(DataSource<T>& x, const std::vector<Parameters>& parameters, Index folds,
                                            std::uint32_t random_state, const RunControl& control) {
   const Shape shape = x.shape();
-  if (folds < 2 || folds > 100 || folds > std::min(shape.rows, shape.columns))
-    throw AgreedError(fmt::format("bi-cross-validation of {} x {} data needs from 2 to {} folds (option '--folds')",
-                                  shape.rows, shape.columns,
-                                  std::min<Index>(100, std::min(shape.rows, shape.columns))));
-  refuse_weights(x);
   const Folds drawn = Folds::draw(random_state, shape, folds);
   const FoldSummaries summaries = summarise_folds(x, drawn);
   std::vector<std::vector<double>> means(parameters.size());  // of each block
@@ -119,7 +119,6 @@ template <Scalar T>
 std::vector<TestError> speckled_cross_validation(DataSource<T>& x, const std::vector<Parameters>& parameters,
                                                  double holdout, Index repeats, std::uint32_t random_state,
                                                  const RunControl& control) {
-  refuse_weights(x);
   std::vector<std::vector<double>> means(parameters.size());  // of each repeat
   for (Index repeat = 0; repeat < repeats; ++repeat) {
     log_information(fmt::format("speckled cross-validation: repeat {} of {}", repeat + 1, repeats));
@@ -138,6 +137,8 @@ std::vector<TestError> speckled_cross_validation(DataSource<T>& x, const std::ve
   return result;
 }
 
+template void require_cross_validation(const DataSource<float>&, const EnsembleOptions&);
+template void require_cross_validation(const DataSource<double>&, const EnsembleOptions&);
 template std::vector<TestError> bi_cross_validation(DataSource<float>&, const std::vector<Parameters>&, Index,
                                                     std::uint32_t, const RunControl&);
 template std::vector<TestError> bi_cross_validation(DataSource<double>&, const std::vector<Parameters>&, Index,

@@ -6,6 +6,10 @@
 
 namespace scanmf {
 
+/// Collective. Throws AgreedError for what no cross-validation of X can do: folds that there are not, weights of rows.
+template <Scalar T>
+void require_cross_validation(const DataSource<T>& x, const EnsembleOptions& options);
+
 /// The test error of one k.
 struct TestError {
   double mean = 0;            // of an observed element of X

@@ -111,6 +111,9 @@ void EnsembleJob<T>::cross_validate(DataSource<T>& x, const RunControl& control)
     }
   });
   comm_.allreduce_sum(std::span(found));
+  if (options_.select == Selection::speckled && options_.select_repeats == 1)
+    log_warning(
+        "one repeat has no standard error: the k of the least test error is chosen (option '--select-repeats')");
   for (std::size_t i = 0; i < table_.size(); ++i) {
     table_[i].cv_error = found[2 * i];
     table_[i].cv_error_se = found[2 * i + 1];
@@ -156,6 +159,10 @@ bool EnsembleJob<T>::finish(DataSource<T>& x) {
     if (error.status() != ExitStatus::stopped) throw;
     stop_reason_ = stop.reason();
     note_stop(stop);
+    if (had_all_ && options_.select != Selection::stability && comm_.is_root())
+      log_warning(
+          "what a cross-validation has found is not kept when it is stopped, and this run had nothing else to do: it "
+          "needs more time (--max-time), more ranks or fewer folds and repeats, or --select stability");
     return false;
   }
   return true;

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/at.hpp"
 #include "ensemble/assignment.hpp"
 #include "ensemble/clusters.hpp"
 #include "scanmf/core/team.hpp"
@@ -10,8 +11,6 @@ namespace scanmf {
 namespace {
 
 constexpr int most_rounds = 100;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// How good clusters are: how many there are, then how well they are told apart.
 std::pair<Index, double> quality_of(const std::vector<Index>& labels, const std::vector<double>& silhouettes, Index k) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "ensemble/connectivity.hpp"
+#include "ensemble/cross_validation.hpp"
 #include "ensemble/options.hpp"
 #include "ensemble/replicate_store.hpp"
 #include "ensemble/resampled_source.hpp"
@@ -295,12 +296,15 @@ void EnsembleJob<T>::note_stop(const EnsembleStop& stop) {
   if (!stop_reason_.empty() && comm_.is_root()) stop.remove_file();
 }
 
-/// On root. Fits that share passes may all be cut off by the time limit, in each run anew.
+/// Collective. Fits that share passes may all be cut off by the time limit, in each run anew.
 template <Scalar T>
 void EnsembleJob<T>::tell_of_no_progress(const Work& work) {
-  if (!comm_.is_root() || stop_reason_ != EnsembleStop::time_is_up || work.running == 0) return;
+  if (stop_reason_ != EnsembleStop::time_is_up) return;
   const Index next = std::max<Index>(1, work.running * work.furthest / (parameters_.max_iter + 1));
-  store_->set_most_together(next);
+  comm_.agree([&] {
+    if (comm_.is_root() && work.running > 0) store_->set_most_together(next);
+  });
+  if (!comm_.is_root() || work.running == 0) return;
   log_warning(fmt::format(
       "not one replicate came to an end in this run: {}",
       work.running > 1 ? fmt::format("{} shared its time, in the next one {} will", work.running, next)
@@ -312,7 +316,9 @@ bool EnsembleJob<T>::run(DataSource<T>& x) {
   Work work(comm_, group(), control_, store_->checkpoint_file());
   work.batches = batches_left(x);
   work.before = store_->done();
+  had_all_ = work.before == store_->layout().count();
   require_memory();  // beside X
+  require_cross_validation(x, options_);
   comm_.agree([&] {  // one group may fail alone
     try {
       if (!work.batches.empty()) check_resampling(x, options_.resample);

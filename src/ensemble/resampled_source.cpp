@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "data/visit_all.hpp"
 #include "ensemble/elements.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/team.hpp"
@@ -104,15 +105,12 @@ void ResampledSource<T>::summarise() {
   const Communicator& comm = this->communicator();
   double sum = 0;
   Index positive = 0;
-  comm.agree([&] {
-    for (Index batch = 0; batch < this->partition().batches(); ++batch)
-      visit(batch, [&](const Block<T>& block) {
-        for (Index t = 0; t < block.tiles(); ++t) {
-          const ElementTotals totals = totals_of(block.tile(t));
-          sum += totals.sum;
-          positive += totals.positive;
-        }
-      });
+  data::visit_all<T>(*this, [&](const Block<T>& block) {
+    for (Index t = 0; t < block.tiles(); ++t) {
+      const ElementTotals totals = totals_of(block.tile(t));
+      sum += totals.sum;
+      positive += totals.positive;
+    }
   });
   summary_.sum = comm.sum(sum);
   summary_.positive = comm.sum(positive);

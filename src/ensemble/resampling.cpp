@@ -10,6 +10,7 @@
 #include <boost/random/uniform_01.hpp>
 #include <cmath>
 
+#include "data/visit_all.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 
@@ -52,20 +53,17 @@ template <Scalar T>
 ValueKinds kinds_of(DataSource<T>& x, bool of_rows) {
   ValueKinds kinds;
   const Communicator& comm = x.communicator();
-  comm.agree([&] {
-    for (Index batch = 0; batch < x.partition().batches(); ++batch)
-      x.visit(batch, [&](const Block<T>& block) {
-        for (Index t = 0; t < block.tiles(); ++t) {
-          std::vector<double> sums(static_cast<std::size_t>(block.tile_rows()), 0);
-          for_each_held_element(block.tile(t), [&](Index row, Index, T value) {
-            if (!(value > 0)) return;
-            if (value != std::floor(value)) ++kinds.fractions;
-            double& sum = sums[static_cast<std::size_t>(row)];
-            sum = static_cast<double>(value) + (of_rows ? sum : 0.0);
-            kinds.largest = std::max(kinds.largest, sum);
-          });
-        }
+  data::visit_all(x, [&](const Block<T>& block) {
+    for (Index t = 0; t < block.tiles(); ++t) {
+      std::vector<double> sums(static_cast<std::size_t>(block.tile_rows()), 0);
+      for_each_held_element(block.tile(t), [&](Index row, Index, T value) {
+        if (!(value > 0)) return;
+        if (value != std::floor(value)) ++kinds.fractions;
+        double& sum = sums[static_cast<std::size_t>(row)];
+        sum = static_cast<double>(value) + (of_rows ? sum : 0.0);
+        kinds.largest = std::max(kinds.largest, sum);
       });
+    }
   });
   return {comm.sum(kinds.fractions), comm.max(kinds.largest)};
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/at.hpp"
+#include "data/visit_all.hpp"
 #include "ensemble/elements.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/team.hpp"
@@ -17,8 +19,6 @@ namespace {
 /// Tiles that are copied at once, and entries of sparse ones that these may have more than X.
 constexpr Index tiles_at_once = 16;
 constexpr double added_at_once = 0x1p24;
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// What is written in place of an entry that is held out.
 template <Scalar T>
@@ -129,16 +129,13 @@ class SpeckledSource final : public data::WrappedSource<T> {
   void summarise() {
     const Communicator& comm = this->communicator();
     Left left;
-    comm.agree([&] {
-      for (Index batch = 0; batch < this->partition().batches(); ++batch)
-        visit(batch, [&](const Block<T>& block) {
-          for (Index t = 0; t < block.tiles(); ++t)
-            for (const T value : block.tile(t).stored()) {
-              if (!(value > 0)) continue;  // nor what is not observed
-              left.sum += static_cast<double>(value);
-              ++left.positive;
-            }
-        });
+    data::visit_all<T>(*this, [&](const Block<T>& block) {
+      for (Index t = 0; t < block.tiles(); ++t)
+        for (const T value : block.tile(t).stored()) {
+          if (!(value > 0)) continue;  // nor what is not observed
+          left.sum += static_cast<double>(value);
+          ++left.positive;
+        }
     });
     summary_.sum = comm.sum(left.sum);
     summary_.positive = comm.sum(left.positive);
@@ -210,38 +207,34 @@ std::unique_ptr<DataSource<T>> without_held_out(DataSource<T>& x, const Speckle&
 template <Scalar T>
 HeldOutLoss held_out_loss(DataSource<T>& x, const Speckle& speckle, std::span<const FittedModel<T>> models) {
   const Team team;
-  const Communicator& comm = x.communicator();
   const Index columns = x.shape().columns;
   std::vector<double> sums;  // row by row of a block, model by model: the same order for any number of threads
   std::vector<double> total(models.size() + 1, 0);
-  comm.agree([&] {
-    const auto add = [&](const Block<T>& block) {
-      sums.assign(at(block.rows()) * total.size(), 0);
-      team.for_each(block.rows(), [&](Index i) {
-        std::vector<std::int32_t> held_out;
-        speckle.held_out(block.global_row + i, columns, held_out);
-        std::vector<T> values(held_out.size());
-        const TileView<T> tile = block.tile(i / block.tile_rows());
-        tile.visit([&](const auto& own) { values_at(own, i % block.tile_rows(), held_out, values.data()); });
-        double* const of_row = &sums[at(i) * total.size()];
-        for (std::size_t e = 0; e < values.size(); ++e) {
-          if (!is_observed(block.observed, values[e])) continue;
-          of_row[models.size()] += 1;
-          for (std::size_t m = 0; m < models.size(); ++m) {
-            const Factors<T>& factors = models[m].factors;
-            const T* const w = factors.W.row(block.local_row + i);
-            const T* const h = factors.Ht.row(held_out[e]);
-            double y = 0;
-            for (Index c = 0; c < factors.Ht.columns(); ++c) y += static_cast<double>(w[c]) * static_cast<double>(h[c]);
-            of_row[m] += element_divergence(static_cast<double>(values[e]), y, models[m].parameters.beta_loss);
-          }
+  data::visit_all(x, [&](const Block<T>& block) {
+    sums.assign(at(block.rows()) * total.size(), 0);
+    team.for_each(block.rows(), [&](Index i) {
+      std::vector<std::int32_t> held_out;
+      speckle.held_out(block.global_row + i, columns, held_out);
+      std::vector<T> values(held_out.size());
+      const TileView<T> tile = block.tile(i / block.tile_rows());
+      tile.visit([&](const auto& own) { values_at(own, i % block.tile_rows(), held_out, values.data()); });
+      double* const of_row = &sums[at(i) * total.size()];
+      for (std::size_t e = 0; e < values.size(); ++e) {
+        if (!is_observed(block.observed, values[e])) continue;
+        of_row[models.size()] += 1;
+        for (std::size_t m = 0; m < models.size(); ++m) {
+          const Factors<T>& factors = models[m].factors;
+          const T* const w = factors.W.row(block.local_row + i);
+          const T* const h = factors.Ht.row(held_out[e]);
+          double y = 0;
+          for (Index c = 0; c < factors.Ht.columns(); ++c) y += static_cast<double>(w[c]) * static_cast<double>(h[c]);
+          of_row[m] += element_divergence(static_cast<double>(values[e]), y, models[m].parameters.beta_loss);
         }
-      });
-      for (std::size_t i = 0; i < sums.size(); ++i) total[i % total.size()] += sums[i];
-    };
-    for (Index batch = 0; batch < x.partition().batches(); ++batch) x.visit(batch, add);
+      }
+    });
+    for (std::size_t i = 0; i < sums.size(); ++i) total[i % total.size()] += sums[i];
   });
-  comm.allreduce_sum(std::span(total));
+  x.communicator().allreduce_sum(std::span(total));
   return {{total.begin(), total.end() - 1}, static_cast<Index>(total.back())};
 }
 

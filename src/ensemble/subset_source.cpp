@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/at.hpp"
+#include "data/visit_all.hpp"
 #include "ensemble/elements.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/random.hpp"
@@ -11,8 +13,6 @@
 
 namespace scanmf {
 namespace {
-
-std::size_t at(Index i) { return static_cast<std::size_t>(i); }
 
 /// Calls body(column, value) for the elements of a row of a dense tile.
 template <Scalar T, class Body>
@@ -50,19 +50,17 @@ FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds) {
   const std::size_t cells = at(folds.count * folds.count);
   FoldSummaries all{std::vector<double>(cells, 0), std::vector<Index>(cells, 0), std::vector<Index>(cells, 0)};
   const Communicator& comm = x.communicator();
-  comm.agree([&] {
-    x.visit(0, [&](const Block<T>& block) {
-      for (Index i = 0; i < block.rows(); ++i) {
-        const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
-        for_each_element_of(block, i, [&](Index j, T value) {
-          const std::size_t cell = at(first + folds.of_column[at(j)]);
-          ++all.stored[cell];
-          if (!is_observed(block.observed, value)) return;
-          all.sum[cell] += static_cast<double>(value);
-          all.positive[cell] += value > 0 ? 1 : 0;
-        });
-      }
-    });
+  data::visit_all(x, [&](const Block<T>& block) {
+    for (Index i = 0; i < block.rows(); ++i) {
+      const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
+      for_each_element_of(block, i, [&](Index j, T value) {
+        const std::size_t cell = at(first + folds.of_column[at(j)]);
+        ++all.stored[cell];
+        if (!is_observed(block.observed, value)) return;
+        all.sum[cell] += static_cast<double>(value);
+        all.positive[cell] += value > 0 ? 1 : 0;
+      });
+    }
   });
   comm.allreduce_sum(std::span(all.sum));
   comm.allreduce_sum(std::span(all.positive));
@@ -74,13 +72,10 @@ template <Scalar T>
 SubsetSource<T>::SubsetSource(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
                               const FoldSelection& selection)
     : data::WrappedSource<T>(whole), folds_(folds), selection_(selection) {
-  for (std::size_t j = 0; j < folds.of_column.size(); ++j) {
-    const bool chosen = selection.has_column(folds.of_column[j]);
-    new_column_.push_back(chosen ? static_cast<std::int32_t>(columns_.size()) : -1);
-    if (chosen) columns_.push_back(static_cast<Index>(j));
-  }
+  std::int32_t columns = 0;
+  for (const std::int8_t fold : folds.of_column) new_column_.push_back(selection.has_column(fold) ? columns++ : -1);
   const auto chosen_row = [&](std::int8_t fold) { return selection.has_row(fold); };
-  shape_ = {std::ranges::count_if(folds.of_row, chosen_row), static_cast<Index>(columns_.size())};
+  shape_ = {std::ranges::count_if(folds.of_row, chosen_row), columns};
   if (shape_.rows == 0 || shape_.columns == 0)
     throw AgreedError("bi-cross-validation needs at least as many rows and columns as there are folds (--folds)");
   for (Index r = 0; r < folds.count; ++r)

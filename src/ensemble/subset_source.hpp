@@ -62,7 +62,6 @@ class SubsetSource final : public data::WrappedSource<T> {
   const Folds& folds_;
   FoldSelection selection_;
   std::vector<std::int32_t> new_column_;  // of each column of the other source; −1: not chosen
-  std::vector<Index> columns_;            // that are chosen
   Shape shape_;
   DataSummary summary_;
   std::unique_ptr<RowPartition> partition_;

@@ -120,6 +120,12 @@ void PosixFile::read(Index offset, std::span<std::byte> bytes) const {
   }
 }
 
+bool PosixFile::begins_with(std::string_view beginning) const {
+  std::string first(static_cast<std::size_t>(std::min(size(), static_cast<Index>(beginning.size()))), '\0');
+  read(0, std::as_writable_bytes(std::span(first)));
+  return first == beginning;
+}
+
 void PosixFile::write(Index offset, std::span<const std::byte> bytes) const {
   while (!bytes.empty()) {
     const ssize_t count = ::pwrite(descriptor_, bytes.data(), std::min(bytes.size(), transfer_limit), offset);

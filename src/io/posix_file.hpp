@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "scanmf/core/types.hpp"
 
@@ -34,6 +35,8 @@ class PosixFile {
   Index size() const;
   /// Exactly bytes.size() bytes; throws when the file ends before.
   void read(Index offset, std::span<std::byte> bytes) const;
+  /// Whether the first bytes are these.
+  bool begins_with(std::string_view beginning) const;
   void write(Index offset, std::span<const std::byte> bytes) const;
   /// Sets the length and reserves the room, so that later writes cannot run out of it (where the file system can do
   /// that).

@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "core/at.hpp"
 #include "linalg/strips.hpp"
 #include "scanmf/linalg/observed_grams.hpp"
 
@@ -68,8 +69,6 @@ class SweptRows {
   }
 
  private:
-  static std::size_t at(Index i) { return static_cast<std::size_t>(i); }
-
   void close_ranks() {
     Index to = 0;
     for (Index i = 0; i < places_; ++i) {

@@ -6,6 +6,7 @@
 
 #include "app/file_checks.hpp"
 #include "core/with_scalar.hpp"
+#include "data/input_name.hpp"
 #include "python/files_read.hpp"
 #include "python/opened.hpp"
 #include "scanmf/ensemble/ensemble_file.hpp"
@@ -98,11 +99,13 @@ int ensemble_as(Session& session, const Input& x, const Description& description
 }
 
 /// Collective. As the command line checks its files.
-void check_files(const Communicator& comm, const Description& description, const Task& task,
+void check_files(const Communicator& comm, const Description& description, const Task& task, const std::string& weights,
                  const EnsembleTask& wanted) {
   using app::FileUse;
   std::vector<app::FileRole> roles;
   if (description.file) roles.push_back({"X", description.file->file, FileUse::reads});
+  if (const data::InputName input = data::parse_input(weights); !input.path.empty())
+    roles.push_back({"sample_weight", input.file, FileUse::reads});
   roles.push_back({"path", wanted.output, FileUse::replaces});
   if (!task.checkpoint.file.empty())
     app::add_with_files_beside({"checkpoint", task.checkpoint.file, FileUse::removes}, roles);
@@ -113,10 +116,12 @@ void check_files(const Communicator& comm, const Description& description, const
 
 void ensemble(Session& session, const Input& x, const Task& task, const EnsembleTask& wanted) {
   const Description description = describe(session.comm(), x, class_name(task.parameters.estimator));
+  const bool weights_are_named = py::isinstance<py::str>(task.sample_weight);
+  const std::string weights = weights_are_named ? task.sample_weight.cast<std::string>() : "";
   {
     const py::gil_scoped_release release;
     refuse_file_read(session.comm(), wanted.output);
-    check_files(session.comm(), description, task, wanted);
+    check_files(session.comm(), description, task, weights, wanted);
   }
   with_scalar(description.type, [&]<Scalar T>() { return ensemble_as<T>(session, x, description, task, wanted); });
 }

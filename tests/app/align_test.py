@@ -67,7 +67,7 @@ class Align(ProgramTest):
         self.succeed("fit", "X.h5", "-k", "4", "-o", "m.h5", "--quiet")
         self.table("turned.h5", self.turned, self.other_names)
         arguments = ("transform", "turned.h5", "--model", "m.h5", "-o", "W.h5")
-        self.fail_with(1, "X has 84 features, but", *arguments)
+        self.assertIn("; --align-features puts", self.fail_with(1, "X has 84 features, but", *arguments).errors[0])
         warnings = self.succeed(*arguments, "--align-features").warnings
         self.assertEqual(len(warnings), 2)
         self.assertIn("X lacks 3 ('gene 0', 'gene 17', 'gene 74') of the model's 75 features", warnings[0])

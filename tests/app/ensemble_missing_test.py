@@ -3,14 +3,17 @@
 import os
 import signal
 import subprocess
+import sys
 import unittest
 
 import h5py
 import numpy as np
 import scipy.sparse
 
-from missing_test import seal
 from program import MPIRUN, PROGRAM, RANKS, ProgramTest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
+from mutations import seal
 
 
 def planted(m=60, n=40, k=3, missing=0.15, seed=0):
@@ -125,7 +128,7 @@ class MissingInEnsembles(ProgramTest):
                              "--threads", "1", *options)
                 np.testing.assert_array_equal(
                     self.read("e.h5", "k3/spectra")[3 * r:3 * r + 3], self.read("model.h5", "H"))
-        self.fail_with(1, "knows no weights of rows", "ensemble", "X.h5", "-k", "3", "--replicates", "2", "--select",
+        self.fail_with(2, "knows no weights of rows", "ensemble", "X.h5", "-k", "3", "--replicates", "2", "--select",
                        "bicv", "--missing", "nan", "--sample-weight", "obs/w")
 
     def test_what_is_drawn_is_observed(self):
@@ -210,8 +213,16 @@ class Speckled(ProgramTest):
         for options, words in [(["--holdout", "0.1"], "--holdout belongs to --select speckled"),
                                (["--select-repeats", "2", "--select", "bicv"], "belongs to --select speckled"),
                                (["--select", "speckled", "--holdout", "1"], "a number between 0 and 1"),
-                               (["--select", "speckled", "--estimator", "minibatch-nmf"], "take --select")]:
+                               (["--select", "speckled", "--estimator", "minibatch-nmf"], "take --select"),
+                               (["--select", "bicv", "--sample-weight", "X.h5:/w"], "knows no weights of rows")]:
             self.fail_with(2, words, "ensemble", "X.h5", "-k", "2", *options)
+        refused = self.fail_with(1, "needs from 2 to", "ensemble", "X.h5", "-k", "2", "--select", "bicv", "--folds",
+                                 "90")
+        self.assertNotIn("replicate 1", refused.stderr)  # before anything is fitted
+        told = self.succeed("ensemble", "X.h5", "-k", "2", "--replicates", "2", "--max-iter", "2", "--missing-empty",
+                            "keep", "--select", "speckled", "--select-repeats", "1")
+        self.assertIn("--missing-empty is not used", told.stderr)
+        self.assertIn("one repeat has no standard error", told.stderr)
 
 
 class Stops(ProgramTest):
@@ -249,6 +260,11 @@ class Stops(ProgramTest):
         self.assertEqual(running.wait(), 75, rest)
         self.assertIn("run the same command again", rest)
         self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "c"])
+        self.assertNotIn("is not kept when it is stopped", rest)
+        self.write_empty("STOP")  # a run that has the cross-validation alone to do, and does not come to its end
+        again = self.run_program(*options)
+        self.assertEqual(again.status, 75, again.stderr)
+        self.assertIn("is not kept when it is stopped", again.stderr)
         self.succeed(*options, timeout=120)
         self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "ensemble.h5"])
         self.assertTrue((self.read("ensemble.h5", "table/cv_error") > 0).all())

@@ -1,14 +1,13 @@
 """Missing entries and sample weights: results of a plain reference (golden_missing.h5), and what they must equal."""
 import os
-import struct
 import unittest
-import zlib
 
 import h5py
 import numpy as np
 from scipy import sparse
 
-from program import DATA, RANKS, ProgramTest, attributes, share
+from missing_case import MissingCase, planted
+from program import DATA, RANKS, attributes, share
 
 GOLDEN = os.path.join(DATA, "golden_missing.h5")
 
@@ -36,14 +35,6 @@ def options_of(case, shape):
             repr((l1_H + l2_H) / rows)
         ]
     return options
-
-
-def planted(rows=60, columns=40, k=3, hidden=0.3, seed=4):
-    """X of rank k, and where it is observed."""
-    random = np.random.RandomState(seed)
-    X = random.gamma(1, 1, (rows, k)) @ random.gamma(1, 1, (k, columns))
-    observed = random.random_sample(X.shape) >= hidden
-    return X, observed
 
 
 def sweep(W, H, X, observed, weights):
@@ -92,47 +83,7 @@ def mini_batches(X, observed, weights, k, seed, batch, max_iter, beta):
     return W, H
 
 
-def seal(name):
-    """The checksums at the end of a file of scanmf, made anew for what it holds now."""
-    magic, block = b"scanmf checksums", 1 << 20
-    with open(name, "r+b") as file:
-        contents = file.read()
-        length = len(contents)
-        if contents[-len(magic) - 24:-24] == magic:
-            length = struct.unpack("<Q", contents[-16:-8])[0]
-        contents = contents[:length] + bytes(-length % 8)
-        sums = [zlib.crc32(contents[at:at + block]) for at in range(0, len(contents), block)]
-        file.seek(0)
-        file.write(contents + struct.pack(f"<{len(sums)}I", *sums) + magic +
-                   struct.pack("<3Q", 1, len(contents), block))
-        file.truncate()
-
-
-class MissingTest(ProgramTest):
-    def write_sparse(self, name, X):
-        """CSR of the elements of X that are not 0, NaN among them; its last two elements the other way round."""
-        matrix = sparse.csr_matrix(X)
-        with h5py.File(self.path(name), "w") as file:
-            group = file.create_group("X")
-            group.attrs.update({"encoding-type": "csr_matrix", "encoding-version": "0.1.0", "shape": X.shape})
-            for part in ("data", "indices", "indptr"):
-                group[part] = getattr(matrix, part)
-        return name
-
-    def fit(self, *arguments, output="m.h5", **options):
-        result = self.succeed("fit", *arguments, "-o", output, **options)
-        with h5py.File(self.path(output), "r") as file:
-            model = {name: file[name][()] for name in ("W", "H")}
-            model.update(attributes(file), params=attributes(file["params"]), log=result.stderr)
-            model["history"] = {name: values[()] for name, values in file["history"].items()}
-        return model
-
-    def expect_same(self, one, two, tolerance=1e-10):
-        for name in ("W", "H"):
-            np.testing.assert_allclose(one[name], two[name], rtol=0, atol=tolerance * np.abs(two[name]).max())
-        self.assertEqual(one["n_iter"], two["n_iter"])
-        np.testing.assert_allclose(one["reconstruction_err"], two["reconstruction_err"], rtol=1e-8)
-
+class MissingTest(MissingCase):
     def golden(self, name, *more, X=None):
         with h5py.File(GOLDEN, "r") as file:
             expected = {**{part: values[()] for part, values in file[name].items()}, **attributes(file[name])}
@@ -243,28 +194,6 @@ class MissingTest(ProgramTest):
             errors = (X - model["W"] @ model["H"])[weights > 0]
             self.assertLess(np.linalg.norm(errors) / np.linalg.norm(X[weights > 0]), 0.2)
 
-    def test_chunks_that_lack_columns(self):
-        X, _ = planted(60, 12)
-        lacking = X.copy()
-        lacking[:, 5] = np.nan
-        file = self.write("x.h5", X=X)
-        self.write_sparse("s.h5", lacking)
-        self.write("d.h5", X=lacking)
-        self.fail_with(1, "column 5 of", "partial-fit", "d.h5", "--model", "p.h5", "-k", 3, "--missing", "nan",
-                       "--init", "random")
-        for chunk in ("d.h5", "s.h5"):
-            model = f"of_{chunk}"
-            self.succeed("partial-fit", file, "--model", model, "-k", 3, "--missing", "nan", "--init", "random",
-                         "--random-state", 1)
-            before = self.read(model, "H")[:, 5]
-            for _ in range(3):
-                self.succeed("partial-fit", chunk, "--model", model)
-            np.testing.assert_array_equal(self.read(model, "H")[:, 5], before)
-            self.assertGreater(before.max(), 0)
-            self.succeed("transform", chunk, "--model", model, "-o", "w.h5")
-            self.assertGreater(self.read("w.h5", "W").max(1).min(), 0)
-        np.testing.assert_allclose(self.read("of_d.h5", "H"), self.read("of_s.h5", "H"), rtol=1e-9)
-
     def test_weights_that_float32_does_not_have(self):
         X, _ = planted()
         self.write("x.h5", X=X.astype("f4"), tiny=np.full(60, 1e-40), huge=np.full(60, 1e39), X64=X)
@@ -272,79 +201,6 @@ class MissingTest(ProgramTest):
             self.fail_with(1, "of row 0 (counted from 0) is beyond the numbers of float32", "fit", "x.h5:/X", "-k", 2,
                            "--sample-weight", f"x.h5:/{name}")
             self.fit("x.h5:/X64", "-k", 2, "--sample-weight", f"x.h5:/{name}", "--max-iter", 3)
-
-    def test_state_of_an_earlier_version(self):
-        """Parameters that a checkpoint does not know have their defaults."""
-        X, _ = planted(300, 40)
-        self.write("x.h5", X=X)
-        options = ["x.h5", "-k", 3, "--tol", 0, "--random-state", 1, "--init", "random", "--max-iter", 20]
-        whole = self.fit(*options)
-        open(self.path("STOP"), "w").close()
-        kept = ["--checkpoint", "c.h5", "--checkpoint-every", 5]
-        self.assertEqual(self.run_program("fit", *options, *kept).status, 75)
-        with h5py.File(self.path("c.h5"), "a") as file:
-            file.attrs["schema_release"] = np.int64(2)
-            for later in ("acceleration", "missing", "missing_empty"):
-                del file["params"].attrs[later]
-        seal(self.path("c.h5"))
-        self.fail_with(1, "acceleration is none there and sweeps now", "fit", *options, *kept, "--acceleration",
-                       "sweeps")
-        self.fail_with(1, "missing is none there and nan now", "fit", *options, *kept, "--missing", "nan")
-        model = self.fit(*options, *kept, "--resume", "require")
-        self.expect_same(model, whole)
-        self.assertIn("going on from", model["log"])
-
-    def test_replicates_of_an_earlier_version(self):
-        X, _ = planted(300, 40)
-        self.write("x.h5", X=X)
-        open(self.path("STOP"), "w").close()
-        options = [
-            "ensemble", "x.h5", "-k", 3, "--replicates", 4, "--random-state", 1, "--checkpoint", "c", "--tol", 0,
-            "--max-iter", 30
-        ]
-        self.assertEqual(self.run_program(*options).status, 75)
-        with open(self.path("c"), "r+b") as file:
-            magic, numbers, lines = file.read().split(b"\n", 2)
-            text = lines[:int(numbers.split()[1])]
-            kept = [line for line in text.splitlines(True) if not line.startswith((b"missing", b"acceleration"))]
-            self.assertLess(len(kept), len(text.splitlines()))
-            older = b"".join(kept)
-            head = b"%s\n%08x %d\n%s" % (magic, zlib.crc32(older), len(older), older)
-            file.seek(0)
-            file.write(head.ljust(1 << 16, b"\0"))
-        self.fail_with(1, "acceleration is none there and sweeps now", *options, "--acceleration", "sweeps")
-        self.assertIn("going on from", self.succeed(*options).stderr)
-
-    def test_imputation_and_prediction(self):
-        X, observed = planted(80, 30)
-        self.write("x.h5", X=np.where(observed, X, np.nan))
-        model = self.fit("x.h5", "-k", 3, "--missing", "nan", "--max-iter", 50, "--random-state", 1)
-        product = model["W"] @ model["H"]
-        self.succeed("inverse-transform", "m.h5", "--model", "m.h5", "--only-missing", "x.h5", "-o", "filled.h5")
-        filled = self.read("filled.h5", "X")
-        np.testing.assert_array_equal(filled[observed], X[observed])
-        np.testing.assert_allclose(filled[~observed], product[~observed], rtol=1e-12)
-        random = np.random.RandomState(3)
-        rows, columns = random.randint(0, 80, 500), random.randint(0, 30, 500)
-        self.write("pairs.h5", rows=rows, columns=columns.astype("i4"), twos=np.column_stack([rows, columns]))
-        for pairs in ("pairs.h5", "pairs.h5:/twos"):
-            self.succeed("predict", "m.h5", pairs, "-o", "p.h5")
-            np.testing.assert_allclose(self.read("p.h5", "values"), product[rows, columns], rtol=1e-12)
-            np.testing.assert_array_equal(self.read("p.h5", "rows"), rows)
-            np.testing.assert_array_equal(self.read("p.h5", "columns"), columns)
-        columns[77] = 30
-        self.write("wrong.h5", rows=rows, columns=columns, short=rows[1:], text=np.array([b"a"]))
-        self.fail_with(1, f"pair 77 is ({rows[77]}, 30)", "predict", "m.h5", "wrong.h5", "-o", "q.h5")
-        self.fail_with(1, "holds no pairs", "predict", "m.h5", "wrong.h5:/short", "-o", "q.h5")
-        self.write("single.h5", X=np.where(observed, X, np.nan).astype("f4"))
-        self.fit("single.h5", "-k", 3, "--missing", "nan", "--max-iter", 5, "--random-state", 1, output="f4.h5")
-        for own, model_of in (("x.h5", "f4.h5"), ("single.h5", "m.h5")):
-            self.succeed("inverse-transform", model_of, "--model", model_of, "--only-missing", own, "-o", "filled.h5")
-            filled = self.read("filled.h5", "X")
-            self.assertEqual(filled.dtype, self.read(own, "X").dtype)
-            np.testing.assert_array_equal(filled[observed], self.read(own, "X")[observed])
-        self.fail_with(1, "80 x 30", "inverse-transform", "m.h5", "--model", "m.h5", "--only-missing", "pairs.h5:/twos",
-                       "-o", "q.h5")
 
     def test_observed_everywhere_is_as_without(self):
         X, _ = planted()
@@ -596,39 +452,6 @@ class MissingTest(ProgramTest):
             for file in (self.write("x.h5", X=expected["X"]), self.write_sparse("s.h5", expected["X"])):
                 model = self.fit(file, "--missing", "nan", *expected["options"], "--memory", "1K")
                 self.expect_same(model, expected, 1e-7)
-
-    def test_transform(self):
-        X, observed = planted(90, 30)
-        hidden = np.where(observed, X, np.nan)
-        file, sparse_file = self.write("x.h5", X=hidden), self.write_sparse("s.h5", hidden)
-        for solver in (["cd"], ["mu", "--beta-loss", "1"], ["mu", "--beta-loss", "1.5"]):
-            model = self.fit(file, "-k", 3, "--missing", "nan", "--solver", *solver, "--tol", "1e-8", "--max-iter",
-                             2000, "--random-state", 1, timeout=300)
-            results = []
-            for more in ([file], [sparse_file], [file, "--memory", "4K"], [sparse_file, "--memory", "4K"]):
-                self.succeed("transform", *more, "--model", "m.h5", "-o", "w.h5")
-                results.append(self.read("w.h5", "W"))
-            for other in results[1:]:
-                np.testing.assert_allclose(other, results[0], rtol=1e-7, atol=1e-9)
-            error = np.linalg.norm((results[0] @ model["H"] - X)[~observed]) / np.linalg.norm(X[~observed])
-            self.assertLess(error, 0.02)
-
-    def test_checkpoint_belongs_to_missing_and_weights(self):
-        X, observed = planted()
-        X[~observed] = np.nan
-        self.write("x.h5", X=X, w=np.ones(len(X)), v=np.full(len(X), 2.0))
-        fit = ["fit", "x.h5", "-k", 2, "--missing", "nan", "--tol", 0, "--random-state", 1, "--init", "random"]
-        weighted = [*fit, "--sample-weight", "x.h5:/w", "--checkpoint", "c.h5", "--checkpoint-every", 5]
-        open(self.path("STOP"), "w").close()
-        first = self.run_program(*weighted, "--max-iter", 20)
-        self.assertEqual(first.status, 75, first.stderr)
-        self.fail_with(1, "sample weights", *fit, "--checkpoint", "c.h5", "--max-iter", 20)
-        self.fail_with(1, "sample weights", *fit, "--sample-weight", "x.h5:/v", "--checkpoint", "c.h5", "--max-iter",
-                       20)
-        refused = self.run_program(*weighted, "--max-iter", 20, "--missing-empty", "keep")
-        self.assertIn("missing_empty", refused.errors[0])
-        went_on = self.fit(*weighted[1:], "--max-iter", 20)
-        self.expect_same(went_on, self.fit(*fit[1:], "--sample-weight", "x.h5:/w", "--max-iter", 20))
 
 
 if __name__ == "__main__":

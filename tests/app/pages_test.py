@@ -12,7 +12,6 @@ import subprocess
 import unittest
 
 import anndata
-import h5py
 import numpy as np
 import scipy.sparse
 from program import PROGRAM, ProgramTest, positive_matrix

@@ -93,6 +93,18 @@ class Watch(ProgramTest):
         self.fail_with(1, "contains NaN", "fit", "nan.h5", "-k", "2", "--log-json", "log.jsonl")
         seen = self.succeed("watch", "log.jsonl", "--follow", "true", ranks=0)
         self.assertRegex(seen.stdout, r"\nfailed: .*contains NaN")
+        self.log({
+            "event": "start",
+            "command": "fit a"
+        }, {
+            "event": "iteration",
+            "iteration": 4,
+            "error": 1
+        }, {"event": "end"})
+        self.fail_with(1, "cannot open", "fit", "none.h5", "-k", "2", "--log-json", "log.jsonl")
+        seen = self.succeed("watch", "log.jsonl").stdout
+        self.assertIn("failed: cannot open", seen)
+        self.assertNotIn("fit a", seen)
 
     def test_nobody_is_asked_when_nobody_runs(self):
         self.fail_with(1, "no run has the checkpoint", "stop", "run.checkpoint")
@@ -122,6 +134,8 @@ class Watch(ProgramTest):
         self.fail_with(1, "given no sign of life for 100", "stop", "old")
         self.fail_with(1, "yarn.lock is another file, not a lock of this program", "stop", "yarn")
         self.fail_with(1, "updates it as a model (partial-fit)", "stop", "model.h5")
+        os.utime(self.path("model.h5.lock"), (time.time() - 1000, ) * 2)
+        self.fail_with(1, "the partial-fit that had it as its model is gone", "stop", "model.h5")
         self.assertEqual(self.run_program("stop", ".").status, 1)
         self.assertFalse(os.path.exists(self.path("STOP")))
         warnings = self.succeed("stop", "run").warnings

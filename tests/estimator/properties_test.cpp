@@ -13,36 +13,36 @@
 namespace scanmf {
 namespace {
 
-/// A product of factors of rank 4 with noise; a share of the elements is zero.
-Matrix<double> sample_matrix(Index rows, Index columns, double zeros) {
+/// A product of factors of rank 4, gamma distributed with this shape, with noise (of an engine) added to each element.
+template <class Noise>
+Matrix<double> product_with_noise(Index rows, Index columns, double shape, Noise&& noise) {
   std::mt19937 engine(static_cast<unsigned>(rows * 31 + columns));
-  std::gamma_distribution<double> gamma(0.7, 1.0);
-  std::uniform_real_distribution<double> uniform(0.0, 1.0);
-  Matrix<double> w(rows, 4), h(4, columns), x(rows, columns);
+  std::gamma_distribution<double> gamma(shape, 1.0);
+  Matrix<double> w(rows, 4), h(4, columns), x(rows, columns, 0.0);
   for (double& value : w.span()) value = gamma(engine);
   for (double& value : h.span()) value = gamma(engine);
   for (Index i = 0; i < rows; ++i)
     for (Index j = 0; j < columns; ++j) {
-      x(i, j) = 0.01 + 0.3 * uniform(engine);
       for (Index c = 0; c < 4; ++c) x(i, j) += w(i, c) * h(c, j);
-      if (uniform(engine) < zeros) x(i, j) = 0;
+      x(i, j) = noise(x(i, j), engine);
     }
   return x;
 }
 
-/// A product of factors of rank 4, with noise of this size relative to the median element.
+/// With noise; a share of the elements is zero.
+Matrix<double> sample_matrix(Index rows, Index columns, double zeros) {
+  std::uniform_real_distribution<double> uniform(0.0, 1.0);
+  return product_with_noise(rows, columns, 0.7, [&](double value, std::mt19937& engine) {
+    const double sum = value + 0.01 + 0.3 * uniform(engine);
+    return uniform(engine) < zeros ? 0.0 : sum;
+  });
+}
+
+/// With noise of this size relative to the median element.
 Matrix<double> product_of_rank(Index rows, Index columns, double noise) {
-  std::mt19937 engine(static_cast<unsigned>(rows * 31 + columns));
   std::gamma_distribution<double> gamma(1.0, 1.0);
-  Matrix<double> w(rows, 4), h(4, columns), x(rows, columns);
-  for (double& value : w.span()) value = gamma(engine);
-  for (double& value : h.span()) value = gamma(engine);
-  for (Index i = 0; i < rows; ++i)
-    for (Index j = 0; j < columns; ++j) {
-      x(i, j) = noise * gamma(engine);
-      for (Index c = 0; c < 4; ++c) x(i, j) += w(i, c) * h(c, j);
-    }
-  return x;
+  return product_with_noise(rows, columns, 1.0,
+                            [&](double value, std::mt19937& engine) { return value + noise * gamma(engine); });
 }
 
 struct Case {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "data/wrapped_source.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/estimator/estimator.hpp"
@@ -143,18 +144,11 @@ bool same_bits(const Matrix<T>& a, const Matrix<T>& b) {
 
 /// Hands out another source's blocks and counts the elements' rows that it has handed out.
 template <Scalar T>
-class CountingSource final : public DataSource<T> {
+class CountingSource final : public data::WrappedSource<T> {
  public:
-  explicit CountingSource(DataSource<T>& source) : source_(source) {}
-  Shape shape() const override { return source_.shape(); }
-  StorageKind kind() const override { return source_.kind(); }
-  const RowPartition& partition() const override { return source_.partition(); }
-  const Communicator& communicator() const override { return source_.communicator(); }
-  const DataSummary& summary() const override { return source_.summary(); }
-  bool in_memory() const override { return source_.in_memory(); }
-  Index bytes() const override { return source_.bytes(); }
+  using data::WrappedSource<T>::WrappedSource;
   void visit(Index batch, const typename DataSource<T>::Visitor& visitor) override {
-    source_.visit(batch, [&](const Block<T>& block) {
+    this->whole_.visit(batch, [&](const Block<T>& block) {
       visited_ += block.rows();
       visitor(block);
     });
@@ -164,7 +158,6 @@ class CountingSource final : public DataSource<T> {
   }
 
  private:
-  DataSource<T>& source_;
   Index visited_ = 0;
 };
 

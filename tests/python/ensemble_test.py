@@ -185,6 +185,11 @@ def test_files_are_kept_apart(tmp_path):
             scanmf.ensemble(x, 3, **{name: tmp_path / file for name, file in files.items()}, **how)
         assert sorted(os.listdir(tmp_path)) == ["X.h5"]
     assert h5py.File(x, "r")["X"].shape == (120, 60)
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["w"] = np.ones(120)
+    with pytest.raises(ValueError, match="would (replace|be replaced)"):
+        scanmf.ensemble(x, 3, path=tmp_path / "w.h5", sample_weight=f"{tmp_path}/w.h5:/w", **how)
+    assert h5py.File(tmp_path / "w.h5", "r")["w"].shape == (120, )
 
 
 def test_mistakes(tmp_path):

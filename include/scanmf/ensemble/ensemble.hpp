@@ -217,6 +217,7 @@ class EnsembleJob {
   std::vector<Index> labelled_rows_;  // of X, whose labels in each replicate are kept
   std::unique_ptr<ReplicateStore> store_;
   std::string stop_reason_;
+  bool had_all_ = false;  // replicates, before run()
   std::vector<MeasuresOfK> table_;
   std::optional<Index> chosen_k_;
 };

@@ -29,7 +29,8 @@ if [[ $word == sanitize ]]; then
   cmake --preset sanitize -DSCANMF_TESTS=ON
   cmake --build --preset sanitize --target scanmf_program "${tests[@]}"
   names=$(IFS='|' && echo "${tests[*]}")
-  exec ctest --preset sanitize --parallel "$level" -R "^(($names)_np1|(communicator|model_file|checkpoint)_test_np3|app_malformed_test_np0|fuzz)$" "$@"
+  run="^(($names)_np1|(communicator|model_file|checkpoint)_test_np3|app_malformed_test_np0|fuzz)$"
+  exec ctest --preset sanitize --parallel "$level" -R "$run" "$@"
 fi
 
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."

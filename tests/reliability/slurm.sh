@@ -24,14 +24,16 @@ stop() {
   done
 }
 
-write_configuration() {  # ports: chosen by the caller
+# Ports: chosen by the caller. A job that is put back into the queue waits until its credential has expired, and a busy
+# machine does not start its tasks before a short one has.
+write_configuration() {
   cat > "$SLURM_CONF" <<END
 ClusterName=test
 SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/run/munge.socket,cred_expire=5
+AuthInfo=socket=$folder/run/munge.socket,cred_expire=20
 CredType=cred/munge
 SlurmctldPort=$1
 SlurmdPort=$2

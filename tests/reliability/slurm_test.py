@@ -30,6 +30,7 @@ MORE = 20  # iterations of the run that goes on
 ENDED = ("", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL")
 JOB_SECONDS = 300
 COMPONENTS = (4, 5)  # of the array
+NOT_LAUNCHED = "An ORTE daemon has unexpectedly failed"  # mpirun's words where Slurm did not start its daemon in time
 
 
 def check_possible():
@@ -82,6 +83,20 @@ class Slurm:
         }, capture_output=True, text=True)
         assert submitted.returncode == 0, submitted.stderr
         return submitted.stdout.strip()
+
+    def launch(self, logs, *job, **how):
+        """Submits, and again if the busy machine kept Slurm from starting a daemon of mpirun, which is not tested here.
+        `logs`: patterns of the logs' paths, to be filled with the number. Returns the number once all iterate."""
+        for _ in range(3):
+            number = self.submit(*job, **how)
+            paths = [log % number for log in logs]
+            wait_until(lambda: all(re.search(rf"iteration \d+/|{NOT_LAUNCHED}", read(path)) for path in paths), paths,
+                       JOB_SECONDS, 0.1)
+            if not any(NOT_LAUNCHED in read(path) for path in paths):
+                return number
+            self.query("scancel", number)
+            self.wait_for(number)
+        raise AssertionError(f"Slurm starts no daemon of mpirun: {read(paths[0])}")
 
     def wait_for(self, job):
         """Waits until the job, or each job of an array, has left the queue."""
@@ -153,9 +168,10 @@ class Templates(unittest.TestCase):
         cls.fit_arguments = [
             "X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)
         ]
-        cls.fit = cls.slurm.submit(cls.folders["fit"], "fit.sbatch", *cls.fit_arguments, options=cls.fit_options)
-        cls.requeue = cls.slurm.submit(cls.folders["requeue"], "fit_requeue.sbatch", *cls.fit_arguments,
-                                       options=cls.fit_options)
+        cls.fit = cls.slurm.launch([os.path.join(cls.folders["fit"], "job-%s.log")], cls.folders["fit"], "fit.sbatch",
+                                   *cls.fit_arguments, options=cls.fit_options)
+        cls.requeue = cls.slurm.launch([os.path.join(cls.folders["requeue"], "job-%s.log")], cls.folders["requeue"],
+                                       "fit_requeue.sbatch", *cls.fit_arguments, options=cls.fit_options)
         # Of the array, half of the jobs know their end from the environment, the others have to ask Slurm.
         wrapper = os.path.join(cls.folders["array"], "scanmf.sh")
         write(wrapper,
@@ -164,7 +180,8 @@ class Templates(unittest.TestCase):
         cls.array_options = [one_rank, f"--array={','.join(map(str, COMPONENTS))}", "--output=job-%A-k%a.log"]
         cls.array_arguments = ["X.h5", "--checkpoint-every=1", *options_of(FIT)]
         cls.wrapped = {"SCANMF": wrapper}
-        cls.array = cls.slurm.submit(cls.folders["array"], "components_array.sbatch", *cls.array_arguments,
+        logs = [os.path.join(cls.folders["array"], f"job-%s-k{k}.log") for k in COMPONENTS]
+        cls.array = cls.slurm.launch(logs, cls.folders["array"], "components_array.sbatch", *cls.array_arguments,
                                      options=cls.array_options, changes=cls.wrapped)
         # The queued job is to get done when it starts again.
         folder = cls.folders["requeue"]

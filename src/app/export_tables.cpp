@@ -25,7 +25,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr Index piece_bytes = Index{1} << 24;
+constexpr Index text_piece_bytes = Index{1} << 24;
 constexpr Index listed_features = 50;  // of a component, at most
 
 struct TableKind {
@@ -61,7 +61,7 @@ class Table {
   void end_line() {
     text_ += '\n';
     begins_ = true;
-    if (static_cast<Index>(text_.size()) >= piece_bytes) flush();
+    if (static_cast<Index>(text_.size()) >= text_piece_bytes) flush();
   }
   void finish() {
     flush();
@@ -94,14 +94,14 @@ std::string name_of(const std::vector<std::string>& names, Index i) {
 std::string component_name(Index c) { return fmt::format("component_{}", c); }
 
 template <Scalar T>
-void write_W(const ExportedModel<T>& model, Table& table) {
+void tabulate_W(const ExportedModel<T>& model, Table& table) {
   const hdf5::File file = hdf5::File::open(model.file);
   const hdf5::Dataset W = file.dataset("/W");
   const Index k = model.header.n_components;
   table.cell("sample");
   for (Index c = 0; c < k; ++c) table.cell(component_name(c));
   table.end_line();
-  const Index step = std::max<Index>(1, piece_bytes / (k * static_cast<Index>(sizeof(T))));
+  const Index step = std::max<Index>(1, text_piece_bytes / (k * static_cast<Index>(sizeof(T))));
   std::vector<T> values(static_cast<std::size_t>(std::min(step, W.rows()) * k));
   for (Index begin = 0; begin < W.rows(); begin += step) {
     const Range piece{begin, std::min(begin + step, W.rows())};
@@ -115,7 +115,7 @@ void write_W(const ExportedModel<T>& model, Table& table) {
 }
 
 template <Scalar T>
-void write_H(const ExportedModel<T>& model, Table& table) {
+void tabulate_H(const ExportedModel<T>& model, Table& table) {
   table.cell("component");
   for (Index j = 0; j < model.Ht.rows(); ++j) table.cell(name_of(model.header.feature_names, j));
   table.end_line();
@@ -127,7 +127,7 @@ void write_H(const ExportedModel<T>& model, Table& table) {
 }
 
 template <Scalar T>
-void write_top_features(const ExportedModel<T>& model, Table& table) {
+void tabulate_top_features(const ExportedModel<T>& model, Table& table) {
   for (const char* column : {"component", "rank", "feature", "weight"}) table.cell(column);
   table.end_line();
   for (Index c = 0; c < model.Ht.columns(); ++c) {
@@ -253,9 +253,9 @@ void export_tables(const ExportedModel<T>& model, const std::string& output, con
     contents(model, table);
     table.finish();
   };
-  if (model.has_W) write(tables[0].name, write_W<T>);
-  write(tables[1].name, write_H<T>);
-  write(tables[2].name, write_top_features<T>);
+  if (model.has_W) write(tables[0].name, tabulate_W<T>);
+  write(tables[1].name, tabulate_H<T>);
+  write(tables[2].name, tabulate_top_features<T>);
   folder.commit();
 }
 

@@ -42,7 +42,7 @@ GroupPlan plan_groups(const Communicator& comm, std::optional<Index> wanted, con
   if (plan.groups == 1 && column_grams == sums_column_grams(parameters)) return plan;
   // A group alone would take the memory of the others for its own, and a fit alone knows no cross-validation.
   plan.memory = {
-      false, plan_memory_of(comm, comm.size() / plan.groups, limit, description, k, type, RowsOfW::kept, column_grams)};
+      false, plan_memory_of(comm, comm.size() / plan.groups, limit, description, k, type, HeldW::always, column_grams)};
   if (plan.groups == 1) return plan;
   log_information(
       fmt::format("{} groups of ranks, each with all of X ({:.3g} GB on a rank): each takes its share of the "

@@ -29,6 +29,6 @@ bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const Ma
 /// Collective. plan_memory where `ranks` of comm share an X.
 std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const MemoryLimit& limit,
                                     const MatrixDescription& description, Index n_components, DataType type,
-                                    RowsOfW rows_of_W, bool column_grams);
+                                    HeldW rows_of_W, bool column_grams);
 
 }  // namespace scanmf

@@ -133,7 +133,7 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
                               const std::vector<Index>& column_of, const Parameters& parameters, Index n_components,
                               MatrixUse use, const MemoryLimit& limit, const SampleWeights& weights) {
   LoadOptions options = load_options<T>(parameters, use, description.shape.rows);
-  const RowsOfW rows_of_W = use == MatrixUse::transform ? RowsOfW::kept_with_X : RowsOfW::kept;
+  const HeldW rows_of_W = use == MatrixUse::transform ? HeldW::with_X : HeldW::always;
   options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W,
                                use == MatrixUse::fit && sums_column_grams(parameters));
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;

@@ -93,13 +93,13 @@ bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const Ma
 
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 RowsOfW rows_of_W, bool column_grams) {
+                                 HeldW rows_of_W, bool column_grams) {
   return plan_memory_of(comm, comm.size(), limit, description, n_components, type, rows_of_W, column_grams);
 }
 
 std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const MemoryLimit& limit,
                                     const MatrixDescription& description, Index n_components, DataType type,
-                                    RowsOfW rows_of_W, bool column_grams) {
+                                    HeldW rows_of_W, bool column_grams) {
   const double free = least_available(comm);
   const auto [statistics, grams, W] =
       factor_bytes(description.shape, n_components, type, comm.max<Index>(thread_count()), ranks, column_grams);
@@ -108,7 +108,7 @@ std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const M
     if (limit.automatic) return static_cast<Index>(automatic_cap(free, factors));
     return limit.bytes.value_or(std::numeric_limits<Index>::max());
   };
-  const bool holds_W = rows_of_W == RowsOfW::kept || whole <= cap(statistics + W);
+  const bool holds_W = rows_of_W == HeldW::always || whole <= cap(statistics + W);
   const double needed = statistics + (holds_W ? W : 0);
   if (needed > free) {
     const std::string of_grams = grams > needed / 2 ? fmt::format(" ({} of them for the {})", in_gigabytes(grams),

@@ -11,8 +11,6 @@
 namespace scanmf {
 namespace {
 
-constexpr double unlimited = std::numeric_limits<double>::infinity();
-
 std::optional<bool> parse_bool(const std::string& text) {
   if (text == "true" || text == "True") return true;
   if (text == "false" || text == "False") return false;

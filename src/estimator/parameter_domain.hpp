@@ -9,6 +9,9 @@
 
 namespace scanmf {
 
+/// The end of a range that has none.
+inline constexpr double unlimited = std::numeric_limits<double>::infinity();
+
 /// The values that a parameter may have: alternatives, in the order in which scikit-learn's messages name them.
 class ParameterDomain {
  public:

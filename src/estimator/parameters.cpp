@@ -16,8 +16,6 @@
 namespace scanmf {
 namespace {
 
-constexpr double unlimited = std::numeric_limits<double>::infinity();
-
 /// How a parameter is read from Parameters and written there. set: false when the member cannot hold the value.
 struct Access {
   std::function<ParameterValue(const Parameters&)> get;

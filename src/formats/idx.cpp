@@ -19,7 +19,7 @@ struct IdxHeader {
 
 /// Two zero bytes, the code of the element type, the number of dimensions, and each dimension as a big-endian 32-bit
 /// number.
-IdxHeader read_header(InputReader& file) {
+IdxHeader read_idx_header(InputReader& file) {
   std::array<unsigned char, 4> magic{};
   file.read_exactly(magic.data(), 4, "its header");
   IdxHeader header;
@@ -70,7 +70,7 @@ Imported import_idx(const std::vector<std::string>& files, data::MatrixFileWrite
   IdxHeader first;
   for (const std::string& name : files) {
     InputReader file(name);
-    const IdxHeader header = read_header(file);
+    const IdxHeader header = read_idx_header(file);
     if (name == files.front()) first = header;
     if (header.pixels != first.pixels || header.type != first.type)
       throw Error(fmt::format("'{}' has images of {} elements of another kind than '{}' ({} elements)", name,
@@ -82,7 +82,7 @@ Imported import_idx(const std::vector<std::string>& files, data::MatrixFileWrite
   std::vector<char> piece(static_cast<std::size_t>(sink.piece_lines() * shape.columns * bytes));
   for (const std::string& name : files) {
     InputReader file(name);
-    const Index images = read_header(file).images;
+    const Index images = read_idx_header(file).images;
     for (Index begin = 0; begin < images; begin += sink.piece_lines()) {
       const Index rows = std::min(sink.piece_lines(), images - begin);
       file.read_exactly(piece.data(), rows * shape.columns * bytes, "its images");

@@ -144,7 +144,7 @@ void parse_banner(const InputReader& file, const std::string& line, MarketHeader
 }
 
 /// Reads from the beginning; the entries follow.
-MarketHeader read_header(InputReader& file) {
+MarketHeader read_market_header(InputReader& file) {
   std::string line;
   file.begin_text();
   file.read_line(line);
@@ -186,7 +186,7 @@ class Triangle {
 /// Reads a coordinate file and calls visit(row, column, value) for each element of the matrix.
 template <class T, class Visit>
 void for_each_entry(InputReader& file, Visit&& visit) {
-  const MarketHeader header = read_header(file);
+  const MarketHeader header = read_market_header(file);
   std::string line;
   Triangle triangle;
   const std::size_t expected = header.field == FieldType::pattern ? 2 : 3;
@@ -296,7 +296,7 @@ Imported import_array(InputReader& file, const MarketHeader& header, data::Matri
                       const ImportOptions& options) {
   const auto [rows, columns] = header.shape;
   DenseSink sink(out, file.name(), {columns, rows}, number_type_of<T>(), options, LinesAre::columns);
-  read_header(file);
+  read_market_header(file);
   if (header.symmetric) {
     import_triangle<T>(file, header, sink, options);
   } else {
@@ -318,7 +318,7 @@ Imported import_array(InputReader& file, const MarketHeader& header, data::Matri
 Imported import_matrix_market(const std::string& name, data::MatrixFileWriter& out, const ImportOptions& options) {
   std::error_code error;
   InputReader file(std::filesystem::is_directory(name, error) ? matrix_of_folder(name) : name);
-  const MarketHeader header = read_header(file);
+  const MarketHeader header = read_market_header(file);
   if (!header.coordinate) {
     if (header.field == FieldType::integer) return import_array<std::int64_t>(file, header, out, options);
     if (header.field == FieldType::unsigned_integer) return import_array<std::uint64_t>(file, header, out, options);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -68,7 +69,15 @@ using AttributeHandle = Handle<H5Aclose>;
 
 /// HDF5's type of an element in memory. T = float, double, Index, std::int32_t, std::uint64_t, char, unsigned char.
 template <class T>
-hid_t native_type();
+hid_t native_type() {
+  if constexpr (std::is_same_v<T, float>) return H5T_NATIVE_FLOAT;
+  if constexpr (std::is_same_v<T, double>) return H5T_NATIVE_DOUBLE;
+  if constexpr (std::is_same_v<T, Index>) return H5T_NATIVE_INT64;
+  if constexpr (std::is_same_v<T, std::int32_t>) return H5T_NATIVE_INT32;
+  if constexpr (std::is_same_v<T, std::uint64_t>) return H5T_NATIVE_UINT64;
+  if constexpr (std::is_same_v<T, char>) return H5T_NATIVE_CHAR;
+  if constexpr (std::is_same_v<T, unsigned char>) return H5T_NATIVE_UCHAR;
+}
 
 /// The innermost reason that HDF5 gives for the failure of its last call; empty when it gives none.
 std::string last_reason();

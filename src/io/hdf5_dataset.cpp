@@ -145,35 +145,6 @@ Index largest_chunk(const Dataset& dataset) {
 
 }  // namespace
 
-template <>
-hid_t native_type<float>() {
-  return H5T_NATIVE_FLOAT;
-}
-template <>
-hid_t native_type<double>() {
-  return H5T_NATIVE_DOUBLE;
-}
-template <>
-hid_t native_type<Index>() {
-  return H5T_NATIVE_INT64;
-}
-template <>
-hid_t native_type<std::int32_t>() {
-  return H5T_NATIVE_INT32;
-}
-template <>
-hid_t native_type<std::uint64_t>() {
-  return H5T_NATIVE_UINT64;
-}
-template <>
-hid_t native_type<char>() {
-  return H5T_NATIVE_CHAR;
-}
-template <>
-hid_t native_type<unsigned char>() {
-  return H5T_NATIVE_UCHAR;
-}
-
 ElementType describe_type(hid_t type) {
   ElementType described;
   described.bytes = static_cast<Index>(H5Tget_size(type));

@@ -75,7 +75,7 @@ Index workspace(Index block_rows, Index columns) {
   return panel_width(columns) * (block_rows + columns + 3 * panel_width(columns));
 }
 
-void check(int info, const char* routine) {
+void check_info(int info, const char* routine) {
   if (info != 0) throw Error(std::string("ScaLAPACK's ") + routine + " failed with info " + std::to_string(info));
 }
 
@@ -107,17 +107,17 @@ void distributed_qr(MPI_Comm comm, MatrixView<T> a, MatrixView<T> r) {
   int descriptor[9];
   int info = 0;
   descinit_(descriptor, &columns, &all_rows, &panel, &block_rows, &zero, &zero, &context, &stride, &info);
-  check(info, "descinit");
+  check_info(info, "descinit");
 
   std::vector<T> tau(static_cast<std::size_t>(columns));
   std::vector<T> work(static_cast<std::size_t>(workspace(a.rows, a.columns)));
   gelqf(columns, all_rows, a.data, descriptor, tau.data(), work.data(), static_cast<int>(work.size()), &info);
-  check(info, "p?gelqf");
+  check_info(info, "p?gelqf");
   if (rank == 0)
     for (Index i = 0; i < a.columns; ++i)
       for (Index j = 0; j < a.columns; ++j) r(i, j) = i <= j ? a(i, j) : T{0};
   orglq(columns, all_rows, a.data, descriptor, tau.data(), work.data(), static_cast<int>(work.size()), &info);
-  check(info, "p?orglq");
+  check_info(info, "p?orglq");
 }
 
 template void distributed_qr(MPI_Comm, MatrixView<float>, MatrixView<float>);

@@ -5,6 +5,7 @@
 #include <climits>
 #include <functional>
 
+#include "parallel/check_mpi.hpp"
 #include "scanmf/core/timer.hpp"
 
 namespace scanmf {
@@ -17,14 +18,6 @@ MPI_Datatype mpi_type() {
   if constexpr (std::is_same_v<T, std::int64_t>) return MPI_INT64_T;
   if constexpr (std::is_same_v<T, std::int32_t>) return MPI_INT32_T;
   if constexpr (std::is_same_v<T, char>) return MPI_CHAR;
-}
-
-void check(int code, const char* what) {
-  if (code == MPI_SUCCESS) return;
-  char text[MPI_MAX_ERROR_STRING];
-  int length = 0;
-  MPI_Error_string(code, text, &length);
-  throw Error(std::string(what) + " failed: " + std::string(text, static_cast<std::size_t>(length)));
 }
 
 /// Calls body(begin, length) for consecutive pieces of `count` elements, none longer than `limit`.
@@ -59,7 +52,7 @@ class Communicator::Account {
 };
 
 Communicator::Communicator(MPI_Comm parent, Index message_limit) : message_limit_(message_limit) {
-  check(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
+  check_mpi(MPI_Comm_dup(parent, &comm_), "MPI_Comm_dup");
   MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN);
   MPI_Comm_rank(comm_, &rank_);
   MPI_Comm_size(comm_, &size_);
@@ -76,7 +69,8 @@ void Communicator::allreduce_sum(std::span<T> values) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
   in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_SUM, comm_), "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_SUM, comm_),
+              "MPI_Allreduce");
   });
 }
 
@@ -85,7 +79,8 @@ void Communicator::allreduce_max(std::span<T> values) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
   in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
-    check(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_MAX, comm_), "MPI_Allreduce");
+    check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_MAX, comm_),
+              "MPI_Allreduce");
   });
 }
 
@@ -102,8 +97,8 @@ void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> o
     counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
   // MPI places the result at the beginning of the buffer of an in-place call; it belongs at the slice's own place.
   std::vector<T> slice(static_cast<std::size_t>(counts[static_cast<std::size_t>(rank_)]));
-  check(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_),
-        "MPI_Reduce_scatter");
+  check_mpi(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_),
+            "MPI_Reduce_scatter");
   std::copy(slice.begin(), slice.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
 }
 
@@ -129,16 +124,17 @@ void Communicator::add_in_pairs(std::span<T> all, std::span<const Index> offsets
     const auto start = [&](Index number) {
       auto& [receiving, sending] = requests[static_cast<std::size_t>(number % 2)];
       const std::span<T> sent = part(slice_of(to), number);
-      check(MPI_Irecv(buffer(number), static_cast<int>(part(own, number).size()), mpi_type<T>(), from, 0, comm_,
-                      &receiving),
-            "MPI_Irecv");
-      check(MPI_Isend(sent.data(), static_cast<int>(sent.size()), mpi_type<T>(), to, 0, comm_, &sending), "MPI_Isend");
+      check_mpi(MPI_Irecv(buffer(number), static_cast<int>(part(own, number).size()), mpi_type<T>(), from, 0, comm_,
+                          &receiving),
+                "MPI_Irecv");
+      check_mpi(MPI_Isend(sent.data(), static_cast<int>(sent.size()), mpi_type<T>(), to, 0, comm_, &sending),
+                "MPI_Isend");
     };
     for (Index number = 0; number <= parts; ++number) {
       if (number < parts) start(number);
       if (number == 0) continue;
-      check(MPI_Waitall(2, requests[static_cast<std::size_t>((number - 1) % 2)].data(), MPI_STATUSES_IGNORE),
-            "MPI_Waitall");
+      check_mpi(MPI_Waitall(2, requests[static_cast<std::size_t>((number - 1) % 2)].data(), MPI_STATUSES_IGNORE),
+                "MPI_Waitall");
       const std::span<T> sum = part(own, number - 1);
       std::transform(sum.begin(), sum.end(), buffer(number - 1), sum.begin(), std::plus<>());
     }
@@ -156,9 +152,9 @@ void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) c
       counts.push_back(static_cast<int>(offsets[r + 1] - offsets[r]));
       places.push_back(static_cast<int>(offsets[r]));
     }
-    check(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(), mpi_type<T>(),
-                         comm_),
-          "MPI_Allgatherv");
+    check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all.data(), counts.data(), places.data(),
+                             mpi_type<T>(), comm_),
+              "MPI_Allgatherv");
     return;
   }
   // Displacements are ints, so longer arrays go slice by slice, a window of each at a time.
@@ -167,7 +163,7 @@ void Communicator::allgather(std::span<T> all, std::span<const Index> offsets) c
       const Index begin = offsets[static_cast<std::size_t>(r)] + at;
       const Index length = std::min<Index>(window, offsets[static_cast<std::size_t>(r) + 1] - begin);
       if (length > 0)
-        check(MPI_Bcast(all.data() + begin, static_cast<int>(length), mpi_type<T>(), r, comm_), "MPI_Bcast");
+        check_mpi(MPI_Bcast(all.data() + begin, static_cast<int>(length), mpi_type<T>(), r, comm_), "MPI_Bcast");
     }
   });
 }
@@ -177,7 +173,7 @@ void Communicator::broadcast(std::span<T> values, int root) const {
   const Account account(*this, static_cast<Index>(values.size_bytes()));
   if (size_ == 1) return;
   in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
-    check(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast");
+    check_mpi(MPI_Bcast(values.data() + begin, length, mpi_type<T>(), root, comm_), "MPI_Bcast");
   });
 }
 
@@ -206,7 +202,7 @@ template <class T>
 std::vector<T> Communicator::allgather(T value) const {
   std::vector<T> all(static_cast<std::size_t>(size_));
   const Account account(*this, static_cast<Index>(all.size() * sizeof(T)));
-  check(MPI_Allgather(&value, 1, mpi_type<T>(), all.data(), 1, mpi_type<T>(), comm_), "MPI_Allgather");
+  check_mpi(MPI_Allgather(&value, 1, mpi_type<T>(), all.data(), 1, mpi_type<T>(), comm_), "MPI_Allgather");
   return all;
 }
 
@@ -215,7 +211,7 @@ std::vector<std::vector<T>> Communicator::exchange(const std::vector<std::vector
   std::vector<Index> outgoing;
   for (const auto& block : blocks) outgoing.push_back(static_cast<Index>(block.size()));
   std::vector<Index> incoming(outgoing.size());
-  check(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T, comm_), "MPI_Alltoall");
+  check_mpi(MPI_Alltoall(outgoing.data(), 1, MPI_INT64_T, incoming.data(), 1, MPI_INT64_T, comm_), "MPI_Alltoall");
   std::vector<std::vector<T>> received;
   for (const Index length : incoming) received.emplace_back(static_cast<std::size_t>(length));
   std::vector<Message<const T>> sent;
@@ -237,19 +233,19 @@ void Communicator::exchange(std::span<const Message<const T>> outgoing, std::spa
   const Account account(*this, bytes);
   std::vector<MPI_Request> requests;
   for (const auto& [rank, values] : incoming)
-    in_pieces(static_cast<Index>(values.size()), message_limit_,
-              [&, from = rank, to = values.data()](Index at, int length) {
-                check(MPI_Irecv(to + at, length, mpi_type<T>(), from, 0, comm_, &requests.emplace_back()), "MPI_Irecv");
-              });
+    in_pieces(
+        static_cast<Index>(values.size()), message_limit_, [&, from = rank, to = values.data()](Index at, int length) {
+          check_mpi(MPI_Irecv(to + at, length, mpi_type<T>(), from, 0, comm_, &requests.emplace_back()), "MPI_Irecv");
+        });
   for (const auto& [rank, values] : outgoing)
-    in_pieces(static_cast<Index>(values.size()), message_limit_,
-              [&, to = rank, from = values.data()](Index at, int length) {
-                check(MPI_Isend(from + at, length, mpi_type<T>(), to, 0, comm_, &requests.emplace_back()), "MPI_Isend");
-              });
-  check(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
+    in_pieces(
+        static_cast<Index>(values.size()), message_limit_, [&, to = rank, from = values.data()](Index at, int length) {
+          check_mpi(MPI_Isend(from + at, length, mpi_type<T>(), to, 0, comm_, &requests.emplace_back()), "MPI_Isend");
+        });
+  check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 
-void Communicator::barrier() const { check(MPI_Barrier(comm_), "MPI_Barrier"); }
+void Communicator::barrier() const { check_mpi(MPI_Barrier(comm_), "MPI_Barrier"); }
 
 void Communicator::agree(const std::function<void()>& work) const {
   std::string message;

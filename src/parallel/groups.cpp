@@ -1,13 +1,9 @@
 #include "parallel/groups.hpp"
 
-#include "scanmf/core/error.hpp"
+#include "parallel/check_mpi.hpp"
 
 namespace scanmf {
 namespace {
-
-void check(int status, const char* what) {
-  if (status != MPI_SUCCESS) throw Error(std::string("MPI cannot ") + what);
-}
 
 /// Group of a rank: the first groups have one rank more where they cannot be equal.
 int group_of(int rank, int ranks, int count) {
@@ -20,7 +16,7 @@ RankGroups::RankGroups(const Communicator& all, int count)
     : all_(all), count_(count), number_(group_of(all.rank(), all.size(), count)) {
   if (count == 1) return;
   MPI_Comm part = MPI_COMM_NULL;
-  check(MPI_Comm_split(all.get(), number_, all.rank(), &part), "split ranks into groups");
+  check_mpi(MPI_Comm_split(all.get(), number_, all.rank(), &part), "MPI_Comm_split");
   own_ = std::make_unique<Communicator>(part);
   MPI_Comm_free(&part);
 }
@@ -33,9 +29,9 @@ int RankGroups::root_of(int group) const {
 
 SharedCounter::SharedCounter(const Communicator& comm) {
   const MPI_Aint bytes = comm.is_root() ? static_cast<MPI_Aint>(sizeof(Index)) : 0;
-  check(MPI_Win_allocate(bytes, static_cast<int>(sizeof(Index)), MPI_INFO_NULL, comm.get(), &value_, &window_),
-        "allocate a counter");
-  check(MPI_Win_lock_all(0, window_), "open a counter");
+  check_mpi(MPI_Win_allocate(bytes, static_cast<int>(sizeof(Index)), MPI_INFO_NULL, comm.get(), &value_, &window_),
+            "MPI_Win_allocate");
+  check_mpi(MPI_Win_lock_all(0, window_), "MPI_Win_lock_all");
   if (comm.is_root()) {
     *value_ = 0;
     MPI_Win_sync(window_);
@@ -50,8 +46,8 @@ SharedCounter::~SharedCounter() {
 
 Index SharedCounter::add(Index more) {
   Index value = 0;
-  check(MPI_Fetch_and_op(&more, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_), "add to a counter");
-  check(MPI_Win_flush(0, window_), "add to a counter");
+  check_mpi(MPI_Fetch_and_op(&more, &value, MPI_INT64_T, 0, 0, MPI_SUM, window_), "MPI_Fetch_and_op");
+  check_mpi(MPI_Win_flush(0, window_), "MPI_Win_flush");
   return value;
 }
 

@@ -1,6 +1,6 @@
 set(flags "")
 if(SCANMF_SANITIZE)
-  set(flags "-fsanitize=address,undefined")
+  set(flags "-fsanitize=${SCANMF_SANITIZE}")
 endif()
 add_test(NAME install_test
          COMMAND ${CMAKE_COMMAND} -D BUILD=${PROJECT_BINARY_DIR} -D BUILD_TYPE=${CMAKE_BUILD_TYPE}

@@ -24,9 +24,9 @@ MemoryLimit parse_memory(const std::string& text);
 std::optional<Index> parse_memory(const std::string& text, Index automatic);
 
 /// Whether a rank holds its rows of W.
-enum class RowsOfW {
-  kept,        // fit
-  kept_with_X  // transform: as long as X is held too; when X is streamed, rows of W are written as they arise
+enum class HeldW {
+  always,  // fit
+  with_X   // transform: as long as X is held too; when X is streamed, rows of W are written as they arise
 };
 
 /// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the
@@ -34,6 +34,6 @@ enum class RowsOfW {
 /// among the statistics, as coordinate descent needs it where entries are missing.
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 RowsOfW rows_of_W = RowsOfW::kept, bool column_grams = false);
+                                 HeldW rows_of_W = HeldW::always, bool column_grams = false);
 
 }  // namespace scanmf

@@ -1,6 +1,7 @@
 #include "ensemble/cross_validation.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cmath>
 #include <numeric>
@@ -75,6 +76,77 @@ class HeldOut {
   std::unique_ptr<DataSource<T>> A_, B_, C_, D_;
 };
 
+/// ", k = 4, 5": what is told of a part that is begun.
+std::string text_of_ks(const std::vector<Parameters>& parameters) {
+  std::vector<Index> ks;
+  for (const Parameters& one : parameters) ks.push_back(one.n_components.value());
+  return fmt::format(", k = {}", fmt::join(ks, ", "));
+}
+
+template <Scalar T>
+class BiCrossValidation final : public CrossValidation<T> {
+ public:
+  BiCrossValidation(DataSource<T>& x, Index folds, std::uint32_t random_state, const RunControl& control)
+      : x_(x),
+        folds_(Folds::draw(random_state, x.shape(), folds)),
+        summaries_(summarise_folds(x, folds_)),
+        random_state_(random_state),
+        control_(control) {}
+
+  std::vector<PartError> errors(Index part, const std::vector<Parameters>& parameters) override {
+    const Index folds = folds_.count;
+    log_information(
+        fmt::format("bi-cross-validation: block {} of {}{}", part + 1, folds * folds, text_of_ks(parameters)));
+    HeldOut<T> block(x_, folds_, summaries_, part / folds, part % folds);
+    if (block.elements() == 0)
+      throw AgreedError("bi-cross-validation: nothing of a block that is held out is observed: take fewer --folds");
+    std::vector<PartError> result;
+    for (const double sum : block.errors(parameters, random_state_, control_))
+      result.push_back({sum, block.elements()});
+    return result;
+  }
+
+ private:
+  DataSource<T>& x_;
+  Folds folds_;
+  FoldSummaries summaries_;
+  std::uint32_t random_state_;
+  const RunControl& control_;
+};
+
+template <Scalar T>
+class SpeckledCrossValidation final : public CrossValidation<T> {
+ public:
+  SpeckledCrossValidation(DataSource<T>& x, const EnsembleOptions& options, std::uint32_t random_state,
+                          const RunControl& control)
+      : x_(x),
+        holdout_(options.holdout),
+        repeats_(options.select_repeats),
+        random_state_(random_state),
+        control_(control) {}
+
+  std::vector<PartError> errors(Index part, const std::vector<Parameters>& parameters) override {
+    log_information(
+        fmt::format("speckled cross-validation: repeat {} of {}{}", part + 1, repeats_, text_of_ks(parameters)));
+    const Speckle speckle(holdout_, random_state_, part);
+    const std::unique_ptr<DataSource<T>> rest = without_held_out(x_, speckle);
+    const std::vector<FittedModel<T>> models = fitted(*rest, parameters, random_state_, control_);
+    const HeldOutLoss loss = held_out_loss<T>(x_, speckle, models);
+    if (loss.entries == 0)
+      throw AgreedError("no observed entry of X is held out: take a larger --holdout, or --select stability");
+    std::vector<PartError> result;
+    for (const double sum : loss.sums) result.push_back({sum, loss.entries});
+    return result;
+  }
+
+ private:
+  DataSource<T>& x_;
+  double holdout_;
+  Index repeats_;
+  std::uint32_t random_state_;
+  const RunControl& control_;
+};
+
 }  // namespace
 
 template <Scalar T>
@@ -90,62 +162,39 @@ void require_cross_validation(const DataSource<T>& x, const EnsembleOptions& opt
                                   shape.rows, shape.columns, most));
 }
 
-template <Scalar T>
-std::vector<TestError> bi_cross_validation(DataSource<T>& x, const std::vector<Parameters>& parameters, Index folds,
-                                           std::uint32_t random_state, const RunControl& control) {
-  const Shape shape = x.shape();
-  const Folds drawn = Folds::draw(random_state, shape, folds);
-  const FoldSummaries summaries = summarise_folds(x, drawn);
-  std::vector<std::vector<double>> means(parameters.size());  // of each block
-  std::vector<TestError> result(parameters.size());
-  for (Index r = 0; r < folds; ++r) {
-    for (Index c = 0; c < folds; ++c) {
-      log_information(fmt::format("bi-cross-validation: block {} of {}", r * folds + c + 1, folds * folds));
-      HeldOut<T> block(x, drawn, summaries, r, c);
-      if (block.elements() == 0)
-        throw AgreedError("bi-cross-validation: nothing of a block that is held out is observed: take fewer --folds");
-      const std::vector<double> errors = block.errors(parameters, random_state, control);
-      for (std::size_t i = 0; i < errors.size(); ++i) {
-        result[i].mean += errors[i] / static_cast<double>(observed_elements(x));
-        means[i].push_back(errors[i] / static_cast<double>(block.elements()));
-      }
-    }
-  }
-  for (std::size_t i = 0; i < means.size(); ++i) result[i].standard_error = standard_error(means[i]);
-  return result;
+Index parts_held_out(const EnsembleOptions& options) {
+  return options.select == Selection::speckled ? options.select_repeats : options.folds * options.folds;
 }
 
 template <Scalar T>
-std::vector<TestError> speckled_cross_validation(DataSource<T>& x, const std::vector<Parameters>& parameters,
-                                                 double holdout, Index repeats, std::uint32_t random_state,
-                                                 const RunControl& control) {
-  std::vector<std::vector<double>> means(parameters.size());  // of each repeat
-  for (Index repeat = 0; repeat < repeats; ++repeat) {
-    log_information(fmt::format("speckled cross-validation: repeat {} of {}", repeat + 1, repeats));
-    const Speckle speckle(holdout, random_state, repeat);
-    const std::unique_ptr<DataSource<T>> rest = without_held_out(x, speckle);
-    const std::vector<FittedModel<T>> models = fitted(*rest, parameters, random_state, control);
-    const HeldOutLoss loss = held_out_loss<T>(x, speckle, models);
-    if (loss.entries == 0)
-      throw AgreedError("no observed entry of X is held out: take a larger --holdout, or --select stability");
-    for (std::size_t i = 0; i < means.size(); ++i) means[i].push_back(loss.sums[i] / static_cast<double>(loss.entries));
+std::unique_ptr<CrossValidation<T>> open_cross_validation(DataSource<T>& x, const EnsembleOptions& options,
+                                                          std::uint32_t random_state, const RunControl& control) {
+  if (options.select == Selection::speckled)
+    return std::make_unique<SpeckledCrossValidation<T>>(x, options, random_state, control);
+  return std::make_unique<BiCrossValidation<T>>(x, options.folds, random_state, control);
+}
+
+TestError test_error(Selection selection, std::span<const PartError> parts) {
+  std::vector<double> means;
+  Index elements = 0;
+  for (const PartError& part : parts) {
+    means.push_back(part.sum / static_cast<double>(part.elements));
+    elements += part.elements;
   }
-  std::vector<TestError> result;
-  for (const std::vector<double>& one : means)
-    result.push_back(
-        {std::accumulate(one.begin(), one.end(), 0.0) / static_cast<double>(repeats), standard_error(one)});
+  TestError result{0, standard_error(means)};
+  if (selection == Selection::speckled) {  // repeats hold out other entries of the same X
+    result.mean = std::accumulate(means.begin(), means.end(), 0.0) / static_cast<double>(means.size());
+  } else {  // blocks are all of X
+    for (const PartError& part : parts) result.mean += part.sum / static_cast<double>(elements);
+  }
   return result;
 }
 
 template void require_cross_validation(const DataSource<float>&, const EnsembleOptions&);
 template void require_cross_validation(const DataSource<double>&, const EnsembleOptions&);
-template std::vector<TestError> bi_cross_validation(DataSource<float>&, const std::vector<Parameters>&, Index,
-                                                    std::uint32_t, const RunControl&);
-template std::vector<TestError> bi_cross_validation(DataSource<double>&, const std::vector<Parameters>&, Index,
-                                                    std::uint32_t, const RunControl&);
-template std::vector<TestError> speckled_cross_validation(DataSource<float>&, const std::vector<Parameters>&, double,
-                                                          Index, std::uint32_t, const RunControl&);
-template std::vector<TestError> speckled_cross_validation(DataSource<double>&, const std::vector<Parameters>&, double,
-                                                          Index, std::uint32_t, const RunControl&);
+template std::unique_ptr<CrossValidation<float>> open_cross_validation(DataSource<float>&, const EnsembleOptions&,
+                                                                       std::uint32_t, const RunControl&);
+template std::unique_ptr<CrossValidation<double>> open_cross_validation(DataSource<double>&, const EnsembleOptions&,
+                                                                        std::uint32_t, const RunControl&);
 
 }  // namespace scanmf

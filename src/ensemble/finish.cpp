@@ -2,11 +2,13 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/at.hpp"
 #include "ensemble/choice.hpp"
 #include "ensemble/cross_validation.hpp"
 #include "ensemble/ensemble_writer.hpp"
 #include "ensemble/local_rows.hpp"
 #include "ensemble/options.hpp"
+#include "ensemble/part_store.hpp"
 #include "ensemble/stop_rule.hpp"
 #include "parallel/groups.hpp"
 #include "scanmf/core/error.hpp"
@@ -84,32 +86,62 @@ Attributes EnsembleJob<T>::params() const {
   return params;
 }
 
+/// Collective over the group. Finds what is not known of the test errors of `own` numbers of components, as many of
+/// which share the passes as fit into memory, the largest first. Ends where others have failed.
+template <Scalar T>
+void EnsembleJob<T>::test(DataSource<T>& x, std::span<const Index> own, std::span<const Index> most, PartStore& parts,
+                          SharedCounter& failed, const RunControl& control) {
+  std::unique_ptr<CrossValidation<T>> validation;
+  for (std::size_t end = own.size(); end > 0;) {
+    const std::size_t begin = end - std::min(end, at(most[at(own[end - 1])]));
+    for (Index part = 0; part < parts.parts(); ++part) {
+      std::vector<Index> left;
+      std::vector<Parameters> parameters;
+      for (const Index i : own.subspan(begin, end - begin)) {
+        if (parts.is_known(i, part)) continue;
+        left.push_back(i);
+        parameters.push_back(parameters_of(options_.ks[at(i)], random_state_, x.shape()));
+      }
+      if (left.empty()) continue;
+      Index others = group().is_root() ? failed.add(0) : 0;
+      group().broadcast(std::span<Index>(&others, 1));
+      if (others > 0) return;
+      testing_ = static_cast<Index>(left.size());
+      if (!validation) validation = open_cross_validation(x, options_, random_state_, control);
+      const std::vector<PartError> errors = validation->errors(part, parameters);
+      group().agree([&] {
+        for (std::size_t i = 0; i < left.size() && group().is_root(); ++i) parts.put(left[i], part, errors[i]);
+      });
+      for (std::size_t i = 0; i < left.size(); ++i) parts.mark(left[i], part, errors[i]);
+      tested_ += testing_;
+    }
+    end = begin;
+  }
+}
+
 template <Scalar T>
 void EnsembleJob<T>::cross_validate(DataSource<T>& x, const RunControl& control) {
-  std::vector<std::size_t> own;  // of the group: as many of them share the passes as fit into memory
-  for (std::size_t i = static_cast<std::size_t>(groups_->number()); i < options_.ks.size();
-       i += static_cast<std::size_t>(groups_->count()))
-    own.push_back(i);
-  const std::vector<Index> most = fits_beside(x);
-  std::vector<double> found(2 * options_.ks.size(), 0);
-  comm_.agree([&] {
-    for (std::size_t end = own.size(); end > 0;) {
-      const std::size_t begin = end - std::min(end, static_cast<std::size_t>(most[own[end - 1]]));
-      std::vector<Parameters> parameters;
-      for (std::size_t i = begin; i < end; ++i)
-        parameters.push_back(parameters_of(options_.ks[own[i]], random_state_, x.shape()));
-      const std::vector<TestError> errors =
-          options_.select == Selection::speckled
-              ? speckled_cross_validation(x, parameters, options_.holdout, options_.select_repeats, random_state_,
-                                          control)
-              : bi_cross_validation(x, parameters, options_.folds, random_state_, control);
-      for (std::size_t i = begin; i < end && group().is_root(); ++i) {
-        found[2 * own[i]] = errors[i - begin].mean;
-        found[2 * own[i] + 1] = errors[i - begin].standard_error;
-      }
-      end = begin;
+  std::vector<Index> own;  // of the group
+  for (Index i = groups_->number(); i < static_cast<Index>(options_.ks.size()); i += groups_->count()) own.push_back(i);
+  std::vector<Index> most = fits_beside(x);
+  if (store_->most_together() > 0)
+    for (Index& fits : most) fits = std::min(fits, store_->most_together());
+  PartStore parts(comm_, *store_, options_);
+  SharedCounter failed(comm_);
+  comm_.agree([&] {  // one group may fail alone
+    try {
+      test(x, own, most, parts, failed, control);
+    } catch (...) {
+      failed.add(1);
+      throw;
     }
   });
+  std::vector<double> found(2 * options_.ks.size(), 0);
+  for (const Index i : group().is_root() ? own : std::vector<Index>{}) {
+    const TestError error = test_error(options_.select, parts.of(i));
+    found[at(2 * i)] = error.mean;
+    found[at(2 * i + 1)] = error.standard_error;
+  }
   comm_.allreduce_sum(std::span(found));
   if (options_.select == Selection::speckled && options_.select_repeats == 1)
     log_warning(
@@ -147,6 +179,7 @@ bool EnsembleJob<T>::finish(DataSource<T>& x) {
   control.on_progress = [&stop](const Progress& now) { stop.iteration_done(now.seconds); };
   std::vector<Consensus<T>> all;
   table_.clear();
+  testing_ = tested_ = 0;
   try {
     for (std::size_t i = 0; i < options_.ks.size(); ++i) {
       all.push_back(consensus_of<T>(comm_, *store_, options_, static_cast<Index>(i)));
@@ -159,10 +192,10 @@ bool EnsembleJob<T>::finish(DataSource<T>& x) {
     if (error.status() != ExitStatus::stopped) throw;
     stop_reason_ = stop.reason();
     note_stop(stop);
-    if (had_all_ && options_.select != Selection::stability && comm_.is_root())
-      log_warning(
-          "what a cross-validation has found is not kept when it is stopped, and this run had nothing else to do: it "
-          "needs more time (--max-time), more ranks or fewer folds and repeats, or --select stability");
+    if (had_all_ && comm_.sum(tested_) == 0) {
+      const Index together = comm_.max(testing_);
+      tell_of_no_progress("test error", together, std::max<Index>(1, together / 2));
+    }
     return false;
   }
   return true;
@@ -209,7 +242,11 @@ template Attributes EnsembleJob<double>::params() const;
 template Matrix<float> EnsembleJob<float>::complete(DataSource<float>&, Index, Consensus<float>&, const RunControl&);
 template Matrix<double> EnsembleJob<double>::complete(DataSource<double>&, Index, Consensus<double>&,
                                                       const RunControl&);
+template void EnsembleJob<float>::test(DataSource<float>&, std::span<const Index>, std::span<const Index>, PartStore&,
+                                       SharedCounter&, const RunControl&);
 template void EnsembleJob<float>::cross_validate(DataSource<float>&, const RunControl&);
+template void EnsembleJob<double>::test(DataSource<double>&, std::span<const Index>, std::span<const Index>, PartStore&,
+                                        SharedCounter&, const RunControl&);
 template void EnsembleJob<double>::cross_validate(DataSource<double>&, const RunControl&);
 template void EnsembleJob<float>::write(DataSource<float>&, std::vector<Consensus<float>>&, const RunControl&);
 template void EnsembleJob<double>::write(DataSource<double>&, std::vector<Consensus<double>>&, const RunControl&);

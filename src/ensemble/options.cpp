@@ -101,7 +101,8 @@ std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Param
           "stability, or --estimator nmf");
   require(options.holdout > 0 && options.holdout < 1,
           "the share that is held out must be more than 0 and less than 1 (option '--holdout')");
-  require(options.select_repeats >= 1, "a cross-validation needs at least one repeat (option '--select-repeats')");
+  require(options.select_repeats >= 1 && options.select_repeats <= 10000,
+          "a cross-validation needs from 1 to 10000 repeats (option '--select-repeats')");
   return mistakes;
 }
 

@@ -287,9 +287,22 @@ void ReplicateStore::read_labels(Index number, std::span<std::int32_t> to) const
   file_.read(layout_.offset(number) + layout_.spectra_bytes(number), std::as_writable_bytes(to));
 }
 
-void ReplicateStore::set_most_together(Index replicates) {
-  file_.write(together_offset, std::as_bytes(std::span(&replicates, 1)));
+void ReplicateStore::put_behind(Index offset, std::span<const std::byte> bytes) {
+  if (lock_) lock_->check_still_mine();
+  file_.write(layout_.offset(layout_.count()) + offset, bytes);
+  file_.sync();
 }
+
+bool ReplicateStore::read_behind(Index offset, std::span<std::byte> bytes) const {
+  try {
+    file_.read(layout_.offset(layout_.count()) + offset, bytes);
+  } catch (const Error&) {
+    return false;  // the file ends before
+  }
+  return true;
+}
+
+void ReplicateStore::set_most_together(Index fits) { file_.write(together_offset, std::as_bytes(std::span(&fits, 1))); }
 
 void ReplicateStore::remove() {
   std::error_code error;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,9 +36,10 @@ struct StoreLayout {
 /// The spectra of all replicates in a file with a place for each: written by whoever has fitted it, in any order, and
 /// read by columns, so that no rank ever holds more of them than it asks for.
 ///
-///     0            header   what the replicates belong to; its last 8 bytes: how many may share a pass
+///     0            header   what the replicates belong to; its last 8 bytes: how many fits may share a pass
 ///     64 KiB       replicate 0: k × n spectra, labels of some rows of X, what it has ended with, checksum of all
 ///                  replicate 1 …
+///     end          what is found out afterwards, test errors (part_store.hpp)
 ///
 /// A replicate whose checksum does not match is not there: a run may be killed at any moment. As a checkpoint the file
 /// stays until the results are safe; otherwise it has no name, and is gone with the run.
@@ -74,11 +76,16 @@ class ReplicateStore {
   /// Local. The labels of a replicate, layout().labelled_rows of them.
   void read_labels(Index number, std::span<std::int32_t> to) const;
 
-  /// At most so many replicates share a pass, so that some come to an end in the time that a run has; 0: no bound. A
+  /// Local, by one rank: writes to disk what is found out after the replicates, behind them.
+  void put_behind(Index offset, std::span<const std::byte> bytes);
+  /// Local. False where nobody has written.
+  bool read_behind(Index offset, std::span<std::byte> bytes) const;
+
+  /// At most so many fits share a pass, so that some come to an end in the time that a run has; 0: no bound. A
   /// run that has ended none leaves it to the next one.
   Index most_together() const { return most_together_; }
   /// Local, on root.
-  void set_most_together(Index replicates);
+  void set_most_together(Index fits);
 
   /// Collective. Removes the checkpoint: the results are safe.
   void remove();

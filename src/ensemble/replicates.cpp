@@ -296,19 +296,19 @@ void EnsembleJob<T>::note_stop(const EnsembleStop& stop) {
   if (!stop_reason_.empty() && comm_.is_root()) stop.remove_file();
 }
 
-/// Collective. Fits that share passes may all be cut off by the time limit, in each run anew.
+/// Collective. `running` fits that shared passes (on root) may all be cut off by the time limit, in each run anew: in
+/// the next one `next` share it.
 template <Scalar T>
-void EnsembleJob<T>::tell_of_no_progress(const Work& work) {
+void EnsembleJob<T>::tell_of_no_progress(const char* what, Index running, Index next) {
   if (stop_reason_ != EnsembleStop::time_is_up) return;
-  const Index next = std::max<Index>(1, work.running * work.furthest / (parameters_.max_iter + 1));
   comm_.agree([&] {
-    if (comm_.is_root() && work.running > 0) store_->set_most_together(next);
+    if (comm_.is_root() && running > 0) store_->set_most_together(next);
   });
-  if (!comm_.is_root() || work.running == 0) return;
+  if (!comm_.is_root() || running == 0) return;
   log_warning(fmt::format(
-      "not one replicate came to an end in this run: {}",
-      work.running > 1 ? fmt::format("{} shared its time, in the next one {} will", work.running, next)
-                       : "one needs more time than this (--max-time), fewer iterations (--max-iter), or more ranks"));
+      "not one {} came to an end in this run: {}", what,
+      running > 1 ? fmt::format("{} shared its time, in the next one {} will", running, next)
+                  : "one needs more time than this (--max-time), fewer iterations (--max-iter), or more ranks"));
 }
 
 template <Scalar T>
@@ -329,7 +329,9 @@ bool EnsembleJob<T>::run(DataSource<T>& x) {
     }
   });
   share(work);
-  if (store_->done() == work.before) tell_of_no_progress(work);
+  if (store_->done() == work.before)
+    tell_of_no_progress("replicate", work.running,
+                        std::max<Index>(1, work.running * work.furthest / (parameters_.max_iter + 1)));
   return store_->done() == store_->layout().count();
 }
 

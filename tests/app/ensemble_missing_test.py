@@ -1,8 +1,6 @@
 #!/usr/bin/python3
-"""Ensembles of X with missing entries and weights of rows; stops in cross-validation; ensemble files that lie."""
+"""Ensembles of X with missing entries and weights of rows; ensemble files that lie."""
 import os
-import signal
-import subprocess
 import sys
 import unittest
 
@@ -10,7 +8,7 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-from program import MPIRUN, PROGRAM, RANKS, ProgramTest
+from program import RANKS, ProgramTest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz"))
 from mutations import seal
@@ -156,6 +154,72 @@ class MissingInEnsembles(ProgramTest):
         self.assertTrue(np.isfinite(self.read("e.h5", "table/cv_error")).all())
 
 
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al. 2011) of arrays of four 32-bit numbers."""
+    low = lambda number: number & np.uint64(0xffffffff)
+    c, k = [np.asarray(one, np.uint64) for one in counter], list(key)
+    for _ in range(10):
+        p, q = np.uint64(0xd2511f53) * c[0], np.uint64(0xcd9e8d57) * c[2]
+        c = [q >> np.uint64(32) ^ c[1] ^ np.uint64(k[0]), low(q), p >> np.uint64(32) ^ c[3] ^ np.uint64(k[1]), low(p)]
+        k = [(k[0] + 0x9e3779b9) % 2**32, (k[1] + 0xbb67ae85) % 2**32]
+    return c
+
+
+def held_out(shape, share, seed, repeat):
+    """By position: one of the four numbers of the hash of a row and four columns."""
+    rows, columns = np.indices(shape)
+    hashes = philox([columns // 4, rows, 0 * rows, 0 * rows + 2], (seed, repeat))
+    return np.choose(columns % 4, hashes) < int(share * 2**32)
+
+
+def descended(X, S, W, H, iterations):
+    """Coordinate descent over what is observed, row by row, for W and then for H."""
+    def sweep(W, H, X, S):
+        for i in range(len(W)):
+            h = H[:, S[i]]
+            gram, product = h @ h.T, h @ X[i, S[i]]
+            for t in range(len(H)):
+                W[i, t] = max(W[i, t] - (gram[t] @ W[i] - product[t]) / gram[t, t], 0)
+
+    W, Ht = W.copy(), H.T.copy()
+    for _ in range(iterations):
+        sweep(W, Ht.T, X, S)
+        sweep(Ht, W.T, X.T, S.T)
+    return W, Ht.T
+
+
+def multiplied(X, S, W, H, iterations):
+    """Multiplicative updates of the Kullback-Leibler divergence over what is observed."""
+    eps = np.finfo(np.float32).eps
+    for _ in range(iterations):
+        W = W * ((S * X / np.maximum(W @ H, eps)) @ H.T) / (S @ H.T)
+        H = H * (W.T @ (S * X / np.maximum(W @ H, eps))) / (W.T @ S)
+    return W, H
+
+
+def speckled_error(X, k, seed, repeats, share, fit, divergence, iterations):
+    """The mean over repeats of the mean divergence of what is held out, and its standard error."""
+    means, observed = [], ~np.isnan(X)
+    for repeat in range(repeats):
+        test = held_out(X.shape, share, seed, repeat) & observed
+        S = observed & ~test
+        random, scale = np.random.RandomState(seed), np.sqrt(X[S].mean() / k)
+        H = np.abs(scale * random.standard_normal((k, X.shape[1])))
+        W = np.abs(scale * random.standard_normal((len(X), k)))
+        W, H = fit(np.where(S, X, 0), S, W, H, iterations)
+        means.append(divergence(X[test], (W @ H)[test]).mean())
+    return np.mean(means), np.std(means, ddof=1) / np.sqrt(repeats)
+
+
+def half_square(x, y):
+    return (x - y)**2 / 2
+
+
+def kullback_leibler(x, y):
+    y = np.maximum(y, np.finfo(np.float32).eps)
+    return np.where(x > 0, x * np.log(np.where(x > 0, x, 1) / y), 0) - x + y
+
+
 class Speckled(ProgramTest):
     """Cross-validation of entries: what is held out is the same however X is held, and is not fitted."""
     common = ["--replicates", "1", "--random-state", "3", "--threads", "1", "--quiet", "--select", "speckled"]
@@ -163,6 +227,20 @@ class Speckled(ProgramTest):
     def errors(self, *options, x="X.h5", ranks=RANKS):
         self.succeed("ensemble", x, *self.common, *options, "-o", "e.h5", "--density-threshold", "2", ranks=ranks)
         return self.read("e.h5", "table/cv_error"), self.read("e.h5", "table/cv_error_se")
+
+    def test_a_plain_loop_finds_the_same(self):
+        X = planted(m=90, n=45, missing=0.1)
+        counts = np.random.RandomState(5).poisson(3 * np.nan_to_num(planted(m=90, n=45, missing=0))).astype(float)
+        self.write("X.h5", X=X)
+        self.write("counts.h5", X=counts)
+        for x, data, fit, divergence, options in (("X.h5", X, descended, half_square, []),
+                                                  ("counts.h5", counts, multiplied, kullback_leibler,
+                                                   ["--solver", "mu", "--beta-loss", "kullback-leibler"])):
+            for share in (0.05, 0.2):
+                found = self.errors("-k", "2,3", "--max-iter", "12", "--tol", "0", "--holdout", share, "--missing",
+                                    "nan", "--dtype", "float64", *options, x=x)
+                expected = [speckled_error(data, k, 3, 3, share, fit, divergence, 12) for k in (2, 3)]
+                np.testing.assert_allclose(np.transpose(found), expected, rtol=1e-6)
 
     def test_planted_k_is_chosen(self):
         random = np.random.RandomState(0)
@@ -223,62 +301,6 @@ class Speckled(ProgramTest):
                             "keep", "--select", "speckled", "--select-repeats", "1")
         self.assertIn("--missing-empty is not used", told.stderr)
         self.assertIn("one repeat has no standard error", told.stderr)
-
-
-class Stops(ProgramTest):
-    def begin(self, *words):
-        command = [PROGRAM, *words]
-        if RANKS > 0:
-            command = [*MPIRUN, str(RANKS), *command]
-        running = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                   stdout=subprocess.DEVNULL, text=True)
-        self.addCleanup(running.wait)
-        self.addCleanup(running.stderr.close)
-        return running
-
-    def write_empty(self, name):
-        open(self.path(name), "w").close()
-
-    def test_asked_to_stop_during_the_cross_validation(self):
-        """By a signal, or the file STOP, since mpirun ends at one. Replicates that are done stay, and the same command
-        goes on to the same file."""
-        self.write("X.h5", X=np.nan_to_num(planted(m=400, n=120)))
-        options = [
-            "ensemble", "X.h5", "-k", "2,3", "--replicates", "2", "--random-state", "1", "--select", "bicv", "--tol",
-            "0", "--max-iter", "1500", "--threads", "1", "--groups", "1", "--checkpoint", "c", "--progress", "off",
-            "--verbose", "1"
-        ]
-        running = self.begin(*options)
-        for line in running.stderr:
-            if "bi-cross-validation: block" in line:
-                if RANKS == 0:
-                    running.send_signal(signal.SIGTERM)
-                else:
-                    self.write_empty("STOP")
-                break
-        rest = running.stderr.read()
-        self.assertEqual(running.wait(), 75, rest)
-        self.assertIn("run the same command again", rest)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "c"])
-        self.assertNotIn("is not kept when it is stopped", rest)
-        self.write_empty("STOP")  # a run that has the cross-validation alone to do, and does not come to its end
-        again = self.run_program(*options)
-        self.assertEqual(again.status, 75, again.stderr)
-        self.assertIn("is not kept when it is stopped", again.stderr)
-        self.succeed(*options, timeout=120)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["X.h5", "ensemble.h5"])
-        self.assertTrue((self.read("ensemble.h5", "table/cv_error") > 0).all())
-
-    def test_a_time_limit_in_which_no_replicate_ends_is_said(self):
-        self.write("X.h5", X=np.nan_to_num(planted(m=300, n=100)))
-        options = [
-            "ensemble", "X.h5", "-k", "3", "--replicates", "4", "--random-state", "1", "--tol", "0", "--max-iter",
-            "100000000", "--threads", "1", "--groups", "1", "--checkpoint", "c"
-        ]
-        for share in ("4 shared its time, in the next one 1 will", "one needs more time than this"):
-            result = self.run_program(*options, "--max-time", "4s")
-            self.assertEqual(result.status, 75, result.stderr)
-            self.assertTrue(any(share in warning for warning in result.warnings), result.stderr)
 
 
 class Lies(ProgramTest):

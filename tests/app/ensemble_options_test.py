@@ -9,10 +9,12 @@ import scipy.sparse
 from scipy.cluster.hierarchy import cophenet, linkage
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import squareform
+from sklearn.cluster import KMeans
+from sklearn.decomposition import non_negative_factorization
 from sklearn.metrics import silhouette_samples
 
-from ensemble_test import contents, planted
-from program import ProgramTest, attributes
+from ensemble_test import planted
+from program import ProgramTest, attributes, contents
 
 
 class EnsembleOptions(ProgramTest):
@@ -42,6 +44,38 @@ class EnsembleOptions(ProgramTest):
             np.testing.assert_allclose(group["cluster_stability"],
                                        [silhouettes[labels[kept] == c].mean() for c in range(5)], atol=1e-9)
             self.assertEqual(file["table/stability"][0], 1)
+
+    def test_k_means(self):
+        """Spectra that are kept, clusters, their medians, W and the order of the components: as scikit-learn has it."""
+        X = planted(m=150, noise=0.3)
+        self.write("X.h5", X=X)
+        self.ensemble("-k", "4,5", "--replicates", "12", "--random-state", "3", "--match", "kmeans", "--tol", "1e-6",
+                      "--density-threshold", "0.1", "--max-iter", "2000")
+        for k in (4, 5):
+            with h5py.File(self.path("e.h5"), "r") as file:
+                group = {name: item[()] for name, item in file[f"k{k}"].items()}
+                row = list(file["table/k"]).index(k)
+                table = {name: column[row] for name, column in file["table"].items()}
+            spectra = group["spectra"] / np.linalg.norm(group["spectra"], axis=1, keepdims=True)
+            distances = np.sort(np.linalg.norm(spectra[:, None] - spectra[None], axis=2), axis=1)
+            kept = distances[:, :4].sum(1) / 3 < 0.1  # int(0.3 · 12) others
+            np.testing.assert_array_equal(group["kept"], kept)
+            labels = KMeans(n_clusters=k, n_init=10, random_state=1).fit(spectra[kept]).labels_
+            H = np.array([np.median(spectra[kept][labels == c], axis=0) for c in range(k)])
+            H /= H.sum(axis=1, keepdims=True)
+            W, _, _ = non_negative_factorization(X, H=H, n_components=k, init="random", update_H=False, tol=1e-6,
+                                                 max_iter=2000)
+            order = np.argsort(-(W / W.sum(axis=1, keepdims=True)).sum(axis=0), kind="stable")
+            silhouettes = silhouette_samples(spectra[kept], labels)
+            np.testing.assert_array_equal(group["labels"][kept], np.argsort(order)[labels])
+            self.assertTrue((group["labels"][~kept] == -1).all())
+            np.testing.assert_allclose(group["H"], H[order], atol=1e-9)
+            np.testing.assert_allclose(group["W"], W[:, order], atol=1e-6 * W.max())
+            np.testing.assert_allclose(group["cluster_stability"], [silhouettes[labels == c].mean() for c in order],
+                                       atol=1e-6)
+            self.assertAlmostEqual(table["stability"], silhouettes.mean(), 6)
+            self.assertAlmostEqual(table["kept"], kept.mean(), 12)
+            np.testing.assert_allclose(table["error"], ((X - W @ H)**2).sum(), rtol=1e-6)
 
     def test_mini_batches(self):
         X = planted(m=300)

@@ -30,24 +30,9 @@ def planted(seed=0, m=120, n=60, k=4, noise=0.02):
     return np.maximum(0, W @ H + noise * (W @ H).mean() * random.standard_normal((m, n)))
 
 
-def contents(name):
-    """All that two equal runs have in common: everything but the provenance."""
-    found = {}
-    with h5py.File(name, "r") as file:
-        file.visititems(lambda path, item: found.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None)
-        found["/"] = attributes(file)
-    return found
-
-
 class Ensemble(ProgramTest):
     def ensemble(self, *options, output="e.h5", **how):
         return self.succeed("ensemble", "X.h5", "--quiet", "--threads", "1", "-o", output, *options, **how)
-
-    def assert_same_contents(self, a, b):
-        a, b = contents(self.path(a)), contents(self.path(b))
-        self.assertEqual(sorted(a), sorted(b))
-        for name in a:
-            np.testing.assert_equal(a[name], b[name], name)
 
     def test_golden(self):
         with h5py.File(GOLDEN, "r") as golden:

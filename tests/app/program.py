@@ -78,10 +78,26 @@ class ProgramTest(unittest.TestCase):
         with h5py.File(self.path(name), "r") as file:
             return file[dataset][()]
 
+    def assert_same_contents(self, a, b):
+        """Of two files that equal runs have left."""
+        a, b = contents(self.path(a)), contents(self.path(b))
+        self.assertEqual(sorted(a), sorted(b))
+        for name in a:
+            np.testing.assert_equal(a[name], b[name], name)
+
 
 def attributes(item):
     """Attributes of an HDF5 object; strings of fixed length, which h5py gives as bytes, as text."""
     return {name: value.decode() if isinstance(value, bytes) else value for name, value in item.attrs.items()}
+
+
+def contents(name):
+    """All that two equal runs have in common: everything but the provenance."""
+    found = {}
+    with h5py.File(name, "r") as file:
+        file.visititems(lambda path, item: found.update({path: item[()]}) if isinstance(item, h5py.Dataset) else None)
+        found["/"] = attributes(file)
+    return found
 
 
 def positive_matrix(rows=6, columns=4, seed=0):

@@ -138,7 +138,9 @@ struct TableColumn {
 std::span<const TableColumn> ensemble_table_columns();
 
 class ReplicateStore;
+class PartStore;
 class RankGroups;
+class SharedCounter;
 class EnsembleStop;
 template <Scalar T>
 struct Consensus;
@@ -200,8 +202,10 @@ class EnsembleJob {
   void tell_progress(Index running, Index iteration, Work& work) const;
   void share(Work& work);
   void note_stop(const EnsembleStop& stop);
-  void tell_of_no_progress(const Work& work);
+  void tell_of_no_progress(const char* what, Index running, Index next);
   Attributes params() const;
+  void test(DataSource<T>& x, std::span<const Index> own, std::span<const Index> most, PartStore& parts,
+            SharedCounter& failed, const RunControl& control);
   void cross_validate(DataSource<T>& x, const RunControl& control);
   void write(DataSource<T>& x, std::vector<Consensus<T>>& all, const RunControl& control);
   Matrix<T> complete(DataSource<T>& x, Index k_number, Consensus<T>& consensus, const RunControl& control);
@@ -218,6 +222,8 @@ class EnsembleJob {
   std::unique_ptr<ReplicateStore> store_;
   std::string stop_reason_;
   bool had_all_ = false;  // replicates, before run()
+  Index tested_ = 0;      // test errors that finish() has found, in this group
+  Index testing_ = 0;     // that shared the last passes for them
   std::vector<MeasuresOfK> table_;
   std::optional<Index> chosen_k_;
 };

@@ -118,6 +118,65 @@ def test_pandas_names(name):
         model.transform(frame.to_numpy())
 
 
+@BOTH
+@pytest.mark.parametrize("integers", [False, True])
+def test_features_are_aligned_by_name(name, integers):
+    frame = pd.DataFrame(data() * 9, columns=[f"gene {j}" for j in range(12)])
+    frame = frame.round().astype(int) if integers else frame
+    model = getattr(scanmf, name)(3, random_state=0).fit(frame)
+    turned = frame.iloc[:5, ::-1]
+    with pytest.raises(ValueError, match="feature names"):
+        model.transform(turned)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(model.transform(model.align_features(turned)), model.transform(frame[:5]))
+    other = turned.drop(columns=["gene 3"]).assign(new=1)
+    with pytest.warns(UserWarning) as told:
+        aligned = model.align_features(other)
+    assert [str(one.message) for one in told] == [
+        "X lacks 1 ('gene 3') of the model's 12 features: they are taken to be 0",
+        "the model does not know 1 ('new') of the 12 columns of X: they are left out"
+    ]
+    assert told[0].filename == __file__
+    pd.testing.assert_frame_equal(aligned, frame[:5].assign(**{"gene 3": 0}), check_dtype=False)
+    if name == "MiniBatchNMF":
+        again = getattr(scanmf, name)(3, random_state=0).fit(frame)
+        model.partial_fit(aligned)
+        again.partial_fit(frame[:5].assign(**{"gene 3": 0}))
+        np.testing.assert_array_equal(model.components_, again.components_)
+
+
+def test_features_that_cannot_be_aligned():
+    frame = pd.DataFrame(data(), columns=[f"gene {j}" for j in range(12)])
+    model = scanmf.NMF(3, random_state=0).fit(frame)
+    with pytest.raises(TypeError, match="pandas.DataFrame. Got ndarray"):
+        model.align_features(frame.to_numpy())
+    with pytest.raises(ValueError, match="'gene 1' is twice among the columns of X"):
+        model.align_features(frame.rename(columns={"gene 0": "gene 1"}))
+    with pytest.raises(ValueError, match="none of the model's features: its first is 'Gene 0', the model's 'gene 0'"):
+        model.align_features(frame.rename(columns=str.capitalize))
+    with pytest.raises(ValueError, match="the model has no names of features"):
+        scanmf.NMF(3, random_state=0).fit(data()).align_features(frame)
+    with pytest.raises(NotFittedError):
+        scanmf.NMF(3).align_features(frame)
+
+
+@BOTH
+def test_an_anndata_object_is_no_matrix(name):
+    import anndata
+
+    adata = anndata.AnnData(data(), dtype="float64")
+    model = getattr(scanmf, name)(3, random_state=0)
+    calls = [
+        model.fit, model.fit_transform,
+        model.fit(adata.X).transform, lambda X: scanmf.ensemble(X, [2], replicates=2)
+    ]
+    calls += [model.partial_fit] if name == "MiniBatchNMF" else [scanmf.non_negative_factorization]
+    for call in calls:
+        with pytest.raises(TypeError, match=r"adata.X or adata.layers\[NAME\], or call scanmf.tl.nmf"):
+            call(adata)
+
+
 def test_arguments_are_not_changed():
     X = data()
     before = X.copy()

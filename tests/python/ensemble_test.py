@@ -54,6 +54,7 @@ def test_the_command_lines_ensemble(tmp_path, select):
     assert_same(tmp_path / "program.h5", tmp_path / "file.h5")
     assert from_array.chosen_k == from_file.chosen_k == 4
     assert list(from_array.table.index) == [3, 4, 5]
+    assert list(from_array.table)[:3] == ["stability", "least_cluster_stability", "kept"], "as the program prints them"
     assert ("cv_error" in from_array.table) == (select == "bicv")
 
 

@@ -19,7 +19,7 @@ def parts(X: NDArray[Any], file: str) -> NDArray[Any]:
     scanmf.pl.components(again, top=5, axes=[axis])
     scanmf.pl.usage(W, ["a"] * len(W))
     try:
-        Y: NDArray[Any] = again.inverse_transform(again.transform(X)) @ H.T
+        Y: NDArray[Any] = again.inverse_transform(again.transform(again.align_features(X))) @ H.T
         return Y
     except (scanmf.Error, scanmf.Stopped):
         return scanmf.load_W(file)

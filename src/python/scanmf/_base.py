@@ -131,6 +131,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         """X as `_input.prepared` gives it, its dtype (None: of a file), and the features' names."""
         if _input.is_file(X):
             return _input.prepared(X), None, None if reset else getattr(self, "feature_names_in_", None)
+        _input.refuse_anndata(X)
         few = {} if core.size == 1 else {"ensure_min_samples": 0, "ensure_min_features": 0}
         learner = self
         if reset:  # scikit-learn would note the features before the fit has succeeded
@@ -362,6 +363,23 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
                                                   call.H, None if reset else self._names(), progress, call.memory)
         call.seed.taken(state)
         return W, call.H, n_iter
+
+    def align_features(self, X: Any) -> Any:
+        """X with its columns in the order of the model's features, by their names, for `transform` or `partial_fit`.
+
+        Parameters
+        ----------
+        X : pandas.DataFrame of shape (n_samples, n_columns)
+            Rows of samples; features that it lacks are taken to be 0, columns that the model does not know are left
+            out, both with a warning.
+
+        Returns
+        -------
+        X : pandas.DataFrame of shape (n_samples, n_features)
+            With the columns ``feature_names_in_``.
+        """
+        check_is_fitted(self)
+        return _input.aligned(X, self._names())
 
     def inverse_transform(self, W: Any) -> np.ndarray:
         """X as the factors have it, W times the components.

@@ -45,8 +45,15 @@ _RUN: dict = {
     "path": [str, os.PathLike, None],
     "groups": [_POSITIVE, None],
 }
+# Columns of the table, most telling first, as the command line prints them.
+_COLUMNS = ("k", "stability", "least_cluster_stability", "kept", "error", "reconstruction_err", "replicate_error_mean",
+            "replicate_error_sd", "cv_error", "cv_error_se", "cophenetic", "dispersion")
 # Parameters of the classes that replicates have not: starts are random, and finished replicates are kept whole.
 _NOT_OF_REPLICATES = ("n_components", "init", "svd", "checkpoint_every", "comm", "verbose")
+
+
+def _place(column):
+    return _COLUMNS.index(column) if column in _COLUMNS else len(_COLUMNS)
 
 
 class Ensemble:
@@ -113,7 +120,7 @@ class Ensemble:
         import pandas
 
         with self.open() as file:
-            columns = {name: column[()] for name, column in file["table"].items()}
+            columns = {name: file["table"][name][()] for name in sorted(file["table"], key=_place)}
         return pandas.DataFrame(columns).set_index("k")
 
     def _array(self, k, name):

@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections import Counter
 
 import numpy as np
 import scipy.sparse as sp
@@ -13,6 +15,45 @@ _NATIVE = {np.dtype(kind) for kind in ("i1", "i2", "i4", "i8", "u1", "u2", "u4",
 def is_file(X) -> bool:
     """True for "FILE" and "FILE:/path/in/file", which the library reads in place."""
     return isinstance(X, (str, os.PathLike))
+
+
+def refuse_anndata(X) -> None:
+    """An AnnData object holds several matrices: which is meant is for the caller to say."""
+    if hasattr(X, "obsm") and hasattr(X, "layers"):
+        raise TypeError("X is an AnnData object: give one of its matrices, adata.X or adata.layers[NAME], or call "
+                        "scanmf.tl.nmf(adata, n_components)")
+
+
+def _some_of(names) -> str:
+    shown = ", ".join(repr(name) for name in names[:3])
+    return f"{len(names)} ({shown}{', ...' if len(names) > 3 else ''})"
+
+
+def aligned(X, features: list[str]):
+    """The DataFrame with the columns `features`: absent ones 0, unknown ones left out, with a warning of each kind."""
+    if not hasattr(X, "reindex") or not hasattr(X, "columns"):
+        raise TypeError(f"align_features needs the names of X's columns: a pandas.DataFrame. Got {type(X).__name__} "
+                        "instead (of an AnnData object take adata.to_df()).")
+    if not features:
+        raise ValueError("the model has no names of features: nobody knows which column of X is which of them")
+    for names, what in ((list(X.columns), "columns of X"), (features, "features of the model")):
+        twice = [name for name, times in Counter(names).items() if times > 1]
+        if twice:
+            raise ValueError(f"{twice[0]!r} is twice among the {what}")
+    known, present = set(features), set(X.columns)
+    absent = [name for name in features if name not in present]
+    unknown = [name for name in X.columns if name not in known]
+    if len(absent) == len(features):
+        raise ValueError(f"X has none of the model's features: its first is {next(iter(X.columns), None)!r}, the "
+                         f"model's {features[0]!r}")
+    if absent:
+        warnings.warn(f"X lacks {_some_of(absent)} of the model's {len(features)} features: they are taken to be 0",
+                      stacklevel=3)
+    if unknown:
+        warnings.warn(
+            f"the model does not know {_some_of(unknown)} of the {X.shape[1]} columns of X: they are left out",
+            stacklevel=3)
+    return X.reindex(columns=features, fill_value=0)
 
 
 def native(array: np.ndarray) -> np.ndarray:

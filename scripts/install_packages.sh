@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages of the groups named (build, python, module, checks, example, text, slurm), those that are
-# missing only:
+# Installs the Debian packages of the groups named (build, mpich, python, module, checks, example, text, slurm), those
+# that are missing only:
 #
 #     scripts/install_packages.sh build python
 #
@@ -10,6 +10,8 @@ set -euo pipefail
 build=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin libscalapack-openmpi-dev libopenblas-dev
        libhdf5-openmpi-dev libboost-program-options-dev libgtest-dev libfmt-dev libhwy-dev librandom123-dev
        libdeflate-dev liblzf-dev zlib1g-dev libzip-dev nlohmann-json3-dev)
+# Beside Open MPI, which stays the default; its HDF5 and ScaLAPACK are other files than those of Open MPI.
+mpich=(mpich libmpich-dev libscalapack-mpich-dev libhdf5-mpich-dev)
 python=(python3 python3-numpy python3-scipy python3-h5py python3-matplotlib)
 module=(python3-dev pybind11-dev python3-numpy python3-scipy python3-sklearn python3-pandas python3-anndata
         python3-h5py python3-mpi4py python3-matplotlib python3-pytest mypy)
@@ -22,6 +24,7 @@ wanted=()
 for group in "$@"; do
   case $group in
     build) wanted+=("${build[@]}") ;;
+    mpich) wanted+=("${mpich[@]}") ;;
     python) wanted+=("${python[@]}") ;;
     module) wanted+=("${module[@]}") ;;
     example) wanted+=("${example[@]}") ;;
@@ -29,7 +32,8 @@ for group in "$@"; do
     checks) wanted+=("${checks[@]}") ;;
     slurm) wanted+=("${slurm[@]}") ;;
     *)
-      echo "install_packages.sh: unknown group '$group' (build, python, module, checks, example, text, slurm)" >&2
+      echo "install_packages.sh: unknown group '$group'" \
+        "(build, mpich, python, module, checks, example, text, slurm)" >&2
       exit 2
       ;;
   esac

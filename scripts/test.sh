@@ -6,6 +6,8 @@
 #     scripts/test.sh sanitize    what reads files, keeps models and fits, with contracts checked and under the
 #                                 sanitizers of addresses and undefined behaviour, and malformed files for a minute,
 #                                 in build-sanitize/
+#     scripts/test.sh mpich       the tests of the label quick, and on two ranks what they try on three, with MPICH in
+#                                 place of Open MPI, in build-mpich/
 #
 # Further words go to ctest: scripts/test.sh -R golden
 #
@@ -14,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 word=
 case "${1:-}" in
-  quick | sanitize) word=$1 && shift ;;
+  quick | sanitize | mpich) word=$1 && shift ;;
 esac
 scripts/install_packages.sh build python module checks
 
@@ -31,6 +33,13 @@ if [[ $word == sanitize ]]; then
   names=$(IFS='|' && echo "${tests[*]}")
   run="^(($names)_np1|(communicator|model_file|checkpoint)_test_np3|app_malformed_test_np0|fuzz)$"
   exec ctest --preset sanitize --parallel "$level" -R "$run" "$@"
+fi
+
+if [[ $word == mpich ]]; then
+  scripts/install_packages.sh mpich
+  cmake --preset mpich -DSCANMF_TESTS=ON -DSCANMF_WERROR=ON
+  cmake --build --preset mpich --target scanmf_program quick_tests
+  exec ctest --preset mpich --parallel "$level" --label-regex '^(quick|two_ranks)$' "$@"
 fi
 
 scripts/install_packages.sh slurm || echo "No Slurm: the test that needs it will be skipped."

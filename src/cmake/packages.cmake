@@ -28,22 +28,24 @@ set(CPACK_PRE_BUILD_SCRIPTS ${CMAKE_CURRENT_LIST_DIR}/compress_manual.cmake)
 set(description "Factors a matrix of non-negative numbers, dense or sparse, in memory or
 streamed from its file, on any number of MPI ranks: scikit-learn's NMF and
 MiniBatchNMF with the same parameters and the same numbers.")
+set(mpi_starter openmpi-bin)
+if(SCANMF_MPI_WORD STREQUAL "mpich")
+  set(mpi_starter mpich)
+endif()
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME scanmf)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS python3)  # for its scripts
 set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "${description}")
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "openmpi-bin | mpich")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "${mpi_starter}")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "python3-scanmf")
 
 # What find_package(scanmf) and pkg-config look for.
-set(mpi_packages "libopenmpi-dev, libscalapack-openmpi-dev")
-if(SCANMF_MPI_NAMES MATCHES "mpich")
-  set(mpi_packages "libmpich-dev, libscalapack-mpich-dev")
-endif()
+set(mpi_packages "lib${SCANMF_MPI_WORD}-dev, libscalapack-${SCANMF_MPI_WORD}-dev, \
+libhdf5-${SCANMF_MPI_WORD}-dev | libhdf5-dev")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libscanmf-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "${mpi_packages}, libopenblas-dev, \
-libhdf5-openmpi-dev | libhdf5-dev | libhdf5-mpich-dev, libfmt-dev, libhwy-dev, libdeflate-dev, liblzf-dev, pkg-config")
+libfmt-dev, libhwy-dev, libdeflate-dev, liblzf-dev, pkg-config")
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "${description}
 .
 This package has the library, its headers, and the files of CMake and

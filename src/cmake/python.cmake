@@ -1,7 +1,8 @@
 # The package scanmf of Python: built when the interpreter's headers, pybind11, numpy and scipy are there, as of
 # build/python.
+option(SCANMF_PYTHON_PACKAGE "Build the Python package where what it needs is there" ON)
 set(SCANMF_HAS_PYTHON FALSE)
-if(SCANMF_SANITIZE)
+if(SCANMF_SANITIZE OR NOT SCANMF_PYTHON_PACKAGE)
   return()  # an interpreter without the sanitizers' runtime could not load it
 endif()
 set(Python3_FIND_STRATEGY LOCATION)

@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/library_name.hpp"
 #include "scanmf/core/team.hpp"
 #include "scanmf/parallel/communicator.hpp"
 
@@ -224,8 +225,7 @@ std::string mpi_library() {
   char text[MPI_MAX_LIBRARY_VERSION_STRING];
   int length = 0;
   MPI_Get_library_version(text, &length);
-  const std::string all(text, static_cast<std::size_t>(length));
-  return all.substr(0, all.find_first_of(",\n"));  // Open MPI adds package and build, MPICH its configuration
+  return library_name({text, static_cast<std::size_t>(length)});
 }
 
 }  // namespace scanmf

@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include "core/printable.hpp"
+#include "parallel/library_name.hpp"
 #include "scanmf/core/log.hpp"
 
 namespace py = pybind11;
@@ -15,11 +16,11 @@ namespace {
 /// with.
 MPI_Comm communicator_in(const py::object& comm) {
   const py::module_ mpi = py::module_::import("mpi4py.MPI");
-  const auto theirs = mpi.attr("Get_library_version")().cast<std::string>();
-  if (!theirs.starts_with(mpi_library()))
+  const std::string theirs = library_name(mpi.attr("Get_library_version")().cast<std::string>());
+  if (theirs != mpi_library())
     throw Error(
         fmt::format("mpi4py uses another MPI library ({}) than scanmf ({}): install the mpi4py that belongs to it",
-                    printable(theirs.substr(0, theirs.find_first_of(",\n"))), mpi_library()));
+                    printable(theirs), mpi_library()));
   const py::capsule function = mpi.attr("__pyx_capi__")["PyMPIComm_Get"];
   using Get = MPI_Comm* (*)(PyObject*);
   const auto get = reinterpret_cast<Get>(PyCapsule_GetPointer(function.ptr(), PyCapsule_GetName(function.ptr())));

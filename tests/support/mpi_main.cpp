@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <string>
 
+#include "parallel/launcher.hpp"
 #include "scanmf/parallel/environment.hpp"
 
 namespace {
@@ -40,6 +41,11 @@ int main(int argc, char** argv) {
   ::testing::InitGoogleTest(&argc, argv);
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (int size = 0; MPI_Comm_size(MPI_COMM_WORLD, &size) == MPI_SUCCESS && size == 1 && scanmf::strangers() > 1) {
+    std::fprintf(stderr, "every process is alone: the launcher belongs to another MPI than %s\n",
+                 scanmf::mpi_library().c_str());
+    return 1;
+  }
   auto& listeners = ::testing::UnitTest::GetInstance()->listeners();
   if (rank != 0) {
     delete listeners.Release(listeners.default_result_printer());

@@ -12,9 +12,14 @@ import os
 import re
 import sys
 
-import h5py
-import numpy as np
-import scipy.sparse
+from arguments import no_import
+
+try:
+    import h5py
+    import numpy as np
+    import scipy.sparse
+except ImportError as missing:
+    no_import(missing, "Debian's packages python3-h5py, python3-numpy, python3-scipy")
 
 FORMS_OF_ADDRESS = set("thou thee thy thine shall shalt unto hath hast saith said upon came come went let thereof "
                        "therefore every before because".split())

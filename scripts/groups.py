@@ -5,6 +5,7 @@ import sys
 import h5py
 import numpy as np
 
+ROWS_AT_A_TIME = 65536
 MOST_GROUPS = 60  # of a column that is looked at unasked
 
 
@@ -91,3 +92,18 @@ def groupings(path, samples, count, wanted):
             if order is None and len(codes) != count:
                 raise ValueError(f"'{path}' has {len(codes)} rows, but the model was learned from {count}")
             yield name, codes if order is None else codes[order], names
+
+
+def mean_shares(W, H, groups=None, count=1):
+    """Mean over rows of each component's share of the row of W·H, for each group: count x k; and rows a group."""
+    mass = np.asarray(H, float).sum(axis=1)
+    sums, rows = np.zeros((count, len(mass))), np.zeros(count)
+    for begin in range(0, len(W), ROWS_AT_A_TIME):
+        part = W[begin:begin + ROWS_AT_A_TIME].astype(float) * mass
+        whole = part.sum(axis=1, keepdims=True)
+        part = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+        group = np.zeros(len(part), int) if groups is None else groups[begin:begin + ROWS_AT_A_TIME]
+        known = group >= 0
+        np.add.at(sums, group[known], part[known])
+        np.add.at(rows, group[known], 1)
+    return sums / np.maximum(rows, 1)[:, None], rows.astype(int)

@@ -11,10 +11,15 @@ import argparse
 import math
 import sys
 
-import h5py
-import numpy as np
-from groups import groupings, names_of
-from sealed import has_whole_checksums
+from arguments import no_import
+
+try:
+    import h5py
+    import numpy as np
+    from groups import groupings, names_of
+    from sealed import has_whole_checksums
+except ImportError as missing:
+    no_import(missing, "Debian's packages python3-h5py, python3-numpy")
 
 
 def contingency(a, b):

@@ -12,6 +12,8 @@ import argparse
 import os
 import sys
 
+from arguments import PACKAGE, PICTURES, no_import, picture_kind
+
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "build", "python"))
 try:
     import matplotlib
@@ -21,10 +23,7 @@ try:
     from scanmf import _ensemble_figures as figures
     from sealed import open_sealed
 except ImportError as missing:
-    sys.exit(
-        f"plot_ensemble.py: {missing}. It needs the Python package scanmf, which is built where its Debian packages "
-        "are: scripts/install_packages.sh module, then cmake --build build; another folder than build/: set "
-        "PYTHONPATH")
+    no_import(missing, PACKAGE)
 
 
 def groups_of(file, path, column):
@@ -72,11 +71,14 @@ def main():
     parser.add_argument("-k", type=int, help="number of components of the clustergram (default: the chosen one)")
     parser.add_argument("--data", metavar="X.h5ad", help="the data, for the groups of its rows")
     parser.add_argument("--column", metavar="NAME", help="column of obs in the data that groups the rows")
-    parser.add_argument("--format", default="png", choices=["png", "pdf", "svg"])
+    parser.add_argument("--format", default="png", choices=PICTURES, help="default: png")
     arguments = parser.parse_args()
     if (arguments.data is None) != (arguments.column is None):
         parser.error("--data and --column belong together")
     try:
+        if kind := picture_kind(arguments.output):
+            raise ValueError(f"-o is the folder of several pictures, not '{arguments.output}': their kind is "
+                             f"--format {kind}")
         complete = draw(arguments)
     except (ValueError, OSError, KeyError) as error:
         sys.exit(f"plot_ensemble.py: {error}")

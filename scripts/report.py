@@ -17,18 +17,17 @@ import sys
 import tempfile
 import zlib
 
-from arguments import count, image_shape
+from arguments import count, image_shape, no_import
 
 try:
     import numpy as np
-    from groups import groupings, names_of, plain
+    from groups import groupings, mean_shares, names_of, plain
     from sealed import open_sealed
 except ImportError as missing:
-    sys.exit(f"report.py: {missing} (Debian: python3-h5py, python3-numpy)")
+    no_import(missing, "Debian's packages python3-h5py, python3-numpy")
 
 MOST_COMPONENTS = 200  # shown one by one
 MOST_CURVE_POINTS = 600
-ROWS_AT_A_TIME = 65536
 
 STYLE = """
 :root { --ink: #1d2733; --soft: #5b6875; --line: #dfe4ea; --paper: #fff; --back: #f5f7f9; --accent: #1f6f9f;
@@ -62,8 +61,10 @@ th { text-align: left; font-weight: 600; } th, td { padding: 3px 10px 3px 0; ver
 td.text { overflow-wrap: anywhere; } .heat td, .heat th { padding: 4px 8px; text-align: right; }
 .heat th:first-child { text-align: left; white-space: nowrap; position: sticky; left: 0; background: var(--paper); }
 .pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 12px; }
-tr.chosen td { background: #fdeee4; font-weight: 600; }
-svg { width: 100%; min-width: 420px; height: auto; display: block; } svg text { font-size: 13px; fill: var(--soft); }
+.pair + .wide td { white-space: nowrap; } tr.chosen td { background: #fdeee4; font-weight: 600; }
+svg { width: 100%; height: auto; display: block; } svg text { font-size: 13px; fill: var(--soft); }
+svg.narrow { display: none; }
+@media (max-width: 600px) { svg.broad { display: none; } svg.narrow { display: block; } }
 @media print { body { background: #fff; } .card, .facts div { break-inside: avoid; } }
 """
 
@@ -101,6 +102,7 @@ class Subject:
         self.samples = names_of(self.file, "obs_names", self.m)
         self.params = self._attributes("params")
         self.provenance = self._attributes("provenance")
+        self.first = float(self._attributes("state").get("first", 0))  # what the stop rule compares with
         self.history = {name: values[()].astype(float)
                         for name, values in self.file["history"].items()} if "history" in self.file else {}
 
@@ -120,20 +122,6 @@ class Subject:
     def feature(self, j):
         return self.features[j] if self.features else f"feature {j}"
 
-    def usage(self, groups=None, count=1):
-        """Mean over rows of each component's share of the row of W·H, for each group: count x k; and rows a group."""
-        mass = self.H.sum(axis=1)
-        sums, rows = np.zeros((count, self.k)), np.zeros(count)
-        for begin in range(0, self.m, ROWS_AT_A_TIME):
-            part = self.W[begin:begin + ROWS_AT_A_TIME].astype(float) * mass
-            whole = part.sum(axis=1, keepdims=True)
-            part = np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-            group = np.zeros(len(part), int) if groups is None else groups[begin:begin + ROWS_AT_A_TIME]
-            known = group >= 0
-            np.add.at(sums, group[known], part[known])
-            np.add.at(rows, group[known], 1)
-        return sums / np.maximum(rows, 1)[:, None], rows.astype(int)
-
 
 # Pictures.
 
@@ -147,7 +135,23 @@ def ticks(low, high):
     return [step * i for i in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)]
 
 
-def line_chart(x, series, xlabel, marks=(), level=None, width=640, height=270):
+def tick_labels(values):
+    """With so many digits that each says its own number."""
+    step = min((abs(b - a) for a, b in zip(values, values[1:])), default=0)
+    for digits in range(4, 16):
+        labels = [f"{value:.{digits}g}" for value in values]
+        if all(abs(float(label) - value) <= 0.01 * step for label, value in zip(labels, values)):
+            break
+    return labels
+
+
+def chart(x, series, xlabel, width=640, **more):
+    """Drawn twice, so that letters stay legible on a narrow screen: the style shows one of the two."""
+    return (line_chart(x, series, xlabel, width=width, kind="broad", **more) +
+            line_chart(x, series, xlabel, width=340, height=220, kind="narrow", **more))
+
+
+def line_chart(x, series, xlabel, marks=(), level=None, width=640, height=270, kind="broad"):
     """Lines over x: series is [(name, values)]; marks: vertical lines at x; level: (value, name), a dashed line."""
     series = [(name, np.asarray(values, float)) for name, values in series]
     known = np.concatenate([values[np.isfinite(values)] for _, values in series])
@@ -166,11 +170,11 @@ def line_chart(x, series, xlabel, marks=(), level=None, width=640, height=270):
     grid = [10**e for e in range(math.ceil(bottom), math.floor(top) + 1)] if logarithmic else ticks(bottom, top)
     if len(grid) < 2:
         grid = [low, high]
-    out = [f'<svg viewBox="0 0 {width} {height}" role="img">']
-    for value in grid:
+    out = [f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img">']
+    for value, label in zip(grid, tick_labels(grid)):
         y = float(py(value))
         out.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--line)"/>'
-                   f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{value:.4g}</text>')
+                   f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
     for value in ticks(float(x[0]), float(x[-1])):
         if value == int(value):
             out.append(f'<text x="{float(px(value)):.1f}" y="{height - 22}" text-anchor="middle">{int(value)}</text>')
@@ -182,7 +186,7 @@ def line_chart(x, series, xlabel, marks=(), level=None, width=640, height=270):
     if level and low <= level[0] <= high:
         y = float(py(level[0]))
         out.append(f'<line x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}" stroke="var(--mark)" '
-                   f'stroke-dasharray="4 3"/><text x="{width - right}" y="{y + 15:.1f}" text-anchor="end">'
+                   f'stroke-dasharray="4 3"/><text x="{left + 6}" y="{y - 5:.1f}">'
                    f'{escaped(level[1])}</text>')
     for values, colour in zip((values for _, values in series), ("var(--accent)", "var(--mark)")):
         at = np.flatnonzero(np.isfinite(values) & ((values > 0) | (not logarithmic)))
@@ -224,22 +228,50 @@ def facts(subject):
     return "".join(f"<div><b>{escaped(value)}</b><span>{escaped(name)}</span></div>" for value, name in entries)
 
 
+def table_of_k(table):
+    """Heads and cells, in the order and with the digits of `scanmf inspect`."""
+    def number(name, i, form, scale=1):
+        return f"{scale * table[name][i]:{form}}" if np.isfinite(table[name][i]) else "–"
+
+    spread = lambda name, of_it: lambda i: f"{number(name, i, '.6g')} ± {number(of_it, i, '.2g')}"
+    columns = [("k", "k", lambda i: str(table["k"][i])),
+               ("stability", "stability", lambda i: number("stability", i, ".3f")),
+               ("least_cluster_stability", "least cluster", lambda i: number("least_cluster_stability", i, ".3f")),
+               ("kept", "kept", lambda i: number("kept", i, ".0f", 100) + " %"),
+               ("error", "squared error", lambda i: number("error", i, ".6g")),
+               ("replicate_error_mean", "error of replicates", spread("replicate_error_mean", "replicate_error_sd")),
+               ("cv_error", "test error", spread("cv_error", "cv_error_se")),
+               ("cophenetic", "cophenetic", lambda i: number("cophenetic", i, ".4f")),
+               ("dispersion", "dispersion", lambda i: number("dispersion", i, ".4f"))]
+    columns = [(head, cell) for name, head, cell in columns if name in table]
+    return [head for head, _ in columns], [[cell(i) for _, cell in columns] for i in range(len(table["k"]))]
+
+
 def choice_of_k(subject):
     """The table of an ensemble and its curves."""
     table, chosen = subject.table, subject.about["chosen_k"]
     k = table["k"].astype(float)
-    names = ["k"] + [name for name in table if name != "k"]
     charts = "".join(f'<div class="card"><h3>{escaped(name.replace("_", " "))}</h3>'
-                     f'{line_chart(k, [(name, table[name])], "k", marks=[chosen] if chosen else [])}</div>'
+                     f'{chart(k, [(name, table[name])], "k", marks=[chosen] if chosen else [])}</div>'
                      for name in ("stability", "cv_error" if "cv_error" in table else "error") if name in table)
-    rows = "".join(f'<tr{" class=chosen" if row == chosen else ""}>' +
-                   "".join(f"<td>{escaped(shown(plain(table[name][i])))}</td>" for name in names) + "</tr>"
-                   for i, row in enumerate(table["k"]))
-    head = "".join(f"<th>{escaped(name.replace('_', ' '))}</th>" for name in names)
+    names, cells = table_of_k(table)
+    rows = "".join(f'<tr{" class=chosen" if number == chosen else ""}>' + "".join(f"<td>{cell}</td>"
+                                                                                  for cell in row) + "</tr>"
+                   for number, row in zip(table["k"], cells))
+    head = "".join(f"<th>{name}</th>" for name in names)
     said = f"k = {chosen} was chosen" if chosen else "no k was chosen"
     return (f"<h2>Choice of k</h2><p>{said} by {escaped(subject.about.get('select', 'stability'))}; "
             f'the components below are the consensus of k = {subject.k}.</p><div class="pair">{charts}</div>'
             f'<div class="wide" style="margin-top:12px"><table><tr>{head}</tr>{rows}</table></div>')
+
+
+def tolerance(subject, measure, values):
+    """(value, name) of the line that the stop rule compares the last value with; None where it compares others."""
+    tol, first = subject.params.get("tol"), subject.first
+    name = f"tol = {tol:g}" if tol else ""
+    if measure == "violation" and tol:
+        return tol, name
+    return (values[-2] - tol * first, name) if measure == "error" and tol and first > 0 else None
 
 
 def convergence(subject):
@@ -250,18 +282,20 @@ def convergence(subject):
     known = np.isfinite(history[measure])
     texts = {
         "violation": "how far the solution is from one that no step improves, relative to the first iteration",
-        "error": "the reconstruction error, where the stop rule evaluates it",
-        "smoothed_cost": "the cost of the mini-batches, averaged",
+        "error": "the reconstruction error, where the stop rule evaluates it; the fit stops when it has fallen by less "
+        "than tol times the error of the start since the evaluation before, that is when the last one lies above the "
+        "dashed line",
+        "smoothed_cost": "the cost of the mini-batches, averaged; the fit stops when it no longer improves, or H "
+        "changes by less than tol",
         "cost": "the cost of each mini-batch"
     }
     values = history[measure][known]
-    level = None
-    if measure == "violation" and subject.params.get("tol"):
+    level = tolerance(subject, measure, values)
+    if measure == "violation" and values[0] > 0:
         values = values / values[0]
-        level = (subject.params["tol"], f"tol = {subject.params['tol']:g}")
     x = history["iteration"][known] if "iteration" in history else np.flatnonzero(known) + 1.0
     return (f'<h2>Convergence</h2><p class="soft">{escaped(measure.replace("_", " "))}: {texts[measure]}.</p>'
-            f'<div class="card">{line_chart(x, [(measure, values)], "iteration", level=level, width=760)}</div>')
+            f'<div class="card">{chart(x, [(measure, values)], "iteration", level=level, width=760)}</div>')
 
 
 def component_card(subject, c, share, image_shape, top):
@@ -280,7 +314,7 @@ def component_card(subject, c, share, image_shape, top):
 
 
 def components(subject, a):
-    shares = subject.usage()[0][0] if subject.W is not None else None
+    shares = mean_shares(subject.W, subject.H)[0][0] if subject.W is not None else None
     order = range(subject.k) if shares is None else np.argsort(-shares, kind="stable")
     cards = "".join(
         component_card(subject, c, None if shares is None else shares[c], a.image_shape, a.top)
@@ -303,7 +337,7 @@ def usage_of_groups(subject, path, wanted):
     if subject.W is None:
         raise ValueError(f"'{subject.path}' holds no W (--save-w false): the usage by groups cannot be told")
     for column, codes, names in groupings(path, subject.samples, subject.m, wanted):
-        shares, rows = subject.usage(codes, len(names))
+        shares, rows = mean_shares(subject.W, subject.H, codes, len(names))
         most = shares.max()
         head = "".join(f"<th>{c}</th>" for c in range(subject.k))
         body = "".join(f"<tr><th>{escaped(names[g])} <span class='soft'>({rows[g]:,})</span></th>" +

@@ -82,6 +82,59 @@ class Scripts(unittest.TestCase):
             numpy.testing.assert_allclose(shown, 100 * share, atol=0.5001)
         self.assertEqual(sorted(rows), ["BK", "Western"])
 
+    def test_numbers_in_a_report(self):
+        sys.path.insert(0, os.path.dirname(REPORT))
+        sys.dont_write_bytecode = True
+        import report
+
+        self.assertEqual(report.tick_labels([194.05, 194.1, 194.15, 194.2]), ["194.05", "194.1", "194.15", "194.2"])
+        self.assertEqual(report.tick_labels([0.1 * i for i in range(4)]), ["0", "0.1", "0.2", "0.3"])
+        self.assertEqual(report.tick_labels([12000.5, 12001]), ["12000.5", "12001"])
+        fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--solver", "mu", "--random-state", "0", "-o", "model.h5",
+                  folder=self.folder)
+        self.assertEqual(fit.returncode, 0, fit.stderr)
+        made = run(sys.executable, REPORT, "model.h5", folder=self.folder)
+        self.assertEqual((made.returncode, made.stderr), (0, ""))
+        page = self.page("model.html")
+        self.assertIn("tol = 0.0001", page)
+        for kind in ("broad", "narrow"):
+            (chart, ) = re.findall(f'<svg class="{kind}".*?</svg>', page)
+            ticks = re.findall('text-anchor="end">(.*?)</text>', chart)
+            self.assertEqual(len(ticks), len(set(ticks)))
+            (level, ) = re.findall('y1="([0-9.]+)" y2="[0-9.]+" stroke="var.--mark.', chart)
+            last = re.findall(r'cy="([0-9.]+)"', chart)[-1]
+            self.assertLess(float(last), float(level), "above the line of the tolerance: it has converged")
+        self.assertNotIn("min-width: 420px", page)
+
+    def test_the_table_of_a_report_is_that_of_inspect(self):
+        made = run(PROGRAM, "ensemble", DIGITS, "-k", "2:4", "--replicates", "4", "--random-state", "0", "--max-iter",
+                   "30", "--select", "bicv", "--connectivity", "-o", "e.h5", folder=self.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        printed = run(PROGRAM, "inspect", "e.h5", folder=self.folder).stdout.splitlines()
+        first = next(i for i, line in enumerate(printed) if re.match(" *k  ", line))
+        expected = [
+            re.split("  +",
+                     line.split("<-")[0].replace("+-", "±").strip()) for line in printed[first:first + 4]
+        ]
+        self.assertEqual(len(expected[0]), 9)
+        report = run(sys.executable, REPORT, "e.h5", "-k", "3", folder=self.folder)
+        self.assertEqual((report.returncode, report.stderr), (0, ""))
+        table = re.search("<table>(<tr><th>k</th>.*?)</table>", self.page("e.html"))[1]
+        shown = [re.findall("<t[hd]>(.*?)</t[hd]>", row) for row in re.findall("<tr.*?</tr>", table)]
+        self.assertEqual(shown, expected)
+
+    def test_another_python_is_named(self):
+        scripts = {REPORT: "python3-h5py", GROUPS: "python3-h5py", PLOT_ENSEMBLE: "scanmf"}
+        python = os.path.join(self.folder, "bare", "bin", "python3")
+        made = run(sys.executable, "-m", "venv", "--without-pip", "bare", folder=self.folder)
+        if made.returncode != 0:
+            self.skipTest(made.stdout + made.stderr)
+        for script, needs in scripts.items():
+            refused = subprocess.run([python, "-B", script], capture_output=True, text=True, env={})
+            self.assertEqual((refused.returncode, len(refused.stderr.splitlines())), (1, 1), refused.stderr)
+            for part in (needs, f"This is {python}", f"run /usr/bin/python3 {script}"):
+                self.assertIn(part, refused.stderr)
+
     def test_a_report_of_images_and_what_it_refuses(self):
         fit = run(PROGRAM, "fit", DIGITS, "-k", "4", "--max-iter", "20", "-o", "model.h5", folder=self.folder)
         self.assertEqual(fit.returncode, 0, fit.stderr)
@@ -182,9 +235,12 @@ class Scripts(unittest.TestCase):
         with open(os.path.join(self.folder, "text"), "w") as file:
             file.write("no HDF5")
         for arguments, message in (([mice], "is no ensemble of scanmf"), (["text"], "nable to open"),
-                                   (["e.h5", "--data", "text", "--column", "diet"], "nable to open"),
-                                   (["e.h5", "--data", mice, "--column",
-                                     "none"], "has no column 'none'"), (["e.h5", "-o", "text"], "text")):
+                                   (["e.h5", "--data", "text", "--column",
+                                     "diet"], "nable to open"), (["e.h5", "--data", mice, "--column",
+                                                                  "none"], "has no column 'none'"),
+                                   (["e.h5", "-o",
+                                     "text"], "text"), (["e.h5", "-o",
+                                                         "e.svg"], "several pictures, not 'e.svg': .* --format svg")):
             wrong = run(sys.executable, PLOT_ENSEMBLE, *arguments, folder=self.folder)
             self.assertEqual((wrong.returncode, len(wrong.stderr.splitlines())), (1, 1), wrong.stderr)
             self.assertRegex(wrong.stderr, f"^plot_ensemble.py: .*{message}")

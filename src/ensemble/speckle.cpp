@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/at.hpp"
 #include "data/visit_all.hpp"
@@ -96,33 +97,49 @@ class SpeckledSource final : public data::WrappedSource<T> {
     return {rows, block.columns, block.tile_rows, values_.data()};
   }
 
-  /// Zeros that are held out are stored: others are observed zeros.
+  /// Zeros that are held out are stored: others are observed zeros. Rows are of any length: how long each becomes is
+  /// counted first.
   CsrBlock<T> copied(const CsrBlock<T>& block, Index begin, Index rows, Index global_row) {
-    row_begin_.assign(1, 0);
-    column_.clear();
-    sparse_.clear();
-    const auto store = [&](std::int32_t column, T value) {
-      column_.push_back(column);
-      sparse_.push_back(value);
-    };
-    std::vector<std::int32_t> held_out;
-    for (Index i = 0; i < rows; ++i) {
+    const Team team;
+    const bool stores_zeros = observed_ != Observed::not_zero;
+    if (held_out_.size() < at(rows)) held_out_.resize(at(rows));
+    row_begin_.assign(at(rows) + 1, 0);
+    team.for_each(rows, [&](Index i) {
+      std::vector<std::int32_t>& held_out = held_out_[at(i)];
       speckle_.held_out(global_row + i, block.columns, held_out);
-      auto next = held_out.begin();
-      const auto store_up_to = [&](std::int64_t column) {
-        for (; next != held_out.end() && *next < column; ++next)
-          if (observed_ != Observed::not_zero) store(*next, unobserved<T>(observed_));
-      };
-      for (Index p = block.row_begin[begin + i]; p < block.row_begin[begin + i + 1]; ++p) {
-        store_up_to(block.column[p]);
-        const bool is_held_out = next != held_out.end() && *next == block.column[p];
-        if (is_held_out) ++next;
-        store(block.column[p], is_held_out ? unobserved<T>(observed_) : block.value[p]);
-      }
-      store_up_to(block.columns);
-      row_begin_.push_back(static_cast<Index>(sparse_.size()));
+      Index length = 0;
+      merge(block, begin + i, held_out, stores_zeros, [&](std::int32_t, T) { ++length; });
+      row_begin_[at(i) + 1] = length;
+    });
+    std::partial_sum(row_begin_.begin(), row_begin_.end(), row_begin_.begin());
+    if (sparse_.size() < at(row_begin_.back())) {
+      column_.resize(at(row_begin_.back()));
+      sparse_.resize(at(row_begin_.back()));
     }
+    team.for_each(rows, [&](Index i) {
+      Index place = row_begin_[at(i)];
+      merge(block, begin + i, held_out_[at(i)], stores_zeros, [&](std::int32_t column, T value) {
+        column_[at(place)] = column;
+        sparse_[at(place++)] = value;
+      });
+    });
     return {rows, block.columns, block.tile_rows, row_begin_.data(), column_.data(), sparse_.data()};
+  }
+
+  /// Calls store(column, value) for what a row becomes, its columns ascending.
+  template <class Store>
+  void merge(const CsrBlock<T>& block, Index row, std::span<const std::int32_t> held_out, bool stores_zeros,
+             Store&& store) const {
+    const T in_place = unobserved<T>(observed_);
+    auto next = held_out.begin();
+    for (Index p = block.row_begin[row]; p < block.row_begin[row + 1]; ++p) {
+      for (; next != held_out.end() && *next < block.column[p]; ++next)
+        if (stores_zeros) store(*next, in_place);
+      const bool is_held_out = next != held_out.end() && *next == block.column[p];
+      if (is_held_out) ++next;
+      store(block.column[p], is_held_out ? in_place : block.value[p]);
+    }
+    for (; next != held_out.end() && stores_zeros; ++next) store(*next, in_place);
   }
 
   /// Collective.
@@ -146,6 +163,7 @@ class SpeckledSource final : public data::WrappedSource<T> {
   Observed observed_;
   DataSummary summary_;
   Buffer<T> values_;
+  std::vector<std::vector<std::int32_t>> held_out_;  // of each row
   std::vector<Index> row_begin_;
   std::vector<std::int32_t> column_;
   std::vector<T> sparse_;

@@ -255,6 +255,13 @@ def test_figures(tmp_path):
     assert len(scanmf.pl.components(tmp_path / "m.h5", image_shape=(3, 4))) == 4
     _, ax = plt.subplots()
     assert scanmf.pl.convergence(model, ax=ax) is ax and len(ax.lines) == 1
+    assert ax.collections[0].get_segments()[0][0][1] == model.tol, "of coordinate descent the violation's share"
+    assert len(axes[0].get_xticks()) > 1, "weights are told by numbers"
+    for tol in (1e-12, 1e-2):
+        mu = scanmf.NMF(4, solver="mu", init="random", random_state=0, max_iter=50, tol=tol).fit(adata.X)
+        before, last = mu.history_["error"][np.isfinite(mu.history_["error"])][-2:]
+        level = scanmf.pl.convergence(mu).collections[0].get_segments()[0][0][1]
+        assert mu.converged_ == (tol > 1e-3) == (last > level) and level < before
     for given in (scanmf.pl.usage(adata, "group"), scanmf.pl.usage(tmp_path / "m.h5", adata.obs["group"]),
                   scanmf.pl.usage(model, adata.obs["group"], W=W), scanmf.pl.usage(W)):
         assert given.images

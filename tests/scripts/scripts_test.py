@@ -57,6 +57,45 @@ class Scripts(unittest.TestCase):
                     self.assertEqual(file.read(8), b"\x89PNG\r\n\x1a\n")
                 os.remove(path)
 
+    @needs_package
+    def test_one_picture_of_all(self):
+        common = ["fit", DIGITS, "-k", "7", "--random-state", "0"]
+        for name, more in (("cd.h5", []), ("mu.h5", ["--solver",
+                                                     "mu"]), ("endless.h5", ["--solver", "mu", "--tol",
+                                                                             "0"]), ("lean.h5", ["--save-w", "false"])):
+            fit = run(PROGRAM, *common, *more, "-o", name, folder=self.folder)
+            self.assertEqual(fit.returncode, 0, fit.stderr)
+        magic = {"svg": b"<?xml", "pdf": b"%PDF-", "PNG": b"\x89PNG"}
+        for kind, begin in magic.items():
+            plot = run(sys.executable, PLOT, "cd.h5", "-o", f"all.{kind}", folder=self.folder)
+            self.assertEqual((plot.returncode, plot.stderr, plot.stdout), (0, "", f"all.{kind}\n"))
+            with open(os.path.join(self.folder, f"all.{kind}"), "rb") as file:
+                self.assertTrue(file.read().startswith(begin))
+        texts = {}
+        for name in ("cd", "mu", "endless", "lean"):
+            plot = run(sys.executable, PLOT, f"{name}.h5", "-o", f"{name}.svg", folder=self.folder)
+            self.assertEqual(plot.returncode, 0, plot.stderr)
+            self.assertEqual("no history to draw" in plot.stderr, name == "endless")
+            texts[name] = re.findall("<!-- (.*?) -->", self.page(f"{name}.svg"))
+        with h5py.File(os.path.join(self.folder, "cd.h5")) as model:
+            mass = model["W"][()] * model["H"][()].sum(axis=1)
+        shares = (mass / mass.sum(axis=1, keepdims=True)).mean(axis=0)
+        for c, share in enumerate(shares):
+            self.assertIn(f"component {c} ({share:.1%})", texts["cd"])
+            self.assertIn(f"component {c}", texts["lean"])
+        for name, has_line in (("cd", True), ("mu", True), ("endless", False)):
+            self.assertEqual("tol = 0.0001" in texts[name], has_line)
+            self.assertEqual(texts[name].count("weight"), 4)
+        plot = run(sys.executable, PLOT, "cd.h5", "-o", "folder", "--format", "pdf", folder=self.folder)
+        self.assertEqual((plot.returncode, plot.stderr, plot.stdout),
+                         (0, "", "folder/components.pdf\nfolder/convergence.pdf\n"))
+        for wrong, message in ((["-o", "all.svg", "--format",
+                                 "png"], "'all.svg' is no name of a picture of --format png"),
+                               (["-o", "none/all.svg"], "none/all.svg"), (["-o", "cd.h5"], "cd.h5")):
+            plot = run(sys.executable, PLOT, "cd.h5", *wrong, folder=self.folder)
+            self.assertEqual((plot.returncode, len(plot.stderr.splitlines())), (1, 1), plot.stderr)
+            self.assertRegex(plot.stderr, f"^plot_model.py: .*{message}")
+
     def test_a_report_is_one_page_that_needs_nothing_else(self):
         mice = os.path.join(PROJECT, "tests", "data", "mouse_microbiome.h5ad")
         fit = run(PROGRAM, "fit", mice, "-k", "3", "--solver", "mu", "--beta-loss", "kullback-leibler", "--init",
@@ -124,7 +163,7 @@ class Scripts(unittest.TestCase):
         self.assertEqual(shown, expected)
 
     def test_another_python_is_named(self):
-        scripts = {REPORT: "python3-h5py", GROUPS: "python3-h5py", PLOT_ENSEMBLE: "scanmf"}
+        scripts = {REPORT: "python3-h5py", GROUPS: "python3-h5py", PLOT: "scanmf", PLOT_ENSEMBLE: "scanmf"}
         python = os.path.join(self.folder, "bare", "bin", "python3")
         made = run(sys.executable, "-m", "venv", "--without-pip", "bare", folder=self.folder)
         if made.returncode != 0:

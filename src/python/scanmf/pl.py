@@ -25,6 +25,12 @@ def _plt():
     return plt
 
 
+def _ticker():
+    import matplotlib.ticker
+
+    return matplotlib.ticker
+
+
 def _model(model):
     """A fitted estimator; of a path, the model in that file."""
     if isinstance(model, (str, os.PathLike)):
@@ -91,19 +97,21 @@ def components(model: Any, *, top: int = 10, image_shape: tuple[int, int] | None
     top = min(top, H.shape[1])
     labels = _labels(H, feature_names, top)
     longest = max((len(label) for of_component in labels for label in of_component), default=1)
-    axes = _grid(len(H), _columns_of(len(H), 5), 1.15 + 0.075 * min(longest, 40), 0.42 + 0.16 * top, axes)
+    axes = _grid(len(H), _columns_of(len(H), 5), 1.15 + 0.075 * min(longest, 40), 0.6 + 0.16 * top, axes)
     for axis, weights, of_component, name in zip(axes, H, labels, names):
         largest = np.argsort(-weights, kind="stable")[:top]
         axis.barh(np.arange(top), weights[largest], height=0.75, color=_SHADE)
         axis.set_yticks(np.arange(top), of_component, fontsize=7)
         axis.tick_params(axis="y", length=0)
         axis.set_ylim(top - 0.4, -0.6)
-        axis.set_xticks([])
+        axis.xaxis.set_major_locator(_ticker().MaxNLocator(3))
+        axis.tick_params(axis="x", labelsize=6, length=2)
+        axis.xaxis.get_offset_text().set_fontsize(6)
         axis.set_xlim(0, max(weights[largest].max(initial=0) * 1.02, 1e-300))
         axis.set_title(name, fontsize=8, loc="left")
-        axis.spines[["top", "right", "bottom"]].set_visible(False)
+        axis.spines[["top", "right"]].set_visible(False)
     for axis in axes[-_columns_of(len(H), 5):]:
-        axis.set_xlabel("weight, of the largest", fontsize=7)
+        axis.set_xlabel("weight", fontsize=7)
     return axes
 
 
@@ -133,6 +141,9 @@ def _images(H, shape, names, axes):
 def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     """What the fit recorded of each iteration or mini-batch step.
 
+    A dashed line shows the tolerance: coordinate descent ends below it; multiplicative updates end when the last error
+    lies above it, which is the error evaluated before less ``tol`` times that of the start.
+
     Parameters
     ----------
     model : NMF, MiniBatchNMF or str
@@ -147,11 +158,14 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     ax : matplotlib.axes.Axes
         With the curve.
     """
-    history = getattr(_model(model), "history_", {})
+    model = _model(model)
+    history = getattr(model, "history_", {})
     measure = next((name for name in _MEASURES if len(history.get(name, ())) and np.isfinite(history[name]).any()),
                    None)
     if measure is None:
-        raise ValueError("there is no history to draw: partial_fit records none")
+        raise ValueError(
+            "there is no history to draw: partial_fit records none, and multiplicative updates evaluate no "
+            "error with tol=0")
     values = np.asarray(history[measure], float)
     iterations = np.asarray(history.get("iteration", np.arange(1, len(values) + 1)))
     if measure == "violation" and values[0] > 0:
@@ -163,6 +177,12 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     ax.plot(iterations[known], values[known], color=colour, marker="." if known.sum() < 60 else None, linewidth=1.2,
             label=label)
     drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in ax.lines])
+    level = _tolerance(model, measure, values[known])
+    if level is not None and level > 0:
+        drawn = np.append(drawn, level)
+        ax.hlines(level, iterations[0], iterations[-1], "0.4", linestyles=(0, (4, 3)), linewidth=0.8)
+        ax.annotate(f"tol = {model.tol:g}", (iterations[0], level), xytext=(3, 2), textcoords="offset points",
+                    fontsize=7, color="0.4")
     if drawn.min() > 0 and drawn.max() > 10 * drawn.min():
         ax.set_yscale("log")
     ax.xaxis.get_major_locator().set_params(integer=True)
@@ -174,6 +194,16 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
     if label is not None:
         ax.legend(frameon=False, fontsize=8)
     return ax
+
+
+def _tolerance(model, measure, values):
+    """What the stop rule compares the last of the values with; None where it compares others."""
+    if not model.tol:
+        return None
+    if measure == "violation":
+        return model.tol
+    first = model._state["stop"].get("first", 0)
+    return values[-2] - model.tol * first if measure == "error" and first > 0 and len(values) > 1 else None
 
 
 def usage(model: Any, groups: Any = None, *, W: Any = None, normalise: bool = True, names: Sequence[str] | None = None,

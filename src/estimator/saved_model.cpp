@@ -1,6 +1,7 @@
 #include "scanmf/estimator/saved_model.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -201,6 +202,13 @@ Parameters parameters_from(const std::string& file, const ModelHeader& header) {
   return parameters;
 }
 
+/// The lists of a run's history, which go on when it does; their order is the run's own.
+std::vector<std::string> history_columns(const Parameters& parameters) {
+  if (parameters.estimator == Estimator::minibatch_nmf)
+    return {"cost", "h_change", "iteration", "seconds", "smoothed_cost"};
+  return {parameters.solver == Solver::cd ? "violation" : "error", "iteration", "seconds"};
+}
+
 void check_complete(const std::string& file, const ModelHeader& header, const Shape& shape) {
   const Parameters parameters = parameters_from(file, header);
   StateNumbers numbers = stored_numbers(file, header);
@@ -213,6 +221,13 @@ void check_complete(const std::string& file, const ModelHeader& header, const Sh
   const auto recorded = [&] {
     return header.history.empty() ? Index{0} : static_cast<Index>(header.history.front().second.size());
   };
+  std::vector<std::string> columns;
+  for (const auto& [name, values] : header.history) columns.push_back(name);
+  std::ranges::sort(columns);
+  std::vector<std::string> expected = history_columns(parameters);
+  std::ranges::sort(expected);
+  if (!columns.empty() && columns != expected)
+    refuse(file, "/history", fmt::format("{}", fmt::join(expected, ", ")), fmt::format("{}", fmt::join(columns, ", ")));
   if (recorded() != steps)
     refuse(file, "/history", fmt::format("{} entries, one a {}", steps, header.n_steps ? "step" : "iteration"),
            std::to_string(recorded()));

@@ -59,10 +59,11 @@ herr_t append_name(hid_t group, const char* name, const H5L_info_t*, void* names
   return 0;
 }
 
-H5O_type_t object_type(hid_t file, const std::string& path) {
+H5O_type_t object_type(hid_t file, const std::string& path, const std::string& place) {
   const ObjectHandle object(H5Oopen(file, path.c_str(), H5P_DEFAULT));
   H5O_info_t info;
-  if (object.get() < 0 || H5Oget_info2(object.get(), &info, H5O_INFO_BASIC) < 0) return H5O_TYPE_UNKNOWN;
+  check(object.get(), "open", place);
+  check(H5Oget_info2(object.get(), &info, H5O_INFO_BASIC), "read the type of", place);
   return info.type;
 }
 
@@ -164,13 +165,13 @@ bool File::exists(const std::string& path) const {
 bool File::is_group(const std::string& path) const {
   const Lock lock;
   const CrashNote note(place(path));
-  return exists(path) && object_type(id(), path) == H5O_TYPE_GROUP;
+  return exists(path) && object_type(id(), path, place(path)) == H5O_TYPE_GROUP;
 }
 
 bool File::is_dataset(const std::string& path) const {
   const Lock lock;
   const CrashNote note(place(path));
-  return exists(path) && object_type(id(), path) == H5O_TYPE_DATASET;
+  return exists(path) && object_type(id(), path, place(path)) == H5O_TYPE_DATASET;
 }
 
 std::vector<std::string> File::members(const std::string& group) const {

@@ -175,6 +175,8 @@ class Malformed(ProgramTest):
                 "attr__n_iter": 2**40
         }), ("attribute first of /state", {
                 "state__first": None
+        }), ("expected iteration, seconds, violation, found iteration, violation", {
+                "history__seconds": None
         }), ("belongs to other data", {
                 "params__random_state": "0"
         })]:
@@ -195,6 +197,8 @@ class Malformed(ProgramTest):
                 "attr__n_steps": 2**50
         }), ("/history", {
                 "attr__n_steps": 0
+        }), ("found cost, h_change, iteration, seconds;", {
+                "history__smoothed_cost": None
         }), ("n_iter does not fit", {
                 "attr__n_iter": 4
         }), ("attribute W_updates", {

@@ -9,9 +9,10 @@ Every file follows from the seed and its number alone. It is a failure when the 
     changes a file that it refuses; says that all is well and writes no result; takes a model whose checksums are wrong,
     or a checkpoint that has no right ones; reads another matrix than h5py, numpy or scipy do.
 Crashes and hangs inside the HDF5 library itself, of files that are not scanmf's own or whose checksums were made right
-again, are counted apart: nothing here can mend them; with the release build the last line names the file and the object that was being read. They are few:
-more of them are a failure, for a crash of the program's own code while it reads looks the same. --keep FOLDER keeps
-what fails, with the command. Ends with 1 when something fails, or when nothing is refused.
+again, are counted apart: nothing here can mend them; with the release build the last line names the file and the object
+that was being read. They are few: more of them are a failure, for a crash of the program's own code while it reads
+looks the same. --keep FOLDER keeps what fails, with the command. Ends with 1 when something fails, or when nothing is
+refused.
 """
 import argparse
 import collections

@@ -34,13 +34,15 @@ std::string fit_command(const CommandLine& estimate) {
   return command;
 }
 
-std::string batch_script(const std::string& command, const Cluster& cluster, const Layout& layout, double seconds) {
+std::string batch_script(const std::string& command, bool x_is_named, const Cluster& cluster, const Layout& layout,
+                         double seconds) {
   // Half as much again, and ten minutes for reading and writing; a run that needs more ends in time and goes on.
   const double most_minutes = 7 * 24 * 60;
   const double wanted = seconds * 1.5 / 60 + 10;
   const auto minutes = static_cast<Index>(std::ceil(wanted < most_minutes ? wanted : most_minutes));
-  // A fifth more, but not more than there is.
-  const double memory = std::min(layout.node_memory * 1.2, cluster.node_memory);
+  // A fifth more, and a gigabyte for mpirun, the shell and pages of files, but not more than there is.
+  constexpr double beside = Index{1} << 30;
+  const double memory = std::min(layout.node_memory * 1.2 + beside, cluster.node_memory);
   const auto megabytes = std::max<Index>(1, static_cast<Index>(std::floor(std::min(memory, 1e18) / (1 << 20))));
   return fmt::format(R"({}
 #SBATCH --job-name=scanmf
@@ -50,12 +52,15 @@ std::string batch_script(const std::string& command, const Cluster& cluster, con
 #SBATCH --mem={}M
 #SBATCH --time={}-{:02d}:{:02d}:00
 #SBATCH --output=scanmf-%j.log
+# A module system may have to be asked here: module load openmpi
+{}[ -e model.h5 ] && {{ echo "model.h5 exists already: move it away or name another model"; exit 1; }}
 # Near its time limit the fit saves its state and ends with status 75: submitted again, the job goes on.
 mpirun --map-by slot:PE={} --bind-to core \
   {} --checkpoint model.h5.checkpoint --output model.h5
 )",
                      script_beginning, cluster.nodes, layout.ranks_a_node, layout.threads, megabytes, minutes / 1440,
-                     minutes / 60 % 24, minutes % 60, layout.threads, command);
+                     minutes / 60 % 24, minutes % 60,
+                     x_is_named ? "" : "# X.h5 stands for the file that is to be fitted.\n", layout.threads, command);
 }
 
 void refuse_other_script(const std::string& target) {

@@ -32,6 +32,7 @@ class EnsembleRun {
     description_ =
         describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
     warn_of_unused_missing_empty(line_, parameters_);
+    note_kind_of_values(comm_, parameters_, description_);
     control_.output = line_.text("output");
     check_output(comm_, control_.output, {description_.file});
     control_.checkpoint = checkpoint_options(comm_, line_);
@@ -77,6 +78,7 @@ class EnsembleRun {
       weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
     if (has_checkpoint) identity.fingerprint += fingerprint_of(comm_, weights);
     EnsembleJob<T> job(comm_, std::move(identity), parameters_, wanted, control_);
+    tell_how_to_stop(comm_, job.checkpoint_file());
     weights = weights_of_group(comm_, job.group(), weights, description_.shape.rows);
     log_.start(comm_, line_, description_, data_type_of<T>,
                {{"random_state", job.random_state()},

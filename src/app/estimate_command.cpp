@@ -74,7 +74,8 @@ std::string table_of(const std::vector<Layout>& all, const Cluster& cluster) {
   std::string text = fmt::format("{:<26}{:>14}{:>14}{:>14}{:>16}\n", "  ranks a node x threads", "memory a rank",
                                  "memory a node", "s/iteration", "sent by a rank");
   for (const Layout& layout : all)
-    text += fmt::format("{} {:<24}{:>14}{:>14}{:>14.3g}{:>16}{}\n", &layout == all.data() ? '*' : ' ',
+    text += fmt::format("{} {:<24}{:>14}{:>14}{:>14.3g}{:>16}{}\n",
+                        &layout == all.data() && layout.node_memory <= cluster.node_memory ? '*' : ' ',
                         fmt::format("{} x {}", layout.ranks_a_node, layout.threads), memory_text(layout.rank_memory),
                         memory_text(layout.node_memory), layout.seconds, memory_text(layout.sent_by_a_rank),
                         layout.node_memory > cluster.node_memory ? "  too much for a node"
@@ -114,6 +115,13 @@ int estimate(const Communicator& comm, const CommandLine& line) {
                       measured ? fmt::format("measured here with {} threads", thread_count())
                                : "at the least: by --peak and --bandwidth");
   text += table_of(all, cluster);
+  if (best.node_memory > cluster.node_memory) {
+    const std::string nothing =
+        "no split of a node's cores fits into its memory: take more nodes, more memory or fewer components";
+    log.print(text + (script.empty() ? nothing + "\n" : ""));
+    if (!script.empty()) throw AgreedError(fmt::format("{}; '{}' is not written (option '--sbatch')", nothing, script));
+    return static_cast<int>(ExitStatus::done);
+  }
   const std::string command = fmt::format("mpirun -n {} --map-by slot:PE={} --bind-to core {}",
                                           cluster.nodes * best.ranks_a_node, best.threads, fit_command(line));
   const std::string steps = passes > 1 ? fmt::format(" of {} steps", passes) : "";
@@ -122,12 +130,10 @@ int estimate(const Communicator& comm, const CommandLine& line) {
                       command);
   log.print(text);
   if (script.empty()) return static_cast<int>(ExitStatus::done);
-  if (best.node_memory > cluster.node_memory)
-    throw AgreedError(
-        fmt::format("no split of a node's cores fits into its memory: '{}' is not written (option '--sbatch'); take "
-                    "more nodes, more memory or fewer components",
-                    script));
-  write_script(script, batch_script(fit_command(line), cluster, best, seconds));
+  constexpr double slow_disk = 200e6;  // bytes a second that a node reads, at the least
+  const double reading =
+      static_cast<double>(x.shape.rows) * x.row_bytes() / static_cast<double>(cluster.nodes) / slow_disk;
+  write_script(script, batch_script(fit_command(line), !line.inputs().empty(), cluster, best, seconds + reading));
   return static_cast<int>(ExitStatus::done);
 }
 

@@ -71,9 +71,7 @@ class FitRun {
     if (!checkpoint_.file.empty()) identity.fingerprint += fingerprint_of(comm_, weights_);
     FitJob<T> job(comm_, std::move(identity), parameters_, options());
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", job.seed()}});
-    if (!checkpoint_.file.empty())
-      log_information(fmt::format("to stop it, with its state kept: touch '{}', or kill -USR1 of mpirun (not Ctrl-C)",
-                                  stop_file(job.checkpoint_file())));
+    tell_how_to_stop(comm_, job.checkpoint_file());
     const auto source = load(job);
     const FittedModel<T> model = job.run(*source);
     log_.end_progress();

@@ -215,6 +215,15 @@ Json describe_file(const Communicator& comm, const std::string& input, const Inp
   return is_ensemble ? describe_ensemble(read_ensemble(comm, input)) : describe_matrices(comm, input, options);
 }
 
+namespace {
+
+Json parameter_text(const ModelHeader& header, const char* name) {
+  const Attribute* const value = find_attribute(header.params, name);
+  return value == nullptr ? Json() : Json(text_of(*value));
+}
+
+}  // namespace
+
 Json describe_models(const Communicator& comm, const std::vector<std::string>& files) {
   Json rows = Json::array();
   for (const std::string& file : files) {
@@ -227,6 +236,8 @@ Json describe_models(const Communicator& comm, const std::vector<std::string>& f
       if (name == "seconds") seconds = std::accumulate(values.begin(), values.end(), 0.0);
     rows.push_back({{"file", file},
                     {"estimator", header.estimator},
+                    {"solver", parameter_text(header, "solver")},
+                    {"beta_loss", parameter_text(header, "beta_loss")},
                     {"n_components", header.n_components},
                     {"reconstruction_err", known_error(header)},
                     {"n_iter", header.n_iter},

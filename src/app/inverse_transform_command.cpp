@@ -40,7 +40,11 @@ int inverse_transform_as(const Communicator& comm, const CommandLine& line, cons
   const Matrix<T> Ht = read_model_Ht<T>(comm, line.text("model"));
   const Index rows = w.shape.rows;
   const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
-  MatrixWriter<T> writer(comm, target, "X", {rows, Ht.rows()}, w.row_names, header.feature_names, {});
+  const std::vector<std::string>& names = !w.row_names.empty()           ? w.row_names
+                                          : filled                       ? filled->description.row_names
+                                          : w.file == line.text("model") ? header.obs_names
+                                                                         : w.row_names;
+  MatrixWriter<T> writer(comm, target, "X", {rows, Ht.rows()}, names, header.feature_names, {});
   comm.agree([&] {
     const Range own = partition.piece(0, comm.rank());
     if (own.empty()) return;

@@ -58,7 +58,9 @@ std::vector<Index> places_of_features(const CommandLine& line, const MatrixDescr
     check_features(x, header, estimator);
   } catch (const Error& error) {
     if (x.feature_names.empty() || header.feature_names.empty()) throw;
-    throw Error(fmt::format("{}; --align-features puts columns in the model's order by their names", error.what()));
+    std::string what = error.what();
+    if (what.ends_with('.')) what.pop_back();
+    throw Error(fmt::format("{}; --align-features puts columns in the model's order by their names", what));
   }
   return {};
 }

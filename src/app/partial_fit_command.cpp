@@ -51,6 +51,7 @@ class PartialFitRun {
     warn_of_unused_missing_empty(line_, parameters_);
     if (!header_ && parameters_.init == Init::custom) io::refuse_damaged(comm_, line_.text("init-file"));
     if (!header_) warn_of_automatic_components(line_, description_.shape);
+    if (!header_) note_kind_of_values(comm_, parameters_, description_);
     if (!header_) settle_random_generator(parameters_, description_.shape);
     comm_.agree([&] {
       if (header_) column_of_ = places_of_features(line_, description_, *header_, name);

@@ -9,6 +9,7 @@
 #include "app/time_limit.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
 
@@ -30,10 +31,16 @@ void apply_threads(const Communicator& comm, const CommandLine& line) {
         wanted, threads));
   set_threads(threads);
   const NodeLoad load = busiest_node(comm, threads);
-  const bool threads_wait = comm.max(threads) > 1;
-  const char* const policy = std::getenv("OMP_WAIT_POLICY");
-  const bool passive = policy != nullptr && (policy[0] == 'p' || policy[0] == 'P');
-  if (load.threads > load.cores && threads_wait && !passive)
+  if (load.threads <= load.cores) return;
+  const auto begins_with = [](const char* name, std::string_view letters) {
+    const char* const value = std::getenv(name);
+    return value != nullptr && letters.find(value[0]) != std::string_view::npos;
+  };
+  if (comm.max(threads) == 1 && !begins_with("OMPI_MCA_mpi_yield_when_idle", "1tT"))
+    log_warning(fmt::format(
+        "{} ranks share {} cores of a node, and those that wait keep the others from running: use fewer ranks",
+        load.threads, load.cores));
+  if (comm.max(threads) > 1 && !begins_with("OMP_WAIT_POLICY", "pP"))
     log_warning(
         fmt::format("{} threads share {} cores of a node, and those that wait keep the others from running: use fewer "
                     "--threads or ranks, or set "
@@ -51,6 +58,14 @@ void check_output(const Communicator& comm, const std::string& target, const std
 CheckpointOptions checkpoint_options(const Communicator& comm, const CommandLine& line) {
   return checkpoint_options(
       comm, {line.text("checkpoint"), line.text("checkpoint-every"), line.text("resume"), line.text("max-time")});
+}
+
+void tell_how_to_stop(const Communicator& comm, const std::string& checkpoint) {
+  if (!checkpoint.empty())
+    log_information(fmt::format("to stop it, with its state kept: touch '{}', or kill -USR1 of mpirun (not Ctrl-C)",
+                                stop_file(checkpoint)));
+  else if (comm.size() > 1)
+    log_information("no --checkpoint: what is stopped (Ctrl-C, a time limit of the job) is lost");
 }
 
 void warn_of_automatic_components(const CommandLine& line, const Shape& shape) {

@@ -22,6 +22,9 @@ void check_output(const Communicator& comm, const std::string& target, const std
 /// Collective. What --checkpoint, --checkpoint-every, --resume and --max-time ask for.
 CheckpointOptions checkpoint_options(const Communicator& comm, const CommandLine& line);
 
+/// A line in the log: how a run is stopped without losing it. checkpoint: its file, or empty.
+void tell_how_to_stop(const Communicator& comm, const std::string& checkpoint);
+
 /// A warning when as many components are fitted as X has columns and nobody has asked for it, or for many.
 void warn_of_automatic_components(const CommandLine& line, const Shape& shape);
 

@@ -223,8 +223,12 @@ WatchedRun watched_run(const ModelHeader& header) {
       values = &column;
     }
   }
+  // As the log and --tol have it: over that of the first iteration.
+  const Attribute* const stored = attribute(header.state, "first");
+  const double* const first = stored == nullptr ? nullptr : std::get_if<double>(stored);
+  const double unit = run.measure != "cost" && first != nullptr && *first > 0 ? *first : 1;
   for (std::size_t i = 0; numbers != nullptr && seconds != nullptr && values != nullptr && i < numbers->size(); ++i)
-    add(run, static_cast<Index>((*numbers)[i]), (*seconds)[i], (*values)[i]);
+    add(run, static_cast<Index>((*numbers)[i]), (*seconds)[i], (*values)[i] / unit);
   run.iteration = header.n_steps.value_or(header.n_iter);
   const Index batch = std::max<Index>(1, index("batch_size"));
   const double passes = static_cast<double>(index("max_iter"));

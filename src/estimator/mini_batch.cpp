@@ -297,7 +297,15 @@ void partial_fit(DataSource<T>& x, FittedModel<T>& model, const RunControl& cont
   runner.over(*visit.pass, visit.batches, visit.W, visit.options);
   const double cost = step.end(runner, 0);
   runner.guard([&] {
-    if (control.on_progress) control.on_progress({*model.n_steps, *model.n_steps, timer.seconds(), "cost", cost});
+    const double seconds = timer.seconds();
+    const std::pair<const char*, double> entry[] = {{"iteration", static_cast<double>(*model.n_steps)},
+                                                    {"seconds", seconds},
+                                                    {"cost", cost},
+                                                    {"smoothed_cost", undefined},
+                                                    {"h_change", undefined}};
+    model.history.append(entry);
+    if (control.on_progress)
+      control.on_progress({*model.n_steps, *model.n_steps, seconds, "cost", cost, &model.history});
   });
   runner.settle();
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "io/hdf5_objects.hpp"
@@ -21,7 +22,10 @@ constexpr const char* form = "datasets rows and columns of one length, or one of
 class Pairs {
  public:
   explicit Pairs(const PairsName& name) : name_(name), file_(hdf5::File::open(name.file)) {
-    const std::string path = name_.path.empty() ? "/" : name_.path;
+    std::string path = name_.path.empty() ? "/" : name_.path;
+    // Where convert puts a table of pairs.
+    if (name_.path.empty() && !file_.exists("/rows") && hdf5::object_at(file_, "/X").kind == hdf5::ObjectKind::dataset)
+      path = "/X";
     if (hdf5::object_at(file_, path).kind == hdf5::ObjectKind::dataset) {
       add(path);
       if (lists_[0].dimensions().size() != 2 || lists_[0].dimensions()[1] != 2) refuse();
@@ -41,12 +45,12 @@ class Pairs {
   std::vector<Index> read(Range range) const {
     std::vector<Index> pairs(static_cast<std::size_t>(2 * range.size()));
     if (lists_.size() == 1) {
-      lists_[0].read_rows(range, pairs.data());
+      read_list(lists_[0], range, pairs);
       return pairs;
     }
     std::vector<Index> list(static_cast<std::size_t>(range.size()));
     for (std::size_t which = 0; which < 2; ++which) {
-      lists_[which].read_rows(range, list.data());
+      read_list(lists_[which], range, list);
       for (std::size_t i = 0; i < list.size(); ++i) pairs[2 * i + which] = list[i];
     }
     return pairs;
@@ -55,8 +59,19 @@ class Pairs {
  private:
   void add(const std::string& path) {
     lists_.push_back(file_.dataset(path));
-    if (lists_.back().type().kind != hdf5::ElementClass::integer) refuse();
+    if (!lists_.back().type().is_number()) refuse();
     lists_.back().check_stored();
+  }
+  /// Numbers of a table that was text are floating-point numbers; they have to be whole.
+  void read_list(const hdf5::Dataset& list, Range range, std::vector<Index>& to) const {
+    if (list.type().kind == hdf5::ElementClass::integer) return list.read_rows(range, to.data());
+    constexpr double most = 9007199254740992;  // beyond it not all whole numbers are numbers of the type
+    std::vector<double> numbers(to.size());
+    list.read_rows(range, numbers.data());
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+      if (!(std::abs(numbers[i]) <= most) || numbers[i] != std::floor(numbers[i])) refuse();
+      to[i] = static_cast<Index>(numbers[i]);
+    }
   }
   [[noreturn]] void refuse() const {
     throw Error(fmt::format("'{}{}' holds no pairs: {}", name_.file, name_.path.empty() ? "" : ":" + name_.path, form));

@@ -69,7 +69,7 @@ class Estimate(ProgramTest):
         self.assertIn("scanmf fit X.h5", text)
         self.assertIn("--max-iter 50", text)
         self.assertEqual(subprocess.run(["bash", "-n", self.path("job.sh")], check=False).returncode, 0)
-        self.assertRegex(text, r"#SBATCH --time=0-00:1\d:00\n")
+        self.assertRegex(text, r"#SBATCH --time=0-00:[12]\d:00\n")
         commands = [line for line in text.splitlines() if not line.startswith("#")]
         self.assertEqual(commands, [
             "mpirun --map-by slot:PE=16 --bind-to core \\",

@@ -9,7 +9,7 @@
 namespace scanmf::hdf5 {
 namespace {
 
-constexpr std::size_t largest_chunk = 0xFFFFFFFF;  // of HDF5
+constexpr std::size_t largest_lzf_chunk = 0xFFFFFFFF;  // of HDF5
 
 /// HDF5's filter function. parameters: the filter's revision, lzf's version, bytes of a chunk (0 or missing: not
 /// known).
@@ -17,7 +17,7 @@ std::size_t apply(unsigned flags, std::size_t count, const unsigned* parameters,
                   void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
   const bool known = count >= 3 && parameters[2] != 0;
-  for (std::size_t bytes = known ? parameters[2] : 4 * size; bytes <= largest_chunk; bytes *= 2) {
+  for (std::size_t bytes = known ? parameters[2] : 4 * size; bytes <= largest_lzf_chunk; bytes *= 2) {
     void* const plain = std::malloc(bytes);  // HDF5 frees it
     if (plain == nullptr) return 0;
     errno = 0;
@@ -37,7 +37,7 @@ std::size_t apply(unsigned flags, std::size_t count, const unsigned* parameters,
 }  // namespace
 
 std::size_t undo_lzf(const void* packed, std::size_t size, void* to, std::size_t room) {
-  if (size > largest_chunk || room > largest_chunk) return 0;
+  if (size > largest_lzf_chunk || room > largest_lzf_chunk) return 0;
   return lzf_decompress(packed, static_cast<unsigned>(size), to, static_cast<unsigned>(room));
 }
 

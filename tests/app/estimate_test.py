@@ -72,6 +72,7 @@ class Estimate(ProgramTest):
         self.assertRegex(text, r"#SBATCH --time=0-00:[12]\d:00\n")
         commands = [line for line in text.splitlines() if not line.startswith("#")]
         self.assertEqual(commands, [
+            '[ -e model.h5 ] && { echo "model.h5 exists already: move it away or name another model"; exit 1; }',
             "mpirun --map-by slot:PE=16 --bind-to core \\",
             "  scanmf fit X.h5 --n-components 50 --max-iter 50 --checkpoint model.h5.checkpoint --output model.h5"
         ])

@@ -269,5 +269,8 @@ def test_figures(tmp_path):
     with pytest.raises(ValueError, match="does not keep W"):
         scanmf.pl.usage(model)
     with pytest.raises(ValueError, match="no history"):
-        scanmf.pl.convergence(scanmf.MiniBatchNMF(2).partial_fit(adata.X))
+        scanmf.pl.convergence(scanmf.NMF(2, init="random", solver="mu", tol=0, max_iter=2).fit(adata.X))
+    chunks = scanmf.MiniBatchNMF(2, random_state=0).partial_fit(adata.X).partial_fit(adata.X)
+    assert list(chunks.history_["iteration"]) == [1, 2] and np.isfinite(chunks.history_["cost"]).all()
+    assert scanmf.pl.convergence(chunks).lines
     plt.close("all")

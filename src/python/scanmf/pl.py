@@ -164,7 +164,7 @@ def convergence(model: Any, *, ax: Any = None, label: str | None = None) -> Any:
                    None)
     if measure is None:
         raise ValueError(
-            "there is no history to draw: partial_fit records none, and multiplicative updates evaluate no "
+            "there is no history to draw: the model is of an older partial_fit, or multiplicative updates evaluated no "
             "error with tol=0")
     values = np.asarray(history[measure], float)
     iterations = np.asarray(history.get("iteration", np.arange(1, len(values) + 1)))

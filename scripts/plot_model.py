@@ -5,8 +5,8 @@
 
 writes pictures/components.png (each component as an image when --image-shape is given, else as bars of its largest
 features; with its share of W·H, where the model has W) and pictures/convergence.png (what the fit recorded in
-/history); one picture of all that where a name ends in .png, .pdf or .svg. Drawn by scanmf.pl of the Python package: installed, or
-of the build folder beside this one.
+/history); one picture of all that where a name ends in .png, .pdf or .svg. Drawn by scanmf.pl of the Python
+package: installed, or of the build folder beside this one.
 """
 import argparse
 import os

@@ -300,10 +300,8 @@ std::vector<std::string> Parameters::validate() const {
       mistakes.push_back(mistake(estimator, declaration, shortest_text(value)));
   }
   if (estimator == Estimator::nmf && solver == Solver::cd && std::isfinite(beta_loss) && beta_loss != 2) {
-    mistakes.push_back(
-        fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}; use solver "
-                    "'mu'",
-                    shown(shortest_text(this->value("beta_loss")))));
+    mistakes.push_back(fmt::format("Invalid beta_loss parameter: solver 'cd' does not handle beta_loss = {}",
+                                   shown(shortest_text(this->value("beta_loss")))));
   }
   if (estimator == Estimator::nmf && solver == Solver::mu && acceleration != Acceleration::none)
     mistakes.push_back(fmt::format(

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import scipy.sparse
 
-from program import DATA, MPIRUN, PROGRAM, RANKS, ProgramTest, attributes
+from program import DATA, MPIRUN, PROGRAM, RANKS, ProgramTest, attributes, contents
 
 GOLDEN = os.path.join(DATA, "golden_ensemble.h5")
 # A k of the golden file that is less stable: scikit-learn's k-means may end in other clusters.

@@ -186,7 +186,7 @@ class Fuzzer:
         in_hdf5 = foreign and "crashed while reading" in stderr
         if status is None:
             return ("hang in HDF5", "") if in_hdf5 else ("hang", f"{self.options.timeout:.0f} s: {stderr[-200:]}")
-        if "AddressSanitizer" in stderr or "runtime error:" in stderr:
+        if "ERROR: AddressSanitizer" in stderr or "runtime error:" in stderr:
             return ("crash", "sanitizer") if own_code(stderr) or not foreign else ("crash in HDF5", "")
         if status not in (0, 1, 2, 75):
             return ("crash in HDF5", "") if in_hdf5 else ("crash", f"status {status}")

@@ -104,7 +104,11 @@ class MissingModels(MissingCase):
         random = np.random.RandomState(3)
         rows, columns = random.randint(0, 80, 500), random.randint(0, 30, 500)
         self.write("pairs.h5", rows=rows, columns=columns.astype("i4"), twos=np.column_stack([rows, columns]))
-        for pairs in ("pairs.h5", "pairs.h5:/twos"):
+        # A table that was text: floating-point numbers, where convert puts them.
+        self.write("table.h5", X=np.column_stack([rows, columns]).astype("f8"))
+        self.write("half.h5", X=np.array([[1, 2], [3, .5]]))
+        self.fail_with(1, "whole numbers", "predict", "m.h5", "half.h5", "-o", "q.h5")
+        for pairs in ("pairs.h5", "pairs.h5:/twos", "table.h5"):
             self.succeed("predict", "m.h5", pairs, "-o", "p.h5")
             np.testing.assert_allclose(self.read("p.h5", "values"), product[rows, columns], rtol=1e-12)
             np.testing.assert_array_equal(self.read("p.h5", "rows"), rows)

@@ -80,6 +80,7 @@ class Models(NamedModel):
         self.assertLess(np.abs(self.read("back.h5", "X") - W @ H).max(), 1e-12)
         self.assertEqual(strings(self.read("back.h5", "var/_index"))[6], "gene6")
         self.succeed("inverse-transform", "m.h5", "--model", "m.h5", "-o", "fitted.h5")  # the model's own W
+        self.assertEqual(strings(self.read("fitted.h5", "obs/_index"))[-1], "cell39")
         self.assertEqual(self.read("fitted.h5", "X").shape, (40, 7))
 
     def test_transform_takes_parameters_from_the_model(self):

@@ -100,6 +100,8 @@ class Inspect(NamedModel):
         self.succeed("fit", "x.h5", "-k", "2", "--estimator", "minibatch-nmf", "-o", "b, c.h5")
         rows = json.loads(self.succeed("inspect", "m.h5", "b, c.h5", "--json").stdout)
         self.assertEqual([row["n_components"] for row in rows], [3, 2])
+        self.assertEqual([row["solver"] for row in rows], ["cd", None])
+        self.assertEqual([row["beta_loss"] for row in rows], ["frobenius"] * 2)
         text = self.succeed("inspect", "m.h5", "b, c.h5", "--csv").stdout
         read = list(csv.DictReader(text.splitlines()))
         self.assertEqual([row["file"] for row in read], ["m.h5", "b, c.h5"])

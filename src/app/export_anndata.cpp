@@ -128,34 +128,49 @@ void write_about(hdf5::File& file, const ModelHeader& header) {
   }
 }
 
-/// The place in the file of each of the model's samples or features, `count` of them. all: each of the file's must be
-/// one of the model's. Throws Error when that cannot be told or is not so.
-std::vector<Index> places_of(const std::string& what, const std::vector<std::string>& names, Index count,
-                             const data::Table& wanted, bool all) {
+/// Beside a W alone: H of an earlier export stays where it may be the one that W was computed with.
+void keep_fitting_H(hdf5::File& file, Index components, const std::string& source) {
+  if (!file.exists("/varm/NMF")) return;
+  const bool is_matrix = file.is_dataset("/varm/NMF") && file.dataset("/varm/NMF").dimensions().size() == 2;
+  if (is_matrix && file.dataset("/varm/NMF").dimensions()[1] == components) {
+    log_information(fmt::format(
+        "/varm/NMF of {} stays: it has as many components as W, but whether W was computed with it nobody says",
+        source));
+    return;
+  }
+  for (const char* const path : {"/varm/NMF", "/uns/nmf"})
+    replace(file, path, source, "removed: it is of another number of components");
+}
+
+/// The place in the file of each of the samples or features of `owner` ("model"), `count` of them. all: each of the
+/// file's must be one of them. Throws Error when that cannot be told or is not so.
+std::vector<Index> places_of(const std::string& owner, const std::string& what, const std::vector<std::string>& names,
+                             Index count, const data::Table& wanted, bool all) {
   std::vector<Index> places(static_cast<std::size_t>(count));
   std::iota(places.begin(), places.end(), Index{0});
   if (names.empty() || wanted.names.empty()) {
     if (count != wanted.length)
       throw Error(
-          fmt::format("the model has {} {} and the file {}, and without names on both sides nobody knows which is "
+          fmt::format("the {} has {} {} and the file {}, and without names on both sides nobody knows which is "
                       "which",
-                      count, what, wanted.length));
+                      owner, count, what, wanted.length));
     log_warning(fmt::format("the {} has no names of {}: they are taken in the order in which they are",
-                            names.empty() ? "model" : "file", what));
+                            names.empty() ? owner : "file", what));
     return places;
   }
   if (names == wanted.names) return places;
-  places = places_of_names(names, "model's " + what, wanted.names, what + " of the file");
+  places = places_of_names(names, owner + "'s " + what, wanted.names, what + " of the file");
   if (const auto missing = std::ranges::find(places, -1); missing != places.end())
     throw Error(
-        fmt::format("'{}' of the model's {} is not in obs and var of the file: the model was learned from another "
-                    "file, or from a matrix with {} of its own (raw)",
-                    names[static_cast<std::size_t>(missing - places.begin())], what, what));
+        fmt::format("'{}' of the {}'s {} is not in obs and var of the file: the {} was {} from another file, or from a "
+                    "matrix with {} of its own (raw)",
+                    names[static_cast<std::size_t>(missing - places.begin())], owner, what, owner,
+                    owner == "model" ? "learned" : "computed", what));
   if (all && count < wanted.length)
-    throw Error(fmt::format("the model has {} of the file's {} {}: W of all of them comes from scanmf transform", count,
-                            wanted.length, what));
+    throw Error(fmt::format("the {} has {} of the file's {} {}: W of all of them comes from scanmf transform", owner,
+                            count, wanted.length, what));
   log_information(
-      fmt::format("{} are matched by their names: {} of the model, {} of the file", what, count, wanted.length));
+      fmt::format("{} are matched by their names: {} of the {}, {} of the file", what, count, owner, wanted.length));
   return places;
 }
 
@@ -177,19 +192,25 @@ void export_anndata(const ExportedModel<T>& model, const AnnDataFile& to, const 
   const ModelHeader& header = model.header;
   const std::string& source = to.file;
   refuse_lost_references(source, target);
-  const std::vector<Index> features = places_of("features", header.feature_names, header.n_features_in, to.var, false);
+  const std::string owner = model.has_H() ? "model" : "matrix W";
+  std::vector<Index> features;
+  if (model.has_H()) features = places_of(owner, "features", header.feature_names, header.n_features_in, to.var, false);
   std::vector<Index> samples;
-  if (model.has_W) samples = places_of("samples", header.obs_names, header.n_samples, to.obs, true);
+  if (model.has_W) samples = places_of(owner, "samples", header.obs_names, header.n_samples, to.obs, true);
   const Index factors = (to.obs.length + to.var.length) * header.n_components * static_cast<Index>(sizeof(T));
   const auto entries = static_cast<Index>(header.history.empty() ? 0 : header.history.front().second.size());
   GrownCopy copy(source, target, factors + (Index{4} << 20) + entries * 64);
   {
     hdf5::File file = hdf5::File::open(copy.name(), hdf5::Access::read_write);
     for (const char* group : {"/obsm", "/varm", "/uns"}) hdf5::make_anndata_dictionary(file, group);
-    replace(file, "/varm/NMF", source, "replaced");
-    replace(file, "/uns/nmf", source, "replaced");
-    write_H(file, model, features, to.var.length);
-    write_about(file, header);
+    if (model.has_H()) {
+      replace(file, "/varm/NMF", source, "replaced");
+      replace(file, "/uns/nmf", source, "replaced");
+      write_H(file, model, features, to.var.length);
+      write_about(file, header);
+    } else {
+      keep_fitting_H(file, header.n_components, source);
+    }
     replace(file, "/obsm/X_nmf", source, model.has_W ? "replaced" : "removed: the model holds no W");
     if (model.has_W) {
       write_W(file, model, samples);

@@ -4,10 +4,12 @@
 
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include "app/commands.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
+#include "io/checksums.hpp"
 #include "io/hdf5.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
@@ -48,11 +50,47 @@ void refuse_what_is_no_result(const ModelHeader& header, const std::string& mode
                     model));
 }
 
+/// Collective. W of new samples, as transform writes it, as a header that has no estimator and no features; nullopt:
+/// the file is something else.
+std::optional<ModelHeader> computed_W(const Communicator& comm, const std::string& file) {
+  io::refuse_damaged(comm, file);
+  Index is_W = 0;
+  comm.agree([&] {
+    if (!comm.is_root()) return;
+    const hdf5::File opened = hdf5::File::open(file);
+    is_W = opened.is_dataset("/W") && !opened.exists("/H") && !opened.has_attribute("/", "format") ? 1 : 0;
+  });
+  comm.broadcast(std::span<Index>(&is_W, 1));
+  if (is_W == 0) return std::nullopt;
+  const MatrixDescription W = describe_matrix(comm, file + ":/W", "NMF");
+  if (W.transposed)
+    throw AgreedError(fmt::format("'{}' holds the transpose of W (MATLAB, Octave): export takes W by rows", file));
+  ModelHeader header;
+  header.estimator.clear();
+  header.dtype = W.data_type;
+  header.n_components = W.shape.columns;
+  header.n_samples = W.shape.rows;
+  header.obs_names = W.row_names;
+  return header;
+}
+
+/// Collective. Of the first input, which has been checked.
+ModelHeader header_of(const Communicator& comm, const std::string& input) {
+  try {
+    ModelHeader header = read_model_header(comm, input);
+    comm.agree([&] { refuse_what_is_no_result(header, input); });
+    return header;
+  } catch (const AgreedError&) {
+    if (std::optional<ModelHeader> W = computed_W(comm, input)) return *W;
+    throw;
+  }
+}
+
 template <Scalar T>
 void export_as(const Communicator& comm, const CommandLine& line, const ModelHeader& header) {
   const std::string model_file = line.inputs().front();
   const std::string target = line.text("output");
-  const Matrix<T> Ht = read_model_Ht<T>(comm, model_file);
+  const Matrix<T> Ht = header.estimator.empty() ? Matrix<T>() : read_model_Ht<T>(comm, model_file);
   MatrixDescription x;
   if (line.inputs().size() > 1) {
     x = describe_matrix(comm, line.inputs()[1], "NMF");
@@ -78,8 +116,7 @@ void export_as(const Communicator& comm, const CommandLine& line, const ModelHea
 int export_model(const Communicator& comm, const CommandLine& line) {
   const RunLog log(comm, line);
   const std::string& model = line.inputs().front();
-  const ModelHeader header = read_model_header(comm, model);
-  comm.agree([&] { refuse_what_is_no_result(header, model); });
+  const ModelHeader header = header_of(comm, model);
   with_scalar(header.dtype, [&]<Scalar T>() {
     export_as<T>(comm, line, header);
     return 0;

@@ -8,13 +8,14 @@
 
 namespace scanmf::app {
 
-/// A model whose file has been checked, for export. Root alone uses it.
+/// A model whose file has been checked, or a W that transform has computed, for export. Root alone uses it.
 template <Scalar T>
 struct ExportedModel {
   std::string file;
   const ModelHeader& header;
-  const Matrix<T>& Ht;  // n x k
+  const Matrix<T>& Ht;  // n x k; empty: there is W alone
   bool has_W = false;
+  bool has_H() const { return Ht.rows() > 0; }
 };
 
 /// The AnnData file that is to hold the factors: its tables say what its rows and columns are.
@@ -25,8 +26,8 @@ struct AnnDataFile {
 };
 
 /// Local. Writes `target`, whole or not at all: a copy of the AnnData file `source` with W as obsm/X_nmf, Ht as
-/// varm/NMF, and parameters, error and history in uns/nmf. Features and samples are matched by names, or by their
-/// places, with a warning, where one side has none.
+/// varm/NMF, and parameters, error and history in uns/nmf (of W alone the first only). Features and samples are matched
+/// by names, or by their places, with a warning, where one side has none.
 template <Scalar T>
 void export_anndata(const ExportedModel<T>& model, const AnnDataFile& source, const std::string& target);
 

@@ -254,8 +254,10 @@ void export_tables(const ExportedModel<T>& model, const std::string& output, con
     table.finish();
   };
   if (model.has_W) write(tables[0].name, tabulate_W<T>);
-  write(tables[1].name, tabulate_H<T>);
-  write(tables[2].name, tabulate_top_features<T>);
+  if (model.has_H()) {
+    write(tables[1].name, tabulate_H<T>);
+    write(tables[2].name, tabulate_top_features<T>);
+  }
   folder.commit();
 }
 

@@ -139,6 +139,61 @@ class Export(ProgramTest):
         self.assertIn("as all models of partial-fit", result.warnings[0])
         self.assertNotIn("save-w", result.stderr)
 
+    def transformed(self, rows=slice(2, 9)):
+        """W of some of the cells, in another order, as transform writes it."""
+        self.rewrite("new.h5ad", rows=rows)
+        self.succeed("transform", "new.h5ad", "--model", "model.h5", "-o", "Wn.h5", "--quiet")
+        return self.read("Wn.h5", "W")
+
+    def test_W_of_transform_as_a_table(self):
+        W = self.transformed()
+        self.succeed("export", "Wn.h5", "-o", "tables", "--format", "tsv")
+        self.assertEqual(os.listdir(self.path("tables")), ["W.tsv"])
+        table = pd.read_csv(self.path("tables/W.tsv"), sep="\t", index_col=0, float_precision="round_trip")
+        np.testing.assert_array_equal(table.to_numpy().astype(W.dtype), W)
+        self.assertEqual(list(table.index), self.cells[2:9])
+        self.assertEqual(list(table.columns), [f"component_{c}" for c in range(3)])
+
+    def test_W_of_transform_within_anndata(self):
+        W = self.transformed()
+        self.rewrite("mixed.h5ad", rows=[8, 2, 7, 3, 6, 4, 5])
+        self.succeed("export", "Wn.h5", "mixed.h5ad", "-o", "out.h5ad")
+        out = anndata.read_h5ad(self.path("out.h5ad"))
+        np.testing.assert_array_equal(out.obsm["X_nmf"], W[[6, 0, 5, 1, 4, 2, 3]])
+        self.assertEqual((list(out.varm), list(out.uns)), ([], []))
+        self.fail_with(1, "W has 7 of the file's 12 samples", "export", "Wn.h5", "X.h5ad", "-o", "all.h5ad")
+        self.rewrite("others.h5ad", rows=slice(3, 10))
+        self.fail_with(1, "W was computed from another file", "export", "Wn.h5", "others.h5ad", "-o", "all.h5ad")
+
+    def test_W_of_transform_beside_an_earlier_H(self):
+        W = self.transformed()
+        self.succeed("fit", "X.h5ad", "-k", "3", "--save-w", "false", "-o", "H.h5", "--quiet")
+        self.succeed("export", "H.h5", "new.h5ad", "-o", "H.h5ad")
+        result = self.succeed("export", "Wn.h5", "H.h5ad", "-o", "both.h5ad")
+        self.assertIn("/varm/NMF of H.h5ad stays", result.stderr)
+        both = anndata.read_h5ad(self.path("both.h5ad"))
+        np.testing.assert_array_equal(both.obsm["X_nmf"], W)
+        np.testing.assert_array_equal(both.varm["NMF"], self.read("H.h5", "H").T)
+        self.rewrite("old.h5ad", rows=slice(2, 9), varm={"NMF": np.ones((7, 2))}, uns={"nmf": "old"})
+        result = self.succeed("export", "Wn.h5", "old.h5ad", "-o", "out.h5ad")
+        self.assertIn("/varm/NMF of old.h5ad is removed", result.stderr)
+        self.assertNotIn("nmf", anndata.read_h5ad(self.path("out.h5ad")).uns)
+
+    def test_what_is_no_W_of_transform(self):
+        self.transformed()
+        with open(self.path("Wn.h5"), "r+b") as file:
+            file.seek(2000)
+            file.write(b"?")
+        self.fail_with(1, "damaged", "export", "Wn.h5", "-o", "tables")
+        self.write("three.h5", W=np.ones((2, 2, 2)))
+        self.fail_with(1, "Expected 2D array", "export", "three.h5", "-o", "tables")
+        self.fail_with(1, "is not an HDF5 file", "export", self.text("W.txt"), "-o", "tables")
+
+    def text(self, name):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write("1 2\n")
+        return name
+
     def test_an_old_W_does_not_stay_beside_a_new_H(self):
         self.rewrite("old.h5ad", obsm={"X_nmf": np.ones((12, 3))})
         self.succeed("fit", "X.h5ad", "-k", "3", "--save-w", "false", "-o", "model.h5", "--quiet")

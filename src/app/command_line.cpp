@@ -7,12 +7,9 @@
 #include <boost/program_options.hpp>
 #include <sstream>
 
-#include "app/time_limit.hpp"
 #include "core/nearest_name.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/error.hpp"
-#include "scanmf/ensemble/ensemble.hpp"
-#include "scanmf/estimator/memory_plan.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -29,12 +26,6 @@ const po::options_description& descriptions() {
     return result;
   }();
   return all;
-}
-
-/// The option that a word like "--name" or "-n" is, without a value in the same word.
-const Option* bare_option(const std::string& word) {
-  if (word.starts_with("--")) return find_option(std::string_view(word).substr(2));
-  return word.size() == 2 && word[0] == '-' ? find_option(word[1]) : nullptr;
 }
 
 bool is_value_of_bare(const Option& option, const std::string& word) {
@@ -101,9 +92,10 @@ std::string unknown_option(Command command, const std::string& word) {
   const std::string name = word.substr(0, word.find('='));
   if (name.size() == 3 && find_option(name[2]) != nullptr)
     return fmt::format("unknown option '{}', '-{}' is one", name, name[2]);
-  const std::string nearest =
-      nearest_name(name.substr(std::min(name.find_first_not_of('-'), name.size())), option_names(command));
-  return fmt::format("unknown option '{}', the nearest one is '--{}'", name, nearest);
+  const std::string near =
+      near_name(name.substr(std::min(name.find_first_not_of('-'), name.size())), option_names(command));
+  if (near.empty()) return fmt::format("unknown option '{}', see scanmf {} --help", name, info(command).name);
+  return fmt::format("unknown option '{}', the nearest one is '--{}'", name, near);
 }
 
 std::string trimmed(const std::string& text) {
@@ -205,191 +197,14 @@ void CommandLine::add_config(const std::string& name, const std::string& content
     const std::string key = trimmed(statement.substr(0, equals));
     const Option* option = find_option(std::string_view(key));
     if (option == nullptr || key == "config" || key == "help") {
-      mistakes_.push_back(fmt::format("{}: unknown option '{}', the nearest one is '{}'", place, key,
-                                      nearest_name(key, option_names(command_))));
+      const std::string near = near_name(key, option_names(command_));
+      mistakes_.push_back(fmt::format("{}: unknown option '{}', {}", place, key,
+                                      near.empty() ? fmt::format("see scanmf {} --help", info(command_).name)
+                                                   : fmt::format("the nearest one is '{}'", near)));
     } else {
       add(*option, trimmed(statement.substr(equals + 1)), place);
     }
   }
-}
-
-void CommandLine::check_inputs() {
-  const CommandInfo& about = info(command_);
-  const auto count = static_cast<int>(inputs_.size());
-  if (count < about.fewest_inputs)
-    mistakes_.push_back(fmt::format("an input is missing: scanmf {} {}", about.name, about.arguments));
-  if (count > about.most_inputs && !unknown_option_)
-    mistakes_.push_back(unexpected(inputs_[static_cast<std::size_t>(about.most_inputs)]));
-  if (std::any_of(inputs_.begin(), inputs_.end(), [](const std::string& input) { return input.empty(); }))
-    mistakes_.emplace_back("the name of an input is empty");
-  for (const char* needed : {"model", "output"}) {
-    const Option& option = *find_option(std::string_view(needed));
-    const bool has_default = command_ == Command::fit || command_ == Command::ensemble;
-    if (contains(option.commands, command_) && !has_default && !is_given(needed))
-      mistakes_.push_back(
-          fmt::format("'{}' needs option '--{} FILE': scanmf {} {}", about.name, needed, about.name, about.arguments));
-  }
-}
-
-/// A word too many is most often the value of an option that may stand alone, and is none of its values.
-std::string CommandLine::unexpected(const std::string& word) const {
-  const auto found = std::ranges::find(words_, word);
-  if (found != words_.begin() && found != words_.end())
-    if (const Option* before = bare_option(*std::prev(found)); before != nullptr && !before->bare.empty())
-      return fmt::format("option '--{}' takes {} (alone: {}), not '{}'", before->name, before->values, before->bare,
-                         word);
-  return fmt::format("unexpected word '{}': scanmf {} {}", word, info(command_).name, info(command_).arguments);
-}
-
-void CommandLine::check_estimator_of_options() {
-  const Estimator own = estimator();
-  const Estimator other = own == Estimator::nmf ? Estimator::minibatch_nmf : Estimator::nmf;
-  for (const auto& [name, value] : given_) {
-    if (!belongs_to(*find_option(std::string_view(name)), own)) {
-      mistakes_.push_back(fmt::format("{}option '--{}' belongs to the estimator {}, not to {}", place(name), name,
-                                      option_name(other), option_name(own)));
-    }
-  }
-  if (command_ == Command::fit && text("init") == "custom" && !is_given("init-file")) {
-    mistakes_.emplace_back(
-        "init = 'custom' needs option '--init-file FILE' with datasets /W and /H. Expected 2D array, got none "
-        "instead.");
-  }
-}
-
-void CommandLine::check_ks() {
-  if (command_ == Command::ensemble) {
-    if (!is_given("n-components"))
-      mistakes_.emplace_back("'ensemble' needs option '-k' with numbers of components: 5:30, 5:30:5 or 4,6,8");
-    else if (!parse_ks(text("n-components")))
-      mistakes_.push_back(fmt::format("{}-k must be numbers of components: 5:30, 5:30:5 or 4,6,8. Got '{}' instead.",
-                                      place("n-components"), text("n-components")));
-  }
-  if (command_ == Command::select && is_given("n-components") && number("n-components").value_or(0) < 1)
-    mistakes_.push_back(fmt::format("{}-k must be one of the ensemble's numbers of components. Got '{}' instead.",
-                                    place("n-components"), text("n-components")));
-}
-
-/// Values that are more than a word of the option table.
-void CommandLine::check_values() {
-  const auto check = [&](const char* name, const char* expected, auto&& is_right) {
-    if (is_given(name) && !is_right(text(name)))
-      mistakes_.push_back(fmt::format("{}--{} must be {}. Got '{}' instead.", place(name), name, expected, text(name)));
-  };
-  check("memory", "auto, none or a size such as 500M or 4G",
-        [](const std::string& value) { return value == "auto" || value == "none" || parse_size(value); });
-  check("checkpoint-every", checkpoint_interval_form, is_checkpoint_interval);
-  check("max-time", time_limit_form, is_time_limit);
-  for (const char* name : {"noise", "density"})
-    check(name, "a number from 0 to 1e6",
-          [](const std::string& value) { return parse_double(value) >= 0.0 && parse_double(value) <= 1e6; });
-  check("neighbourhood", "a number above 0, up to 1",
-        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
-  check("resample-width", "a number above 0, up to 1",
-        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) <= 1.0; });
-  check("holdout", "a number between 0 and 1",
-        [](const std::string& value) { return parse_double(value) > 0.0 && parse_double(value) < 1.0; });
-  check("density-threshold", "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
-  for (const char* name : {"peak", "bandwidth", "network"})
-    check(name, "a number above 0", [](const std::string& value) { return parse_double(value) > 0.0; });
-  check("node-memory", "auto or a size such as 500M or 64G",
-        [](const std::string& value) { return value == "auto" || parse_size(value); });
-  check("gzip", "none or a level from 1 to 9",
-        [](const std::string& value) { return parse_index(value).value_or(1) <= 9; });
-}
-
-/// Options that make sense beside others only.
-void CommandLine::check_combinations() {
-  const bool has_checkpoint = is_given("checkpoint");
-  for (const char* name : {"checkpoint-every", "max-time"}) {
-    if (is_given(name) && text(name) != "none" && text(name) != "auto" && !has_checkpoint)
-      mistakes_.push_back(fmt::format("{}--{} needs --checkpoint FILE, where the state is to go", place(name), name));
-  }
-  if (is_given("resume") && text("resume") == "require" && !has_checkpoint)
-    mistakes_.push_back(place("resume") + "--resume require needs --checkpoint FILE");
-  for (const char* name : {"json", "csv", "top", "transpose", "feature-type"})
-    if (command_ == Command::inspect && flag("digest") && is_given(name))
-      mistakes_.push_back(fmt::format("--digest prints the digest alone: --{} has no meaning beside it", name));
-  if (command_ == Command::inspect && flag("json") && flag("csv"))
-    mistakes_.emplace_back("--json and --csv are two forms of one answer: take one of them");
-  if (is_given("resample-width") && text("resample") != "uniform")
-    mistakes_.push_back(place("resample-width") + "--resample-width belongs to --resample uniform");
-  if (is_given("connectivity-rows") && !flag("connectivity"))
-    mistakes_.push_back(place("connectivity-rows") + "--connectivity-rows belongs to --connectivity");
-  for (const auto& [name, choice] :
-       {std::pair{"folds", "bicv"}, {"holdout", "speckled"}, {"select-repeats", "speckled"}})
-    if (is_given(name) && text("select") != choice)
-      mistakes_.push_back(fmt::format("{}--{} belongs to --select {}", place(name), name, choice));
-  if (command_ == Command::ensemble && text("select") != "stability" && is_given("sample-weight"))
-    mistakes_.push_back(place("sample-weight") +
-                        "a cross-validation knows no weights of rows (option '--sample-weight'): take --select "
-                        "stability");
-  if (command_ == Command::export_model) check_export();
-  if (command_ == Command::estimate) check_estimate();
-  if (command_ == Command::convert && (text("format") == "csv" || text("format") == "tsv"))
-    mistakes_.push_back(fmt::format("{}--format {} is for export; of delimited text it is --format text",
-                                    place("format"), text("format")));
-  for (const char* name : {"chunk-rows", "gzip"}) {
-    if (is_given(name) && text(name) != "none" && text("kind") == "topics")
-      mistakes_.push_back(
-          fmt::format("{}option '--{}' belongs to --kind dense, not to --kind topics", place(name), name));
-  }
-}
-
-void CommandLine::check_export() {
-  const std::string output = text("output");
-  const bool tables = inputs_.size() == 1;
-  if (is_given("output") && tables && (output.ends_with(".h5ad") || output.ends_with(".h5")))
-    mistakes_.push_back(
-        fmt::format("'{}' would be a copy of an AnnData file with the factors in it, and that file is "
-                    "not named: scanmf export MODEL X.h5ad -o {}",
-                    output, output));
-  const std::string format = text("format");
-  if (is_given("format") && format != "auto" && (!tables || (format != "csv" && format != "tsv")))
-    mistakes_.push_back(
-        fmt::format("{}export takes --format csv or tsv, of tables in a folder, not '{}'", place("format"), format));
-}
-
-void CommandLine::check_estimate() {
-  for (const char* name : {"n-samples", "n-features", "density"}) {
-    if (!inputs_.empty() && is_given(name))
-      mistakes_.push_back(
-          fmt::format("{}--{} is for an X that is no file yet, and '{}' is one", place(name), name, inputs_.front()));
-    if (inputs_.empty() && !is_given(name) && std::string_view(name) != "density")
-      mistakes_.push_back(fmt::format("estimate needs X, or --n-samples and --n-features: --{} is missing", name));
-  }
-  constexpr std::pair<const char*, Index> most[] = {{"nodes", 1'000'000}, {"cores", 65'536}};
-  for (const auto& [name, limit] : most)
-    if (is_given(name) && number(name).value_or(1) > limit)
-      mistakes_.push_back(
-          fmt::format("{}--{} must be at most {}. Got {} instead.", place(name), name, limit, text(name)));
-  if (text("init") == "custom")
-    mistakes_.push_back(place("init") +
-                        "--init custom needs factors of its own, which estimate does not take: it costs what --init "
-                        "random costs");
-  if (is_given("density") && parse_double(text("density")).value_or(0) > 1)
-    mistakes_.push_back(place("density") + "--density is a share of non-zeros here, 1 at most");
-  if (is_given("peak") != is_given("bandwidth"))
-    mistakes_.emplace_back("--peak and --bandwidth belong together: the speed of the cores and of their memory");
-}
-
-void CommandLine::check() {
-  check_inputs();
-  check_ks();
-  check_values();
-  check_combinations();
-  // transform's estimator is that of the model, which has not been read yet.
-  if (command_ == Command::fit || command_ == Command::partial_fit || command_ == Command::ensemble ||
-      command_ == Command::estimate)
-    check_estimator_of_options();
-  if (command_ != Command::transform) {
-    try {
-      parameters(estimator());
-    } catch (const UsageError& error) {
-      mistakes_.emplace_back(error.what());
-    }
-  }
-  throw_mistakes(mistakes_);
 }
 
 bool CommandLine::chooses_ks(const std::string& option) const {
@@ -441,7 +256,8 @@ Parameters CommandLine::parameters(Estimator estimator) const {
       mistakes.push_back(fmt::format("{}option '--{}': {}", place(name), name, error.what()));
     }
   }
-  for (const std::string& mistake : result.validate()) mistakes.push_back(mistake);
+  for (const std::string& mistake : result.validate())  // their words are scikit-learn's
+    mistakes.push_back(mistake.starts_with("Invalid beta_loss parameter") ? mistake + "; --solver mu does" : mistake);
   throw_mistakes(mistakes);
   return result;
 }

@@ -52,13 +52,16 @@ class CommandLine {
   };
   void add(const Option& option, const std::string& text, const std::string& origin);
   void check_inputs();
+  void check_words_too_many();
   void check_ks();
   void check_values();
   void check_combinations();
+  void check_inspect();
+  void check_convert();
   void check_export();
   void check_estimate();
+  void check_each_parameter();
   void check_estimator_of_options();
-  std::string unexpected(const std::string& word) const;
   /// Whether an option says k, but not as a parameter of a fit.
   bool chooses_ks(const std::string& option) const;
   std::string place(const std::string& option) const;

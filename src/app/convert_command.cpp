@@ -35,13 +35,11 @@ std::optional<bool> choice(const CommandLine& line, const char* option) {
   return text == "yes" || text == "true";
 }
 
+/// Of what the command line has been checked for; nullopt for auto.
 std::optional<char> parse_delimiter(const std::string& text) {
   if (text == "auto") return std::nullopt;
   if (text == "tab" || text == "\\t") return '\t';
-  if (text == "space") return ' ';
-  const std::string_view impossible = "\"\n\r+-.0123456789eE";
-  if (text.size() == 1 && impossible.find(text[0]) == std::string_view::npos) return text[0];
-  throw UsageError(fmt::format("option '--delimiter' takes one character, tab, space or auto, not '{}'", text));
+  return text == "space" ? ' ' : text[0];
 }
 
 std::vector<std::string> parse_missing(const std::string& text) {
@@ -90,21 +88,23 @@ void check_options(const CommandLine& line, Format format) {
   const auto* const name = std::find_if(format_names.begin(), format_names.end(), [format](const auto& one) {
                              return one.second == format;
                            })->first;
+  std::vector<std::string> mistakes;
   if (line.inputs().size() > 1 && format != Format::idx)
-    throw UsageError(fmt::format("several inputs are joined for IDX files only, not for {}", name));
+    mistakes.push_back(fmt::format("several inputs are joined for IDX files only, not for {}", name));
   for (const char* const option : {"header", "row-names", "delimiter", "decimal", "na"})
     if (line.is_given(option) && format != Format::text)
-      throw UsageError(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
-  if (!line.is_given("feature-type")) return;
-  if (format != Format::matrix_market && format != Format::hdf5)
-    throw UsageError(
+      mistakes.push_back(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
+  const bool has_types = format == Format::matrix_market || format == Format::hdf5;
+  if (line.is_given("feature-type") && !has_types)
+    mistakes.push_back(
         fmt::format("option '--feature-type' is for files that say of what types their features are (10x Genomics, "
                     "AnnData), but '{}' is {}",
                     line.inputs().front(), name));
-  if (format == Format::hdf5 && line.text("transpose") == "true")
-    throw UsageError(
+  if (line.is_given("feature-type") && format == Format::hdf5 && line.text("transpose") == "true")
+    mistakes.emplace_back(
         "options '--feature-type' and '--transpose' are for one step each: write the features of one type first, then "
         "turn round what was written");
+  throw_mistakes(mistakes);
 }
 
 /// Files of a folder of 10x Genomics, which are all inputs; none for other inputs.

@@ -35,9 +35,6 @@ Workload workload_of_X(const Communicator& comm, const CommandLine& line) {
   } else {
     x.shape = {*line.number("n-samples"), *line.number("n-features")};
     const double elements = static_cast<double>(x.shape.rows) * static_cast<double>(x.shape.columns);
-    if (elements > 9e18)
-      throw UsageError(
-          fmt::format("--n-samples {} times --n-features {} is beyond all numbers", x.shape.rows, x.shape.columns));
     const double share = line.is_given("density") ? *parse_double(line.text("density")) : 1;
     x.kind = line.is_given("density") ? StorageKind::csr : StorageKind::dense;
     x.stored = static_cast<Index>(share * elements);

@@ -154,15 +154,7 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   const auto json_text = [](const Json& value) {
     return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   };
-  // Features are shown of one model, and not in its line of a table.
-  const auto refuse_top = [&](const char* where) {
-    if (line.is_given("top"))
-      throw UsageError(
-          fmt::format("option '--top' has no meaning {}: it is for one model, in JSON or for people", where));
-  };
-  if (line.flag("csv")) refuse_top("with --csv");
   if (line.inputs().size() > 1) {
-    refuse_top("with several models");
     const Json models = describe_models(comm, line.inputs());
     return print([&] {
       return line.flag("json") ? json_text(models) : line.flag("csv") ? table_csv(models) : table_text(models);
@@ -172,7 +164,8 @@ int inspect(const Communicator& comm, const CommandLine& line) {
       describe_file(comm, line.inputs().front(), input_options(line), line.number("top").value_or(0));
   const bool is_ensemble = description["kind"] == "ensemble";
   const bool is_model = !is_ensemble && description["kind"] != "data";
-  if (!is_model) refuse_top("for data and ensembles");
+  if (!is_model && line.is_given("top"))
+    throw UsageError("option '--top' has no meaning for data and ensembles: it is for one model");
   if (line.flag("csv") && is_model) {
     const Json models = describe_models(comm, line.inputs());
     return print([&] { return table_csv(models); });

@@ -48,7 +48,8 @@ constexpr CommandInfo commands[] = {
     {Command::generate, "generate", "-o OUT.h5 [options]", "a synthetic matrix with planted factors, of any size", 0,
      0},
     {Command::export_model, "export", "MODEL [X.h5ad] -o OUT",
-     "W, H and top features as tables in the folder OUT, or within a copy of X.h5ad", 1, 2},
+     "W, H and top features (of a result of transform W) as tables in the folder OUT, or within a copy of X.h5ad", 1,
+     2},
     {Command::estimate, "estimate", "[X] [options]",
      "what a fit would take: memory a rank, seconds an iteration, messages, ranks x threads; reads no data", 0, 1},
     {Command::watch, "watch", "LOG.jsonl|CHECKPOINT", "how far a run is: iteration, curve of the error, time left", 1,
@@ -305,6 +306,11 @@ const Option* find_option(char letter) {
   const auto found =
       std::find_if(options.begin(), options.end(), [letter](const Option& o) { return letter == o.letter; });
   return letter == 0 || found == options.end() ? nullptr : &*found;
+}
+
+const Option* bare_option(const std::string& word) {
+  if (word.starts_with("--")) return find_option(std::string_view(word).substr(2));
+  return word.size() == 2 && word[0] == '-' ? find_option(word[1]) : nullptr;
 }
 
 std::vector<Option> options_of(Command command) {

@@ -65,6 +65,8 @@ std::span<const Option> option_table();
 /// nullptr when there is no option of this name.
 const Option* find_option(std::string_view name);
 const Option* find_option(char letter);
+/// The option that a word like "--name" or "-n" is, without a value in the same word.
+const Option* bare_option(const std::string& word);
 
 /// Those of a command, as it takes them: defaults, and what -k is, differ between commands.
 std::vector<Option> options_of(Command command);

@@ -48,4 +48,18 @@ std::string nearest_name(std::string_view name, const std::vector<std::string>& 
   return nearest;
 }
 
+std::string near_name(std::string_view name, const std::vector<std::string>& candidates) {
+  const std::string nearest = nearest_name(name, candidates);
+  const std::string wanted = folded(name);
+  const std::string found = folded(nearest);
+  if (3 * distance(wanted, found) <= std::max(wanted.size(), found.size())) return nearest;
+  for (const std::string& candidate : candidates) {  // --iter, --components: other ones may differ in fewer characters
+    const std::string other = folded(candidate);
+    constexpr std::size_t shortest_part = 3;
+    const bool is_part = other.find(wanted) != std::string::npos || wanted.find(other) != std::string::npos;
+    if (is_part && std::min(wanted.size(), other.size()) >= shortest_part) return candidate;
+  }
+  return "";
+}
+
 }  // namespace scanmf

@@ -10,4 +10,8 @@ namespace scanmf {
 /// and lower case and '_' and '-' being the same. Empty when there are no candidates.
 std::string nearest_name(std::string_view name, const std::vector<std::string>& candidates);
 
+/// The same where it may have been meant: at most a third of its characters differ, or one is part of the other. Else
+/// empty.
+std::string near_name(std::string_view name, const std::vector<std::string>& candidates);
+
 }  // namespace scanmf

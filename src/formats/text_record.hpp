@@ -10,6 +10,11 @@ namespace scanmf::formats {
 
 constexpr char blanks = ' ';  // as a delimiter: any blanks and tabs
 
+/// Whether a character may end fields: not one of numbers, quotes and ends of lines.
+constexpr bool may_end_fields(char c) {
+  return std::string_view("\"\n\r+-.0123456789eE").find(c) == std::string_view::npos;
+}
+
 struct Field {
   std::string text;  // without quotes and the blanks around
   bool quoted = false;

@@ -51,6 +51,21 @@ class Usage(ProgramTest):
         self.assertEqual(self.mistake("fit", "X", "--k", "3"), "unknown option '--k', '-k' is one")
         self.assertIn("not one of 'inspect'", self.mistake("inspect", "X", "--tol", "1"))
 
+    def test_only_what_is_near_is_suggested(self):
+        for option, near in (("--foo", None), ("--threshold", "'--density-threshold'"), ("--iter", "'--max-iter'"),
+                             ("--components", "'--n-components'"), ("--tolerance", "'--tol'"), ("--seed", None)):
+            message = self.mistake("ensemble", "X", "-k", "3", option)
+            self.assertIn(f"the nearest one is {near}" if near else "see scanmf ensemble --help", message)
+            self.assertEqual("nearest" in message, near is not None, message)
+        self.config("foo = 3\n")
+        self.assertEqual(self.mistake("fit", "X", "--config", "c.conf"),
+                         "c.conf:1: unknown option 'foo', see scanmf fit --help")
+
+    def test_losses_of_the_other_solver_name_it(self):
+        self.assertEqual(
+            self.mistake("fit", "X", "--beta-loss", "kl"), "Invalid beta_loss parameter: solver 'cd' does not handle "
+            "beta_loss = 'kullback-leibler'; --solver mu does")
+
     def test_options_of_the_other_estimator(self):
         self.assertIn("'--batch-size' belongs to the estimator minibatch-nmf",
                       self.mistake("fit", "X", "--batch-size", "3"))
@@ -113,6 +128,26 @@ class Usage(ProgramTest):
         for phrase in ("--noise must be", "--density must be", "--gzip must be", "'--gzip' belongs to --kind dense",
                        "'n_components'"):
             self.assertEqual(sum(phrase in error for error in errors), 1, errors)
+
+    def test_no_command_tells_its_mistakes_in_instalments(self):
+        for words, phrases in (
+            ("transform X --model m -o W --tol -1 --max-iter many --batch-size 0 --memory lots --tool",
+             ("'tol'", "'max_iter'", "'batch_size'", "--memory must be", "'--tool'")),
+            ("convert X -o X.h5 --delimiter 3 --memory lots --gzip 3 --header maybe",
+             ("--delimiter must be one character", "--memory must be", "'--gzip' is not one", "'--header' takes")),
+            ("convert X -o X.h5 --format npy --delimiter ; --na x", ("'--delimiter' is for text, not for --format npy",
+                                                                     "'--na' is for text")),
+            ("ensemble X --k 3 --shuffle x --memory lots", ("unknown option '--k'", "'--shuffle' takes true|false",
+                                                            "--memory must be", "needs option '-k'")),
+            ("inspect X Y --top 3 --json --csv", ("has no meaning with --csv", "two forms of one answer")),
+            ("estimate --n-samples 4000000000000 --n-features 4000000000 --peak 1",
+             ("is beyond all numbers", "--peak and --bandwidth belong together")),
+            ("fit X --shuffle x --keep-w y Y", ("'--shuffle' takes", "'--keep-w'")),
+        ):
+            errors = self.mistakes(*words.split())
+            for phrase in phrases:
+                self.assertEqual(sum(phrase in error for error in errors), 1, (phrase, errors))
+            self.assertEqual(len(errors), len(phrases), errors)
 
     def test_errors_name_the_option(self):
         self.assertIn("'--shuffle'", self.mistake("fit", "X", "--shuffle=x"))

@@ -118,7 +118,8 @@ std::string readable(const Json& description) {
     if (name == "top_features") {
       text += features_text(value);
     } else if (name == "table") {
-      text += ensemble_table_text(value, description["chosen_k"]);
+      text += description["kind"] == ensemble_kind ? ensemble_table_text(value, description["chosen_k"])
+                                                   : table_text(value);
     } else if (name == "history") {
       text += history_text(value);
     } else if (name == "matrices") {
@@ -162,8 +163,9 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   }
   const Json description =
       describe_file(comm, line.inputs().front(), input_options(line), line.number("top").value_or(0));
-  const bool is_ensemble = description["kind"] == "ensemble";
-  const bool is_model = !is_ensemble && description["kind"] != "data";
+  const std::string kind = description["kind"];
+  const bool has_table = kind == ensemble_kind || kind == ensemble_checkpoint_kind;
+  const bool is_model = !has_table && kind != data_kind;
   if (!is_model && line.is_given("top"))
     throw UsageError("option '--top' has no meaning for data and ensembles: it is for one model");
   if (line.flag("csv") && is_model) {
@@ -172,7 +174,7 @@ int inspect(const Communicator& comm, const CommandLine& line) {
   }
   return print([&] {
     if (line.flag("json")) return json_text(description);
-    return line.flag("csv") ? table_csv(is_ensemble ? description["table"] : matrix_rows(description["matrices"]))
+    return line.flag("csv") ? table_csv(has_table ? description["table"] : matrix_rows(description["matrices"]))
                             : readable(description);
   });
 }

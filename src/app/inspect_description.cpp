@@ -6,9 +6,13 @@
 #include <cmath>
 #include <filesystem>
 #include <numeric>
+#include <optional>
+#include <span>
 
 #include "app/ensemble_table.hpp"
 #include "app/top_features.hpp"
+#include "core/number_text.hpp"
+#include "ensemble/replicate_store.hpp"
 #include "io/checksums.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/data/matrix_file.hpp"
@@ -62,7 +66,8 @@ Json describe_data(const MatrixDescription& x, const std::vector<ListedMatrix>& 
   const char* formats[] = {"dense", "csr", "csc", "npy"};
   const double elements =
       static_cast<double>(x.shape.rows) * static_cast<double>(x.columns.empty() ? x.shape.columns : x.columns_in_file);
-  Json result = {{"kind", "data"}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
+  Json result = {
+      {"kind", data_kind}, {"file", x.file}, {"path", x.path}, {"format", formats[static_cast<int>(x.format)]}};
   result["shape"] = {x.shape.rows, x.shape.columns};
   result["transposed"] = x.transposed;
   result["element_type"] = x.element_type;
@@ -164,7 +169,7 @@ bool holds_factors(const Communicator& comm, const std::string& input) {
 }
 
 Json describe_ensemble(const EnsembleFile& ensemble) {
-  Json result = {{"kind", "ensemble"}, {"file", ensemble.file}};
+  Json result = {{"kind", ensemble_kind}, {"file", ensemble.file}};
   result["dtype"] = name_of(ensemble.dtype);
   result["n_samples"] = ensemble.n_samples;
   result["n_features_in"] = ensemble.n_features;
@@ -176,6 +181,34 @@ Json describe_ensemble(const EnsembleFile& ensemble) {
   result["feature_names"] = {{"count", ensemble.feature_names.size()}, {"first", first_of(ensemble.feature_names)}};
   result["obs_names"] = {{"count", ensemble.row_names.size()}, {"first", first_of(ensemble.row_names)}};
   result["table"] = table_json(ensemble.table);
+  return result;
+}
+
+/// Collective. nullopt: it is no checkpoint of an ensemble. Root alone knows more than its kind.
+std::optional<Json> describe_store(const Communicator& comm, const std::string& file) {
+  std::optional<StoreContents> contents;
+  Index is_store = 0;
+  comm.agree([&] {
+    std::error_code ignored;
+    if (!comm.is_root() || !std::filesystem::is_regular_file(file, ignored)) return;
+    contents = look_at_store(file);
+    is_store = contents ? 1 : 0;
+  });
+  comm.broadcast(std::span<Index>(&is_store, 1));
+  if (is_store == 0) return std::nullopt;
+  Json result = {{"kind", ensemble_checkpoint_kind}, {"file", file}};
+  if (!contents) return result;
+  Json params = json_of(contents->belongs_to);
+  for (const char* const name : {"X", "dtype"}) result[name] = params[name];
+  result["random_state"] = parse_index(params.value("random_state", "")).value_or(0);
+  for (const char* const name : {"X", "dtype", "random_state", "k", "replicates"}) params.erase(name);
+  result["replicates"] = contents->layout.replicates;
+  result["replicates_done"] = contents->all_done();
+  result["replicates_to_do"] = contents->layout.count() - contents->all_done();
+  result["params"] = std::move(params);
+  Json& table = result["table"] = Json::array();
+  for (std::size_t i = 0; i < contents->done.size(); ++i)
+    table.push_back({{"k", contents->layout.ks[i]}, {"replicates_done", contents->done[i]}});
   return result;
 }
 
@@ -202,7 +235,7 @@ Json describe_matrices(const Communicator& comm, const std::string& input, const
     });
     comm.broadcast(std::span<Index>(&readable, 1));
     if (readable < 2) throw;
-    return {{"kind", "data"}, {"file", input}, {"note", error.what()}, {"matrices", json_of(matrices)}};
+    return {{"kind", data_kind}, {"file", input}, {"note", error.what()}, {"matrices", json_of(matrices)}};
   }
 }
 
@@ -210,6 +243,7 @@ Json describe_matrices(const Communicator& comm, const std::string& input, const
 
 Json describe_file(const Communicator& comm, const std::string& input, const InputOptions& options,
                    Index most_features) {
+  if (std::optional<Json> store = describe_store(comm, input)) return *store;
   if (holds_factors(comm, input)) return describe_model(comm, input, most_features);
   const bool is_ensemble = !names_matrix(input) && is_ensemble_file(comm, input);
   return is_ensemble ? describe_ensemble(read_ensemble(comm, input)) : describe_matrices(comm, input, options);

@@ -12,9 +12,14 @@ namespace scanmf::app {
 /// Names that a description shows of all that a file has.
 constexpr std::size_t shown_names = 5;
 
-/// Collective. What `scanmf inspect --json` prints of a data file, a model or factors; never reads X or W (but a look
-/// at the first elements). Of a data file: X, and a list of all its matrices; where it does not say which one is X, the
-/// list alone. most_features: of each component.
+/// The "kind" of a description that is not of one model: of these there are "model", "checkpoint" and "factors".
+constexpr const char* data_kind = "data";
+constexpr const char* ensemble_kind = "ensemble";
+constexpr const char* ensemble_checkpoint_kind = "checkpoint of an ensemble";
+
+/// Collective. What `scanmf inspect --json` prints of a data file, a model, factors or an ensemble; never reads X or W
+/// (but a look at the first elements). Of a data file: X, and a list of all its matrices; where it does not say which
+/// one is X, the list alone. most_features: of each component.
 nlohmann::ordered_json describe_file(const Communicator& comm, const std::string& input,
                                      const InputOptions& options = {}, Index most_features = 10);
 

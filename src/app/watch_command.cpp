@@ -14,6 +14,7 @@
 #include "model/lock_file.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/error.hpp"
+#include "scanmf/core/timer.hpp"
 
 namespace scanmf::app {
 namespace {
@@ -59,8 +60,7 @@ class Watch {
       if (!fs::exists(file_, ignored) && runs(look_at_lock(lock_name(file_)))) return;  // it has saved nothing yet
       is_log_ = LogReader::is_log(file_);
       if (is_log_) reader_.emplace(file_);
-      if (const auto ensemble = watched_ensemble(file_)) run_ = *ensemble;
-      is_ensemble_ = !run_.note.empty();
+      is_ensemble_ = !is_log_ && watched_ensemble(file_).has_value();
     });
     is_log_ = of_root(comm_, is_log_ ? 1 : 0) != 0;
     is_ensemble_ = of_root(comm_, is_ensemble_ ? 1 : 0) != 0;
@@ -77,6 +77,7 @@ class Watch {
       state = there_ && written_ != written ? changed : same;
       if (there_) written_ = written;
       if (is_log_ && state == changed) reader_->update();
+      if (is_ensemble_ && state == changed) read_ensemble();
       if (!is_log_) lock_ = look_at_lock(lock_name(file_));
     });
     if (of_root(comm_, state) == changed && !is_log_ && !is_ensemble_) read_checkpoint();
@@ -96,6 +97,21 @@ class Watch {
       std::error_code ignored;
       if (comm_.is_root()) there_ = fs::exists(file_, ignored);
       if (of_root(comm_, there_ ? 1 : 0) != 0) throw;
+    }
+  }
+
+  /// How long a replicate takes is known of those that have come to an end since the first look.
+  void read_ensemble() {
+    const auto ensemble = watched_ensemble(file_);
+    if (!ensemble) throw Error(fmt::format("'{}' is no checkpoint of an ensemble any more", file_));
+    run_ = *ensemble;
+    EnsembleProgress& now = *run_.ensemble;
+    if (!first_done_) {
+      first_done_ = now.done;
+      since_first_look_.reset();
+    } else if (now.done > *first_done_) {
+      now.seconds_left = since_first_look_.seconds() * static_cast<double>(now.all - now.done) /
+                         static_cast<double>(now.done - *first_done_);
     }
   }
 
@@ -128,6 +144,8 @@ class Watch {
   std::optional<LockState> lock_;  // of a checkpoint
   std::optional<fs::file_time_type> written_;
   bool there_ = false;
+  std::optional<Index> first_done_;  // replicates of an ensemble, when it was first looked at
+  Timer since_first_look_;
   WatchedRun run_;
 };
 

@@ -12,6 +12,7 @@
 
 #include "app/run_log.hpp"
 #include "core/printable.hpp"
+#include "ensemble/replicate_store.hpp"
 #include "io/posix_file.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/model/checkpoint.hpp"
@@ -193,9 +194,11 @@ void LogReader::update() {
 }
 
 std::optional<WatchedRun> watched_ensemble(const std::string& checkpoint) {
-  if (!io::PosixFile::open_for_reading(checkpoint).begins_with("scanmf replicates ")) return std::nullopt;
+  const std::optional<StoreContents> contents = look_at_store(checkpoint);
+  if (!contents) return std::nullopt;
   WatchedRun run;
-  run.note = "an ensemble: how many replicates are done its --log-json file tells";
+  run.ensemble = EnsembleProgress{contents->all_done(), contents->layout.count(), 0, 0};
+  run.note = "how much time is left its --log-json file tells, or --follow when a replicate has come to an end";
   return run;
 }
 
@@ -245,9 +248,9 @@ std::string text_of(const WatchedRun& run, double since_change) {
   if (run.ensemble) {
     EnsembleProgress now = *run.ensemble;
     if (!run.end.empty()) now.seconds_left = not_known;
-    return text + progress_text(now) + "\n" + printable(end) + "\n";
+    const bool is_noted = run.end.empty() && now.done < now.all && std::isnan(now.seconds_left) && !run.note.empty();
+    return text + progress_text(now) + "\n" + printable(end) + "\n" + (is_noted ? run.note + "\n" : "");
   }
-  if (!run.note.empty()) return text + run.note + "\n" + printable(end) + "\n";
   if (run.iteration == 0) return text + (run.end.empty() ? "no iteration yet, " : "") + printable(end) + "\n";
   const std::string measure = printable(run.measure);
   const double mean = run.timed_iterations > 0 ? run.seconds / static_cast<double>(run.timed_iterations) : 0;

@@ -17,7 +17,7 @@ struct WatchedRun {
   std::optional<LockHolder> process;  // that writes the log; nullopt: it does not say
   std::string checkpoint;             // of the run, as its log says; empty: none
   std::optional<EnsembleProgress> ensemble;
-  std::string note;  // in place of all that follows, where the file does not tell it
+  std::string note;  // how the time left of an ensemble can be known, where the file does not tell it
   Index iteration = 0;
   Index last_iteration = 0;  // at most; 0: not known
   std::string measure;       // "violation", "error", …
@@ -49,7 +49,7 @@ class LogReader {
       before_;  // the run in the log before this one: its iterations belong to both when this one goes on from it
 };
 
-/// The same of an ensemble's checkpoint: what has been fitted only the run itself can tell. nullopt for other files.
+/// The same of an ensemble's checkpoint; nullopt for other files.
 std::optional<WatchedRun> watched_ensemble(const std::string& checkpoint);
 
 /// The same of a checkpoint; `end` is set for what is a finished model.

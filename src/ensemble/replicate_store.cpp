@@ -88,6 +88,34 @@ Attributes parse_header(const std::string& file, const std::string& header) {
   return found;
 }
 
+/// The first header_bytes of a file, zeros behind its end.
+std::string read_header(const io::PosixFile& file) {
+  std::string header(static_cast<std::size_t>(header_bytes), '\0');
+  file.read(0, std::as_writable_bytes(
+                   std::span(header).first(static_cast<std::size_t>(std::min(header_bytes, file.size())))));
+  return header;
+}
+
+/// What the header says of the sizes of replicates; nullopt where it does not. X begins as "400 x 60 float64".
+std::optional<StoreLayout> layout_of(const Attributes& belongs_to) {
+  const auto text = [&belongs_to](const char* name) {
+    const Attribute* const found = find_attribute(belongs_to, name);
+    return found == nullptr ? "" : text_of(*found);
+  };
+  constexpr Index most = Index{1} << 40;
+  const std::optional<std::vector<Index>> ks = parse_ks(text("k"));
+  const std::optional<Index> replicates = parse_index(text("replicates"));
+  std::istringstream x(text("X"));
+  Index rows = 0;
+  Index columns = 0;
+  std::string times;
+  if (!ks || !replicates || !(x >> rows >> times >> columns)) return std::nullopt;
+  if (std::min({*replicates, rows, columns}) < 1 || std::max({*replicates, rows, columns}) > most) return std::nullopt;
+  const Index bytes = text("dtype") == name_of(DataType::float32) ? sizeof(float) : sizeof(double);
+  return StoreLayout{*ks, *replicates, columns, bytes,
+                     std::min(parse_index(text("connectivity_rows")).value_or(0), rows)};
+}
+
 Attributes as_text(const Attributes& attributes) {
   Attributes result;
   for (const auto& [name, value] : attributes) result.emplace_back(name, text_of(value));
@@ -106,6 +134,25 @@ Index StoreLayout::offset(Index number) const {
   Index offset = header_bytes;
   for (std::size_t i = 0; i < before; ++i) offset += replicates * slot(ks[i]);
   return before < ks.size() ? offset + number % replicates * slot(ks[before]) : offset;
+}
+
+std::optional<StoreContents> look_at_store(const std::string& name) {
+  const io::PosixFile file = io::PosixFile::open_for_reading(name);
+  if (!file.begins_with(magic)) return std::nullopt;
+  StoreContents contents{parse_header(name, read_header(file)), {}, {}};
+  const std::optional<StoreLayout> layout = layout_of(contents.belongs_to);
+  if (!layout) throw Error(fmt::format("the checkpoint '{}' does not say what its replicates are of", name));
+  contents.layout = *layout;
+  contents.done.assign(layout->ks.size(), 0);
+  const Index size = file.size();
+  for (Index i = 0; i < layout->count(); ++i) {
+    Tail tail;
+    const Index offset = layout->offset(i) + layout->record_bytes(i);
+    if (offset + static_cast<Index>(sizeof tail) > size) break;
+    file.read(offset, std::as_writable_bytes(std::span(&tail, 1)));
+    if (tail.seed != 0) ++contents.done[static_cast<std::size_t>(i / layout->replicates)];
+  }
+  return contents;
 }
 
 ReplicateStore::ReplicateStore(const Communicator& comm, StoreLayout layout, const EnsembleControl& control,
@@ -149,9 +196,7 @@ void ReplicateStore::open_checkpoint(const EnsembleControl& control, const Attri
   // replaced.
   comm_.agree([&] {
     const io::PosixFile file = io::PosixFile::open_for_reading(checkpoint_file_);
-    std::string header(static_cast<std::size_t>(header_bytes), '\0');
-    file.read(0, std::as_writable_bytes(
-                     std::span(header).first(static_cast<std::size_t>(std::min(header_bytes, file.size())))));
+    const std::string header = read_header(file);
     const Attributes found = parse_header(checkpoint_file_, header);
     const auto own = [&](const auto& entry) { return entry.first == random_state_name; };
     const bool given = std::ranges::any_of(belongs_to, own);

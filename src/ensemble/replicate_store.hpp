@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <span>
 #include <string>
@@ -32,6 +33,16 @@ struct StoreLayout {
   /// Where a replicate begins in the file.
   Index offset(Index number) const;
 };
+
+/// What the checkpoint of an ensemble says of itself.
+struct StoreContents {
+  Attributes belongs_to;  // as text: parameters, options, k, replicates, X, dtype, random_state
+  StoreLayout layout;
+  std::vector<Index> done;  // replicates of each k that say that they are whole; who goes on from them checks that
+  Index all_done() const { return std::accumulate(done.begin(), done.end(), Index{0}); }
+};
+/// Local. Reads a few bytes of each replicate. nullopt for other files; throws Error for a damaged one.
+std::optional<StoreContents> look_at_store(const std::string& file);
 
 /// The spectra of all replicates in a file with a place for each: written by whoever has fitted it, in any order, and
 /// read by columns, so that no rank ever holds more of them than it asks for.

@@ -239,13 +239,58 @@ class Watch(ProgramTest):
         self.assertRegex(seen, r"replicate [1-5]/6\ngone without a word")
 
     def test_the_checkpoint_of_an_ensemble(self):
-        stopped = self.run_program("ensemble", "X.h5", "-k", "2:3", "--replicates", "3", "--tol", "0", "--max-iter",
-                                   "100000000", "--checkpoint", "e.checkpoint", "--max-time", "0:03", "-o", "e.h5")
-        self.assertEqual(stopped.status, 75, stopped.stderr)
-        seen = self.succeed("watch", "e.checkpoint", "--follow", "true").stdout
-        self.assertEqual(
-            seen, "an ensemble: how many replicates are done its --log-json file tells\n"
-            "no run has this checkpoint at the moment; the same command goes on from it\n")
+        """Of a run whose replicates are fitted one by one, those of the largest k first."""
+        self.write("X.h5", X=100 * positive_matrix(400, 60))
+        command = [
+            *(MPIRUN + [str(RANKS)] if RANKS else []), PROGRAM, "ensemble", "X.h5", "-k", "2,30", "--replicates", "4",
+            "--random-state", "7", "--resample", "poisson", "--connectivity", "--tol", "0", "--max-iter", "5000",
+            "--groups", "1", "--dtype", "float32", "--checkpoint", "e.checkpoint", "-o", "e.h5", "--quiet"
+        ]
+        run = subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.addCleanup(lambda: (run.kill(), run.wait()))
+        deadline = time.time() + 120
+        while not (os.path.exists(self.path("e.checkpoint")) and self.replicates_done() > 0):
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.1)
+        seen = self.succeed("watch", "e.checkpoint", ranks=0).stdout
+        self.assertRegex(seen, r"^replicate [1-3]/8\nlast written .* ago\nhow much time is left .* --follow ")
+        follower = subprocess.Popen([PROGRAM, "watch", "e.checkpoint", "--follow", "true"], cwd=self.folder,
+                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(lambda: (follower.kill(), follower.wait(), follower.stdout.close()))
+        before = self.replicates_done()
+        while self.replicates_done() == before:
+            self.assertLess(time.time(), deadline)
+            time.sleep(0.1)
+        time.sleep(2.5)  # two looks of the follower
+        self.succeed("stop", "e.checkpoint", ranks=0)
+        self.assertEqual(run.wait(60), 75)
+        seen = follower.communicate(timeout=60)[0]
+        self.assertRegex(seen, r"replicate [2-7]/8  about .+ left\nlast written .* ago\nreplicate")
+        self.assertRegex(seen, r"replicate [2-7]/8\nno run has this checkpoint at the moment; the same command goes on")
+        self.assert_inspected()
+
+    def replicates_done(self):
+        return json.loads(self.succeed("inspect", "e.checkpoint", "--json", ranks=0).stdout)["replicates_done"]
+
+    def assert_inspected(self):
+        seen = json.loads(self.succeed("inspect", "e.checkpoint", "--json").stdout)
+        for name, value in (("kind", "checkpoint of an ensemble"), ("replicates", 4), ("random_state", 7), ("dtype",
+                                                                                                            "float32")):
+            self.assertEqual(seen[name], value)
+        self.assertRegex(seen["X"], "^400 x 60 float64, 24000 stored")
+        self.assertEqual((seen["params"]["max_iter"], seen["params"]["connectivity_rows"]), ("5000", "2000"))
+        self.assertEqual(seen["table"][1], {"k": 30, "replicates_done": min(4, seen["replicates_done"])})
+        self.assertEqual(seen["replicates_to_do"], 8 - seen["replicates_done"])
+        text = self.succeed("inspect", "e.checkpoint").stdout
+        self.assertIn(f"replicates_done     {seen['replicates_done']}\n", text)
+        self.assertIn("k  replicates_done\n", text)
+        self.assertIn("k,replicates_done\n2,", self.succeed("inspect", "e.checkpoint", "--csv").stdout)
+        self.fail_with(2, "has no meaning", "inspect", "e.checkpoint", "--top", "3")
+        with open(self.path("e.checkpoint"), "r+b") as file:
+            file.seek(60)
+            file.write(b"?")
+        for command in ("inspect", "watch"):
+            self.fail_with(1, "is damaged", command, "e.checkpoint")
 
     def test_what_is_neither_log_nor_checkpoint(self):
         self.fail_with(1, "X.h5", "watch", "X.h5")

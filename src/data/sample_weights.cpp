@@ -60,4 +60,14 @@ std::vector<double> read_sample_weights(const Communicator& comm, const std::str
   return weights;
 }
 
+bool require_a_weight_each(const Communicator& comm, const std::optional<std::vector<double>>& weights,
+                           Index own_rows) {
+  if (comm.max<Index>(weights ? 1 : 0) == 0) return false;
+  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
+  comm.agree([&] {
+    if (given != own_rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, own_rows));
+  });
+  return true;
+}
+
 }  // namespace scanmf

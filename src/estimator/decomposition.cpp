@@ -8,6 +8,7 @@
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/data/rows_in_memory.hpp"
+#include "scanmf/data/sample_weights.hpp"
 
 namespace scanmf {
 namespace {
@@ -35,15 +36,6 @@ DenseRows as_rows(MatrixView<const T> rows) {
           rows.columns,
           rows.stride * element,
           element};
-}
-
-/// Collective. Weights go with the rows of X that a rank gives, or with its share of those of a file.
-void require_a_weight_each(const Communicator& comm, const SampleWeights& weights, Index own_rows) {
-  if (comm.max<Index>(weights ? 1 : 0) == 0) return;
-  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
-  comm.agree([&] {
-    if (given != own_rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, own_rows));
-  });
 }
 
 }  // namespace

@@ -77,14 +77,9 @@ SampleWeights weights_of(const Communicator& comm, const Input& x, const Descrip
   SampleWeights weights;
   if (!task.sample_weight.is_none()) weights = task.sample_weight.cast<std::vector<double>>();
   const py::gil_scoped_release release;
-  if (comm.max<Index>(weights ? 1 : 0) == 0) return weights;
   Index rows = x.is_file() ? 0 : x.local_rows();
   if (description.file) rows = equal_slice(comm, description.file->shape.rows).size();
-  const Index given = weights ? static_cast<Index>(weights->size()) : 0;
-  comm.agree([&] {
-    if (given != rows) throw Error(fmt::format("sample_weight has {} numbers for {} rows of X", given, rows));
-  });
-  if (!weights) weights.emplace();
+  if (require_a_weight_each(comm, weights, rows) && !weights) weights.emplace();
   return weights;
 }
 

@@ -203,37 +203,6 @@ class Models(NamedModel):
                     self.assertEqual(len(parts["history/seconds"]), len(whole["history/seconds"]))
                 os.remove(self.path("parts.h5"))
 
-    def test_number_of_components_that_nobody_gave(self):
-        result = self.succeed("fit", "x.h5", "--max-iter", "2", "--tol", "0")
-        self.assertIn("no -k given: 7 components, as many as X has columns", result.warnings)
-        self.write("wide.h5", X=positive_matrix(20, 101))
-        for k, expected in (("auto", True), ("none", True), ("5", False)):
-            warnings = self.succeed("fit", "wide.h5", "-k", k, "--max-iter", "1", "--tol", "0").warnings
-            self.assertEqual([f"-k {k}: 101 components" in warning for warning in warnings].count(True), int(expected))
-        result = self.succeed("partial-fit", "x.h5", "--model", "p.h5")
-        self.assertIn("no -k given: 7 components", result.stderr)
-
-    def test_divergence_of_counts_on_other_values(self):
-        kl = ["-k", "2", "--solver", "mu", "--beta-loss", "kl", "--max-iter", "1", "--tol", "0"]
-        self.assertIn("values of X are not whole numbers", self.succeed("fit", "x.h5", *kl).stderr)
-        self.write("counts.h5", X=np.floor(3 * positive_matrix(9, 5)))
-        self.assertNotIn("not whole numbers", self.succeed("fit", "counts.h5", *kl).stderr)
-        self.assertNotIn("not whole numbers", self.succeed("fit", "x.h5", "-k", "2", "--max-iter", "1").stderr)
-
-    def test_more_threads_than_cores(self):
-        cores = len(os.sched_getaffinity(0))
-        for policy, expected in (("active", True), ("passive", False)):
-            with mock.patch.dict(os.environ, {"OMP_WAIT_POLICY": policy, "GOMP_SPINCOUNT": "0"}):
-                warnings = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0, "--threads",
-                                        cores + 1).warnings
-            self.assertEqual([f"threads share {cores} cores of a node" in warning for warning in warnings],
-                             [True] * expected, warnings)
-        with mock.patch.dict(os.environ):
-            for variable in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
-                os.environ.pop(variable, None)
-            result = self.succeed("fit", "x.h5", "-k", 2, "--max-iter", 1, "--tol", 0)
-        self.assertEqual(result.warnings, [], "--threads auto takes no more than there are")
-
     def events(self, name="log.json"):
         with open(self.path(name), encoding="utf-8") as file:
             events = [json.loads(line) for line in file]

@@ -1,6 +1,7 @@
 """`scanmf watch` and `scanmf stop`: a run seen, and ended, from another shell."""
 import json
 import os
+import re
 import subprocess
 import time
 import unittest
@@ -237,6 +238,18 @@ class Watch(ProgramTest):
         done = [json.loads(line).get("replicates_done", 0) if '"progress"' in line else 0 for line in lines]
         seen = self.log(*lines[:next(i for i, count in enumerate(done) if count) + 1])
         self.assertRegex(seen, r"replicate [1-5]/6\ngone without a word")
+
+    def test_the_violation_of_a_checkpoint_is_that_of_the_log(self):
+        """Over that of the first iteration, as --tol has it."""
+        fit = self.start_fit()
+        self.succeed("stop", "run.checkpoint", ranks=0)
+        self.assertEqual(fit.wait(60), 75)
+        seen = [
+            re.search(r"iteration (\d+)/.*violation (\S+)",
+                      self.succeed("watch", file).stdout).groups() for file in ("log.jsonl", "run.checkpoint")
+        ]
+        self.assertEqual(seen[0], seen[1])
+        self.assertLess(float(seen[1][1]), 1)
 
     def test_the_checkpoint_of_an_ensemble(self):
         """Of a run whose replicates are fitted one by one, those of the largest k first."""

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import time
-import unittest
 
 import h5py
 import numpy

@@ -1,7 +1,6 @@
 """scikit-learn's function non_negative_factorization."""
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np

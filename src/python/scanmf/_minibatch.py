@@ -5,7 +5,7 @@ import os
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 
 from ._arguments import DEFAULT_N_COMPONENTS, into, same_everywhere
 from ._base import BaseNMF

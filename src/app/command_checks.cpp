@@ -159,9 +159,9 @@ void CommandLine::check_convert() {
   if (format == "csv" || format == "tsv")
     mistakes_.push_back(
         fmt::format("{}--format {} is for export; of delimited text it is --format text", place("format"), format));
-  if (format == "auto" || format == "text") return;
-  for (const char* const name : {"header", "row-names", "delimiter", "decimal", "na"})
-    if (is_given(name) && format != "csv" && format != "tsv")
+  if (format == "auto" || format == "csv" || format == "tsv") return;
+  for (const char* const name : options_of_text)
+    if (is_given(name) && !is_of_format(name, format))
       mistakes_.push_back(fmt::format("{}option '--{}' is for text, not for --format {}", place(name), name, format));
 }
 

@@ -21,11 +21,12 @@ using formats::Format;
 using formats::Imported;
 using formats::ImportOptions;
 
-constexpr std::array<std::pair<const char*, Format>, 6> format_names = {{{"idx", Format::idx},
+constexpr std::array<std::pair<const char*, Format>, 7> format_names = {{{"idx", Format::idx},
                                                                          {"npy", Format::npy},
                                                                          {"npz", Format::npz},
                                                                          {"matrix-market", Format::matrix_market},
                                                                          {"text", Format::text},
+                                                                         {"triplets", Format::triplets},
                                                                          {"hdf5", Format::hdf5}}};
 
 /// yes and true, no and false; nullopt for auto.
@@ -91,8 +92,8 @@ void check_options(const CommandLine& line, Format format) {
   std::vector<std::string> mistakes;
   if (line.inputs().size() > 1 && format != Format::idx)
     mistakes.push_back(fmt::format("several inputs are joined for IDX files only, not for {}", name));
-  for (const char* const option : {"header", "row-names", "delimiter", "decimal", "na"})
-    if (line.is_given(option) && format != Format::text)
+  for (const char* const option : options_of_text)
+    if (line.is_given(option) && !is_of_format(option, name))
       mistakes.push_back(fmt::format("option '--{}' is for text, but '{}' is {}", option, line.inputs().front(), name));
   const bool has_types = format == Format::matrix_market || format == Format::hdf5;
   if (line.is_given("feature-type") && !has_types)
@@ -129,6 +130,8 @@ Imported import_files(const CommandLine& line, Format format, const ImportOption
       return formats::import_matrix_market(first, out, options);
     case Format::hdf5:
       return formats::import_hdf5(description, out, options);
+    case Format::triplets:
+      return formats::import_triplets(first, out, options);
     case Format::text:
       break;
   }

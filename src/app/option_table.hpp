@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,6 +74,12 @@ std::vector<Option> options_of(Command command);
 
 /// False when the option sets a parameter that this estimator has not.
 bool belongs_to(const Option& option, Estimator estimator);
+
+/// What convert is told of text, and whether that is said of files of a --format ("npy", "triplets").
+inline constexpr std::array options_of_text = {"header", "row-names", "delimiter", "decimal", "na"};
+constexpr bool is_of_format(std::string_view option_of_text, std::string_view format) {
+  return format == "text" || (format == "triplets" && option_of_text != "row-names");
+}
 
 /// Of generate without -k.
 constexpr Index components_to_plant = 5;

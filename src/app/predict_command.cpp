@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "app/commands.hpp"
+#include "app/named_pairs.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "data/input_name.hpp"
@@ -27,7 +28,9 @@ int predict(const Communicator& comm, const CommandLine& line) {
                     "multiply it with inverse-transform",
                     model));
   if (!has_W) throw AgreedError(fmt::format("'{}' has no /W: it was written with --save-w false", model));
-  const Index count = predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
+  const std::optional<std::vector<Index>> named = named_pairs(comm, pairs, header);
+  const Index count = named ? predict_pairs(comm, model, header, *named, target)
+                            : predict_pairs(comm, model, header, {pairs.file, pairs.path}, target);
   log.print(fmt::format("{} values: {}\n", count, target));
   return static_cast<int>(ExitStatus::done);
 }

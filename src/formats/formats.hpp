@@ -40,13 +40,13 @@ struct Imported {
   std::optional<Index> stored;  // non-zeros of a sparse matrix
 };
 
-enum class Format { idx, npy, npz, matrix_market, text, hdf5 };
+enum class Format { idx, npy, npz, matrix_market, text, triplets, hdf5 };
 
 /// FILE and NAME of "FILE:NAME" where there is no file of the whole name; else NAME is empty.
 std::pair<std::string, std::string> split_member(const std::string& input);
 
-/// The format by the first bytes, or else by the name. Throws Error, with its name where it is a known one that is not
-/// read.
+/// The format by the first bytes (never triplets, which a table of three columns may look like), or else by the name.
+/// Throws Error, with its name where it is a known one that is not read.
 Format recognise(const std::string& input);
 
 // Each reads files of one format and writes /X (and names) into `out`, keeping the type of the elements unless
@@ -65,6 +65,10 @@ Imported import_matrix_market(const std::string& file, data::MatrixFileWriter& o
 /// Numbers separated by commas, semicolons, tabs, bars or blanks; with or without a line of column names and a column
 /// of row names.
 Imported import_text(const std::string& file, data::MatrixFileWriter& out, const ImportOptions& options);
+/// A row, a column and a value in each line of a text, by names: becomes CSR. Rows and columns are in the order in
+/// which their names come first, or in that of options.row_names and options.feature_names, beside which there are
+/// none.
+Imported import_triplets(const std::string& file, data::MatrixFileWriter& out, const ImportOptions& options);
 /// A matrix in HDF5 that becomes another one: CSC to CSR, transposed, of another type, with other names.
 Imported import_hdf5(const MatrixDescription& description, data::MatrixFileWriter& out, const ImportOptions& options);
 

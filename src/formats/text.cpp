@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <string_view>
 
 #include "core/printable.hpp"
@@ -12,6 +14,8 @@
 
 namespace scanmf::formats {
 namespace {
+
+constexpr const char* triplets_hint = "; a row, a column and a value in each line: --format triplets";
 
 /// The rows of a table, from the first one on.
 class RowsOfText {
@@ -58,32 +62,19 @@ class RowsOfText {
       ++missing_;
       return cell.value;
     }
-    fail(column, reason(cell.kind, text));
-  }
-
-  static std::string reason(CellKind kind, const std::string& text) {
-    const std::string shown = printable(text);
-    switch (kind) {
-      case CellKind::missing:
-        return text.empty() ? "the field is empty, a missing value: --allow-missing writes NaN"
-                            : fmt::format("'{}' is a missing value: --allow-missing writes NaN", shown);
-      case CellKind::infinite:
-        return fmt::format("'{}' is not finite", shown);
-      case CellKind::too_large:
-        return fmt::format("'{}' is too large", shown);
-      case CellKind::inexact:
-        return fmt::format("'{}' is an integer that float64 does not hold exactly", shown);
-      default:
-        return fmt::format("'{}' is not a number{}", shown,
-                           decimal_evidence(text) == DecimalEvidence::none
-                               ? ""
-                               : " here (option --decimal says what the decimal mark is)");
-    }
+    fail(column, refusal_of(cell.kind, text) + (looks_like_triplet() ? triplets_hint : ""));
   }
 
   [[noreturn]] void fail(std::size_t column, const std::string& what) const {
     const std::string place = column > 0 ? fmt::format(" column {}", column) : "";
     throw Error(fmt::format("'{}' line {}{}: {}", input_.name(), reader_.line_number(), place, what));
+  }
+
+  /// A word in the second field, a number in the third.
+  bool looks_like_triplet() const {
+    const bool few = record_.size() == 3 || record_.size() == 4;
+    return few && parse_cell(record_[1].text, layout_.decimal).kind == CellKind::word &&
+           parse_cell(record_[2].text, layout_.decimal).kind == CellKind::number;
   }
 
   InputReader& input_;
@@ -95,6 +86,16 @@ class RowsOfText {
   bool any_ = false;
   Index missing_ = 0;
 };
+
+/// "userId,movieId,rating": two columns that number something, and what is said of both.
+bool names_triplets(const TextLayout& layout) {
+  constexpr std::array words = {"rating", "ratings", "count", "counts",   "value",
+                                "weight", "score",   "freq",  "frequency"};
+  if (layout.row_names || layout.column_names.size() < 3 || layout.column_names.size() > 4) return false;
+  std::string third = layout.column_names[2];
+  for (char& c : third) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return std::ranges::find(words, third) != words.end();
+}
 
 Index count_rows(InputReader& input, const TextLayout& layout, const ImportOptions& options) {
   RowsOfText rows(input, layout, options);
@@ -109,6 +110,9 @@ Imported import_text(const std::string& file, data::MatrixFileWriter& out, const
   InputReader input(file);
   const TextLayout layout = find_layout(input, options.text);
   log_information(fmt::format("'{}': {}", file, layout.description));
+  if (names_triplets(layout))
+    log_warning(
+        fmt::format("'{}' becomes a matrix of {} columns{}, of names or numbers", file, layout.columns, triplets_hint));
   const Shape shape{count_rows(input, layout, options), layout.columns};
   DenseSink sink(out, file, shape, hdf5::NumberType::float64, options);
   RowsOfText rows(input, layout, options);

@@ -12,11 +12,6 @@
 namespace scanmf::formats {
 namespace {
 
-std::string delimiter_name(char delimiter) {
-  if (delimiter == blanks) return "blanks";
-  return delimiter == '\t' ? "tab" : fmt::format("'{}'", delimiter);
-}
-
 /// Whether the fields above the numbers are names, in a comment directly above them: "# a b c".
 bool comment_names_columns(const TextSample& sample, std::size_t columns, Record& names) {
   if (sample.last_comment.empty()) return false;
@@ -48,6 +43,11 @@ std::string description_of(const TextLayout& layout, const TextSample& sample, c
 }
 
 }  // namespace
+
+std::string delimiter_name(char delimiter) {
+  if (delimiter == blanks) return "blanks";
+  return delimiter == '\t' ? "tab" : fmt::format("'{}'", delimiter);
+}
 
 TextLayout find_layout(InputReader& input, const TextOptions& options) {
   TextSample sample = read_sample(input, options);

@@ -20,6 +20,9 @@ struct TextLayout {
   std::string description;  // what was taken for what, for the log
 };
 
+/// For people: "tab", "';'", "blanks".
+std::string delimiter_name(char delimiter);
+
 /// Reads the beginning of the text. Throws Error where it can be understood in two ways: the message names the option
 /// that settles it.
 TextLayout find_layout(InputReader& input, const TextOptions& options);

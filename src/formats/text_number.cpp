@@ -1,5 +1,7 @@
 #include "formats/text_number.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,6 +9,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+
+#include "core/printable.hpp"
 
 namespace scanmf::formats {
 namespace {
@@ -140,6 +144,26 @@ DecimalEvidence decimal_evidence(std::string_view text) {
     return groups ? DecimalEvidence::ambiguous : DecimalEvidence::comma;
   }
   return is_digit(bare[0]) && is_digit(bare.back()) ? DecimalEvidence::thousands : DecimalEvidence::none;
+}
+
+std::string refusal_of(CellKind kind, const std::string& text) {
+  const std::string shown = printable(text);
+  switch (kind) {
+    case CellKind::missing:
+      return text.empty() ? "the field is empty, a missing value: --allow-missing writes NaN"
+                          : fmt::format("'{}' is a missing value: --allow-missing writes NaN", shown);
+    case CellKind::infinite:
+      return fmt::format("'{}' is not finite", shown);
+    case CellKind::too_large:
+      return fmt::format("'{}' is too large", shown);
+    case CellKind::inexact:
+      return fmt::format("'{}' is an integer that float64 does not hold exactly", shown);
+    default:
+      return fmt::format("'{}' is not a number{}", shown,
+                         decimal_evidence(text) == DecimalEvidence::none
+                             ? ""
+                             : " here (option --decimal says what the decimal mark is)");
+  }
 }
 
 }  // namespace scanmf::formats

@@ -25,6 +25,9 @@ struct Cell {
 /// `missing`: fields that stand for a missing value, beside the usual ones.
 Cell parse_cell(std::string_view text, char decimal, std::span<const std::string> missing = {});
 
+/// Why a field of this kind is refused where a number is expected.
+std::string refusal_of(CellKind kind, const std::string& text);
+
 /// The usual ways to say that a value is missing: empty, NA, N/A, NaN, NULL, None, <NA>, …
 bool is_missing_word(std::string_view text);
 

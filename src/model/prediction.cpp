@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <optional>
 
 #include "io/hdf5_objects.hpp"
@@ -16,7 +17,9 @@ namespace scanmf {
 namespace {
 
 constexpr Index pairs_at_a_time = Index{1} << 20;
-constexpr const char* form = "datasets rows and columns of one length, or one of two columns; whole numbers from 0 on";
+constexpr const char* form =
+    "datasets rows and columns of one length, or one of two columns; whole numbers from 0 on "
+    "(or strings: names of rows and of columns)";
 
 /// Pairs of a row of X and a column, in the order of the file: two lists, or a list of twos. Local.
 class Pairs {
@@ -82,6 +85,12 @@ class Pairs {
   std::vector<hdf5::Dataset> lists_;
 };
 
+/// Pairs, wherever they are: how many, and row and column of each of some.
+struct ReadPairs {
+  Index count = 0;
+  std::function<std::vector<Index>(Range)> read;
+};
+
 /// Throws Error for the first pair that the model has no element for.
 void check_pairs(const std::vector<Index>& pairs, Index first, const ModelHeader& header) {
   for (std::size_t i = 0; i < pairs.size(); i += 2) {
@@ -95,7 +104,7 @@ void check_pairs(const std::vector<Index>& pairs, Index first, const ModelHeader
 
 /// Every rank looks at all pairs and multiplies those whose rows of W it holds.
 template <Scalar T>
-void predict_as(const Communicator& comm, const std::string& model, const ModelHeader& header, const Pairs& pairs,
+void predict_as(const Communicator& comm, const std::string& model, const ModelHeader& header, const ReadPairs& pairs,
                 const std::string& target) {
   const Index m = header.n_samples;
   const RowPartition partition(m, m, tile_rows_for(StorageKind::dense, m), comm.size());
@@ -103,12 +112,12 @@ void predict_as(const Communicator& comm, const std::string& model, const ModelH
   const Matrix<T> W = read_model_W<T>(comm, model, partition);
   const Range own = partition.piece(0, comm.rank());
   io::FileLayout layout;
-  layout.datasets = {{"/rows", {pairs.count()}, io::StoredType::int64},
-                     {"/columns", {pairs.count()}, io::StoredType::int64},
-                     {"/values", {pairs.count()}, io::StoredType::float64}};
+  layout.datasets = {{"/rows", {pairs.count}, io::StoredType::int64},
+                     {"/columns", {pairs.count}, io::StoredType::int64},
+                     {"/values", {pairs.count}, io::StoredType::float64}};
   io::OutputFile output(comm, target, layout);
-  for (Index begin = 0; begin < pairs.count(); begin += pairs_at_a_time) {
-    const Range range{begin, std::min(begin + pairs_at_a_time, pairs.count())};
+  for (Index begin = 0; begin < pairs.count; begin += pairs_at_a_time) {
+    const Range range{begin, std::min(begin + pairs_at_a_time, pairs.count)};
     std::vector<Index> rows(static_cast<std::size_t>(range.size()));
     std::vector<Index> columns(rows.size());
     std::vector<double> values(rows.size(), 0.0);
@@ -136,17 +145,31 @@ void predict_as(const Communicator& comm, const std::string& model, const ModelH
   output.commit();
 }
 
+Index predict(const Communicator& comm, const std::string& model, const ModelHeader& header, const ReadPairs& pairs,
+              const std::string& target) {
+  if (header.dtype == DataType::float32)
+    predict_as<float>(comm, model, header, pairs, target);
+  else
+    predict_as<double>(comm, model, header, pairs, target);
+  return pairs.count;
+}
+
 }  // namespace
 
 Index predict_pairs(const Communicator& comm, const std::string& model, const ModelHeader& header,
                     const PairsName& name, const std::string& target) {
   std::optional<Pairs> pairs;
   comm.agree([&] { pairs.emplace(name); });
-  if (header.dtype == DataType::float32)
-    predict_as<float>(comm, model, header, *pairs, target);
-  else
-    predict_as<double>(comm, model, header, *pairs, target);
-  return pairs->count();
+  const ReadPairs all{pairs->count(), [&](Range range) { return pairs->read(range); }};
+  return predict(comm, model, header, all, target);
+}
+
+Index predict_pairs(const Communicator& comm, const std::string& model, const ModelHeader& header,
+                    const std::vector<Index>& pairs, const std::string& target) {
+  const ReadPairs all{static_cast<Index>(pairs.size()) / 2, [&](Range range) {
+                        return std::vector<Index>(pairs.begin() + 2 * range.begin, pairs.begin() + 2 * range.end);
+                      }};
+  return predict(comm, model, header, all, target);
 }
 
 }  // namespace scanmf

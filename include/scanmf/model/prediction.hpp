@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "scanmf/model/model_file.hpp"
 
@@ -17,5 +18,9 @@ struct PairsName {
 /// Returns how many. Errors: no pairs there, pairs outside of W·H.
 Index predict_pairs(const Communicator& comm, const std::string& model, const ModelHeader& header,
                     const PairsName& pairs, const std::string& target);
+
+/// Collective. The same of pairs in memory: row, column, row, column, …; the same on every rank.
+Index predict_pairs(const Communicator& comm, const std::string& model, const ModelHeader& header,
+                    const std::vector<Index>& pairs, const std::string& target);
 
 }  // namespace scanmf

@@ -31,6 +31,7 @@ class EnsembleRun {
     control_.provenance = provenance_attributes(comm_, line_.written());
     description_ =
         describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    add_place_of_x(description_, control_.provenance);
     warn_of_unused_missing_empty(line_, parameters_);
     note_kind_of_values(comm_, parameters_, description_);
     control_.output = line_.text("output");

@@ -49,6 +49,7 @@ class FitRun {
     provenance_ = provenance_attributes(comm_, line_.written());
     description_ =
         describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    add_place_of_x(description_, provenance_);
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom)
       log_warning("--init-file is not used: it belongs to --init custom");

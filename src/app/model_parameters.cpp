@@ -3,12 +3,17 @@
 #include <fmt/format.h>
 
 #include "app/run_setup.hpp"
+#include "core/printable.hpp"
+#include "data/input_name.hpp"
+#include "io/hdf5_objects.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/saved_model.hpp"
 
 namespace scanmf::app {
 namespace {
+
+constexpr const char* place_of_x = "x_path";  // in /provenance
 
 bool same_value(const std::string& parameter, const Parameters& given, const Parameters& stored, Index components) {
   if (parameter == "beta_loss") return given.beta_loss == stored.beta_loss;
@@ -63,6 +68,29 @@ std::vector<Index> places_of_features(const CommandLine& line, const MatrixDescr
     throw Error(fmt::format("{}; --align-features puts columns in the model's order by their names", what));
   }
   return {};
+}
+
+void add_place_of_x(const MatrixDescription& x, Attributes& provenance) {
+  if (!x.path.empty()) provenance.emplace_back(place_of_x, x.path);
+}
+
+void copy_place_of_x(const Attributes& of_ensemble, Attributes& provenance) {
+  if (const Attribute* const place = find_attribute(of_ensemble, place_of_x))
+    provenance.emplace_back(place_of_x, *place);
+}
+
+void warn_of_another_place(const Communicator& comm, const std::string& input, const MatrixDescription& x,
+                           const ModelHeader& header) {
+  const Attribute* const known = find_attribute(header.provenance, place_of_x);
+  if (known == nullptr || x.path.empty() || !data::parse_input(input).path.empty()) return;
+  const std::string learned = text_of(*known);
+  if (learned == x.path) return;
+  comm.agree([&] {
+    if (!comm.is_root() || hdf5::object_at(hdf5::File::open(x.file), learned).kind == hdf5::ObjectKind::nothing) return;
+    log_warning(
+        fmt::format("the model was learned from {0} of its file, and X is {1}:{2} here: {1}:{0} takes the other",
+                    printable(learned), x.file, x.path));
+  });
 }
 
 void warn_of_unused_missing_empty(const CommandLine& line, const Parameters& parameters) {

@@ -23,6 +23,16 @@ std::vector<Index> places_of_features(const CommandLine& line, const MatrixDescr
 /// Kullback-Leibler's.
 void note_kind_of_values(const Communicator& comm, const Parameters& parameters, const MatrixDescription& x);
 
+/// Where in its file X of a fit was, for /provenance of the model.
+void add_place_of_x(const MatrixDescription& x, Attributes& provenance);
+/// The same of a model that comes from an ensemble.
+void copy_place_of_x(const Attributes& of_ensemble, Attributes& provenance);
+
+/// Collective. A warning where nobody has said which matrix of the file `input` is X, and it has another one at the
+/// place where X of the fit was: /X, and the model was learned from /layers/counts.
+void warn_of_another_place(const Communicator& comm, const std::string& input, const MatrixDescription& x,
+                           const ModelHeader& header);
+
 /// A warning where --missing-empty is given and nothing can be missing.
 void warn_of_unused_missing_empty(const CommandLine& line, const Parameters& parameters);
 

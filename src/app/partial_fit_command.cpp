@@ -44,6 +44,7 @@ class PartialFitRun {
     if (comm_.is_root()) exists = std::filesystem::exists(target_, error) ? 1 : 0;
     comm_.broadcast(std::span<Index>(&exists, 1));
     if (exists != 0) read_header();
+    if (header_) warn_of_another_place(comm_, line_.inputs().front(), description_, *header_);
     comm_.agree([&] {
       parameters_ = header_ ? parameters_of_model(line_, *header_, {"verbose", "missing", "missing_empty"})
                             : line_.parameters(Estimator::minibatch_nmf);
@@ -86,6 +87,7 @@ class PartialFitRun {
     n_components_ = header_ ? header_->n_components
                             : resolve_n_components(comm_, parameters_, description_.shape.columns, init_file);
     Attributes provenance = provenance_attributes(comm_, line_.written());
+    add_place_of_x(description_, provenance);
     const auto source = load<T>();
     FittedModel<T> model = begin<T>(*source, init_file);
     RunControl control;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "app/commands.hpp"
+#include "app/model_parameters.hpp"
 #include "app/run_log.hpp"
 #include "app/run_setup.hpp"
 #include "scanmf/ensemble/ensemble_file.hpp"
@@ -15,6 +16,7 @@ int select(const Communicator& comm, const CommandLine& line) {
   const std::string target = line.text("output");
   check_output(comm, target, {ensemble.file});
   Attributes provenance = provenance_attributes(comm, line.written());
+  copy_place_of_x(ensemble.provenance, provenance);
   add_end(comm, provenance);
   const int status = with_scalar(ensemble.dtype, [&]<Scalar T>() {
     write_consensus<T>(comm, ensemble, *k, target, provenance);

@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """What a run says of itself: what it took for granted, what will cost time, how it is stopped."""
 import os
+import shutil
 import unittest
 from unittest import mock
 
+import h5py
 import numpy as np
 
 from named_model import NamedModel
@@ -32,6 +34,29 @@ class Notes(NamedModel):
                              "e.h5"], ["partial-fit", file, "-k", "2", "--beta-loss", "kl", "--model",
                                        f"{file}.model"]):
                 self.assertEqual("not whole numbers" in self.succeed(*command).stderr, expected, command)
+
+    def test_another_matrix_than_that_of_the_fit(self):
+        """Without a path X is /X, whatever the model was learned from."""
+        for name in ("x.h5", "other.h5"):
+            self.write_named(name, self.x)
+            with h5py.File(self.path(name), "r+") as file:
+                file["layers/counts"] = 2 * self.x
+        self.write_named("plain.h5", self.x)
+        learned = "x.h5:/layers/counts"
+        self.succeed("fit", learned, "-k", 2, "-o", "m.h5")
+        self.succeed("partial-fit", learned, "-k", 2, "--model", "p.h5")
+        self.succeed("ensemble", learned, "-k", 2, "--replicates", 2, "--density-threshold", 2, "-o", "e.h5")
+        self.succeed("select", "e.h5", "-k", 2, "-o", "s.h5")
+        for file, expected in (("other.h5", True), ("other.h5:/layers/counts", False), ("other.h5:/X", False),
+                               ("plain.h5", False)):
+            for command in (["transform", file, "--model", "m.h5", "-o",
+                             "W.h5"], ["transform", file, "--model", "s.h5", "-o",
+                                       "W.h5"], ["partial-fit", file, "--model", "p.h5"]):
+                shutil.copy(self.path("p.h5"), self.path("kept.h5"))
+                warnings = self.succeed(*command).warnings
+                shutil.move(self.path("kept.h5"), self.path("p.h5"))
+                self.assertEqual(["learned from /layers/counts" in warning for warning in warnings], [True] * expected,
+                                 (command, warnings))
 
     def test_how_to_stop_is_told(self):
         kept = "to stop it, with its state kept: touch 'STOP', or kill -USR1 of mpirun (not Ctrl-C)"

@@ -22,20 +22,22 @@ constexpr std::string_view script_beginning = "#!/bin/bash\n# Written by scanmf 
 
 }  // namespace
 
-std::string fit_command(const CommandLine& estimate) {
-  std::string command = "scanmf fit " + (estimate.inputs().empty() ? "X.h5" : quoted(estimate.inputs().front()));
+std::string estimated_command(const CommandLine& estimate) {
+  const Command wanted = estimate.estimates_ensemble() ? Command::ensemble : Command::fit;
+  std::string command = fmt::format("scanmf {} ", info(wanted).name) +
+                        (estimate.inputs().empty() ? "X.h5" : quoted(estimate.inputs().front()));
   for (const Option& option : options_of(Command::estimate)) {
-    const bool of_fit = contains(find_option(option.name)->commands, Command::fit);
+    const bool is_known = contains(find_option(option.name)->commands, wanted);
     // What a --config file says is given as options: it may have some that are estimate's alone.
     const bool passed_on = option.name != "threads" && option.name != "config";
-    if (of_fit && passed_on && estimate.is_given(option.name))
+    if (is_known && passed_on && estimate.is_given(option.name))
       command += fmt::format(" --{} {}", option.name, quoted(estimate.text(option.name)));
   }
   return command;
 }
 
-std::string batch_script(const std::string& command, bool x_is_named, const Cluster& cluster, const Layout& layout,
-                         double seconds) {
+std::string batch_script(const std::string& command, bool x_is_named, const std::string& result, const Cluster& cluster,
+                         const Layout& layout, double seconds) {
   // Half as much again, and ten minutes for reading and writing; a run that needs more ends in time and goes on.
   const double most_minutes = 7 * 24 * 60;
   const double wanted = seconds * 1.5 / 60 + 10;
@@ -53,14 +55,15 @@ std::string batch_script(const std::string& command, bool x_is_named, const Clus
 #SBATCH --time={}-{:02d}:{:02d}:00
 #SBATCH --output=scanmf-%j.log
 # A module system may have to be asked here: module load openmpi
-{}[ -e model.h5 ] && {{ echo "model.h5 exists already: move it away or name another model"; exit 1; }}
-# Near its time limit the fit saves its state and ends with status 75: submitted again, the job goes on.
+{}[ -e {result} ] && {{ echo "{result} exists already: move it away or name another file"; exit 1; }}
+# Near its time limit the run saves its state and ends with status 75: submitted again, the job goes on.
 mpirun --map-by slot:PE={} --bind-to core \
-  {} --checkpoint model.h5.checkpoint --output model.h5
+  {} --checkpoint {result}.checkpoint --output {result}
 )",
                      script_beginning, cluster.nodes, layout.ranks_a_node, layout.threads, megabytes, minutes / 1440,
                      minutes / 60 % 24, minutes % 60,
-                     x_is_named ? "" : "# X.h5 stands for the file that is to be fitted.\n", layout.threads, command);
+                     x_is_named ? "" : "# X.h5 stands for the file that is to be fitted.\n", layout.threads, command,
+                     fmt::arg("result", result));
 }
 
 void refuse_other_script(const std::string& target) {

@@ -7,13 +7,13 @@
 
 namespace scanmf::app {
 
-/// "scanmf fit X -k 50 …": the fit that an estimate is about.
-std::string fit_command(const CommandLine& estimate);
+/// "scanmf fit X -k 50 …": the fit, or the ensemble, that an estimate is about.
+std::string estimated_command(const CommandLine& estimate);
 
 /// A script for sbatch that runs it so, with a checkpoint: submitted again, it goes on. x_is_named: the command has the
-/// file itself, not a stand-in. seconds: of the whole fit, reading included.
-std::string batch_script(const std::string& command, bool x_is_named, const Cluster& cluster, const Layout& layout,
-                         double seconds);
+/// file itself, not a stand-in. result: its output. seconds: of all of it, reading included.
+std::string batch_script(const std::string& command, bool x_is_named, const std::string& result, const Cluster& cluster,
+                         const Layout& layout, double seconds);
 
 /// Throws Error when there is a file that is no such script.
 void refuse_other_script(const std::string& target);

@@ -65,9 +65,9 @@ void CommandLine::check_estimator_of_options() {
 }
 
 void CommandLine::check_ks() {
-  if (command_ == Command::ensemble) {
+  if (command_ == Command::ensemble || estimates_ensemble()) {
     if (!is_given("n-components"))
-      mistakes_.emplace_back("'ensemble' needs option '-k' with numbers of components: 5:30, 5:30:5 or 4,6,8");
+      mistakes_.emplace_back("an ensemble needs option '-k' with numbers of components: 5:30, 5:30:5 or 4,6,8");
     else if (!parse_ks(text("n-components")))
       mistakes_.push_back(fmt::format("{}-k must be numbers of components: 5:30, 5:30:5 or 4,6,8. Got '{}' instead.",
                                       place("n-components"), text("n-components")));
@@ -191,7 +191,12 @@ void CommandLine::check_estimate() {
   if (inputs_.empty() && elements > 9e18)
     mistakes_.push_back(fmt::format("--n-samples {} times --n-features {} is beyond all numbers", text("n-samples"),
                                     text("n-features")));
-  constexpr std::pair<const char*, Index> most[] = {{"nodes", 1'000'000}, {"cores", 65'536}};
+  for (const auto& [name, value] : given_) {
+    const Option& option = *find_option(std::string_view(name));
+    if (estimates_ensemble() && option.parameter != nullptr && !contains(option.commands, Command::ensemble))
+      mistakes_.push_back(fmt::format("{}option '--{}' is of single fits, not of an ensemble", place(name), name));
+  }
+  constexpr std::pair<const char*, Index> most[] = {{"nodes", 1'000'000}, {"cores", 65'536}, {"replicates", 1'000'000}};
   for (const auto& [name, limit] : most)
     if (is_given(name) && number(name).value_or(1) > limit)
       mistakes_.push_back(

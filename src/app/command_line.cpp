@@ -208,7 +208,13 @@ void CommandLine::add_config(const std::string& name, const std::string& content
 }
 
 bool CommandLine::chooses_ks(const std::string& option) const {
-  return option == "n-components" && (command_ == Command::ensemble || command_ == Command::select);
+  return option == "n-components" &&
+         (command_ == Command::ensemble || command_ == Command::select || estimates_ensemble());
+}
+
+bool CommandLine::estimates_ensemble() const {
+  return command_ == Command::estimate &&
+         (is_given("replicates") || text("n-components").find_first_of(":,") != std::string::npos);
 }
 
 std::string CommandLine::place(const std::string& option) const {

@@ -37,6 +37,8 @@ class CommandLine {
   bool wants_help() const { return given_.contains("help"); }
   /// The --config file, if there is one; known before check().
   std::optional<std::string> config_file() const;
+  /// Of the command estimate: several numbers of components, or replicates, are those of an ensemble.
+  bool estimates_ensemble() const;
   /// nmf or minibatch-nmf as --estimator says, or the command itself.
   Estimator estimator() const;
 

@@ -51,7 +51,9 @@ constexpr CommandInfo commands[] = {
      "W, H and top features (of a result of transform W) as tables in the folder OUT, or within a copy of X.h5ad", 1,
      2},
     {Command::estimate, "estimate", "[X] [options]",
-     "what a fit would take: memory a rank, seconds an iteration, messages, ranks x threads; reads no data", 0, 1},
+     "what a fit, or an ensemble, would take: memory a rank, seconds an iteration, messages, ranks x threads; reads no "
+     "data",
+     0, 1},
     {Command::watch, "watch", "LOG.jsonl|CHECKPOINT", "how far a run is: iteration, curve of the error, time left", 1,
      1},
     {Command::stop, "stop", "CHECKPOINT", "asks the run with this checkpoint to save its state and to end", 1, 1},
@@ -78,7 +80,7 @@ constexpr CommandOption command_options[] = {
      writing | Command::generate | Command::ensemble | Command::select | Command::predict,
      "where the result goes; an existing file is replaced when all is done"},
     {"save-w", 0, "true|false", "true", "true", only(Command::fit), "keep W in the model"},
-    {"replicates", 0, "N", nullptr, "20", only(Command::ensemble), "fits of each number of components"},
+    {"replicates", 0, "N", nullptr, "20", Command::ensemble | Command::estimate, "fits of each number of components"},
     {"neighbourhood", 0, "NUMBER", nullptr, "0.3", only(Command::ensemble),
      "the density of a spectrum looks at this share of the replicates"},
     {"density-threshold", 0, "NUMBER", nullptr, "0.5", only(Command::ensemble),
@@ -264,6 +266,9 @@ Option as_told(const Option& option, Command command) {
   if (option.name == "n-components" && command == Command::ensemble) {
     told.values = "FIRST:LAST[:STEP]|K,K,...";
     told.help = "numbers of components: 5:30, 5:30:5 or 4,6,8";
+  } else if (option.name == "n-components" && command == Command::estimate) {
+    told.values += "|FIRST:LAST[:STEP]|K,K,...";
+    told.help += "; several, or --replicates: of an ensemble";
   } else if (option.name == "n-components" && command == Command::select) {
     told.values = std::string{"N"};
     told.help = "which k; without it the chosen one";

@@ -74,7 +74,7 @@ class Estimate(ProgramTest):
         self.assertRegex(text, r"#SBATCH --time=0-00:[12]\d:00\n")
         commands = [line for line in text.splitlines() if not line.startswith("#")]
         self.assertEqual(commands, [
-            '[ -e model.h5 ] && { echo "model.h5 exists already: move it away or name another model"; exit 1; }',
+            '[ -e model.h5 ] && { echo "model.h5 exists already: move it away or name another file"; exit 1; }',
             "mpirun --map-by slot:PE=16 --bind-to core \\",
             "  scanmf fit X.h5 --n-components 50 --max-iter 50 --checkpoint model.h5.checkpoint --output model.h5"
         ])
@@ -102,6 +102,63 @@ class Estimate(ProgramTest):
             text = file.read()
         self.assertIn("#SBATCH --nodes=2\n", text)
         self.assertIn("fit X.h5 --n-components 50 --solver mu --max-iter 9 --checkpoint", text)
+
+    def ensemble_rows(self, *arguments):
+        """(best, ranks a node, threads, groups, MB a rank, MB a node, note) of each line, and the text."""
+        text = self.succeed("estimate", *arguments, ranks=0).stdout
+        found = re.findall(r"^([* ]) (\d+) x (\d+) +(\d+) +([\d.e+]+) (MB|GB) +([\d.e+]+) (MB|GB) +(\S.*?)(?:  (.*))?$",
+                           text, re.M)
+        return [(row[0] == "*", *(int(number)
+                                  for number in row[1:4]), megabytes(*row[4:6]), megabytes(*row[6:8]), row[9].strip())
+                for row in found], text
+
+    def test_an_ensemble_is_so_many_fits(self):
+        one = ["--n-samples", 2_200_000, "--n-features", 1_000, *FLEET[2:], "--max-iter", 100]
+        fit = self.rows_of(*one, "-k", 20)
+        splits = [(row[1], row[5]) for row in fit]
+        rows, text = self.ensemble_rows(*one, "-k", "20", "--replicates", 30)
+        self.assertIn("30 fits: k = 20, 30 replicates each", text)
+        self.assertEqual(sorted(row[1] for row in rows), sorted(ranks for ranks, _ in splits))
+        # On one rank of a node there is one group, which fits one after the other.
+        alone = next(row for row in rows if row[1] == 1)
+        self.assertEqual(alone[3], 1)
+        seconds = 30 * 100 * dict(splits)[1]
+        self.assertRegex(text, rf"1 x 16 +1 .* {int(seconds // 60)} min")
+        self.assertRegex(text, r"scanmf ensemble X.h5 --n-components 20 .*--replicates 30")
+        # X of 9 GB: 128 GB hold it eight times, not sixteen times.
+        self.assertEqual({row[1]: row[3] for row in rows}, {1: 1, 2: 2, 4: 4, 8: 8, 16: 8})
+
+    def test_costs_of_several_k_add_up(self):
+        one = ["--n-samples", 2_000_000, "--n-features", 1_000, *FLEET[2:], "--max-iter", 1000]
+        hours = lambda text: float(re.search(r"^\*: (\d+) h", text, re.M)[1])
+        least, most, all_of_them = (self.ensemble_rows(*one, "-k", k, "--replicates", 100)[1]
+                                    for k in ("40", "80", "40,80"))
+        self.assertAlmostEqual(hours(least) + hours(most), hours(all_of_them), delta=2)
+        rows, text = self.ensemble_rows(*one[:4], "-k", "40:80", "--node-memory", "100M", *FLEET[6:])
+        self.assertTrue(all(row[-1] == "too much for a node" for row in rows))
+        self.assertIn("no split of a node's cores fits", text)
+        rows, text = self.ensemble_rows("--n-samples", 300, "--n-features", 50, "-k", "2:5", "--cores", 2)  # measured
+        self.assertIn("measured here", text)
+        self.assertEqual(len(rows), 2)
+
+    def test_a_script_for_an_ensemble(self):
+        self.succeed("estimate", *HUGE[:4], "-k", "10:20:5", *FLEET, "--solver", "mu", "--sbatch", "job.sh", ranks=0)
+        with open(self.path("job.sh"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertEqual(subprocess.run(["bash", "-n", self.path("job.sh")], check=False).returncode, 0)
+        self.assertIn('[ -e ensemble.h5 ] && { echo "ensemble.h5 exists already', text)
+        self.assertIn(
+            "  scanmf ensemble X.h5 --n-components 10:20:5 --solver mu --checkpoint ensemble.h5.checkpoint "
+            "--output ensemble.h5\n", text)
+
+    def test_usage_of_ensembles(self):
+        for words, phrase in ((["--replicates",
+                                3], "an ensemble needs option '-k'"), (["-k",
+                                                                        "5:x"], "-k must be numbers of components"),
+                              (["-k", "5:6", "--init",
+                                "random"], "'--init' is of single fits"), (["-k", "5:6", "--replicates",
+                                                                            2**62], "--replicates must be at most")):
+            self.fail_with(2, phrase, "estimate", *HUGE[:4], *words, ranks=0)
 
     def test_other_files_are_not_replaced(self):
         with open(self.path("thesis.tex"), "w", encoding="utf-8") as file:

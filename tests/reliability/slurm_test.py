@@ -147,7 +147,7 @@ class Templates(unittest.TestCase):
         cls.addClassCleanup(cls.slurm.stop)
         cls.slurm.start()
         cls.folders = {}
-        for name in ("fit", "requeue", "array", "scaling"):
+        for name in ("fit", "requeue", "array", "scaling", "ensemble"):
             cls.folders[name] = os.path.join(temporary.name, name)
             os.mkdir(cls.folders[name])
             make_matrix(os.path.join(cls.folders[name], "X.h5"))
@@ -250,6 +250,27 @@ class Templates(unittest.TestCase):
         for k in COMPONENTS:
             self.expect_phrases(read(log % (again, k)), "going on from", f"model-k{k}.h5 is there: done")
             self.expect_same_bits(folder, f"model-k{k}.h5", k, 1)
+
+    def test_ensemble(self):
+        """One that stops in time by itself keeps its checkpoint, one that gets done does not."""
+        folder, log = self.folders["ensemble"], os.path.join(self.folders["ensemble"], "job-%s.log")
+        options = ["--ntasks-per-node=2", "--output=job-%j.log"]
+        arguments = [
+            "X.h5", "ensemble.h5", "-k", "3:4", "--replicates=2", "--random-state=3", "--tol=0", "--max-iter=20000000",
+            "--max-time=0:05"
+        ]
+        job = self.slurm.submit(folder, "ensemble.sbatch", *arguments, options=options)
+        self.slurm.wait_for(job)
+        self.expect_phrases(read(log % job), "stopped after 0 replicates", "submit the same job again to go on")
+        self.assertTrue(os.path.exists(os.path.join(folder, "ensemble.h5.checkpoint")))
+        done = self.slurm.submit(folder, "ensemble.sbatch", "X.h5", "small.h5", "-k", "3:4", "--replicates=2",
+                                 "--max-iter=20", options=options)
+        self.slurm.wait_for(done)
+        self.expect_phrases(read(log % done), "small.h5 is there: done")
+        self.assertFalse(os.path.exists(os.path.join(folder, "small.h5.checkpoint")))
+        again = self.slurm.submit(folder, "ensemble.sbatch", "X.h5", "small.h5", "-k", "3:4", options=options)
+        self.slurm.wait_for(again)
+        self.expect_phrases(read(log % again), "small.h5 exists already")
 
     def test_scaling(self):
         for kind, job in zip(("strong", "weak"), self.scaling):

@@ -101,10 +101,17 @@ void check_options(const CommandLine& line, Format format) {
         fmt::format("option '--feature-type' is for files that say of what types their features are (10x Genomics, "
                     "AnnData), but '{}' is {}",
                     line.inputs().front(), name));
-  if (line.is_given("feature-type") && format == Format::hdf5 && line.text("transpose") == "true")
-    mistakes.emplace_back(
-        "options '--feature-type' and '--transpose' are for one step each: write the features of one type first, then "
-        "turn round what was written");
+  if (line.is_given("exclude-features") && format != Format::hdf5)
+    mistakes.push_back(fmt::format(
+        "option '--exclude-features' is for HDF5, but '{}' is {}: write it as HDF5 first, fit and transform "
+        "take the option too",
+        line.inputs().front(), name));
+  for (const char* const option : {"feature-type", "exclude-features"})
+    if (line.is_given(option) && format == Format::hdf5 && line.text("transpose") == "true")
+      mistakes.push_back(
+          fmt::format("options '--{}' and '--transpose' are for one step each: write the features that are wanted "
+                      "first, then turn round what was written",
+                      option));
   throw_mistakes(mistakes);
 }
 
@@ -155,6 +162,7 @@ int convert(const Communicator& comm, const CommandLine& line) {
     if (options.transpose) as_stored.transpose = false;
     as_stored.feature_type = options.feature_type;
     description = describe_matrix(comm, line.inputs().front(), "NMF", as_stored);
+    exclude_features(comm, line, description);
     check_output(comm, target, {description.file});
   }
   comm.agree([&] {  // one rank is enough: reading and inflating set the pace

@@ -29,8 +29,7 @@ class EnsembleRun {
   int run_logged() {
     apply_threads(comm_, line_);
     control_.provenance = provenance_attributes(comm_, line_.written());
-    description_ =
-        describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    description_ = describe_input(comm_, line_, class_name(parameters_.estimator));
     add_place_of_x(description_, control_.provenance);
     warn_of_unused_missing_empty(line_, parameters_);
     note_kind_of_values(comm_, parameters_, description_);

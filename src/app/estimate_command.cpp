@@ -31,8 +31,7 @@ std::string memory_text(double bytes) {
 Workload workload_of_X(const Communicator& comm, const CommandLine& line) {
   Workload x;
   if (!line.inputs().empty()) {
-    const MatrixDescription file =
-        describe_matrix(comm, line.inputs().front(), class_name(line.estimator()), input_options(line));
+    const MatrixDescription file = describe_input(comm, line, class_name(line.estimator()));
     x = {.shape = file.shape, .kind = file.kind(), .stored = data::expected_stored(file), .type = file.data_type};
   } else {
     x.shape = {*line.number("n-samples"), *line.number("n-features")};

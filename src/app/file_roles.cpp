@@ -15,15 +15,11 @@ struct FileOption {
   FileUse use;
 };
 constexpr std::array file_options = {
-    FileOption{"config", FileUse::reads},
-    FileOption{"init-file", FileUse::reads},
-    FileOption{"model", FileUse::reads},
-    FileOption{"row-names-from", FileUse::reads},
-    FileOption{"feature-names-from", FileUse::reads},
-    FileOption{"output", FileUse::replaces},
-    FileOption{"sbatch", FileUse::replaces},
-    FileOption{"checkpoint", FileUse::removes},
-    FileOption{"log-json", FileUse::appends},
+    FileOption{"config", FileUse::reads},         FileOption{"init-file", FileUse::reads},
+    FileOption{"model", FileUse::reads},          FileOption{"exclude-features", FileUse::reads},
+    FileOption{"row-names-from", FileUse::reads}, FileOption{"feature-names-from", FileUse::reads},
+    FileOption{"output", FileUse::replaces},      FileOption{"sbatch", FileUse::replaces},
+    FileOption{"checkpoint", FileUse::removes},   FileOption{"log-json", FileUse::appends},
 };
 
 FileUse use_of(const FileOption& option, const CommandLine& line) {

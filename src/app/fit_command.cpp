@@ -47,8 +47,7 @@ class FitRun {
   int run_logged() {
     apply_threads(comm_, line_);
     provenance_ = provenance_attributes(comm_, line_.written());
-    description_ =
-        describe_matrix(comm_, line_.inputs().front(), class_name(parameters_.estimator), input_options(line_));
+    description_ = describe_input(comm_, line_, class_name(parameters_.estimator));
     add_place_of_x(description_, provenance_);
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     if (line_.is_given("init-file") && parameters_.init != Init::custom)

@@ -121,6 +121,8 @@ constexpr CommandOption command_options[] = {
      "X is the transpose of what the file holds; auto: for files that say so (MATLAB, Octave, loom; 10x folders)"},
     {"feature-type", 0, "NAME", nullptr, "", solving | Command::inspect | Command::convert | Command::estimate,
      "of files with features of several types (10x Genomics): take these, for example 'Gene Expression'"},
+    {"exclude-features", 0, "FILE", nullptr, "", solving | Command::convert | Command::estimate,
+     "names of features, one a line, that are left out of X (stop words)"},
     {"align-features", 0, "true|false", "true", "false", Command::partial_fit | Command::transform,
      "put the columns of X in the order of the model's features, by their names: what X lacks is 0, what the model "
      "does "

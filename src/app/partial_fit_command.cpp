@@ -36,7 +36,7 @@ class PartialFitRun {
     if (target_.empty()) throw UsageError("partial-fit needs --model FILE, the model to create or to update");
     apply_threads(comm_, line_);
     const char* name = class_name(Estimator::minibatch_nmf);
-    description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
+    description_ = describe_input(comm_, line_, name);
     check_output(comm_, target_, {description_.file, line_.text("init-file")});
     lock_model();
     Index exists = 0;

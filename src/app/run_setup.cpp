@@ -7,6 +7,8 @@
 
 #include "app/file_roles.hpp"
 #include "app/time_limit.hpp"
+#include "data/excluded_features.hpp"
+#include "formats/formats.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/estimator/job.hpp"
@@ -83,6 +85,17 @@ InputOptions input_options(const CommandLine& line) {
   if (transpose != "auto") options.transpose = transpose == "true";
   options.feature_type = line.text("feature-type");
   return options;
+}
+
+void exclude_features(const Communicator& comm, const CommandLine& line, MatrixDescription& x) {
+  if (!line.is_given("exclude-features")) return;
+  comm.agree([&] { data::exclude_features(formats::read_names(line.text("exclude-features")), x); });
+}
+
+MatrixDescription describe_input(const Communicator& comm, const CommandLine& line, const char* estimator) {
+  MatrixDescription x = describe_matrix(comm, line.inputs().front(), estimator, input_options(line));
+  exclude_features(comm, line, x);
+  return x;
 }
 
 void log_input(const std::string& input, const MatrixDescription& x, DataType type) {

@@ -31,6 +31,12 @@ void warn_of_automatic_components(const CommandLine& line, const Shape& shape);
 /// What the options say of the input: --transpose, --feature-type.
 InputOptions input_options(const CommandLine& line);
 
+/// Collective. The matrix that the first input names, as these options and --exclude-features say. estimator: the class
+/// in messages.
+MatrixDescription describe_input(const Communicator& comm, const CommandLine& line, const char* estimator);
+/// Collective. What --exclude-features says is left out.
+void exclude_features(const Communicator& comm, const CommandLine& line, MatrixDescription& x);
+
 /// A line in the log: what X is, and the type to compute in.
 void log_input(const std::string& input, const MatrixDescription& x, DataType type);
 

@@ -66,7 +66,7 @@ class TransformRun {
     });
     warn_of_unused_missing_empty(line_, parameters_);
     const char* name = class_name(parameters_.estimator);
-    description_ = describe_matrix(comm_, line_.inputs().front(), name, input_options(line_));
+    description_ = describe_input(comm_, line_, name);
     warn_of_another_place(comm_, line_.inputs().front(), description_, header_);
     check_output(comm_, target_, {description_.file, model_});
     comm_.agree([&] { column_of_ = places_of_features(line_, description_, header_, name); });

@@ -24,6 +24,7 @@ VALUES = {
     "density": "0.5",
     "dtype": "float64",
     "estimator": "nmf",
+    "exclude-features": "features.txt",
     "feature-names-from": "features.txt",
     "feature-type": "Gene",
     "format": "npy",

@@ -61,6 +61,8 @@ class Pages(ProgramTest):
             anndata.AnnData(X)[:, ::-1].write_h5ad(self.path(name))
         counts = scipy.sparse.csr_matrix(np.floor(5 * X))
         anndata.AnnData(counts.astype(np.float32)).write_h5ad(self.path("counts.h5ad"))
+        with open(self.path("stop.txt"), "w") as file:
+            file.write("0\n7\n")
         with gzip.open(self.path("images-idx3-ubyte.gz"), "wb") as file:
             file.write(struct.pack(">4i", 0x803, 3, 2, 2) + bytes(range(12)))
         lines, _ = commands_of(text_of("src/docs/commands.md"))

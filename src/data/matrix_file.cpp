@@ -30,11 +30,11 @@ MatrixDescription data::without_transposition(const MatrixDescription& descripti
     x.transposed = false;
   }
   if (!x.columns.empty() && (x.format != FileFormat::csr || description.transposed))
-    throw Error(
-        fmt::format("features of one type can be taken, or some left out, of matrices that are stored by rows (CSR) "
-                    "only, which {} is "
-                    "not; write them first: scanmf convert {} with --feature-type or --exclude-features -o OUT.h5",
-                    place_of(description), place_of(description)));
+    throw Error(fmt::format(
+        "features of one type can be taken, or some left out, of matrices that are stored by rows (CSR) "
+        "only, which {} is "
+        "not; write them first: scanmf convert {} --feature-type NAME -o OUT.h5 (or --exclude-features FILE)",
+        place_of(description), place_of(description)));
   return x;
 }
 

@@ -52,10 +52,11 @@ class Triplets(TripletTest):
         pd.testing.assert_frame_equal(packed, X)
 
     def test_layouts(self):
+        # --delimiter=: in one word: a colon alone begins another program for mpirun
         for text, options in (("a\tx y\t1\nb\tz\t2\n", []), ("% two parts\n# a comment\na;x y;1\nb;z;2\n", []),
                               ("a|x y|1\nb|z|2\n", ["--header", "no"]), ("u,i,r\na,x y,1\nb,z,2\n", ["--header",
                                                                                                      "yes"]),
-                              ("a:x y:1\nb:z:2\n", ["--delimiter", ":"]), ("a;x y;1,0\nb;z;2,0\n", ["--decimal", ","])):
+                              ("a:x y:1\nb:z:2\n", ["--delimiter=:"]), ("a;x y;1,0\nb;z;2,0\n", ["--decimal", ","])):
             _, X = self.convert(text, *options)
             pd.testing.assert_frame_equal(X, pd.DataFrame([[1., 0.], [0., 2.]], ["a", "b"], ["x y", "z"]))
         result, X = self.convert("userId,movieId,rating,timestamp\n7,31,2.5,126\n7,1029,3,126\n2,31,1,126\n")

@@ -33,7 +33,7 @@ void for_each_element_of(const Block<T>& block, Index row, Body&& body) {
   });
 }
 
-constexpr Index tiles_at_once = 16;
+constexpr Index tiles_of_a_block = 16;
 
 }  // namespace
 
@@ -122,7 +122,7 @@ class SubsetSource<T>::Rows {
       : source_(source),
         visitor_(visitor),
         tile_rows_(tile_rows_for(source.kind(), source.shape_.rows)),
-        capacity_(tile_rows_ * (source.kind() == StorageKind::dense ? tiles_at_once : 1)),
+        capacity_(tile_rows_ * (source.kind() == StorageKind::dense ? tiles_of_a_block : 1)),
         first_row_(source.partition_->piece(0, source.communicator().rank()).begin) {}
 
   void add(const Block<T>& block) {

@@ -83,7 +83,9 @@ class Stop(JobTest):
     def end_partial_fit(self, ranks, end):
         job = Job([
             "partial-fit", "X.h5", "--model", "m.h5", "-k", "6", "--tol", "0", "--fresh-restarts-max-iter", "1000000000"
-        ], ranks, self.folder)
+        ], ranks, self.folder, env={
+            **os.environ, "OMPI_MCA_odls_base_sigkill_timeout": "5"
+        })  # time for ranks to end by themselves
         self.addCleanup(job.close)
         wait_until(lambda: os.path.exists(self.path("m.h5.lock")), "the lock")
         time.sleep(0.5)

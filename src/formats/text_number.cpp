@@ -38,12 +38,12 @@ std::size_t count_digits(std::string_view text, std::size_t begin) {
 
 /// digits [mark digits] [e|E|d|D [sign] digits], with a digit before or behind the mark: whether that is all of `text`,
 /// and what is in it.
-struct Shape {
+struct TextShape {
   bool is_number = false;
   bool is_integer = false;
 };
 
-Shape shape_of(std::string_view text, char decimal) {
+TextShape shape_of(std::string_view text, char decimal) {
   std::size_t at = count_digits(text, 0);
   std::size_t digits = at;
   bool integer = true;
@@ -109,7 +109,7 @@ Cell parse_cell(std::string_view text, char decimal, std::span<const std::string
     if (small == "inf" || small == "infinity") return {CellKind::infinite, 0};
     return {};
   }
-  const Shape shape = shape_of(bare, decimal);
+  const TextShape shape = shape_of(bare, decimal);
   if (!shape.is_number) return is_missing_word(text) ? gone : Cell{};
   Cell cell;
   if (decimal == '.' && bare.find_first_of("dD") == std::string_view::npos) {

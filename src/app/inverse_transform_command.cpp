@@ -39,7 +39,7 @@ int inverse_transform_as(const Communicator& comm, const CommandLine& line, cons
   const std::string target = line.text("output");
   const Matrix<T> Ht = read_model_Ht<T>(comm, line.text("model"));
   const Index rows = w.shape.rows;
-  const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
+  const RowPartition partition = RowPartition::even(rows, comm.size());
   const std::vector<std::string>& names = !w.row_names.empty()           ? w.row_names
                                           : filled                       ? filled->description.row_names
                                           : w.file == line.text("model") ? header.obs_names

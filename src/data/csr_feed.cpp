@@ -94,7 +94,8 @@ Index CsrFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
   for (Index i = 0; i <= rows.size(); ++i) slot.row_begin[i] = bounds[i] - bounds[0];
   slot.block.local_row = partition_.local_begin(batch, rank_) + rows.begin;
   slot.block.global_row = piece.begin + rows.begin;
-  slot.block.first_tile = (slot.block.global_row - partition_.batch(batch).begin) / partition_.tile_rows();
+  slot.block.first_tile = partition_.tile_in_batch(slot.block.global_row);
+  slot.block.tiles_a_stratum = partition_.tiles_a_stratum();
   slot.block.matrix = CsrBlock<T>{rows.size(),           columns_,           partition_.tile_rows(),
                                   slot.row_begin.data(), slot.column.data(), slot.value.data()};
   return 2 * (bounds[rows.size()] - bounds[0]);

@@ -40,7 +40,8 @@ Index DenseFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
   const Range rows = rows_of(batch, block);
   slot.block.local_row = partition_.local_begin(batch, rank_) + rows.begin - piece.begin;
   slot.block.global_row = rows.begin;
-  slot.block.first_tile = (rows.begin - partition_.batch(batch).begin) / partition_.tile_rows();
+  slot.block.first_tile = partition_.tile_in_batch(rows.begin);
+  slot.block.tiles_a_stratum = partition_.tiles_a_stratum();
   slot.block.matrix = DenseBlock<T>{rows.size(), array_.columns(), partition_.tile_rows(), slot.packed.data()};
   return rows.size() * array_.columns();
 }

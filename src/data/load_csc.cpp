@@ -171,8 +171,8 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   Transposition<T> transposition(comm, x->reader, description.shape, options);
   const bool dense = held_dense(description, options);
   std::vector<Index> weights;
-  if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape.rows, options.batch_rows));
-  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : StorageKind::csr, description.shape.rows,
+  if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape, options));
+  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : options.sparse_tiles, description.shape,
                                          options.batch_rows, weights);
   Inspection inspection(options);
   CsrRows<T> rows = transposition.transpose(partition, inspection);

@@ -1,5 +1,8 @@
 #include "data/memory_source.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 namespace scanmf::data {
 
 template <Scalar T>
@@ -9,15 +12,20 @@ void MemorySource<T>::visit(Index batch, const typename DataSource<T>::Visitor& 
   Block<T> block;
   block.local_row = partition_.local_begin(batch, comm_->rank());
   block.global_row = piece.begin;
-  block.first_tile = (piece.begin - partition_.batch(batch).begin) / partition_.tile_rows();
+  block.first_tile = partition_.tile_in_batch(piece.begin);
+  block.tiles_a_stratum = partition_.tiles_a_stratum();
   block.matrix = matrix(block.local_row, piece.size());
   visitor(block);
 }
 
-RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows,
+RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, Index batch_rows,
                            std::span<const Index> tile_weights) {
-  const Index length = batch_rows > 0 ? std::min(batch_rows, rows) : rows;
-  return RowPartition(rows, length, tile_rows_for(kind, length), comm.size(), tile_weights);
+  const Index length = batch_rows > 0 ? std::min(batch_rows, shape.rows) : shape.rows;
+  const Index stored = std::accumulate(tile_weights.begin(), tile_weights.end(), Index{0}) - shape.rows;
+  const double of_batch =
+      static_cast<double>(stored) * (static_cast<double>(length) / static_cast<double>(std::max<Index>(1, shape.rows)));
+  const Tiling tiling = tiling_for(kind, {length, shape.columns}, static_cast<Index>(of_batch));
+  return RowPartition(shape.rows, length, tiling.tile_rows, tiling.tiles_a_stratum, comm.size(), tile_weights);
 }
 
 template class MemorySource<float>;

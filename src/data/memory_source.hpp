@@ -81,8 +81,9 @@ class CsrMemorySource : public MemorySource<T> {
   CsrRows<T> rows_;
 };
 
-/// Which rows belong to which rank, by the rules of all sources; see RowPartition.
-RowPartition partition_for(const Communicator& comm, StorageKind kind, Index rows, Index batch_rows,
+/// Which rows belong to which rank, by the rules of all sources; see RowPartition. tile_weights, of sparse rows: the
+/// stored elements of each tile of sparse_tiles(), and one for each row.
+RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, Index batch_rows,
                            std::span<const Index> tile_weights = {});
 
 }  // namespace scanmf::data

@@ -77,12 +77,13 @@ class Counting {
   }
 
   void add(const Block<T>& block) {
-    for_each_tile(team_, block, [&](int thread, Index row, const TileView<T>& tile) {
+    for_each_tile(team_, block, [&](int thread, const TilePlace& place, const TileView<T>& tile) {
       Index* const in_column = in_column_[static_cast<std::size_t>(thread)].data();
       for_each_held_element(tile, [&](Index i, Index column, T element) {
         if (is_observed(result_.observed, element) != stored_) return;
-        ++in_row_[static_cast<std::size_t>(block.local_row + row + i)];
-        if (weights_.counts(block.local_row + row + i)) ++in_column[column];
+        const Index row = block.local_row + place.row + i;
+        ++in_row_[static_cast<std::size_t>(row)];
+        if (weights_.counts(row)) ++in_column[column];
       });
     });
   }

@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "core/checked.hpp"
+#include "data/densified_source.hpp"
 #include "data/load.hpp"
 #include "data/npy.hpp"
 #include "data/streamed_source.hpp"
@@ -52,7 +53,8 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
   const auto fits = [&](Index bytes) {
     return comm.max<Index>(!options.memory || bytes <= *options.memory ? 0 : 1) == 0;
   };
-  if (data::held_dense(description, options)) {
+  const bool becomes_dense = data::held_dense(description, options);
+  if (becomes_dense) {
     MatrixDescription dense = description;
     dense.format = FileFormat::dense;
     const Index bytes = bytes_in_memory(dense, data_type_of<T>, comm.size());
@@ -64,11 +66,19 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
                       100 * static_cast<double>(data::expected_stored(description)) / elements, megabytes(bytes)));
       return load_matrix<T>(comm, description, options);
     }
+    log_information(
+        "X has so many non-zeros that the dense kernels are faster: as a dense matrix it does not fit, so that its "
+        "rows "
+        "are made dense in each pass");
   }
   LoadOptions sparse = options;
   sparse.dense_from = LoadOptions().dense_from;
+  if (becomes_dense) sparse.sparse_tiles = StorageKind::dense;
+  const auto as_computed = [&](std::unique_ptr<DataSource<T>> source) {
+    return becomes_dense ? data::densified_source<T>(std::move(source)) : std::move(source);
+  };
   const Index needed = bytes_in_memory(description, data_type_of<T>, comm.size());
-  if (fits(needed)) return load_matrix<T>(comm, description, sparse);
+  if (fits(needed)) return as_computed(load_matrix<T>(comm, description, sparse));
   if (description.format == FileFormat::csc || description.transposed) {
     const Index memory = -comm.max(-options.memory.value_or(std::numeric_limits<Index>::max()));
     bool transpose = false;
@@ -80,7 +90,7 @@ std::unique_ptr<DataSource<T>> open_source(const Communicator& comm, const Matri
                     data::place_of(description), description.transposed ? "" : " (CSC)", megabytes(needed),
                     megabytes(memory), data::place_of(description), transpose ? " --transpose" : ""));
   }
-  return data::streamed_source<T>(comm, description, options);
+  return as_computed(data::streamed_source<T>(comm, description, sparse));
 }
 
 template std::unique_ptr<DataSource<float>> open_source(const Communicator&, const MatrixDescription&,

@@ -44,7 +44,8 @@ void number_block(const ExchangePlan& plan, Index step, int rank, Block<T>& bloc
   const Index batch = plan.batch_of(step);
   block.global_row = plan.rows(step, rank).begin;
   block.local_row = partition.local_begin(batch, rank) + block.global_row - partition.piece(batch, rank).begin;
-  block.first_tile = (block.global_row - partition.batch(batch).begin) / partition.tile_rows();
+  block.first_tile = partition.tile_in_batch(block.global_row);
+  block.tiles_a_stratum = partition.tiles_a_stratum();
 }
 
 }  // namespace

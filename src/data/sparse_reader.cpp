@@ -189,9 +189,9 @@ Index rows_that_fit(const Index* bounds, Index first, Index rows, Index most) {
   return std::max<Index>(1, beyond - (bounds + first + 1));
 }
 
-TileNumbers sparse_tiles(Index rows, Index batch_rows) {
-  const Index length = batch_rows > 0 ? std::min(batch_rows, rows) : rows;
-  return {rows, length, tile_rows_for(StorageKind::csr, length)};
+TileNumbers sparse_tiles(const Shape& shape, const LoadOptions& options) {
+  const Index length = options.batch_rows > 0 ? std::min(options.batch_rows, shape.rows) : shape.rows;
+  return {shape.rows, length, tiling_for(options.sparse_tiles, {length, shape.columns}, 0).tile_rows};
 }
 
 template <Scalar T>

@@ -113,7 +113,7 @@ struct TileNumbers {
 };
 
 /// The tiles that partition_for() will make of sparse rows.
-TileNumbers sparse_tiles(Index rows, Index batch_rows);
+TileNumbers sparse_tiles(const Shape& shape, const LoadOptions& options);
 
 /// Collective. The cost of each tile of a CSR file: its stored elements, and one for each row.
 template <Scalar T>

@@ -25,8 +25,9 @@ constexpr Index spare_chunks(Index bytes_left, Index bytes_of_one, Index threads
 ///                                                                                     lie across two
 struct DenseStreamPlan {
   Index tile_rows = 1;
-  Index tile_bytes = 1;     // of a packed tile
-  Index longest_piece = 1;  // rows of this rank in a batch, at most
+  Index tiles_a_stratum = 1;  // what one thread visits
+  Index tile_bytes = 1;       // of a packed tile
+  Index longest_piece = 1;    // rows of this rank in a batch, at most
   Index threads = 1;
   Index unit_rows = 1;     // of the array
   Index units_across = 1;  // units side by side
@@ -38,9 +39,11 @@ struct DenseStreamPlan {
 
   /// Rows of a block that takes at most `limit` bytes, but one tile at least.
   Index block_rows_within(Index limit) const {
-    const Index tiles_a_thread =
-        std::max({Index{1}, thread_bytes / tile_bytes, (tiles_of(unit_rows) + threads - 1) / threads});
-    return std::min({tiles_within(limit), tiles_of(longest_piece), tiles_a_thread * threads}) * tile_rows;
+    const Index strata = threads == 1 ? 1 : tiles_a_stratum;  // so that each thread has some of a block
+    const Index wanted = std::max({Index{1}, thread_bytes / tile_bytes, (tiles_of(unit_rows) + threads - 1) / threads});
+    const Index tiles_a_thread = (wanted + strata - 1) / strata * strata;
+    const Index tiles = std::min({tiles_within(limit), tiles_of(longest_piece), tiles_a_thread * threads});
+    return (tiles > strata ? tiles / strata * strata : tiles) * tile_rows;
   }
 
   /// Of all chunks that lie side by side, in so many rows of chunks.

@@ -129,8 +129,9 @@ class StreamedSource : public DataSource<T> {
   Index block_bytes() const { return thread_bytes * threads_; }
 
   void prepare_dense() {
-    partition_ = partition_for(comm_, StorageKind::dense, description_.shape.rows, options_.batch_rows);
+    partition_ = partition_for(comm_, StorageKind::dense, description_.shape, options_.batch_rows);
     dense_.tile_rows = partition_->tile_rows();
+    dense_.tiles_a_stratum = partition_->tiles_a_stratum();
     dense_.tile_bytes =
         checked_product({partition_->tile_rows(), padded_columns<T>(description_.shape.columns), Index{sizeof(T)}})
             .value_or(unlimited);
@@ -234,14 +235,16 @@ class StreamedSource : public DataSource<T> {
       sparse_.emplace(hdf5::File::open(description_.file), description_, std::min(options_.piece_bytes, block_bytes()));
       watch_->add(sparse_->files());
     });
-    const std::vector<Index> weights =
-        csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape.rows, options_.batch_rows));
-    partition_ = partition_for(comm_, StorageKind::csr, description_.shape.rows, options_.batch_rows, weights);
+    const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape, options_));
+    partition_ = partition_for(comm_, options_.sparse_tiles, description_.shape, options_.batch_rows, weights);
     if (exchange_sparse(weights)) return;
     keep_sparse_chunks(1, 1, local_parts);
     comm_.agree([&] {
       constexpr Index element_bytes = sizeof(T) + sizeof(std::int32_t);
-      const Index tiles = std::clamp<Index>(slot_limit() / (average_tile_bytes(weights) + 1), 1, threads_);
+      const Index strata =
+          threads_ == 1 ? 1 : partition_->tiles_a_stratum();  // so that each thread has some of a block
+      const Index within = slot_limit() / (average_tile_bytes(weights) + 1);
+      const Index tiles = std::clamp<Index>(within > strata ? within / strata * strata : within, 1, threads_ * strata);
       auto feed =
           std::make_unique<CsrFeed<T>>(*sparse_, *partition_, comm_.rank(), description_.shape.columns, tiles,
                                        std::min(slot_limit(), block_bytes()) / element_bytes, options_.check_sign);
@@ -323,7 +326,7 @@ class StreamedSource : public DataSource<T> {
 
   /// Collective. Where the elements of each tile begin in the file, and where the last ones end.
   std::vector<Index> tile_positions(const std::vector<Index>& tile_weights) const {
-    const TileNumbers tiles = sparse_tiles(description_.shape.rows, options_.batch_rows);
+    const TileNumbers tiles = sparse_tiles(description_.shape, options_);
     std::vector<Index> positions(1, 0);
     comm_.agree([&] {
       positions[0] = sparse_->position_of(0);

@@ -93,7 +93,7 @@ void Inspection::add(const Offence& offence) {
 }
 
 void Inspection::add(const ElementTotals& row) {
-  summary_.sum += row.sum;
+  sum_.add(row.sum);
   summary_.positive += row.positive;
 }
 
@@ -207,7 +207,7 @@ DataSummary conclude(const Communicator& comm, const Inspection& inspection, Dat
     if (own_row && own->column == first_column) throw Error(describe_offence(*own, type, estimator, place));
   });
   DataSummary total;
-  total.sum = comm.sum(inspection.summary().sum);
+  total.sum = exact_sum(comm, inspection.sum());
   total.positive = comm.sum(inspection.summary().positive);
   total.stored = comm.sum(inspection.summary().stored);
   total.local = inspection.summary().stored;

@@ -8,6 +8,7 @@
 #include "scanmf/data/matrix_file.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/communicator.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf::data {
 
@@ -45,6 +46,8 @@ class Inspection {
   void add(const Offence& offence);
 
   const std::optional<Offence>& first() const { return first_; }
+  const ExactSum& sum() const { return sum_; }
+  /// All but the sum.
   const DataSummary& summary() const { return summary_; }
 
  private:
@@ -65,6 +68,7 @@ class Inspection {
   bool check_sign_;
   bool allow_missing_;
   std::optional<Offence> first_;
+  ExactSum sum_;
   DataSummary summary_;
 };
 

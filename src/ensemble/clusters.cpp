@@ -8,6 +8,7 @@
 #include "core/at.hpp"
 #include "ensemble/spectra.hpp"
 #include "scanmf/core/team.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf {
 namespace {
@@ -104,10 +105,15 @@ Centres Clustering::centres_of(std::vector<Index> set) const {
     for (Index j = 0; j < points_.count; ++j)
       if (const Index c = centres.set[at(j)]; c >= 0) sums[c] += products[j];
   });
-  for (Index i = 0; i < rows_.size(); ++i)
-    if (const Index c = centres.set[at(rows_.begin + i)]; c >= 0) centres.square[at(c)] += centres.sums(i, c);
-  comm_.allreduce_sum(std::span(centres.square));
+  centres.square = products_within(centres.set, centres.sums);
   return centres;
+}
+
+std::vector<double> Clustering::products_within(const std::vector<Index>& set, const Matrix<double>& sums) const {
+  std::vector<ExactSum> products(at(k_));
+  for (Index i = 0; i < rows_.size(); ++i)
+    if (const Index c = set[at(rows_.begin + i)]; c >= 0) products[at(c)].add(sums(i, c));
+  return exact_sums(comm_, products);
 }
 
 void Clustering::nearest(const Centres& centres, std::vector<Index>& labels, std::vector<double>& distances) const {
@@ -130,10 +136,7 @@ void Clustering::nearest(const Centres& centres, std::vector<Index>& labels, std
 }
 
 double Clustering::shift(const Centres& before, const Centres& after) const {
-  std::vector<double> products(at(k_), 0);
-  for (Index i = 0; i < rows_.size(); ++i)
-    if (const Index c = after.set[at(rows_.begin + i)]; c >= 0) products[at(c)] += before.sums(i, c);
-  comm_.allreduce_sum(std::span(products));
+  const std::vector<double> products = products_within(after.set, before.sums);
   double sum = 0;
   for (std::size_t c = 0; c < products.size(); ++c) {
     const double a = before.size[c];

@@ -73,6 +73,8 @@ class Clustering {
   std::vector<double> distances_to(Index centre) const;
   /// The square of the way that the centres have moved.
   double shift(const Centres& before, const Centres& after) const;
+  /// Collective. Of each set, the sum over its points of their products with it.
+  std::vector<double> products_within(const std::vector<Index>& set, const Matrix<double>& sums) const;
   double tolerance() const;
   void fill_empty(std::vector<Index>& set, const std::vector<double>& distances) const;
 

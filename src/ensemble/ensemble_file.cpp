@@ -1,4 +1,5 @@
 #include "scanmf/ensemble/ensemble_file.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -133,7 +134,7 @@ template <Scalar T>
 void start_learning(const Communicator& comm, const ModelHeader& header, const Parameters& parameters,
                     FittedModel<T>& model) {
   const Matrix<T>& Ht = model.factors.Ht;
-  const Range slice = equal_slice(comm, Ht.rows());
+  const Range slice = column_slice(comm, Ht.rows());
   Matrix<T> A(slice.size(), Ht.columns());
   if (!slice.empty()) std::copy_n(Ht.row(slice.begin), slice.size() * Ht.columns(), A.data());
   model.state.arrays.push_back({"A", std::move(A)});
@@ -197,8 +198,7 @@ void write_consensus(const Communicator& comm, const EnsembleFile& ensemble, Ind
                                     ensemble.file, group, name, expected.rows, expected.columns,
                                     name_of(ensemble.dtype)));
   }
-  const RowPartition partition(ensemble.n_samples, ensemble.n_samples,
-                               tile_rows_for(StorageKind::dense, ensemble.n_samples), comm.size());
+  const RowPartition partition = RowPartition::even(ensemble.n_samples, comm.size());
   const Matrix<T> H = read_replicated_matrix<T>(comm, ensemble.file, group + "H");
   FittedModel<T> model;
   if (with_W) model.factors.W = read_local_rows<T>(comm, ensemble.file, group + "W", partition);

@@ -13,6 +13,7 @@
 #include "parallel/groups.hpp"
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 #include "scanmf/solver/loss.hpp"
 
 namespace scanmf {
@@ -33,13 +34,13 @@ Matrix<T> usages_of(DataSource<T>& x, const Matrix<T>& Ht, const Parameters& par
 /// Collective. Components by falling totals of the rows of W, each normalised to sum 1.
 template <Scalar T>
 std::vector<Index> order_by_usage(const Communicator& comm, const Matrix<T>& W) {
-  std::vector<double> totals(static_cast<std::size_t>(W.columns()), 0);
+  std::vector<ExactSum> sums(static_cast<std::size_t>(W.columns()));
   for (Index i = 0; i < W.rows(); ++i) {
     const double sum = std::accumulate(W.row(i), W.row(i) + W.columns(), 0.0);
     if (sum > 0)
-      for (Index c = 0; c < W.columns(); ++c) totals[static_cast<std::size_t>(c)] += static_cast<double>(W(i, c)) / sum;
+      for (Index c = 0; c < W.columns(); ++c) sums[static_cast<std::size_t>(c)].add(static_cast<double>(W(i, c)) / sum);
   }
-  comm.allreduce_sum(std::span(totals));
+  const std::vector<double> totals = exact_sums(comm, sums);
   std::vector<Index> order(totals.size());
   std::iota(order.begin(), order.end(), Index{0});
   std::ranges::stable_sort(order, [&](Index a, Index b) {

@@ -8,6 +8,7 @@
 #include "scanmf/core/team.hpp"
 #include "scanmf/linalg/operations.hpp"
 #include "scanmf/parallel/environment.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf {
 namespace {
@@ -103,16 +104,16 @@ void ResampledSource<T>::draw(const CsrBlock<T>& block, Index first_row, Drawn& 
 template <Scalar T>
 void ResampledSource<T>::summarise() {
   const Communicator& comm = this->communicator();
-  double sum = 0;
+  ExactSum sum;
   Index positive = 0;
   data::visit_all<T>(*this, [&](const Block<T>& block) {
     for (Index t = 0; t < block.tiles(); ++t) {
       const ElementTotals totals = totals_of(block.tile(t));
-      sum += totals.sum;
+      sum.add(totals.sum);
       positive += totals.positive;
     }
   });
-  summary_.sum = comm.sum(sum);
+  summary_.sum = exact_sum(comm, sum);
   summary_.positive = comm.sum(positive);
 }
 

@@ -12,6 +12,7 @@
 #include "scanmf/core/error.hpp"
 #include "scanmf/core/team.hpp"
 #include "scanmf/data/observed_source.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 #include "solver/element_divergence.hpp"
 
 namespace scanmf {
@@ -146,15 +147,19 @@ class SpeckledSource final : public data::WrappedSource<T> {
   void summarise() {
     const Communicator& comm = this->communicator();
     Left left;
+    ExactSum sum;
     data::visit_all<T>(*this, [&](const Block<T>& block) {
-      for (Index t = 0; t < block.tiles(); ++t)
+      for (Index t = 0; t < block.tiles(); ++t) {
+        double of_tile = 0;
         for (const T value : block.tile(t).stored()) {
           if (!(value > 0)) continue;  // nor what is not observed
-          left.sum += static_cast<double>(value);
+          of_tile += static_cast<double>(value);
           ++left.positive;
         }
+        sum.add(of_tile);
+      }
     });
-    summary_.sum = comm.sum(left.sum);
+    summary_.sum = exact_sum(comm, sum);
     summary_.positive = comm.sum(left.positive);
     summary_.missing = 0;
   }
@@ -227,7 +232,7 @@ HeldOutLoss held_out_loss(DataSource<T>& x, const Speckle& speckle, std::span<co
   const Team team;
   const Index columns = x.shape().columns;
   std::vector<double> sums;  // row by row of a block, model by model: the same order for any number of threads
-  std::vector<double> total(models.size() + 1, 0);
+  std::vector<ExactSum> total(models.size() + 1);
   data::visit_all(x, [&](const Block<T>& block) {
     sums.assign(at(block.rows()) * total.size(), 0);
     team.for_each(block.rows(), [&](Index i) {
@@ -250,10 +255,10 @@ HeldOutLoss held_out_loss(DataSource<T>& x, const Speckle& speckle, std::span<co
         }
       }
     });
-    for (std::size_t i = 0; i < sums.size(); ++i) total[i % total.size()] += sums[i];
+    for (std::size_t i = 0; i < sums.size(); ++i) total[i % total.size()].add(sums[i]);
   });
-  x.communicator().allreduce_sum(std::span(total));
-  return {{total.begin(), total.end() - 1}, static_cast<Index>(total.back())};
+  const std::vector<double> all = exact_sums(x.communicator(), total);
+  return {{all.begin(), all.end() - 1}, static_cast<Index>(all.back())};
 }
 
 template std::unique_ptr<DataSource<float>> without_held_out(DataSource<float>&, const Speckle&);

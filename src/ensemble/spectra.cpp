@@ -11,6 +11,10 @@ namespace {
 
 constexpr double panel_bytes = 32e6;
 
+/// Spectra that are multiplied at a time, whole replicates: BLAS multiplies rows at the end of a matrix in another
+/// order.
+Index spectra_group(Index k) { return k * std::max<Index>(1, 64 / k); }
+
 /// Inner products become those of spectra of length 1.
 void normalise(const Communicator& comm, std::span<const Index> bounds, SpectraProducts& spectra) {
   spectra.norms.assign(static_cast<std::size_t>(spectra.count), 0);
@@ -29,7 +33,7 @@ void normalise(const Communicator& comm, std::span<const Index> bounds, SpectraP
 }  // namespace
 
 std::vector<Index> spectra_bounds(Index k, Index replicates, int ranks) {
-  return slice_offsets(k * replicates, ranks, k);
+  return slice_offsets(k * replicates, ranks, spectra_group(k));
 }
 
 Index panel_columns(Index count, Index n_features) {
@@ -75,7 +79,10 @@ SpectraProducts products_of(const Communicator& comm, const ReplicateStore& stor
       Team().for_each(part_turned.rows, [&](Index j) {
         for (Index i = 0; i < part.rows; ++i) part_turned(j, i) = part(i, j);
       });
-      multiply_add<double>(part.middle_rows(spectra.rows), part_turned, spectra.products.view());
+      Team().in_groups(spectra.rows.size(), spectra_group(k), [&](int, Range group) {
+        multiply_add<double>(part.middle_rows({spectra.rows.begin + group.begin, spectra.rows.begin + group.end}),
+                             part_turned, spectra.products.view().middle_rows(group));
+      });
     }
   });
   normalise(comm, bounds, spectra);

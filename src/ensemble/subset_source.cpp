@@ -10,6 +10,7 @@
 #include "scanmf/core/random.hpp"
 #include "scanmf/core/team.hpp"
 #include "scanmf/data/observed_source.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf {
 namespace {
@@ -50,19 +51,23 @@ FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds) {
   const std::size_t cells = at(folds.count * folds.count);
   FoldSummaries all{std::vector<double>(cells, 0), std::vector<Index>(cells, 0), std::vector<Index>(cells, 0)};
   const Communicator& comm = x.communicator();
+  std::vector<ExactSum> sums(cells);
+  std::vector<double> of_row(at(folds.count));
   data::visit_all(x, [&](const Block<T>& block) {
     for (Index i = 0; i < block.rows(); ++i) {
       const Index first = folds.of_row[at(block.global_row + i)] * folds.count;
+      std::ranges::fill(of_row, 0);
       for_each_element_of(block, i, [&](Index j, T value) {
-        const std::size_t cell = at(first + folds.of_column[at(j)]);
-        ++all.stored[cell];
+        const std::size_t fold = at(Index{folds.of_column[at(j)]});
+        ++all.stored[at(first) + fold];
         if (!is_observed(block.observed, value)) return;
-        all.sum[cell] += static_cast<double>(value);
-        all.positive[cell] += value > 0 ? 1 : 0;
+        of_row[fold] += static_cast<double>(value);
+        all.positive[at(first) + fold] += value > 0 ? 1 : 0;
       });
+      for (std::size_t fold = 0; fold < of_row.size(); ++fold) sums[at(first) + fold].add(of_row[fold]);
     }
   });
-  comm.allreduce_sum(std::span(all.sum));
+  all.sum = exact_sums(comm, sums);
   comm.allreduce_sum(std::span(all.positive));
   comm.allreduce_sum(std::span(all.stored));
   return all;
@@ -91,57 +96,52 @@ SubsetSource<T>::SubsetSource(DataSource<T>& whole, const Folds& folds, const Fo
   make_partition();
 }
 
-/// Rows stay where they are: weights of single rows, the last one of each rank having all of it, cut them so.
+/// Rows stay where they are, and in the strata where they are.
 template <Scalar T>
 void SubsetSource<T>::make_partition() {
-  const int ranks = this->communicator().size();
+  const RowPartition& whole = this->whole_.partition();
   std::vector<Index> counts;
-  for (int rank = 0; rank < ranks; ++rank) {
-    const Range rows = this->whole_.partition().piece(0, rank);
-    counts.push_back(std::count_if(folds_.of_row.begin() + rows.begin, folds_.of_row.begin() + rows.end,
+  for (Index stratum = 0; stratum < whole.strata(); ++stratum) {
+    const Range rows = whole.rows_of_stratum(stratum);
+    counts.push_back(std::count_if(folds_.of_row.begin() + rows.begin,
+                                   folds_.of_row.begin() + std::min(rows.end, whole.rows()),
                                    [&](std::int8_t fold) { return selection_.has_row(fold); }));
   }
-  std::vector<Index> weights(at(shape_.rows), 0);
-  constexpr Index share = 1000;  // of a rank
-  Index end = 0;
-  for (const Index count : counts) {
-    end += count;
-    weights[at(std::max<Index>(end, 1) - 1)] += share;
-  }
-  partition_ = std::make_unique<RowPartition>(shape_.rows, shape_.rows, 1, ranks, weights);
-  for (int rank = 0; rank < ranks; ++rank)
-    if (partition_->piece(0, rank).size() != counts[at(rank)])
-      throw AgreedError("several ranks have no rows of a fold of the bi-cross-validation: use fewer ranks");
+  partition_ = std::make_unique<RowPartition>(whole, counts);
 }
 
-/// Chosen rows on their way, from several blocks of the other source to one of this one.
+/// Chosen rows on their way, from several blocks of the other source to one of this one. Each stratum begins with a new
+/// tile.
 template <Scalar T>
 class SubsetSource<T>::Rows {
  public:
   Rows(const SubsetSource& source, const typename DataSource<T>::Visitor& visitor)
       : source_(source),
         visitor_(visitor),
-        tile_rows_(tile_rows_for(source.kind(), source.shape_.rows)),
+        tile_rows_(source.partition_->tile_rows()),
         capacity_(tile_rows_ * (source.kind() == StorageKind::dense ? tiles_of_a_block : 1)),
-        first_row_(source.partition_->piece(0, source.communicator().rank()).begin) {}
+        first_row_(source.partition_->piece(0, source.communicator().rank()).begin),
+        stratum_(source.partition_->strata_of(source.communicator().rank()).begin) {}
 
   void add(const Block<T>& block) {
     std::vector<Index> rows;
     for (Index i = 0; i < block.rows(); ++i)
       if (source_.selection_.has_row(source_.folds_.of_row[at(block.global_row + i)])) rows.push_back(i);
     for (std::size_t begin = 0; begin < rows.size();) {
-      const auto count = std::min(rows.size() - begin, at(capacity_ - filled_));
+      const auto count = std::min(rows.size() - begin, at(room_in_tile()));
       const std::span<const Index> part(rows.data() + begin, count);
       source_.kind() == StorageKind::dense ? add_dense(block, part) : add_sparse(block, part);
       filled_ += static_cast<Index>(count);
       begin += count;
-      if (filled_ == capacity_) emit();
     }
   }
 
   void emit() {
     if (filled_ == 0) return;
-    Block<T> block{emitted_, first_row_ + emitted_, (first_row_ + emitted_) / tile_rows_, {}};
+    Block<T> block;
+    block.local_row = emitted_;
+    block.global_row = first_row_ + emitted_;
+    block.starts = starts_;
     const Index columns = source_.shape_.columns;
     if (source_.kind() == StorageKind::dense) {
       pack();
@@ -152,12 +152,27 @@ class SubsetSource<T>::Rows {
     visitor_(block);
     emitted_ += filled_;
     filled_ = 0;
+    starts_.clear();
     row_begin_.assign(1, 0);
     column_.clear();
     value_.clear();
   }
 
  private:
+  /// Rows that the next tile of the block, or what is left of the one before, takes. A block ends where its next tile
+  /// does not fit.
+  Index room_in_tile() {
+    const Index row = first_row_ + emitted_ + filled_;
+    while (source_.partition_->rows_of_stratum(stratum_).end <= row) ++stratum_;
+    const Range stratum = source_.partition_->rows_of_stratum(stratum_);
+    const Index in_tile = (row - stratum.begin) % tile_rows_;
+    const Index room = std::min(tile_rows_ - in_tile, stratum.end - row);
+    if (in_tile > 0) return room;
+    if (room > capacity_ - filled_) emit();
+    starts_.push_back({filled_, stratum_});
+    return room;
+  }
+
   void add_dense(const Block<T>& block, std::span<const Index> rows) {
     const Index columns = source_.shape_.columns;
     if (plain_.rows() == 0) plain_ = Matrix<T>(capacity_, columns);
@@ -186,8 +201,9 @@ class SubsetSource<T>::Rows {
   void pack() {
     const Index padded = padded_columns<T>(source_.shape_.columns);
     if (packed_.size() == 0) packed_ = Buffer<T>(capacity_ * padded);
-    Team().for_each((filled_ + tile_rows_ - 1) / tile_rows_, [&](Index tile) {
-      const Range rows{tile * tile_rows_, std::min(filled_, (tile + 1) * tile_rows_)};
+    const auto tiles = static_cast<Index>(starts_.size());
+    Team().for_each(tiles, [&](Index tile) {
+      const Range rows{starts_[at(tile)].row, tile + 1 < tiles ? starts_[at(tile + 1)].row : filled_};
       T* to = packed_.data() + rows.begin * padded;
       for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
         const Index end = std::min(begin + strip_columns<T>, padded);
@@ -202,8 +218,10 @@ class SubsetSource<T>::Rows {
   Index tile_rows_;
   Index capacity_;  // rows of a block
   Index first_row_;
+  Index stratum_;  // of the next row
   Index filled_ = 0;
   Index emitted_ = 0;
+  std::vector<TileStart> starts_;
   Matrix<T> plain_;
   Buffer<T> packed_;
   std::vector<Index> row_begin_;

@@ -43,8 +43,7 @@ FoldSummaries summarise_folds(DataSource<T>& x, const Folds& folds);
 template <Scalar T>
 class SubsetSource final : public data::WrappedSource<T> {
  public:
-  /// Collective. What is referred to must outlive it. Throws AgreedError when nothing is chosen, and where several
-  /// ranks have no chosen rows.
+  /// Collective. What is referred to must outlive it. Throws AgreedError when nothing is chosen.
   SubsetSource(DataSource<T>& whole, const Folds& folds, const FoldSummaries& summaries,
                const FoldSelection& selection);
 

@@ -19,7 +19,7 @@ std::string hexadecimal(std::uint32_t crc) { return fmt::format("{:08x}", crc); 
 /// Of the rows of W, shared out over ranks.
 template <Scalar T>
 std::string digest_of_W(const Communicator& comm, const std::string& file, const Shape& shape) {
-  const RowPartition partition(shape.rows, shape.rows, tile_rows_for(StorageKind::dense, shape.rows), comm.size());
+  const RowPartition partition = RowPartition::even(shape.rows, comm.size());
   const Matrix<T> W = read_model_W<T>(comm, file, partition);
   const Index row = shape.columns * static_cast<Index>(sizeof(T));
   const Index after = (shape.rows - partition.piece(0, comm.rank()).end) * row;

@@ -64,7 +64,7 @@ ExtrapolatedIteration<T>::ExtrapolatedIteration(PassRunner<T>& runner, const See
   }
   const Matrix<T>& own = model.state.arrays.at(at_H_y).slice;
   std::copy_n(own.data(), own.rows() * own.columns(), Ht_y_.row(slice_.begin));
-  std::vector<Index> offsets = slice_offsets(Ht_y_.rows(), runner.communicator().size());
+  std::vector<Index> offsets = column_slices(Ht_y_.rows(), runner.communicator().size());
   for (Index& offset : offsets) offset *= Ht_y_.columns();
   runner.communicator().allgather(Ht_y_.span(), offsets);
   runner.set_H(this->solver_, Ht_y_);

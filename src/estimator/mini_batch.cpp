@@ -10,6 +10,7 @@
 #include "estimator/observed_loss.hpp"
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/tile_loop.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf {
 namespace {
@@ -41,23 +42,23 @@ template <Scalar T>
 double batch_mean(PassRunner<T>& runner, Index batch) {
   DataSource<T>& x = runner.source();
   if (x.partition().batches() == 1) return x.summary().mean(x.shape());
-  double sum = 0;
+  ExactSum sum;
   Index count = 0;
   runner.communicator().agree([&] {
     x.visit(batch, [&](const Block<T>& block) {
       std::vector<ObservedSum> sums(static_cast<std::size_t>(block.tiles()));
-      for_each_tile(Team(), block, [&](int, Index row, const TileView<T>& tile) {
-        sums[static_cast<std::size_t>(row / block.tile_rows())] = observed_sum(tile, block.kind(), x.shape().columns);
+      for_each_tile(Team(), block, [&](int, const TilePlace& place, const TileView<T>& tile) {
+        sums[static_cast<std::size_t>(place.number)] = observed_sum(tile, block.kind(), x.shape().columns);
       });
       for (const ObservedSum& part : sums) {
-        sum += part.sum;
+        sum.add(part.sum);
         count += part.count;
       }
     });
   });
-  sum = runner.communicator().sum(sum);
+  const double total = exact_sum(runner.communicator(), sum);
   count = runner.communicator().sum(count);
-  return count > 0 ? sum / static_cast<double>(count) : 0.0;
+  return count > 0 ? total / static_cast<double>(count) : 0.0;
 }
 
 /// Collective. Streamed X is read twice at most: once where X·Hᵀ is all that the updates need. False: stopped.

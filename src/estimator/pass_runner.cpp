@@ -49,6 +49,35 @@ void account(CollectiveCost& cost, std::size_t bytes, Call&& call) {
   ++cost.calls;
 }
 
+Index groups_of(Index some, Index columns) { return (some + column_group(columns) - 1) / column_group(columns); }
+std::vector<Index> groups_of(std::vector<Index> offsets, Index columns) {
+  for (Index& offset : offsets) offset = groups_of(offset, columns);
+  return offsets;
+}
+
+/// The rows of a piece, whose elements are not looked at. starts: becomes where its tiles begin, if they are not cut by
+/// the rule of the partition.
+template <Scalar T>
+Block<T> rows_alone(const RowPartition& partition, Index batch, int rank, Index columns,
+                    std::vector<TileStart>& starts) {
+  const Range piece = partition.piece(batch, rank);
+  Block<T> block;
+  block.local_row = partition.local_begin(batch, rank);
+  block.global_row = piece.begin;
+  block.matrix = DenseBlock<T>{piece.size(), columns, partition.tile_rows(), nullptr};
+  block.first_tile = partition.tile_in_batch(piece.begin);
+  block.tiles_a_stratum = partition.tiles_a_stratum();
+  if (partition.is_regular()) return block;
+  const Range strata = partition.strata_of(rank);
+  for (Index stratum = strata.begin; stratum < strata.end; ++stratum) {
+    const Range rows = partition.rows_of_stratum(stratum);
+    for (Index row = rows.begin; row < rows.end; row += partition.tile_rows())
+      starts.push_back({row - piece.begin, stratum});
+  }
+  block.starts = starts;
+  return block;
+}
+
 }  // namespace
 
 template <Scalar T>
@@ -56,7 +85,11 @@ PassRunner<T>::PassRunner(DataSource<T>& x, const FitControl<T>& control)
     : x_(x),
       control_(control),
       report_(control.report != nullptr ? *control.report : own_report_),
-      column_offsets_(slice_offsets(x.shape().columns, x.communicator().size())) {}
+      column_offsets_(column_slices(x.shape().columns, x.communicator().size())),
+      over_strata_(x.communicator(), x.partition().strata(),
+                   {x.partition().cuts().begin(), x.partition().cuts().end()}),
+      over_columns_(x.communicator(), groups_of(x.shape().columns, x.shape().columns),
+                    groups_of(column_offsets_, x.shape().columns)) {}
 
 template <Scalar T>
 Range PassRunner<T>::slice() const {
@@ -99,6 +132,7 @@ void PassRunner<T>::begin(std::span<Visit<T>> visits) {
   for (Visit<T>& visit : visits) {
     visit.options.rows = rows_of(visit.batches);
     visit.options.update_W = visit.W.are_updated();
+    visit.options.strata = strata_of(visit.batches);
     visit.pass->begin(visit.options);
   }
 }
@@ -112,21 +146,19 @@ void PassRunner<T>::visit(Index batch, std::span<Visit<T>> visits) {
       reading.push_back(&visit);
       continue;
     }
-    const RowPartition& partition = x_.partition();
-    const int rank = x_.communicator().rank();
-    const Range piece = partition.piece(batch, rank);
-    const Index first_row = partition.local_begin(batch, rank);
-    const Index first_tile = (piece.begin - partition.batch(batch).begin) / partition.tile_rows();
-    visit.pass->visit_without_X(first_row, first_tile, partition.tile_rows(),
-                                visit.W.middle_rows({first_row, first_row + piece.size()}));
+    std::vector<TileStart> starts;
+    const Block<T> rows = rows_alone<T>(x_.partition(), batch, x_.communicator().rank(), x_.shape().columns, starts);
+    visit.pass->visit_without_X(rows, visit.W.middle_rows({rows.local_row, rows.local_row + rows.rows()}));
   }
   if (reading.empty()) return;
   x_.visit(batch, [&](const Block<T>& block) {
-    for_each_tile(reading.front()->pass->team(), block, [&](int thread, Index row, const TileView<T>& tile) {
-      const Index first_row = block.local_row + row;
-      for (const Visit<T>* visit : reading)
-        visit->pass->visit_tile(thread, tile, visit->W.middle_rows({first_row, first_row + tile.rows()}), first_row);
-    });
+    for_each_tile(reading.front()->pass->team(), block,
+                  [&](int thread, const TilePlace& place, const TileView<T>& tile) {
+                    const Index first_row = block.local_row + place.row;
+                    const Range rows{first_row, first_row + tile.rows()};
+                    for (const Visit<T>* visit : reading)
+                      visit->pass->visit_tile(thread, place, tile, visit->W.middle_rows(rows), first_row);
+                  });
     for (const Visit<T>* visit : reading) count(block, visit->pass->solver(), visit->options);
   });
 }
@@ -189,16 +221,12 @@ Requests PassRunner<T>::over(std::span<Visit<T>> visits) {
 }
 
 template <Scalar T>
-RunFlags PassRunner<T>::sum(Totals& totals, const RunFlags& flags) {
-  const std::span<double> all = totals.all();
-  std::vector<double> message(flags.begin(), flags.end());
-  message.insert(message.end(), all.begin(), all.end());
-  account(report_.allreduce, message.size() * sizeof(double),
-          [&] { x_.communicator().allreduce_sum(std::span<double>(message)); });
-  RunFlags agreed;
-  std::copy_n(message.begin(), agreed.size(), agreed.begin());
-  std::copy(message.begin() + agreed.size(), message.end(), all.begin());
-  return agreed;
+void PassRunner<T>::sum(const NodeTotals& own, Totals& totals) {
+  std::vector<std::vector<double>> numbers;
+  std::vector<NodeValues<double>> nodes;
+  for (const auto& [node, of_node] : own) numbers.emplace_back(of_node.all().begin(), of_node.all().end());
+  for (std::size_t i = 0; i < own.size(); ++i) nodes.push_back({own[i].first, numbers[i]});
+  account(report_.allreduce, totals.all().size_bytes(), [&] { over_strata_.to_all(nodes, totals.all()); });
 }
 
 template <Scalar T>
@@ -210,16 +238,21 @@ Requests PassRunner<T>::sum_over_ranks(std::span<Visit<T>> visits, std::exceptio
   } catch (...) {
     failure = failure ? failure : std::current_exception();
   }
-  const RunFlags flags{failure ? 1.0 : 0.0, requests.stop ? 1.0 : 0.0, requests.checkpoint ? 1.0 : 0.0};
-  RunFlags agreed{};
-  // A message for each fit, of the length that it has when it runs alone: by that, MPI chooses the order of its sums.
-  for (const Visit<T>& visit : visits) agreed = sum(visit.pass->totals(), flags);
-  if (agreed[0] > 0) {
+  std::array<int, 3> flags{failure ? 1 : 0, requests.stop ? 1 : 0, requests.checkpoint ? 1 : 0};
+  account(report_.allreduce, sizeof(flags), [&] { x_.communicator().allreduce_max(std::span<int>(flags)); });
+  if (flags[0] > 0) {
     x_.communicator().agree([&] {
       if (failure) std::rethrow_exception(failure);
     });
   }
-  return {agreed[1] > 0, agreed[2] > 0};
+  for (const Visit<T>& visit : visits) {
+    Pass<T>& pass = *visit.pass;
+    std::vector<NodeValues<double>> nodes;
+    for (const auto& [node, sums] : pass.sums().nodes()) nodes.push_back({node, sums->totals.all()});
+    account(report_.allreduce, pass.totals().all().size_bytes(),
+            [&] { over_strata_.to_all(nodes, pass.totals().all()); });
+  }
+  return {flags[1] > 0, flags[2] > 0};
 }
 
 template <Scalar T>
@@ -260,48 +293,81 @@ bool PassRunner<T>::over_blocks(const RowSolver<T>& solver, Range batches,
 
 template <Scalar T>
 void PassRunner<T>::set_H(RowSolver<T>& solver, const Matrix<T>& Ht) {
-  std::vector<double> sums(solver.h.size_of_sums(), 0.0);
-  guard([&] { sums = solver.h.sums_over(Ht.view().middle_rows(slice())); });
-  x_.communicator().allreduce_sum(std::span<double>(sums));
+  guard([&] {
+    sum_over_columns(column_sums_, Ht.rows(), slice(), solver.h.size_of_sums(),
+                     [&](int thread, Range columns, double* numbers) {
+                       solver.h.add_sums(thread, Ht.view().middle_rows(columns), numbers);
+                     });
+  });
+  const std::vector<double> sums = numbers_of_columns(solver.h.size_of_sums());
   expect_replicated(x_.communicator(), Ht.span());
   guard([&] { solver.set_H(Ht, sums); });
 }
 
 template <Scalar T>
+std::vector<double> PassRunner<T>::numbers_of_columns(std::size_t count) {
+  std::vector<double> nothing(count);  // of nodes that are missing because something has failed
+  std::vector<NodeValues<double>> nodes;
+  for (const TreeNode node : over_columns_.own_nodes()) {
+    ColumnNumbers* const numbers = column_sums_.find(node);
+    nodes.push_back({node, numbers == nullptr ? nothing : numbers->values});
+  }
+  std::vector<double> sums(count);
+  account(report_.allreduce, count * sizeof(double), [&] { over_columns_.to_all(nodes, std::span<double>(sums)); });
+  return sums;
+}
+
+template <Scalar T>
+template <class U>
+void PassRunner<T>::share_out(const Pass<T>& pass, Accumulator<U> PassSums<T>::*statistic, MatrixView<U> total) {
+  if (total.data == nullptr) return;
+  std::vector<Matrix<U>> further;  // the first node's has its place in the total
+  std::vector<NodeValues<U>> nodes;
+  {
+    const PhaseTimer timer(report_.times, Phase::solve_blocks);
+    for (const auto& [node, sums] : pass.sums().nodes()) {
+      MatrixView<U> values = total;
+      if (!nodes.empty()) values = further.emplace_back(total.rows, total.columns).view();
+      (sums->*statistic).copy_to(values);
+      nodes.push_back({node, {values.data, static_cast<std::size_t>(values.rows * values.columns)}});
+    }
+  }
+  const PhaseTimer timer(report_.times, Phase::communicate);
+  std::vector<Index> offsets;
+  for (const Index offset : column_offsets_) offsets.push_back(offset * total.columns);
+  const std::span<U> all(total.data, static_cast<std::size_t>(total.rows * total.columns));
+  account(report_.reduce_scatter, all.size_bytes(), [&] { over_strata_.to_slices<U>(nodes, offsets, all); });
+}
+
+template <Scalar T>
 HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T>& Ht) {
   const Communicator& comm = x_.communicator();
-  const auto offsets_of = [this](Index elements_a_column) {
-    std::vector<Index> offsets;
-    for (const Index offset : column_offsets_) offsets.push_back(offset * elements_a_column);
-    return offsets;
-  };
-  std::vector<double> sums(2 + pass.solver().h.size_of_sums(), 0.0);  // violation, change, those of H
-  {
-    const PhaseTimer timer(report_.times, Phase::communicate);
-    const auto share_out = [&]<class U>(MatrixView<U> sum) {
-      const std::span<U> all(sum.data, static_cast<std::size_t>(sum.rows * sum.columns));
-      account(report_.reduce_scatter, all.size_bytes(), [&] { comm.reduce_scatter_sum(all, offsets_of(sum.columns)); });
-    };
-    for (const MatrixView<T>& sum : pass.statistics()) share_out(sum);
-    if (pass.solver().loss.observed_grams) share_out(pass.grams());
-  }
+  share_out(pass, &PassSums<T>::numerator, pass.numerator());
+  share_out(pass, &PassSums<T>::denominator, pass.denominator());
+  share_out(pass, &PassSums<T>::grams, pass.grams());
   std::exception_ptr failure;
+  int unsound = 0;
   try {
     const PhaseTimer timer(report_.times, Phase::update_h);
-    update_slice(pass, factor, Ht.view().middle_rows(slice()), sums);
+    unsound = update_slice(pass, factor, Ht.view().middle_rows(slice())) ? 0 : 1;
   } catch (...) {
     failure = std::current_exception();
-    sums[0] = not_a_number;
+    unsound = 2;
   }
-  {
-    const PhaseTimer timer(report_.times, Phase::communicate);
-    account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets_of(Ht.columns())); });
-    account(report_.allreduce, sums.size() * sizeof(double), [&] { comm.allreduce_sum(std::span<double>(sums)); });
-  }
-  if (std::isnan(sums[0])) {  // numbers that are not finite, or a rank that has failed
+  unsound = comm.max(unsound);
+  if (unsound == 2) {
     comm.agree([&] {
       if (failure) std::rethrow_exception(failure);
     });
+  }
+  if (unsound == 1) return {not_a_number, not_a_number};
+  std::vector<double> sums;
+  {
+    const PhaseTimer timer(report_.times, Phase::communicate);
+    std::vector<Index> offsets;
+    for (const Index offset : column_offsets_) offsets.push_back(offset * Ht.columns());
+    account(report_.allgather, Ht.span().size_bytes(), [&] { comm.allgather(Ht.span(), offsets); });
+    sums = numbers_of_columns(2 + pass.solver().h.size_of_sums());
   }
   expect_replicated(comm, std::as_const(Ht).span());
   const PhaseTimer timer(report_.times, Phase::update_h);
@@ -310,16 +376,22 @@ HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T
 }
 
 template <Scalar T>
-void PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice,
-                                 std::span<double> sums) {
+bool PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice) {
   const MatrixView<T> before(slice_before_.reserve(ht_slice.rows * ht_slice.columns), ht_slice.rows, ht_slice.columns);
   std::copy_n(ht_slice.data, ht_slice.rows * ht_slice.columns, before.data);
-  const double violation = factor.update(ht_slice, slice(), pass.summed());
-  const bool sound =
-      std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) && is_finite<T>(ht_slice);
-  sums[0] = sound ? violation : not_a_number;
-  sums[1] = distance_squared<T>(ht_slice, before);
-  std::ranges::copy(pass.solver().h.sums_over(ht_slice), sums.begin() + 2);
+  violations_.resize(static_cast<std::size_t>(ht_slice.rows));
+  factor.update(ht_slice, slice(), pass.summed(), violations_.data());
+  FixedH<T>& h = pass.solver().h;
+  sum_over_columns(column_sums_, x_.shape().columns, slice(), 2 + h.size_of_sums(),
+                   [&](int thread, Range columns, double* numbers) {
+                     const Range rows{columns.begin - slice().begin, columns.end - slice().begin};
+                     for (Index j = rows.begin; j < rows.end; ++j)
+                       numbers[0] += violations_[static_cast<std::size_t>(j)];
+                     numbers[1] += distance_squared<T>(ht_slice.middle_rows(rows), before.middle_rows(rows));
+                     h.add_sums(thread, ht_slice.middle_rows(rows), numbers + 2);
+                   });
+  return std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) &&
+         is_finite<T>(ht_slice);
 }
 
 template <Scalar T>

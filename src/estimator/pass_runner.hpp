@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "scanmf/estimator/estimator.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 #include "scanmf/solver/pass.hpp"
 #include "scanmf/solver/tile_solve.hpp"
 
@@ -33,14 +34,12 @@ struct Requests {
   bool checkpoint = false;
 };
 
-/// What rides along with the totals of a pass, each a number of ranks: failed, asked to stop, want a checkpoint.
-using RunFlags = std::array<double, 3>;
-
 /// Who calls passes when, and the only place where ranks talk during a fit:
 ///
-///     over        begin -> visit every tile -> end -> small all-reduce (flags, Gram matrices, violation, divergence)
-///     update_H    reduce-scatter of the n × k statistics -> update of this rank's slice of H -> all-gather of H
-///                 -> small all-reduce (violation, change, HHᵀ)
+///     over        begin -> visit every tile -> end -> all-reduce of flags -> ordered sum to all ranks (Gram matrices,
+///                 violation, divergence)
+///     update_H    ordered sum of the n × k statistics to slices -> update of this rank's slice of H -> all-gather of H
+///                 -> ordered sum to all ranks (violation, change, HHᵀ)
 ///
 /// Several fits may share a pass: each tile is handed to all of them while it is in the cache.
 template <Scalar T>
@@ -59,8 +58,8 @@ class PassRunner {
   bool over_blocks(const RowSolver<T>& solver, Range batches, const std::function<Index(const Block<T>&)>& solve,
                    const std::function<bool()>& stop_requested);
 
-  /// Collective. The totals become those of all ranks, in a message with the flags; returns theirs.
-  RunFlags sum(Totals& totals, const RunFlags& flags = {});
+  /// Collective. Totals of all ranks, from those of this rank's strata.
+  void sum(const NodeTotals& own, Totals& totals);
 
   /// Collective. The H of the passes that follow. Each rank sums over its slice of H.
   void set_H(RowSolver<T>& solver, const Matrix<T>& Ht);
@@ -77,6 +76,11 @@ class PassRunner {
   /// Collective. Throws on all ranks what guard() has caught on any since the last pass.
   void settle();
 
+  /// Which strata this rank visits in a pass over some batches.
+  Strata strata_of(Range batches) const {
+    const RowPartition& partition = x_.partition();
+    return {partition.strata(), partition.strata_of(x_.communicator().rank()), batches.size() == 1};
+  }
   Range all_batches() const { return {0, x_.partition().batches()}; }
   /// Rows of some batches, of all ranks.
   Index rows_of(Range batches) const {
@@ -94,8 +98,14 @@ class PassRunner {
   void begin(std::span<Visit<T>> visits);
   void visit(Index batch, std::span<Visit<T>> visits);
   Requests sum_over_ranks(std::span<Visit<T>> visits, std::exception_ptr failure);
-  /// This rank's slice of H is updated; sums: violation, change, sums over the slice.
-  void update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice, std::span<double> sums);
+  /// One of the statistics: this rank's slice of it.
+  template <class U>
+  void share_out(const Pass<T>& pass, Accumulator<U> PassSums<T>::*statistic, MatrixView<U> total);
+  /// This rank's slice of H is updated; sums: violation, change, sums over groups of its columns. False: numbers that
+  /// are not finite.
+  bool update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice);
+  /// Collective. The numbers of column_sums_, over all ranks.
+  std::vector<double> numbers_of_columns(std::size_t count);
   void count(const Block<T>& block, const RowSolver<T>& solver, const PassOptions& options, Index updates = 1);
   /// Calls visit_all and returns what it has thrown; its time is that of `phase`, but for what it waited for data.
   template <class VisitAll>
@@ -106,8 +116,12 @@ class PassRunner {
   RunReport own_report_;
   RunReport& report_;
   std::vector<Index> column_offsets_;  // slices of H
-  Workspace<T> slice_before_;          // this rank's, before an update
-  std::exception_ptr pending_;         // of guard()
+  OrderedSum over_strata_;
+  OrderedSum over_columns_;
+  TreeSum<ColumnNumbers> column_sums_;
+  Workspace<T> slice_before_;       // this rank's, before an update
+  std::vector<double> violations_;  // of its columns
+  std::exception_ptr pending_;      // of guard()
 };
 
 /// What numbers that are not finite come from, and what to do: for messages.

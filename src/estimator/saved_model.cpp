@@ -95,7 +95,7 @@ StateArray<T> state_array(const Communicator& comm, const std::string& file, con
                           const std::string& name, StateRows rows, const RowPartition* partition) {
   const bool samples = rows == StateRows::samples;
   const Index count = samples ? header.n_samples : header.n_features_in;
-  const Range own = samples ? partition->piece(0, comm.rank()) : equal_slice(comm, count);
+  const Range own = samples ? partition->piece(0, comm.rank()) : column_slice(comm, count);
   return {name, read_model_slice<T>(comm, file, fmt::format("/state/{}", name), {count, header.n_components}, own),
           rows};
 }
@@ -301,7 +301,7 @@ ModelArrays<T> arrays_of(const FittedModel<T>& model, const Communicator& comm, 
     const bool samples = array.rows == StateRows::samples;
     if (samples && partition == nullptr) continue;  // they go with W
     arrays.state.push_back({fmt::format("/state/{}", array.name), samples ? model.n_samples : n,
-                            samples ? partition->piece(0, comm.rank()) : equal_slice(comm, n), array.slice.view()});
+                            samples ? partition->piece(0, comm.rank()) : column_slice(comm, n), array.slice.view()});
   }
   return arrays;
 }

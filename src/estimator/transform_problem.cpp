@@ -208,6 +208,7 @@ class BlockwiseTransform {
   bool pass(Index most_updates, Sums sums, SolveRows&& solve_rows) {
     problem_.set_orders(most_updates);
     solve_.begin({.rows = runner_.rows_of(problem_.batches()),
+                  .strata = runner_.strata_of(problem_.batches()),
                   .evaluate_every = sums.evaluate && problem_.evaluates() ? problem_.interval() : 0,
                   .change = sums.evaluate && problem_.change()});
     const auto solve = [&](const Block<T>& block) {
@@ -216,23 +217,24 @@ class BlockwiseTransform {
       std::fill_n(w.data, w.rows * k, problem_.start());
       return solve_rows(block, w);
     };
-    return runner_.over_blocks(problem_.solver(), problem_.batches(), solve, stop_requested_);
+    const bool finished = runner_.over_blocks(problem_.solver(), problem_.batches(), solve, stop_requested_);
+    if (finished) runner_.guard([&] { solve_.end(); });
+    return finished;
   }
 
-  bool recall_and_observe(StopObservations& seen, Index updates, bool of_all_ranks) {
-    if (problem_.evaluates())
-      solve_.recall_evaluation(updates);
-    else
-      solve_.recall_update(updates);
-    if (of_all_ranks) runner_.sum(solve_.totals());
-    return problem_.observe(seen, solve_.totals(), problem_.evaluates() ? solve_.divergence() : 0, updates);
+  bool observe(StopObservations& seen, const Totals& totals, Index updates) const {
+    const double divergence =
+        problem_.evaluates() ? divergence_of(problem_.solver(), totals, runner_.rows_of(problem_.batches())) : 0;
+    return problem_.observe(seen, totals, divergence, updates);
   }
 
   /// Collective. The stop rule for all of X, within so many updates.
   std::optional<Index> first_stop(Index updates) {
     seen_ = problem_.nothing_seen();
+    Totals totals = solve_.empty_totals();
     for (Index u = problem_.evaluates() ? 0 : 1; u <= updates; u += problem_.interval()) {
-      const bool stop = recall_and_observe(seen_, u, true);
+      runner_.sum(problem_.evaluates() ? solve_.evaluation(u) : solve_.update(u), totals);
+      const bool stop = observe(seen_, totals, u);
       problem_.check(seen_, u);
       if (stop) return u;
     }
@@ -244,7 +246,8 @@ class BlockwiseTransform {
     StopObservations seen = problem_.nothing_seen();
     const Index step = problem_.interval();
     for (Index u = problem_.evaluates() ? 0 : 1; u <= problem_.limit(); u += step)
-      if (recall_and_observe(seen, u, false)) return std::min(problem_.limit(), std::max<Index>(20, 2 * u));
+      if (observe(seen, problem_.evaluates() ? solve_.evaluation_so_far(u) : solve_.update_so_far(u), u))
+        return std::min(problem_.limit(), std::max<Index>(20, 2 * u));
     return problem_.limit();
   }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+
 #include "scanmf/core/random.hpp"
 #include "scanmf/core/team.hpp"
 #include "scanmf/parallel/row_partition.hpp"
@@ -13,6 +15,19 @@ void for_pieces(const RowPartition& partition, Visit&& visit) {
   for (Index batch = 0; batch < partition.batches(); ++batch)
     for (int rank = 0; rank < partition.ranks(); ++rank)
       visit(rank, partition.piece(batch, rank), partition.local_begin(batch, rank));
+}
+
+/// Calls visit(local rows) for the rows that a stratum of this rank has in each batch, in their order; none is left out
+/// that is empty.
+template <class Visit>
+void for_parts_of_stratum(const RowPartition& partition, int own_rank, Index stratum, Visit&& visit) {
+  for (Index batch = 0; batch < partition.batches(); ++batch) {
+    const Range all = partition.batch(batch);
+    const Range rows = partition.rows_of_stratum(stratum);
+    const Index to_local = partition.local_begin(batch, own_rank) - partition.piece(batch, own_rank).begin;
+    visit(Range{std::min(all.begin + rows.begin, all.end) + to_local,
+                std::min(all.begin + rows.end, all.end) + to_local});
+  }
 }
 
 /// Streams of counter_normal(): one for each array that is drawn by position.

@@ -6,6 +6,7 @@
 #include "init/truncated_svd.hpp"
 #include "scanmf/core/team.hpp"
 #include "scanmf/init/initial_factors.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace scanmf {
 namespace {
@@ -53,16 +54,30 @@ std::vector<double> signs_of(const DataSource<T>& source, const Matrix<T>& U) {
   return signs;
 }
 
-/// Squared norms of the positive and of the negative part of each column: 2·k values.
+/// Squared norms of the positive and of the negative part of each column of some rows: 2·k values.
 template <Scalar T>
-std::vector<double> squares_of_parts(const Matrix<T>& columns) {
-  std::vector<double> squares(static_cast<std::size_t>(2 * columns.columns()), 0);
-  for (Index i = 0; i < columns.rows(); ++i)
-    for (Index c = 0; c < columns.columns(); ++c) {
+std::vector<double> squares_of_parts(MatrixView<const T> columns) {
+  std::vector<double> squares(static_cast<std::size_t>(2 * columns.columns), 0);
+  for (Index i = 0; i < columns.rows; ++i)
+    for (Index c = 0; c < columns.columns; ++c) {
       const double value = static_cast<double>(columns(i, c));
       squares[static_cast<std::size_t>(2 * c + (value < 0 ? 1 : 0))] += value * value;
     }
   return squares;
+}
+
+/// Collective. The same of rows that are shared out over the ranks.
+template <Scalar T>
+std::vector<double> squares_of_parts(const DataSource<T>& source, const Matrix<T>& columns) {
+  const Communicator& comm = source.communicator();
+  const Range strata = source.partition().strata_of(comm.rank());
+  std::vector<ExactSum> sums(static_cast<std::size_t>(2 * columns.columns()));
+  for (Index stratum = strata.begin; stratum < strata.end; ++stratum)
+    for_parts_of_stratum(source.partition(), comm.rank(), stratum, [&](Range rows) {
+      const std::vector<double> of_part = squares_of_parts<T>(columns.view().middle_rows(rows));
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i].add(of_part[i]);
+    });
+  return exact_sums(comm, sums);
 }
 
 /// Step 4 of the method: the first pair is taken whole, of the others the half that has more mass; in a tie the one
@@ -70,9 +85,8 @@ std::vector<double> squares_of_parts(const Matrix<T>& columns) {
 template <Scalar T>
 std::vector<Half> choose_halves(const DataSource<T>& source, const TruncatedSvd<T>& svd) {
   const std::vector<double> signs = signs_of(source, svd.U);
-  std::vector<double> u = squares_of_parts(svd.U);
-  source.communicator().allreduce_sum(std::span<double>(u));
-  const std::vector<double> v = squares_of_parts(svd.V);
+  const std::vector<double> u = squares_of_parts(source, svd.U);
+  const std::vector<double> v = squares_of_parts<T>(svd.V.view());
   std::vector<Half> halves(svd.s.size());
   for (std::size_t c = 0; c < halves.size(); ++c) {
     if (c == 0) {

@@ -1,9 +1,9 @@
 #include <algorithm>
 
 #include "init/draws.hpp"
+#include "init/ordered_qr.hpp"
 #include "init/passes.hpp"
 #include "init/small_svd.hpp"
-#include "init/tall_qr.hpp"
 #include "init/truncated_svd.hpp"
 #include "linalg/lapack.hpp"
 #include "scanmf/core/team.hpp"
@@ -67,11 +67,25 @@ void draw_sketch_of_rows(const DataSource<T>& source, Index drawn, Index width, 
                 [&](Index row) { draw_row(*random, drawn, width, block.row(row)); });
 }
 
-/// Basis (rows × width) · vectors (width × k) for the first `rows` rows of the basis.
+/// Basis (n × width) · vectors (width × k).
 template <Scalar T>
-Matrix<T> rotated(const Matrix<T>& basis, Index rows, const Matrix<T>& vectors) {
-  Matrix<T> result(rows, vectors.columns());
-  multiply<T>(basis.view().middle_rows({0, rows}), vectors.view(), result.view());
+Matrix<T> rotated(const Matrix<T>& basis, const Matrix<T>& vectors) {
+  Matrix<T> result(basis.rows(), vectors.columns());
+  multiply<T>(basis.view(), vectors.view(), result.view());
+  return result;
+}
+
+/// The same of this rank's rows, stratum by stratum: BLAS multiplies rows at the end of a matrix in another order.
+template <Scalar T>
+Matrix<T> rotated(const DataSource<T>& source, const Matrix<T>& basis, const Matrix<T>& vectors) {
+  const RowPartition& partition = source.partition();
+  const int rank = source.communicator().rank();
+  const Range strata = partition.strata_of(rank);
+  Matrix<T> result(basis.rows(), vectors.columns());
+  for (Index stratum = strata.begin; stratum < strata.end; ++stratum)
+    for_parts_of_stratum(partition, rank, stratum, [&](Range rows) {
+      if (!rows.empty()) multiply<T>(basis.view().middle_rows(rows), vectors.view(), result.view().middle_rows(rows));
+    });
   return result;
 }
 
@@ -93,11 +107,9 @@ TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, const Normals& no
   const int iterations = static_cast<double>(k) < 0.1 * static_cast<double>(smaller) ? 7 : 4;
   Passes<T> passes(source, width);
 
-  Matrix<T> block = tall_block<T>(comm, source.local_rows(), width);
-  const auto multiply_by_X = [&](const Matrix<T>& right) {
-    std::fill(block.row(source.local_rows()), block.data() + block.rows() * width, T{0});
-    passes.multiply(right, block);
-  };
+  Matrix<T> block;
+  comm.agree([&] { block = Matrix<T>(source.local_rows(), width); });
+  const auto factor_block = [&] { return qr_by_strata(comm, source.partition(), block.view()); };
 
   Matrix<T> Q;  // n × width, replicated
   if (m >= n) {
@@ -105,30 +117,30 @@ TruncatedSvd<T> randomized_svd(DataSource<T>& source, Index k, const Normals& no
   } else {
     draw_sketch_of_rows(source, drawn, width, normals, block);
     Q = passes.multiply_transposed(block);
-    sum_and_qr(comm, Q);
+    qr_of_replicated(comm, Q);
   }
   const int in_two_steps = m >= n ? 0 : iterations - 1;
   for (int iteration = 0; iteration < iterations; ++iteration) {
     if (iteration == in_two_steps) {
-      multiply_by_X(Q);
-      tall_qr(comm, block);
+      passes.multiply(Q, block);
+      factor_block();
       Q = passes.multiply_transposed(block);
     } else {
       Q = passes.multiply_gram(Q);
     }
-    sum_and_qr(comm, Q);
+    qr_of_replicated(comm, Q);
   }
 
   // B = (basis)ᵀ·A and its decomposition, by way of the QR factorisation of Bᵀ.
-  multiply_by_X(Q);
+  passes.multiply(Q, block);
   if (m >= n) {
-    tall_qr(comm, block);  // basis of A·Q
+    factor_block();  // basis of A·Q
     Q = passes.multiply_transposed(block);
-    const SmallSvd<T> small = small_svd(comm, sum_and_qr(comm, Q), k);  // Bᵀ = Q·R
-    return {rotated(block, source.local_rows(), small.right), small.s, rotated(Q, n, small.left)};
+    const SmallSvd<T> small = small_svd(comm, qr_of_replicated(comm, Q), k);  // Bᵀ = Q·R
+    return {rotated(source, block, small.right), small.s, rotated(Q, small.left)};
   }
-  const SmallSvd<T> small = small_svd(comm, tall_qr(comm, block), k);  // Bᵀ = X·Q = block·R
-  return {rotated(block, source.local_rows(), small.left), small.s, rotated(Q, n, small.right)};
+  const SmallSvd<T> small = small_svd(comm, factor_block(), k);  // Bᵀ = X·Q = block·R
+  return {rotated(source, block, small.left), small.s, rotated(Q, small.right)};
 }
 
 template TruncatedSvd<float> randomized_svd(DataSource<float>&, Index, const Normals&);

@@ -17,38 +17,7 @@ void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor) {
   multiply<T>(copy.view(), factor, a);
 }
 
-/// Number of pieces that a block is cut into; one unless the block is long and narrow.
-Index pieces_of(Index rows, Index columns) {
-  constexpr Index widest = 256;  // beyond, a blocked factorisation of the whole keeps the cores as busy
-  constexpr Index elements_in_cache = 65536;
-  if (columns > widest) return 1;
-  return std::max<Index>(1, rows / std::max(4 * columns, elements_in_cache / columns));
-}
-
-Range piece_of(Index rows, Index pieces, Index piece) { return {rows * piece / pieces, rows * (piece + 1) / pieces}; }
-
-/// Factors the pieces of a block, then their R factors one below the other; Q is the product.
-///
-///     [ A0 ]   [ Q0       ] [ R0 ]   [ Q0       ] [ S0 ]
-///     [ A1 ] = [    Q1    ] [ R1 ] = [    Q1    ] [ S1 ] R
-template <Scalar T>
-Matrix<T> qr_by_pieces(const Communicator& comm, Matrix<T>& block, Index pieces, QrMethod method) {
-  const Index columns = block.columns();
-  Matrix<T> stack(pieces * columns, columns);
-  const Team team;
-  team.for_each(pieces, [&](Index p) {
-    qr(block.view().middle_rows(piece_of(block.rows(), pieces, p)),
-       stack.view().middle_rows({p * columns, (p + 1) * columns}));
-  });
-  Matrix<T> r = tall_qr(comm, stack, method);
-  team.for_each(pieces, [&](Index p) {
-    multiply_in_place<T>(block.view().middle_rows(piece_of(block.rows(), pieces, p)),
-                         stack.view().middle_rows({p * columns, (p + 1) * columns}));
-  });
-  return r;
-}
-
-/// The same with each rank's block for a piece; rank 0 factors the stack.
+/// Each rank factors its block, rank 0 their R factors one below the other; Q is the product.
 template <Scalar T>
 void qr_by_ranks(const Communicator& comm, Matrix<T>& block, Matrix<T>& r) {
   const Index columns = block.columns();
@@ -76,9 +45,6 @@ Matrix<T> tall_block(const Communicator& comm, Index local_rows, Index columns) 
 
 template <Scalar T>
 Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method) {
-  const Index pieces = pieces_of(block.rows(), block.columns());
-  if (pieces > 1) return qr_by_pieces(comm, block, pieces, method);
-
   Matrix<T> r(block.columns(), block.columns());
   if (method == QrMethod::automatic)
     method = distributed_qr_fits(block.rows(), block.columns(), comm.size(), sizeof(T)) ? QrMethod::scalapack
@@ -91,26 +57,9 @@ Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method) {
   return r;
 }
 
-template <Scalar T>
-Matrix<T> sum_and_qr(const Communicator& comm, Matrix<T>& terms) {
-  const Index columns = terms.columns();
-  std::vector<Index> offsets = slice_offsets(terms.rows(), comm.size());
-  const Range slice{offsets[static_cast<std::size_t>(comm.rank())], offsets[static_cast<std::size_t>(comm.rank()) + 1]};
-  for (Index& offset : offsets) offset *= columns;
-  comm.reduce_scatter_sum(terms.span(), offsets);
-  Matrix<T> block = tall_block<T>(comm, slice.size(), columns);
-  std::copy_n(terms.row(slice.begin), slice.size() * columns, block.data());
-  Matrix<T> r = tall_qr(comm, block);
-  std::copy_n(block.data(), slice.size() * columns, terms.row(slice.begin));
-  comm.allgather(terms.span(), offsets);
-  return r;
-}
-
 template Matrix<float> tall_block(const Communicator&, Index, Index);
 template Matrix<double> tall_block(const Communicator&, Index, Index);
 template Matrix<float> tall_qr(const Communicator&, Matrix<float>&, QrMethod);
 template Matrix<double> tall_qr(const Communicator&, Matrix<double>&, QrMethod);
-template Matrix<float> sum_and_qr(const Communicator&, Matrix<float>&);
-template Matrix<double> sum_and_qr(const Communicator&, Matrix<double>&);
 
 }  // namespace scanmf

@@ -18,14 +18,8 @@ enum class QrMethod {
 };
 
 /// Collective. QR of a tall matrix given by tall_block(): `block` becomes Q, R (columns × columns, replicated) is
-/// returned. Where R is singular, columns of Q beyond its rank are arbitrary. Long and narrow blocks are cut into
-/// pieces that fit the cache first, which threads share (Demmel, Grigori, Hoemmen & Langou 2012).
+/// returned. Where R is singular, columns of Q beyond its rank are arbitrary. Its bits depend on the ranks.
 template <Scalar T>
 Matrix<T> tall_qr(const Communicator& comm, Matrix<T>& block, QrMethod method = QrMethod::automatic);
-
-/// Collective. QR of the sum over all ranks of `terms` (n × columns, not summed yet): Q replaces it, replicated, and R
-/// (replicated) is returned. Every rank factors a slice of the rows. n >= columns.
-template <Scalar T>
-Matrix<T> sum_and_qr(const Communicator& comm, Matrix<T>& terms);
 
 }  // namespace scanmf

@@ -16,22 +16,26 @@ Index most_rows(Index stride) { return std::clamp<Index>((Index{1} << 16) / stri
 }  // namespace
 
 template <Scalar T>
+Accumulator<double> ColumnGrams<T>::sums_of(Index columns, Index components) {
+  Accumulator<double> sums(StorageKind::csr, columns, triangle_size(components));
+  sums.set_zero();
+  return sums;
+}
+
+template <Scalar T>
 void ColumnGrams<T>::begin(Index columns, Index components) {
-  if (sums_.columns() == 0) {
-    sums_ = Accumulator<double>(StorageKind::csr, columns, triangle_size(components));
-    stride_ = padded_columns<double>(components);
-    of_.resize(static_cast<std::size_t>(columns));
-  }
-  sums_.set_zero();
+  stride_ = padded_columns<double>(components);
+  of_.resize(static_cast<std::size_t>(columns));
   components_ = components;
   rows_ = 0;
   for (auto& rows : of_) rows.clear();
 }
 
 template <Scalar T>
-void ColumnGrams<T>::add(const TileView<T>& x, MatrixView<const T> w, const Observation& observation) {
+void ColumnGrams<T>::add(const TileView<T>& x, MatrixView<const T> w, const Observation& observation,
+                         Accumulator<double>& sums) {
   observation_ = &observation;
-  if (rows_ > 0 && rows_ + w.rows > most_rows(stride_)) sum_up();
+  if (rows_ > 0 && rows_ + w.rows > most_rows(stride_)) sum_up(sums);
   x.visit([&](const auto& tile) { list(tile); });
   w_.resize(static_cast<std::size_t>((rows_ + w.rows) * stride_), 0.0);
   weights_.resize(static_cast<std::size_t>(rows_ + w.rows), 1.0);
@@ -73,15 +77,16 @@ void ColumnGrams<T>::list(const CsrTile<T>& x) {
 }
 
 template <Scalar T>
-void ColumnGrams<T>::sum_up() {
+void ColumnGrams<T>::sum_up(Accumulator<double>& sums) {
   if (rows_ == 0) return;
-  for (Index j = 0; j < sums_.columns(); ++j) {
+  for (Index j = 0; j < sums.columns(); ++j) {
     std::vector<std::uint16_t>& rows = of_[static_cast<std::size_t>(j)];
+    double* const triangle = sums.data() + j * padded_components<double>(sums.components());
     if (lists_missing_ && observation_->few[static_cast<std::size_t>(j)] != 0) {
       all_others(rows);
-      add_column(j, others_);
+      add_column(triangle, others_);
     } else {
-      add_column(j, rows);
+      add_column(triangle, rows);
     }
     rows.clear();
   }
@@ -101,12 +106,11 @@ void ColumnGrams<T>::all_others(const std::vector<std::uint16_t>& rows) {
 }
 
 template <Scalar T>
-void ColumnGrams<T>::add_column(Index column, const std::vector<std::uint16_t>& rows) {
+void ColumnGrams<T>::add_column(double* triangle, const std::vector<std::uint16_t>& rows) {
   const Index k = components_;
   GramOfRows<double> sum(k, observation_->weighted, gathered_);
   for (const std::uint16_t row : rows)
     if (const double weight = weights_[row]; weight > 0) sum.push(w_.data() + row * stride_, weight);
-  double* const triangle = sums_.data() + column * padded_components<double>(sums_.components());
   sum.take([&](Index a, Index b, const double* elements, Index count) {
     double* const to = triangle + triangle_row(k, a) + (b - a);
     for (Index e = 0; e < count; ++e) to[e] += elements[e];

@@ -44,22 +44,25 @@ void Accumulator<T>::set_zero() {
 }
 
 template <Scalar T>
-void sum_accumulators(std::span<Accumulator<T>* const> parts, MatrixView<T> total) {
-  const Index k = total.columns;
-  const Index columns = total.rows;
-  const bool dense = parts.front()->kind() == StorageKind::dense;
+void Accumulator<T>::take_from(Accumulator& other) {
+  T* const sum = elements_.data();
+  T* const part = other.elements_.data();
+  for (Index e = 0; e < elements_.size(); ++e) {
+    sum[e] += part[e];
+    part[e] = T{0};
+  }
+}
+
+template <Scalar T>
+void Accumulator<T>::copy_to(MatrixView<T> total) const {
+  const Index k = components_;
+  const bool dense = kind_ == StorageKind::dense;
   const Index stride = padded_components<T>(k);
-  Team().in_groups(columns, strip_columns<T>, [&](int, Range group) {
+  Team().in_groups(columns_, strip_columns<T>, [&](int, Range group) {
     const Index begin = group.begin;
-    const Index width = strip_width<T>(begin, columns);
-    const Index filled = std::min(columns - begin, width);
-    const Index from = begin * (dense ? k : stride);
-    const Index elements = dense ? k * width : filled * stride;
-    T* const sum = parts.front()->data() + from;
-    for (std::size_t t = 1; t < parts.size(); ++t) {
-      const T* const part = parts[t]->data() + from;
-      for (Index e = 0; e < elements; ++e) sum[e] += part[e];
-    }
+    const Index width = strip_width<T>(begin, columns_);
+    const Index filled = std::min(columns_ - begin, width);
+    const T* const sum = data() + begin * (dense ? k : stride);
     if (dense) {
       kernels::vectors<T>().transpose(sum, width, k, filled, total.row(begin), total.stride);
     } else {
@@ -72,7 +75,5 @@ template class RightFactor<float>;
 template class RightFactor<double>;
 template class Accumulator<float>;
 template class Accumulator<double>;
-template void sum_accumulators(std::span<Accumulator<float>* const>, MatrixView<float>);
-template void sum_accumulators(std::span<Accumulator<double>* const>, MatrixView<double>);
 
 }  // namespace scanmf

@@ -65,12 +65,12 @@ struct VectorKernels {
   /// Rows of a factor with their linear terms, both transposed (component c of row i at c·stride + i), are swept once:
   /// for each component t in `order`,   g = Σ_r G[t, r]·f_r − p_t;  violation += |g| where f_t ≠ 0, |min(g, 0)| where
   /// it is 0;  f_t = max(f_t − g/G[t, t], 0) unless G[t, t] = 0. rows and stride are multiples of column_grain; padding
-  /// rows must be all zero with p = 0. Returns the violation of the rows.
-  double (*sweep_coordinates)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
-                              const Index* order);
-  /// The same; changes[i] = ‖f_new − f_old‖² of row i, which does not depend on the rows beside it.
-  double (*sweep_and_measure)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
-                              const Index* order, T* changes);
+  /// rows must be all zero with p = 0. violations: one a row. Nothing of a row depends on the rows beside it.
+  void (*sweep_coordinates)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                            const Index* order, T* violations);
+  /// The same; changes[i] = ‖f_new − f_old‖² of row i.
+  void (*sweep_and_measure)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                            const Index* order, T* violations, T* changes);
 };
 
 /// Sparse rows of `count` non-zeros. h, acc: rows of `stride` = padded_components elements. known >= count: columns

@@ -19,6 +19,18 @@ void in_lanes(Index count, Add&& add) {
   for (; i < count; ++i) add(i, 0);
 }
 
+/// The sum of some numbers, one after the other, in double; copies: of each, or null.
+template <Scalar T>
+double sum_in_order(const T* numbers, Index count, double* copies) {
+  double sum = 0;
+  for (Index i = 0; i < count; ++i) {
+    const auto number = static_cast<double>(numbers[i]);
+    if (copies != nullptr) copies[i] = number;
+    sum += number;
+  }
+  return sum;
+}
+
 /// ⟨A, B⟩ of two matrices of the same shape, in double.
 template <Scalar T>
 double dot(MatrixView<const T> a, MatrixView<const T> b) {

@@ -160,11 +160,12 @@ double distance_squared_in_order(MatrixView<const T> a, MatrixView<const T> b) {
 
 template <Scalar T>
 double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
-                  Workspace<T>& work) {
+                  Workspace<T>& work, double* of_rows) {
   const Index k = f.columns;
   const Index stride = padded_columns<T>(std::min(row_group, f.rows));
-  T* const ft = work.reserve(2 * k * stride);
+  T* const ft = work.reserve((2 * k + 1) * stride);
   T* const pt = ft + k * stride;
+  T* const violations = pt + k * stride;
   const T shift = static_cast<T>(l1);
   double violation = 0;
   for_row_groups(f.rows, [&](Index i, Index rows) {
@@ -176,7 +177,8 @@ double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gr
       std::fill(ft + c * stride + rows, ft + c * stride + padded, T{0});
       std::fill(pt + c * stride + rows, pt + c * stride + padded, T{0});
     }
-    violation += kernels::vectors<T>().sweep_coordinates(ft, pt, padded, stride, gram, k, order);
+    kernels::vectors<T>().sweep_coordinates(ft, pt, padded, stride, gram, k, order, violations);
+    violation += sum_in_order(violations, rows, of_rows == nullptr ? nullptr : of_rows + i);
     kernels::vectors<T>().transpose(ft, stride, k, rows, f.row(i), f.stride);
   });
   return violation;
@@ -216,7 +218,7 @@ template NormAndSum norm_and_sum_in_order(MatrixView<const float>);
 template double distance_squared(MatrixView<const float>, MatrixView<const float>);
 template double distance_squared_in_order(MatrixView<const float>, MatrixView<const float>);
 template double sweep_rows(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*,
-                           Workspace<float>&);
+                           Workspace<float>&, double*);
 template void multiply_rows(MatrixView<float>, MatrixView<const float>, MatrixView<const float>, double, double, double,
                             double);
 template void accumulate_mini_batch(MatrixView<float>, MatrixView<const float>, MatrixView<const float>,
@@ -241,7 +243,7 @@ template NormAndSum norm_and_sum_in_order(MatrixView<const double>);
 template double distance_squared(MatrixView<const double>, MatrixView<const double>);
 template double distance_squared_in_order(MatrixView<const double>, MatrixView<const double>);
 template double sweep_rows(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*,
-                           Workspace<double>&);
+                           Workspace<double>&, double*);
 template void multiply_rows(MatrixView<double>, MatrixView<const double>, MatrixView<const double>, double, double,
                             double, double);
 template void accumulate_mini_batch(MatrixView<double>, MatrixView<const double>, MatrixView<const double>,

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "core/at.hpp"
+#include "linalg/lane_sums.hpp"
 #include "linalg/strips.hpp"
 #include "scanmf/linalg/observed_grams.hpp"
 
@@ -42,10 +43,12 @@ class SweptRows {
 
   bool any() const { return waiting_ > 0; }
 
-  double sweep(const T* gram, const Index* order) {
-    return kernels::vectors<T>().sweep_and_measure(ft_, pt_, padded_columns<T>(places_), stride_, gram, k_, order,
-                                                   change_.data());
+  void sweep(const T* gram, const Index* order) {
+    kernels::vectors<T>().sweep_and_measure(ft_, pt_, padded_columns<T>(places_), stride_, gram, k_, order,
+                                            violation_.data(), change_.data());
   }
+  /// Of the first sweep, when each row still has its place.
+  double violation(double* of_rows) const { return sum_in_order(violation_.data(), places_, of_rows); }
 
   /// After the first sweep: what a row's change is compared with.
   void set_thresholds() {
@@ -102,6 +105,7 @@ class SweptRows {
   Index places_;                 // rows that are swept
   Index waiting_;                // of them, not done
   std::array<Index, room> row_;  // of f; negative: done
+  std::array<T, room> violation_;
   std::array<T, room> change_;
   std::array<T, room> threshold_;
 };
@@ -110,11 +114,12 @@ class SweptRows {
 
 template <Scalar T>
 double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
-                             Index most, Workspace<T>& work) {
+                             Index most, Workspace<T>& work, double* of_rows) {
   double violation = 0;
   for_row_groups(f.rows, [&](Index i, Index rows) {
     SweptRows<T> group(f.middle_rows({i, i + rows}), p.middle_rows({i, i + rows}), static_cast<T>(l1), work);
-    violation += group.sweep(gram, order);
+    group.sweep(gram, order);
+    violation += group.violation(of_rows == nullptr ? nullptr : of_rows + i);
     group.set_thresholds();
     group.retire(most <= 1);
     for (Index sweeps = 2; group.any(); ++sweeps) {
@@ -158,8 +163,8 @@ template double sweep_row_repeatedly(float*, const float*, double, const float*,
 template double sweep_row_repeatedly(double*, const double*, double, const double*, Index, const Index*, Index,
                                      Workspace<double>&);
 template double sweep_rows_repeatedly(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*,
-                                      Index, Workspace<float>&);
+                                      Index, Workspace<float>&, double*);
 template double sweep_rows_repeatedly(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*,
-                                      Index, Workspace<double>&);
+                                      Index, Workspace<double>&, double*);
 
 }  // namespace scanmf

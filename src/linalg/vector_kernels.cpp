@@ -356,8 +356,8 @@ void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T
 /// for all B while they are in registers, and what the first of them change of the next ones' gradients is added later.
 /// change: of each row, where it is measured.
 template <Index V, Index B, bool Measured, class T>
-HWY_INLINE double sweep_block(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
-                              Lanes<T>* change) {
+HWY_INLINE void sweep_block(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
+                            Lanes<T>* violation, Lanes<T>* change) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   const auto zero = hn::Zero(d);
@@ -376,17 +376,15 @@ HWY_INLINE double sweep_block(T* f, const T* p, Index stride, const T* gram, Ind
     for (Index v = 0; v < V; ++v) values[v] = hn::Load(d, f + r * stride + v * lanes);
     for (Index b = 0; b < B; ++b) add(b, r, values);
   }
-  double violation = 0;
   for (Index b = 0; b < B; ++b) {
     const T diagonal = gram_rows[b][order[b]];
     Lanes<T> differences[static_cast<std::size_t>(V)];
-    auto sum = zero;
     for (Index v = 0; v < V; ++v) {
       T* const place = f + order[b] * stride + v * lanes;
       const auto value = hn::Load(d, place);
       const auto gradient = gradients[b][v];
       const auto projected = hn::IfThenElse(hn::Eq(value, zero), hn::Min(gradient, zero), gradient);
-      sum = hn::Add(sum, hn::Abs(projected));
+      violation[v] = hn::Add(violation[v], hn::Abs(projected));
       differences[v] = zero;
       if (diagonal == T{0}) continue;
       const auto updated = hn::Max(hn::Sub(value, hn::Div(gradient, hn::Set(d, diagonal))), zero);
@@ -394,44 +392,43 @@ HWY_INLINE double sweep_block(T* f, const T* p, Index stride, const T* gram, Ind
       differences[v] = hn::Sub(updated, value);
       if constexpr (Measured) change[v] = hn::MulAdd(differences[v], differences[v], change[v]);
     }
-    violation += static_cast<double>(hn::GetLane(hn::SumOfLanes(d, sum)));
     for (Index later = b + 1; later < B; ++later) add(later, order[b], differences);
   }
-  return violation;
 }
 
-/// V vectors of rows at a time, so that sums of several vectors are in flight, and B coordinates; changes: of each row.
+/// V vectors of rows at a time, so that sums of several vectors are in flight, and B coordinates; violations, changes:
+/// of each row.
 template <Index V, Index B, bool Measured, class T>
-HWY_NOINLINE double sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
-                               T* changes) {
+HWY_NOINLINE void sweep_rows(T* f, const T* p, Index stride, const T* gram, Index components, const Index* order,
+                             T* violations, T* changes) {
   const Vector<T> d;
-  double violation = 0;
+  Lanes<T> violation[static_cast<std::size_t>(V)];
   Lanes<T> change[static_cast<std::size_t>(V)];
-  for (Index v = 0; v < V; ++v) change[v] = hn::Zero(d);
+  for (Index v = 0; v < V; ++v) violation[v] = change[v] = hn::Zero(d);
   Index step = 0;
   for (; step + B <= components; step += B)
-    violation += sweep_block<V, B, Measured>(f, p, stride, gram, components, order + step, change);
+    sweep_block<V, B, Measured>(f, p, stride, gram, components, order + step, violation, change);
   if constexpr (B > 1)
     for (; step < components; ++step)
-      violation += sweep_block<V, 1, Measured>(f, p, stride, gram, components, order + step, change);
-  if constexpr (Measured)
-    for (Index v = 0; v < V; ++v) hn::StoreU(change[v], d, changes + v * static_cast<Index>(hn::Lanes(d)));
-  return violation;
+      sweep_block<V, 1, Measured>(f, p, stride, gram, components, order + step, violation, change);
+  for (Index v = 0; v < V; ++v) {
+    hn::StoreU(violation[v], d, violations + v * static_cast<Index>(hn::Lanes(d)));
+    if constexpr (Measured) hn::StoreU(change[v], d, changes + v * static_cast<Index>(hn::Lanes(d)));
+  }
 }
 
 /// From so many components on, the rows' elements outgrow the first-level cache: each is read for four coordinates.
 constexpr Index wide = 65;
 
 template <bool Measured, class T>
-double sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order,
-                 T* changes) {
+void sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Index components, const Index* order,
+               T* violations, T* changes) {
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
-  double violation = 0;
   Index i = 0;
   const auto sweep = [&]<Index V, Index B>(std::integral_constant<Index, V>, std::integral_constant<Index, B>) {
     for (; i + V * lanes <= rows; i += V * lanes)
-      violation +=
-          sweep_rows<V, B, Measured>(f + i, p + i, stride, gram, components, order, Measured ? changes + i : nullptr);
+      sweep_rows<V, B, Measured>(f + i, p + i, stride, gram, components, order, violations + i,
+                                 Measured ? changes + i : nullptr);
   };
   constexpr std::integral_constant<Index, 1> one;
   constexpr std::integral_constant<Index, 4> four;
@@ -443,19 +440,18 @@ double sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Inde
     sweep(std::integral_constant<Index, 2>(), one);
     sweep(one, one);
   }
-  return violation;
 }
 
 template <class T>
-double sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
-                            const Index* order) {
-  return sweep_all<false, T>(f, p, rows, stride, gram, components, order, nullptr);
+void sweep_coordinates_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                          const Index* order, T* violations) {
+  sweep_all<false, T>(f, p, rows, stride, gram, components, order, violations, nullptr);
 }
 
 template <class T>
-double sweep_and_measure_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
-                            const Index* order, T* changes) {
-  return sweep_all<true, T>(f, p, rows, stride, gram, components, order, changes);
+void sweep_and_measure_of(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
+                          const Index* order, T* violations, T* changes) {
+  sweep_all<true, T>(f, p, rows, stride, gram, components, order, violations, changes);
 }
 
 template <class T>

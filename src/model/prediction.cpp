@@ -107,7 +107,7 @@ template <Scalar T>
 void predict_as(const Communicator& comm, const std::string& model, const ModelHeader& header, const ReadPairs& pairs,
                 const std::string& target) {
   const Index m = header.n_samples;
-  const RowPartition partition(m, m, tile_rows_for(StorageKind::dense, m), comm.size());
+  const RowPartition partition = RowPartition::even(m, comm.size());
   const Matrix<T> Ht = read_model_Ht<T>(comm, model);
   const Matrix<T> W = read_model_W<T>(comm, model, partition);
   const Range own = partition.piece(0, comm.rank());

@@ -1,9 +1,7 @@
 #include "scanmf/parallel/communicator.hpp"
 
 #include <algorithm>
-#include <array>
 #include <climits>
-#include <functional>
 
 #include "parallel/check_mpi.hpp"
 #include "scanmf/core/timer.hpp"
@@ -25,11 +23,6 @@ template <class F>
 void in_pieces(Index count, Index limit, F&& body) {
   for (Index begin = 0; begin < count; begin += limit) body(begin, static_cast<int>(std::min(limit, count - begin)));
 }
-
-/// MPI_Reduce_scatter of Open MPI takes many times what the memory needs from some megabytes on (decision 320).
-constexpr Index longest_reduce_scatter = Index{1} << 22;
-/// Elements of one message between two ranks then: long enough for the wire, short enough for the cache.
-constexpr Index longest_of_pairs = Index{1} << 20;
 
 Index longest_slice(std::span<const Index> offsets) {
   Index longest = 0;
@@ -82,63 +75,6 @@ void Communicator::allreduce_max(std::span<T> values) const {
     check_mpi(MPI_Allreduce(MPI_IN_PLACE, values.data() + begin, length, mpi_type<T>(), MPI_MAX, comm_),
               "MPI_Allreduce");
   });
-}
-
-template <class T>
-void Communicator::reduce_scatter_sum(std::span<T> all, std::span<const Index> offsets) const {
-  const Account account(*this, static_cast<Index>(all.size_bytes()));
-  if (size_ == 1) return;
-  if (static_cast<Index>(all.size()) > std::min(message_limit_, longest_reduce_scatter)) {
-    add_in_pairs(all, offsets);
-    return;
-  }
-  std::vector<int> counts;
-  for (int r = 0; r < size_; ++r)
-    counts.push_back(static_cast<int>(offsets[static_cast<std::size_t>(r) + 1] - offsets[static_cast<std::size_t>(r)]));
-  // MPI places the result at the beginning of the buffer of an in-place call; it belongs at the slice's own place.
-  std::vector<T> slice(static_cast<std::size_t>(counts[static_cast<std::size_t>(rank_)]));
-  check_mpi(MPI_Reduce_scatter(all.data(), slice.data(), counts.data(), mpi_type<T>(), MPI_SUM, comm_),
-            "MPI_Reduce_scatter");
-  std::copy(slice.begin(), slice.end(), all.begin() + offsets[static_cast<std::size_t>(rank_)]);
-}
-
-template <class T>
-void Communicator::add_in_pairs(std::span<T> all, std::span<const Index> offsets) const {
-  const auto slice_of = [&](int rank) {
-    const auto r = static_cast<std::size_t>(rank);
-    return all.subspan(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(offsets[r + 1] - offsets[r]));
-  };
-  const std::span<T> own = slice_of(rank_);
-  const Index length = std::min({message_limit_, longest_of_pairs, longest_slice(offsets)});
-  const auto part = [&](std::span<T> slice, Index number) {
-    const auto begin = std::min(slice.size(), static_cast<std::size_t>(number * length));
-    return slice.subspan(begin, std::min(slice.size() - begin, static_cast<std::size_t>(length)));
-  };
-  const Index parts = length > 0 ? (longest_slice(offsets) + length - 1) / length : 0;
-  std::vector<T> buffers(static_cast<std::size_t>(2 * length));  // what arrives while the part before it is added
-  for (int step = 1; step < size_; ++step) {
-    const int to = (rank_ + step) % size_;
-    const int from = (rank_ + size_ - step) % size_;
-    const auto buffer = [&](Index number) { return buffers.data() + number % 2 * length; };
-    std::array<std::array<MPI_Request, 2>, 2> requests{};
-    const auto start = [&](Index number) {
-      auto& [receiving, sending] = requests[static_cast<std::size_t>(number % 2)];
-      const std::span<T> sent = part(slice_of(to), number);
-      check_mpi(MPI_Irecv(buffer(number), static_cast<int>(part(own, number).size()), mpi_type<T>(), from, 0, comm_,
-                          &receiving),
-                "MPI_Irecv");
-      check_mpi(MPI_Isend(sent.data(), static_cast<int>(sent.size()), mpi_type<T>(), to, 0, comm_, &sending),
-                "MPI_Isend");
-    };
-    for (Index number = 0; number <= parts; ++number) {
-      if (number < parts) start(number);
-      if (number == 0) continue;
-      check_mpi(MPI_Waitall(2, requests[static_cast<std::size_t>((number - 1) % 2)].data(), MPI_STATUSES_IGNORE),
-                "MPI_Waitall");
-      const std::span<T> sum = part(own, number - 1);
-      std::transform(sum.begin(), sum.end(), buffer(number - 1), sum.begin(), std::plus<>());
-    }
-  }
 }
 
 template <class T>
@@ -245,6 +181,22 @@ void Communicator::exchange(std::span<const Message<const T>> outgoing, std::spa
   check_mpi(MPI_Waitall(static_cast<int>(requests.size()), requests.data(), MPI_STATUSES_IGNORE), "MPI_Waitall");
 }
 
+template <class T>
+void Communicator::send(std::span<const T> values, int to) const {
+  const Account account(*this, static_cast<Index>(values.size_bytes()));
+  in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
+    check_mpi(MPI_Send(values.data() + begin, length, mpi_type<T>(), to, 0, comm_), "MPI_Send");
+  });
+}
+
+template <class T>
+void Communicator::receive(std::span<T> values, int from) const {
+  const Account account(*this, static_cast<Index>(values.size_bytes()));
+  in_pieces(static_cast<Index>(values.size()), message_limit_, [&](Index begin, int length) {
+    check_mpi(MPI_Recv(values.data() + begin, length, mpi_type<T>(), from, 0, comm_, MPI_STATUS_IGNORE), "MPI_Recv");
+  });
+}
+
 void Communicator::barrier() const { check_mpi(MPI_Barrier(comm_), "MPI_Barrier"); }
 
 void Communicator::agree(const std::function<void()>& work) const {
@@ -287,8 +239,6 @@ template void Communicator::allreduce_max(std::span<float>) const;
 template void Communicator::allreduce_max(std::span<double>) const;
 template void Communicator::allreduce_max(std::span<Index>) const;
 template void Communicator::allreduce_max(std::span<int>) const;
-template void Communicator::reduce_scatter_sum(std::span<float>, std::span<const Index>) const;
-template void Communicator::reduce_scatter_sum(std::span<double>, std::span<const Index>) const;
 template void Communicator::allgather(std::span<float>, std::span<const Index>) const;
 template void Communicator::allgather(std::span<double>, std::span<const Index>) const;
 template void Communicator::allgather(std::span<char>, std::span<const Index>) const;
@@ -300,6 +250,8 @@ template void Communicator::broadcast(std::span<int>, int) const;
 template void Communicator::broadcast(std::span<char>, int) const;
 template std::vector<Index> Communicator::allgather(Index) const;
 template std::vector<double> Communicator::allgather(double) const;
+template void Communicator::send(std::span<const double>, int) const;
+template void Communicator::receive(std::span<double>, int) const;
 template void Communicator::exchange(std::span<const Message<const float>>, std::span<const Message<float>>) const;
 template void Communicator::exchange(std::span<const Message<const double>>, std::span<const Message<double>>) const;
 template void Communicator::exchange(std::span<const Message<const int>>, std::span<const Message<int>>) const;

@@ -1,65 +1,87 @@
 #include "scanmf/parallel/row_partition.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstdlib>
 #include <numeric>
 
 namespace scanmf {
 namespace {
 
-/// Cuts tiles of the given cumulative weights (tiles + 1 values, ascending) into `ranks` consecutive shares as equal as
-/// tiles allow.
-void cut_evenly(std::span<const Index> cumulative, int ranks, Index* cuts) {
-  const Index tiles = static_cast<Index>(cumulative.size()) - 1;
-  const Index total = cumulative[static_cast<std::size_t>(tiles)] - cumulative[0];
-  cuts[0] = 0;
+Index quotient_above(Index number, Index divisor) { return (number + divisor - 1) / divisor; }
+
+/// Of the numbers near `cut` the one that most twos divide: a rank whose strata begin and end there has few nodes of
+/// the tree of sums.
+Index rounded(Index cut, Index within, Range allowed) {
+  Index best = cut;
+  for (Index one = std::max(allowed.begin, cut - within); one <= std::min(allowed.end, cut + within); ++one) {
+    const auto twos = [](Index number) { return std::countr_zero(static_cast<std::uint64_t>(number)); };
+    if (twos(one) > twos(best) || (twos(one) == twos(best) && std::abs(one - cut) < std::abs(best - cut))) best = one;
+  }
+  return best;
+}
+
+/// Cuts strata of the given cumulative weights (strata + 1 values, ascending) into `ranks` consecutive shares, nearly
+/// as equal as strata allow.
+std::vector<Index> cut_evenly(std::span<const Index> cumulative, int ranks) {
+  const Index strata = static_cast<Index>(cumulative.size()) - 1;
+  const Index total = cumulative.back();
+  const Index within = strata / (Index{32} * ranks);
+  std::vector<Index> cuts{0};
   for (int rank = 1; rank < ranks; ++rank) {
-    const Index target = cumulative[0] + static_cast<Index>(static_cast<long double>(total) * rank / ranks);
+    const auto target = static_cast<Index>(static_cast<long double>(total) * rank / ranks);
     const auto above = std::lower_bound(cumulative.begin(), cumulative.end(), target);
     Index cut = above - cumulative.begin();
     if (cut > 0 && target - cumulative[static_cast<std::size_t>(cut - 1)] < *above - target) --cut;
-    cuts[rank] = std::clamp(cut, cuts[rank - 1], tiles);
+    cuts.push_back(rounded(std::clamp(cut, cuts.back(), strata), within, {cuts.back(), strata}));
   }
-  cuts[ranks] = tiles;
+  cuts.push_back(strata);
+  return cuts;
 }
 
 }  // namespace
 
-RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, int ranks,
+RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, Index tiles_a_stratum, int ranks,
                            std::span<const Index> tile_weights)
     : rows_(rows),
       batch_rows_(batch_rows),
       tile_rows_(tile_rows),
-      batches_((rows + batch_rows - 1) / batch_rows),
-      ranks_(ranks),
-      weighted_(!tile_weights.empty()) {
-  const Index first =
-      weighted_ ? 0 : std::max<Index>(0, batches_ - 2);  // without weights, all full batches are cut alike
-  const auto stride = static_cast<std::size_t>(ranks_) + 1;
-  tile_cuts_.resize(static_cast<std::size_t>(batches_ - first) * stride);
-  std::size_t tiles_before = 0;
-  for (Index b = first; b < batches_; ++b) {
-    const Index tiles = (batch(b).size() + tile_rows_ - 1) / tile_rows_;
-    std::vector<Index> cumulative(static_cast<std::size_t>(tiles) + 1, 0);
-    for (std::size_t t = 0; t < static_cast<std::size_t>(tiles); ++t) {
-      const Index rows_of_tile = std::min(tile_rows_, batch(b).size() - static_cast<Index>(t) * tile_rows_);
-      cumulative[t + 1] = cumulative[t] + (weighted_ ? tile_weights[tiles_before + t] : rows_of_tile);
-    }
-    if (cumulative.back() == 0)
-      std::iota(cumulative.begin(), cumulative.end(), Index{0});  // nothing to balance: tiles count alike
-    cut_evenly(cumulative, ranks_, &tile_cuts_[static_cast<std::size_t>(b - first) * stride]);
-    tiles_before += static_cast<std::size_t>(tiles);
+      tiles_a_stratum_(tiles_a_stratum),
+      batches_(quotient_above(rows, batch_rows)),
+      strata_(quotient_above(std::min(rows, batch_rows), tile_rows * tiles_a_stratum)),
+      ranks_(ranks) {
+  std::vector<Index> weights(static_cast<std::size_t>(strata_), 0);
+  if (tile_weights.empty()) {
+    for (Index s = 0; s < strata_; ++s)
+      weights[static_cast<std::size_t>(s)] = std::min(first_row(s + 1), std::min(rows, batch_rows)) - first_row(s);
+  } else {
+    std::size_t number = 0;
+    for (Index b = 0; b < batches_; ++b)
+      for (Index tile = 0; tile < quotient_above(batch(b).size(), tile_rows_); ++tile)
+        weights[static_cast<std::size_t>(tile / tiles_a_stratum_)] += tile_weights[number++];
   }
-  const Index counted = weighted_ ? batches_ : std::min<Index>(1, batches_);
-  local_begins_.resize(static_cast<std::size_t>((counted + 1) * ranks_), 0);
-  for (Index b = 0; b < counted; ++b)
-    for (int r = 0; r < ranks_; ++r)
-      local_begins_[static_cast<std::size_t>((b + 1) * ranks_ + r)] =
-          local_begins_[static_cast<std::size_t>(b * ranks_ + r)] + piece(b, r).size();
+  const bool nothing_to_balance = std::ranges::all_of(weights, [](Index weight) { return weight == 0; });
+  if (nothing_to_balance) std::ranges::fill(weights, Index{1});
+  std::vector<Index> cumulative(weights.size() + 1, 0);
+  std::partial_sum(weights.begin(), weights.end(), cumulative.begin() + 1);
+  cuts_ = cut_evenly(cumulative, ranks);
 }
 
-Index RowPartition::cuts_of(Index batch) const {
-  if (weighted_) return batch;
-  return batch > 0 && batch + 1 == batches_ ? 1 : 0;
+RowPartition::RowPartition(const RowPartition& whole, std::span<const Index> rows_of_strata)
+    : tile_rows_(whole.tile_rows_),
+      tiles_a_stratum_(whole.tiles_a_stratum_),
+      strata_(whole.strata_),
+      ranks_(whole.ranks_),
+      cuts_(whole.cuts_),
+      first_rows_(rows_of_strata.size() + 1, 0) {
+  std::partial_sum(rows_of_strata.begin(), rows_of_strata.end(), first_rows_.begin() + 1);
+  rows_ = batch_rows_ = first_rows_.back();
+  batches_ = 1;
+}
+
+Index RowPartition::first_row(Index stratum) const {
+  return first_rows_.empty() ? stratum * tiles_a_stratum_ * tile_rows_ : first_rows_[static_cast<std::size_t>(stratum)];
 }
 
 Range RowPartition::batch(Index batch) const {
@@ -68,21 +90,20 @@ Range RowPartition::batch(Index batch) const {
 
 Range RowPartition::piece(Index batch_number, int rank) const {
   const Range all = batch(batch_number);
-  return {std::min(all.end, all.begin + first_tile(batch_number, rank) * tile_rows_),
-          std::min(all.end, all.begin + first_tile(batch_number, rank + 1) * tile_rows_)};
+  const Range strata = strata_of(rank);
+  return {std::min(all.end, all.begin + first_row(strata.begin)), std::min(all.end, all.begin + first_row(strata.end))};
 }
 
 int RowPartition::owner(Index row) const {
-  const Index batch_number = row / batch_rows_;
-  const Index tile = row % batch_rows_ / tile_rows_;
-  const auto cuts = tile_cuts_.begin() + cuts_of(batch_number) * (ranks_ + 1);
-  return static_cast<int>(std::upper_bound(cuts, cuts + ranks_ + 1, tile) - cuts) - 1;
+  const Index in_batch = row % batch_rows_;
+  const auto cut = std::upper_bound(cuts_.begin(), cuts_.end(), in_batch,
+                                    [&](Index sought, Index stratum) { return sought < first_row(stratum); });
+  return static_cast<int>(cut - cuts_.begin()) - 1;
 }
 
 Index RowPartition::local_begin(Index batch, int rank) const {
-  const auto entry = [&](Index row) { return local_begins_[static_cast<std::size_t>(row * ranks_ + rank)]; };
-  if (weighted_ || batch == 0) return entry(batch);
-  return batch < batches_ ? batch * entry(1) : (batches_ - 1) * entry(1) + piece(batches_ - 1, rank).size();
+  const Index full = piece(0, rank).size();
+  return batch < batches_ || batch == 0 ? batch * full : (batches_ - 1) * full + piece(batches_ - 1, rank).size();
 }
 
 }  // namespace scanmf

@@ -256,7 +256,7 @@ void save(Session& session, const std::string& file, const Parameters& parameter
       if (rows_of_W != model.n_samples)
         throw Error(
             fmt::format("W has {} rows, but the model was learned from {} samples", rows_of_W, model.n_samples));
-      partition.emplace(rows_of_W, rows_of_W, tile_rows_for(StorageKind::dense, rows_of_W), comm.size());
+      partition.emplace(RowPartition::even(rows_of_W, comm.size()));
       model.factors.W = owned_from_given(comm, given, *partition);
     }
     write_model(comm, file, header_of(model, context), arrays_of(model, comm, partition ? &*partition : nullptr));
@@ -302,7 +302,7 @@ py::array load_W(Session& session, const std::string& file) {
     {
       const py::gil_scoped_release release;
       const Index rows = info->dimensions.at(0);
-      const RowPartition partition(rows, rows, tile_rows_for(StorageKind::dense, rows), comm.size());
+      const RowPartition partition = RowPartition::even(rows, comm.size());
       W = given_from_owned(comm, read_model_W<T>(comm, file, partition), partition, equal_slice(comm, rows).size());
     }
     return to_numpy(std::move(W));

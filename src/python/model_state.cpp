@@ -17,9 +17,9 @@ Matrix<T> whole_accumulator(const Communicator& comm, const Matrix<T>& slice, In
   const py::gil_scoped_release release;
   const Index k = slice.columns();
   Matrix<T> whole(n, k);
-  const Range own = equal_slice(comm, n);
+  const Range own = column_slice(comm, n);
   std::copy_n(slice.data(), own.size() * k, whole.row(own.begin));
-  std::vector<Index> offsets = slice_offsets(n, comm.size());
+  std::vector<Index> offsets = column_slices(n, comm.size());
   for (Index& offset : offsets) offset *= k;
   comm.allgather(whole.span(), offsets);
   return transposed(std::as_const(whole).view());
@@ -29,7 +29,7 @@ template <Scalar T>
 Matrix<T> slice_of_accumulator(const Communicator& comm, const py::object& whole) {
   const Array<T> array = whole.cast<Array<T>>();
   const MatrixView<const T> view = view_of(array);
-  const Range own = equal_slice(comm, view.columns);
+  const Range own = column_slice(comm, view.columns);
   Matrix<T> slice(own.size(), view.rows);
   for (Index c = 0; c < view.rows; ++c)
     for (Index j = own.begin; j < own.end; ++j) slice(j - own.begin, c) = view(c, j);

@@ -29,9 +29,9 @@ void penalise(std::span<const double> gram, Index k, double l2, std::vector<T>& 
 
 template <Scalar T>
 double sweep_as_often(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
-                      Workspace<T>& work) {
-  if (most > 1) return sweep_rows_repeatedly<T>(f, p, l1, gram, order, most, work);
-  return sweep_rows<T>(f, p, l1, gram, order, work);
+                      Workspace<T>& work, double* of_rows) {
+  if (most > 1) return sweep_rows_repeatedly<T>(f, p, l1, gram, order, most, work, of_rows);
+  return sweep_rows<T>(f, p, l1, gram, order, work, of_rows);
 }
 
 template <Scalar T>
@@ -66,22 +66,23 @@ CoordinateDescentFactor<T>::CoordinateDescentFactor(Index n_components, const Pe
       order_(natural_order(n_components)) {}
 
 template <Scalar T>
-double CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+void CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                                        double* violations) {
   std::vector<T> gram;
   penalise(statistics.W_sums, components_, penalties_.l2_H, gram);
   const MatrixView<const T> p = statistics.numerator.middle_rows(slice);
   const Team team;
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
-  return this->in_groups(team, slice.size(), [&](int thread, Range rows) {
-    return sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(),
-                             order_.data(), most_sweeps(), work[static_cast<std::size_t>(thread)]);
+  team.in_groups(slice.size(), row_group, [&](int thread, Range rows) {
+    sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
+                      most_sweeps(), work[static_cast<std::size_t>(thread)], violations + rows.begin);
   });
 }
 
 template double sweep_as_often(MatrixView<float>, MatrixView<const float>, double, const float*, const Index*, Index,
-                               Workspace<float>&);
+                               Workspace<float>&, double*);
 template double sweep_as_often(MatrixView<double>, MatrixView<const double>, double, const double*, const Index*, Index,
-                               Workspace<double>&);
+                               Workspace<double>&, double*);
 template class CoordinateDescentRows<float>;
 template class CoordinateDescentRows<double>;
 template class CoordinateDescentFactor<float>;

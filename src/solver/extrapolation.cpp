@@ -64,8 +64,9 @@ MatrixView<const T> update_extrapolated_tile(const RowSolver<T>& solver, const T
 }
 
 template <Scalar T>
-double ExtrapolatedFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
-  const double violation = update_.update(ht_slice, slice, statistics);
+void ExtrapolatedFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                                   double* violations) {
+  update_.update(ht_slice, slice, statistics, violations);
   const auto step = static_cast<T>(momentum_);
   for (Index j = 0; j < ht_slice.rows; ++j) {
     for (Index c = 0; c < ht_slice.columns; ++c) {
@@ -74,7 +75,6 @@ double ExtrapolatedFactor<T>::update(MatrixView<T> ht_slice, Range slice, const 
       before_(j, c) = now;
     }
   }
-  return violation;
 }
 
 template MatrixView<const float> update_extrapolated_tile(const RowSolver<float>&, const TileView<float>&,

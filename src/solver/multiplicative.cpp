@@ -143,13 +143,14 @@ double MultiplicativeRows<T>::update(MatrixView<T> w, const RowProducts<T>& prod
 }
 
 template <Scalar T>
-double MultiplicativeFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+void MultiplicativeFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                                     double* violations) {
+  std::fill_n(violations, slice.size(), 0.0);
   for_row_groups_of_H<T>(loss_, ht_slice, slice, statistics,
                          [&](Range, MatrixView<T> h, MatrixView<const T> numerator, MatrixView<const T> denominator) {
                            multiply_rows<T>(h, numerator, denominator, penalties_.l1_H, penalties_.l2_H, loss_.exponent,
                                             loss_.zero_H_below);
                          });
-  return 0;
 }
 
 namespace {
@@ -187,7 +188,9 @@ void for_runs(MatrixView<const T> denominator, Body&& body) {
 }  // namespace
 
 template <Scalar T>
-double MiniBatchFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
+void MiniBatchFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                                double* violations) {
+  std::fill_n(violations, slice.size(), 0.0);
   const MiniBatchUpdate numbers{accumulators_.rho, penalties_.l1_H, penalties_.l2_H, loss_.exponent,
                                 loss_.zero_H_below};
   const bool some_missing = loss_.terms.complete || (loss_.weights && loss_.weights->corrects);
@@ -203,7 +206,6 @@ double MiniBatchFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Sta
                                    a.middle_rows(run), b.middle_rows(run), numbers);
         });
       });
-  return 0;
 }
 
 template <Scalar T>

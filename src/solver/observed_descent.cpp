@@ -78,26 +78,25 @@ double ObservedDescentRows<T>::update_by_weights(MatrixView<T> w, const RowProdu
 }
 
 template <Scalar T>
-double ObservedDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) {
-  if (statistics.grams.rows == 0) return CoordinateDescentFactor<T>::update(ht_slice, slice, statistics);
+void ObservedDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
+                                      double* violations) {
+  if (statistics.grams.rows == 0) return CoordinateDescentFactor<T>::update(ht_slice, slice, statistics, violations);
   const Index k = ht_slice.columns;
   const Team team;
   std::vector<std::vector<T>> grams(static_cast<std::size_t>(team.size()),
                                     std::vector<T>(static_cast<std::size_t>(k * k)));
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
-  return this->in_groups(team, slice.size(), [&](int thread, Range columns) {
+  team.in_groups(slice.size(), row_group, [&](int thread, Range columns) {
     T* const gram = grams[static_cast<std::size_t>(thread)].data();
-    double violation = 0;
     for (Index j = columns.begin; j < columns.end; ++j) {
       const Index column = slice.begin + j;
       const bool few = observation_.few[static_cast<std::size_t>(column)] != 0;
       unpack(statistics.grams.row(column), few, statistics.W_sums.data(), k, gram);
       add_to_diagonal(this->penalties().l2_H, k, gram);
-      violation +=
+      violations[j] =
           sweep_row_repeatedly<T>(ht_slice.row(j), statistics.numerator.row(column), this->penalties().l1_H, gram, k,
                                   this->order(), this->most_sweeps(), work[static_cast<std::size_t>(thread)]);
     }
-    return violation;
   });
 }
 

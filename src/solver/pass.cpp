@@ -5,27 +5,65 @@
 namespace scanmf {
 
 template <Scalar T>
-Pass<T>::Pass(RowSolver<T>& solver) : solver_(solver), totals_(size_of(solver.loss.sums, solver.components)) {
-  for (int thread = 0; thread < team_.size(); ++thread)
-    threads_.emplace_back(size_of(solver.loss.sums, solver.components));
+void PassSums<T>::add(PassSums& other) {
+  totals.add(other.totals);
+  other.totals.clear();
+  if (!other.with_statistics) return;
+  numerator.take_from(other.numerator);
+  if (denominator.columns() > 0) denominator.take_from(other.denominator);
+  if (grams.columns() > 0) grams.take_from(other.grams);
 }
+
+template <Scalar T>
+void PassSums<T>::clear() {
+  totals.clear();
+  if (!with_statistics) return;
+  numerator.set_zero();
+  if (denominator.columns() > 0) denominator.set_zero();
+  if (grams.columns() > 0) grams.set_zero();
+}
+
+template <Scalar T>
+Pass<T>::Pass(RowSolver<T>& solver)
+    : solver_(solver),
+      totals_(size_of(solver.loss.sums, solver.components)),
+      threads_(static_cast<std::size_t>(team_.size())) {}
 
 template <Scalar T>
 void Pass<T>::begin(const PassOptions& options) {
   options_ = options;
-  const bool with_denominator = options.accumulate && solver_.loss.with_denominator();
+  sums_.begin(options.strata);
+  if (!options.accumulate || !solver_.loss.observed_grams) return;
+  for (ThreadState& state : threads_) state.grams.begin(solver_.columns, solver_.components);
+}
+
+template <Scalar T>
+std::unique_ptr<PassSums<T>> Pass<T>::new_sums() const {
+  auto sums = std::make_unique<PassSums<T>>(size_of(solver_.loss.sums, solver_.components));
+  prepare(*sums);
+  return sums;
+}
+
+template <Scalar T>
+PassSums<T>& Pass<T>::sums_at(const TilePlace& place) {
+  PassSums<T>& sums = sums_.at(place, [&] { return new_sums(); });
+  if (sums.with_statistics != options_.accumulate) prepare(sums);
+  return sums;
+}
+
+template <Scalar T>
+void Pass<T>::prepare(PassSums<T>& sums) const {
+  sums.with_statistics = options_.accumulate;
+  if (!options_.accumulate || sums.numerator.columns() > 0) return;
+  const auto zeros = [&](StorageKind kind) {
+    Accumulator<T> accumulator(kind, solver_.columns, solver_.components);
+    accumulator.set_zero();
+    return accumulator;
+  };
   const Observed observed = solver_.observation == nullptr ? Observed::all : solver_.observation->observed;
-  team_.run([&](int thread) {
-    ThreadState& state = threads_[static_cast<std::size_t>(thread)];
-    const auto clear = [&](Accumulator<T>& sums, StorageKind kind, Index components) {
-      if (sums.columns() == 0) sums = Accumulator<T>(kind, solver_.columns, components);
-      sums.set_zero();
-    };
-    if (options.accumulate) clear(state.numerator, solver_.kind, solver_.components);
-    if (with_denominator) clear(state.denominator, denominator_kind(solver_.kind, observed), solver_.components);
-    if (options.accumulate && solver_.loss.observed_grams) state.grams.begin(solver_.columns, solver_.components);
-    state.totals.clear();
-  });
+  if (solver_.loss.with_denominator()) sums.denominator = zeros(denominator_kind(solver_.kind, observed));
+  if (solver_.loss.observed_grams) sums.grams = ColumnGrams<T>::sums_of(solver_.columns, solver_.components);
+  sums.numerator = zeros(solver_.kind);
 }
 
 template <Scalar T>
@@ -35,30 +73,37 @@ bool Pass<T>::needs_X() const {
 }
 
 template <Scalar T>
-void Pass<T>::visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, Index local_row) {
+void Pass<T>::visit_tile(int thread, const TilePlace& place, const TileView<T>& x, const RowsOfW<T>& w,
+                         Index local_row) {
   ThreadState& state = threads_[static_cast<std::size_t>(thread)];
+  PassSums<T>& sums = sums_at(place);
   MatrixView<const T> rows = w.rows();
   Projection<T> projected;
   if (w.are_updated()) {
     if (!solver_.loss.weights) projected = projection(local_row, rows.rows, state.scratch);
     if (w.are_extrapolated())
-      rows = update_extrapolated_tile<T>(solver_, x, rows, w.to_update(), projected, options_.momentum, state.totals,
+      rows = update_extrapolated_tile<T>(solver_, x, rows, w.to_update(), projected, options_.momentum, sums.totals,
                                          state.scratch);
     else
-      update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, state.totals, state.scratch);
+      update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, sums.totals, state.scratch);
   }
   const Look look{.norms = options_.change || options_.divergence,
                   .sums = options_.accumulate || options_.divergence,
                   .divergence = options_.divergence};
   const MatrixView<const T> p = projected.p;
-  look_at_tile<T>(solver_, x, rows, look, p.data != nullptr ? &p : nullptr, state.totals, state.scratch);
-  if (!options_.accumulate) return;
-  if (!solver_.loss.weights)
-    accumulate<T>(x, rows, state.numerator, state.scratch.work);
-  else
-    accumulate_weighted<T>(x, rows, solver_.h.factor(), *solver_.loss.weights, state.numerator, state.denominator,
-                           state.scratch.work);
-  if (solver_.loss.observed_grams) state.grams.add(x, rows, *solver_.observation);
+  look_at_tile<T>(solver_, x, rows, look, p.data != nullptr ? &p : nullptr, sums.totals, state.scratch);
+  if (options_.accumulate) {
+    if (!solver_.loss.weights)
+      accumulate<T>(x, rows, sums.numerator, state.scratch.work);
+    else
+      accumulate_weighted<T>(x, rows, solver_.h.factor(), *solver_.loss.weights, sums.numerator, sums.denominator,
+                             state.scratch.work);
+    if (solver_.loss.observed_grams) {
+      state.grams.add(x, rows, *solver_.observation, sums.grams);
+      if (place.ends_visit) state.grams.sum_up(sums.grams);
+    }
+  }
+  sums_.visited(place);
 }
 
 template <Scalar T>
@@ -69,33 +114,18 @@ Projection<T> Pass<T>::projection(Index local_row, Index rows, TileScratch<T>& s
 }
 
 template <Scalar T>
-void Pass<T>::visit_without_X(Index local_row, Index first_tile, Index tile_rows, const RowsOfW<T>& w) {
-  const Index rows = w.rows().rows;
-  team_.in_turns(first_tile, (rows + tile_rows - 1) / tile_rows, [&](int thread, Index t) {
-    const Range range{t * tile_rows, std::min(rows, (t + 1) * tile_rows)};
-    visit_tile(thread, TileView<T>::unread(range.size(), solver_.columns), w.middle_rows(range),
-               local_row + range.begin);
+void Pass<T>::visit_without_X(const Block<T>& rows, const RowsOfW<T>& w) {
+  for_each_place(team_, rows, [&](int thread, const TilePlace& place, Index) {
+    const Range range{place.row, rows.first_row(place.number + 1)};
+    visit_tile(thread, place, TileView<T>::unread(range.size(), solver_.columns), w.middle_rows(range),
+               rows.local_row + range.begin);
   });
 }
 
 template <Scalar T>
 void Pass<T>::end() {
-  totals_.clear();
-  for (const ThreadState& state : threads_) totals_.add(state.totals);
+  sums_.end([&] { return new_sums(); });
   if (options_.update_W) known_version_ = solver_.version;
-  if (!options_.accumulate) return;
-  const auto sum_of = [&]<class U>(auto&& part_of, Matrix<U>& total) {
-    std::vector<Accumulator<U>*> parts;
-    for (ThreadState& state : threads_) parts.push_back(&part_of(state));
-    if (total.columns() == 0) total = Matrix<U>(solver_.columns, parts.front()->components());
-    sum_accumulators<U>(parts, total.view());
-  };
-  sum_of([](ThreadState& state) -> Accumulator<T>& { return state.numerator; }, numerator_);
-  if (solver_.loss.with_denominator())
-    sum_of([](ThreadState& state) -> Accumulator<T>& { return state.denominator; }, denominator_);
-  if (!solver_.loss.observed_grams) return;
-  team_.run([&](int thread) { threads_[static_cast<std::size_t>(thread)].grams.close(); });
-  sum_of([](ThreadState& state) -> Accumulator<double>& { return state.grams.sums(); }, grams_);
 }
 
 template <Scalar T>
@@ -106,10 +136,23 @@ void Pass<T>::keep_projections(Index local_rows) {
 }
 
 template <Scalar T>
-std::vector<MatrixView<T>> Pass<T>::statistics() {
-  std::vector<MatrixView<T>> sums{numerator_.view()};
-  if (solver_.loss.with_denominator()) sums.push_back(denominator_.view());
-  return sums;
+MatrixView<T> Pass<T>::numerator() {
+  if (numerator_.columns() == 0) numerator_ = Matrix<T>(solver_.columns, solver_.components);
+  return numerator_.view();
+}
+
+template <Scalar T>
+MatrixView<T> Pass<T>::denominator() {
+  if (!solver_.loss.with_denominator()) return {};
+  if (denominator_.columns() == 0) denominator_ = Matrix<T>(solver_.columns, solver_.components);
+  return denominator_.view();
+}
+
+template <Scalar T>
+MatrixView<double> Pass<T>::grams() {
+  if (!solver_.loss.observed_grams) return {};
+  if (grams_.columns() == 0) grams_ = Matrix<double>(solver_.columns, triangle_size(solver_.components));
+  return grams_.view();
 }
 
 template <Scalar T>
@@ -122,6 +165,8 @@ double Pass<T>::divergence() const {
   return divergence_of<T>(solver_, totals_, options_.rows);
 }
 
+template struct PassSums<float>;
+template struct PassSums<double>;
 template class Pass<float>;
 template class Pass<double>;
 

@@ -9,42 +9,71 @@ Totals& entry(std::vector<Totals>& list, Index at, Index factor_sums) {
   return list[static_cast<std::size_t>(at)];
 }
 
+/// Adds each of the others to its own; there may be more on either side.
+void add_each(std::vector<Totals>& own, const std::vector<Totals>& others) {
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    if (i < own.size())
+      own[i].add(others[i]);
+    else
+      own.push_back(others[i]);
+  }
+}
+
 }  // namespace
 
 template <Scalar T>
-TileSolve<T>::TileSolve(RowSolver<T>& solver)
-    : solver_(solver),
-      totals_(size_of(solver.loss.sums, solver.components)),
-      threads_(static_cast<std::size_t>(team_.size())) {}
+void TileSolve<T>::Sums::add(Sums& other) {
+  add_each(updates, other.updates);
+  add_each(evaluations, other.evaluations);
+  other.clear();
+}
+
+template <Scalar T>
+void TileSolve<T>::Sums::clear() {
+  updates.clear();
+  evaluations.clear();
+}
+
+template <Scalar T>
+TileSolve<T>::TileSolve(RowSolver<T>& solver) : solver_(solver), threads_(static_cast<std::size_t>(team_.size())) {}
+
+template <Scalar T>
+std::unique_ptr<typename TileSolve<T>::Sums> TileSolve<T>::make_sums() {
+  return std::make_unique<Sums>();
+}
 
 template <Scalar T>
 void TileSolve<T>::begin(const SolveOptions& options) {
   options_ = options;
-  for (ThreadState& state : threads_) {
-    state.updates.clear();
-    state.evaluations.clear();
-  }
+  sums_.begin(options.strata);
 }
 
 template <Scalar T>
 void TileSolve<T>::solve(const Block<T>& block, MatrixView<T> w, Index updates) {
-  for_each_tile(team_, block, [&](int thread, Index row, const TileView<T>& tile) {
-    solve_tile(tile, w.middle_rows({row, row + tile.rows()}), updates, threads_[static_cast<std::size_t>(thread)]);
+  for_each_tile(team_, block, [&](int thread, const TilePlace& place, const TileView<T>& tile) {
+    solve_tile(tile, w.middle_rows({place.row, place.row + tile.rows()}), updates, sums_.at(place, make_sums),
+               threads_[static_cast<std::size_t>(thread)]);
+    sums_.visited(place);
   });
 }
 
 template <Scalar T>
-void TileSolve<T>::solve_tile(const TileView<T>& x, MatrixView<T> w, Index updates, ThreadState& state) {
+void TileSolve<T>::end() {
+  sums_.end(make_sums);
+}
+
+template <Scalar T>
+void TileSolve<T>::solve_tile(const TileView<T>& x, MatrixView<T> w, Index updates, Sums& sums, ThreadState& state) {
   const bool keeps_projection = !solver_.loss.weights;
   Projection<T> projection;
   if (keeps_projection) projection.p = {state.projection.reserve(w.rows * w.columns), w.rows, w.columns};
   const auto evaluate = [&](Index number) {
-    Totals& totals = entry(state.evaluations, number, size_of(solver_.loss.sums, solver_.components));
+    Totals& totals = entry(sums.evaluations, number, size_of(solver_.loss.sums, solver_.components));
     look_at_tile<T>(solver_, x, w, {.norms = true, .sums = true, .divergence = true}, nullptr, totals, state.scratch);
   };
   if (options_.evaluate_every > 0) evaluate(0);
   for (Index number = 1; number <= updates; ++number) {
-    Totals& totals = entry(state.updates, number - 1, 0);
+    Totals& totals = entry(sums.updates, number - 1, 0);
     update_tile<T>(solver_, x, w, projection, number, options_.change, totals, state.scratch);
     projection.is_known = true;
     if (options_.change) look_at_tile<T>(solver_, x, w, {.norms = true}, nullptr, totals, state.scratch);
@@ -54,16 +83,24 @@ void TileSolve<T>::solve_tile(const TileView<T>& x, MatrixView<T> w, Index updat
 }
 
 template <Scalar T>
-void TileSolve<T>::recall(std::vector<Totals> ThreadState::*totals, Index number) {
-  totals_.clear();
-  const auto at = static_cast<std::size_t>(number);
-  for (const ThreadState& state : threads_)
-    if (at < (state.*totals).size()) totals_.add((state.*totals)[at]);  // else a thread without tiles
+NodeTotals TileSolve<T>::recall(std::vector<Totals> Sums::*totals, Index number) const {
+  NodeTotals recalled;
+  for (const auto& [node, sums] : sums_.tree().nodes()) {
+    recalled.emplace_back(node, empty_totals());
+    const std::vector<Totals>& list = sums->*totals;
+    if (const auto at = static_cast<std::size_t>(number); at < list.size()) recalled.back().second.add(list[at]);
+  }
+  return recalled;
 }
 
 template <Scalar T>
-double TileSolve<T>::divergence() const {
-  return divergence_of<T>(solver_, totals_, options_.rows);
+Totals TileSolve<T>::recall_so_far(std::vector<Totals> Sums::*totals, Index number) const {
+  Totals sum = empty_totals();
+  sums_.for_each([&](const Sums& sums) {
+    const std::vector<Totals>& list = sums.*totals;
+    if (const auto at = static_cast<std::size_t>(number); at < list.size()) sum.add(list[at]);
+  });
+  return sum;
 }
 
 template class TileSolve<float>;

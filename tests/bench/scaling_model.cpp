@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
   {
     const scanmf::Communicator comm;
     constexpr Index tile_rows = 92;
-    const scanmf::RowPartition partition(rows, rows, tile_rows, comm.size());
+    const scanmf::RowPartition partition(rows, rows, tile_rows, 1, comm.size());
     std::vector<Index> offsets = scanmf::slice_offsets(columns, comm.size());
     const auto rank = static_cast<std::size_t>(comm.rank());
     const Index slice = offsets[rank + 1] - offsets[rank];

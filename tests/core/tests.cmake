@@ -1,4 +1,6 @@
 scanmf_add_test(core/random_test RANKS 1 LABELS core)
 scanmf_add_test(core/printable_test RANKS 1 LABELS core)
 scanmf_add_test(core/crash_note_test RANKS 1 LABELS core)
+scanmf_add_test(core/tree_sum_test RANKS 1 THREADS 1 3 LABELS core)
+scanmf_add_test(core/exact_sum_test RANKS 1 LABELS core)
 scanmf_add_test(core/team_test RANKS 1 THREADS 1 3 LABELS core)

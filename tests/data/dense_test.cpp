@@ -169,7 +169,7 @@ TEST(Dense, BatchesAndTilesAreGlobal) {
     const RowPartition& partition = source->partition();
     const Index length = batch_rows == 0 ? 1000 : std::min<Index>(1000, batch_rows);
     EXPECT_EQ(partition.batch_rows(), length);
-    EXPECT_EQ(partition.tile_rows(), tile_rows_for(StorageKind::dense, length));
+    EXPECT_EQ(partition.tile_rows(), tiling_for(StorageKind::dense, {length, 5}, 0).tile_rows);
     Index local = 0;
     for (Index b = 0; b < partition.batches(); ++b)
       source->visit(b, [&](const Block<double>& block) {
@@ -209,7 +209,8 @@ TEST(Dense, SourceFromRowsEqualsTheFile) {
     const LoadOptions options{.batch_rows = batch_rows, .piece_bytes = batch_rows == 0 ? 10000 : 500};
     const auto source =
         source_from_rows<double>(comm, MatrixView<const double>(x.data() + own.begin * 9, own.size(), 9), options);
-    EXPECT_EQ(source->partition().tile_rows(), tile_rows_for(StorageKind::dense, batch_rows == 0 ? 211 : 50));
+    EXPECT_EQ(source->partition().tile_rows(),
+              tiling_for(StorageKind::dense, {batch_rows == 0 ? 211 : 50, 9}, 0).tile_rows);
     EXPECT_EQ(gather(*source), x);
     expect_summary(source->summary(), x);
   }
@@ -328,7 +329,7 @@ TEST(Dense, OtherReaders) {
   const Matrix<double> all = read_replicated_matrix<double>(comm, folder.file("x.h5"), "/H");
   EXPECT_EQ(std::vector<double>(all.span().begin(), all.span().end()), x);
 
-  const RowPartition partition(30, 8, 2, comm.size());
+  const RowPartition partition(30, 8, 2, 1, comm.size());
   const Matrix<float> rows = read_local_rows<float>(comm, folder.file("x.h5"), "/H", partition);
   ASSERT_EQ(rows.rows(), partition.local_rows(comm.rank()));
   for (Index b = 0; b < partition.batches(); ++b) {

@@ -88,7 +88,7 @@ TEST(ExchangePlan, Rows) {
     for (const int ranks : {1, 2, 3, 8})
       for (const Index tiles : {1, 2, 5, 100})
         for (const Index height : {1, 30, 100, 256, 5000}) {
-          const RowPartition partition(rows, batch_rows, tile_rows, ranks);
+          const RowPartition partition(rows, batch_rows, tile_rows, 1, ranks);
           const ExchangePlan plan(partition, tiles * tile_rows);
           check(plan, rows, height);
           for (int rank = 0; rank < ranks; ++rank)
@@ -115,13 +115,13 @@ TEST(ExchangePlan, Elements) {
   for (const int ranks : {1, 2, 3, 8})
     for (const Index tiles : {1, 3, 100})
       for (const Index height : {1, 100, 1000, 100000}) {
-        const RowPartition partition(rows, batch_rows, tile_rows, ranks, weights);
+        const RowPartition partition(rows, batch_rows, tile_rows, 1, ranks, weights);
         check(ExchangePlan(partition, tiles * tile_rows, positions), positions.back(), height);
       }
 }
 
 TEST(ExchangePlan, StepsOfAChunk) {
-  const RowPartition partition(10000, 1024, 16, 2);
+  const RowPartition partition(10000, 1024, 16, 1, 2);
   EXPECT_EQ(ExchangePlan(partition, 512).steps_of_chunk(8192), 8);
   EXPECT_EQ(ExchangePlan(partition, 256).steps_of_chunk(8192), 16);
   EXPECT_EQ(ExchangePlan(partition, 256).steps_of_chunk(600), 2);

@@ -136,11 +136,10 @@ TYPED_TEST(LargeShapes, SparseTilesBeyond31Bits) {
     keep(p);
     keep(d);
     Accumulator<T> sum(StorageKind::csr, columns, k);
-    Accumulator<T>* const only[] = {&sum};
     Matrix<T> total(columns, k);
     sum.set_zero();
     accumulate<T>(x, w.view(), sum, work);
-    sum_accumulators<T>(only, total.view());
+    sum.copy_to(total.view());
     keep(total);
     return all;
   };
@@ -168,12 +167,13 @@ TYPED_TEST(LargeShapes, RowsOfWBeyond31Bits) {
     Block<T> block;
     block.local_row = local_row;
     block.matrix = DenseBlock<T>{block_rows, columns, 96, packed.data()};
-    for_each_tile(pass.team(), block, [&](int thread, Index row, const TileView<T>& tile) {
-      const Index first = local_row + row;
-      pass.visit_tile(thread, tile, all_of_w.middle_rows({first, first + tile.rows()}), first);
+    block.tiles_a_stratum = 2;
+    for_each_tile(pass.team(), block, [&](int thread, const TilePlace& place, const TileView<T>& tile) {
+      const Index first = local_row + place.row;
+      pass.visit_tile(thread, place, tile, all_of_w.middle_rows({first, first + tile.rows()}), first);
     });
     pass.end();
-    return pass.totals()[Total::violation];
+    return pass.sums().nodes().front().second->totals[Total::violation];
   };
   Matrix<T> small(block_rows, k, T{0});
   EXPECT_EQ(visited(rows - block_rows, w), visited(0, small.view()));
@@ -217,10 +217,11 @@ TEST(LargeFiles, NonZerosBeyond31Bits) {
   const data::SparseReader<float> reader(file, description, Index{1} << 20);
 
   // Ranks get equal shares, which begin and end beyond 32 bits.
-  const std::vector<Index> weights = data::csr_tile_weights(comm, reader, data::sparse_tiles(rows, 0));
+  const std::vector<Index> weights = data::csr_tile_weights(comm, reader, data::sparse_tiles({rows, 10}, {}));
   EXPECT_EQ(std::accumulate(weights.begin(), weights.end(), Index{0}), stored + rows);
-  const RowPartition partition = data::partition_for(comm, StorageKind::csr, rows, 0, weights);
-  EXPECT_NEAR(static_cast<double>(partition.local_rows(comm.rank())), static_cast<double>(rows) / comm.size(), 4096);
+  const RowPartition partition = data::partition_for(comm, StorageKind::csr, {rows, 10}, 0, weights);
+  EXPECT_NEAR(static_cast<double>(partition.local_rows(comm.rank())), static_cast<double>(rows) / comm.size(),
+              static_cast<double>(4096 * partition.tiles_a_stratum()));
 
   std::vector<std::int32_t> columns(7);
   std::vector<float> values(7);

@@ -19,8 +19,7 @@ class TestSource : public DataSource<T> {
       : comm_(comm),
         shape_{x.rows(), x.columns()},
         kind_(kind),
-        partition_(x.rows(), batch_rows == 0 ? x.rows() : batch_rows,
-                   tile_rows_for(kind, batch_rows == 0 ? x.rows() : batch_rows), comm.size()),
+        partition_(partition_of(comm, x, kind, batch_rows == 0 ? x.rows() : batch_rows)),
         x_(x.rows(), x.columns()) {
     for (Index i = 0; i < x.rows() * x.columns(); ++i) {
       x_.data()[i] = static_cast<T>(x.data()[i]);
@@ -51,7 +50,8 @@ class TestSource : public DataSource<T> {
       Block<T> block;
       block.local_row = partition_.local_begin(batch, comm_.rank()) + begin - piece.begin;
       block.global_row = begin;
-      block.first_tile = (begin - partition_.batch(batch).begin) / tile_rows;
+      block.first_tile = partition_.tile_in_batch(begin);
+      block.tiles_a_stratum = partition_.tiles_a_stratum();
       if (kind_ == StorageKind::dense)
         visit_dense(rows, block, visitor);
       else
@@ -60,6 +60,10 @@ class TestSource : public DataSource<T> {
   }
 
  private:
+  static RowPartition partition_of(const Communicator& comm, const Matrix<double>& x, StorageKind kind, Index length) {
+    const Tiling tiling = tiling_for(kind, {length, x.columns()}, length * x.columns() / 4);
+    return {x.rows(), length, tiling.tile_rows, tiling.tiles_a_stratum, comm.size()};
+  }
   void visit_dense(Range rows, Block<T>& block, const typename DataSource<T>::Visitor& visitor) {
     Buffer<T> packed(rows.size() * padded_columns<T>(shape_.columns));
     test::pack_rows<T>(std::as_const(x_).view().middle_rows(rows), 0, rows.size(), partition_.tile_rows(),

@@ -27,7 +27,7 @@ constexpr Index n = 6;
 constexpr Index k = 3;
 
 void save_generation(const Communicator& comm, Checkpoint& checkpoint, Index generation) {
-  const RowPartition partition(m, 5, 2, comm.size());
+  const RowPartition partition(m, 5, 2, 1, comm.size());
   ModelHeader header = test::example_header(m, n, k);
   header.n_iter = generation;
   const Matrix<double> Ht = test::example_rows<double>({0, n}, k, generation);

@@ -59,7 +59,7 @@ TEST(Kill, ThereIsAlwaysAWholeCheckpoint) {
     const Index generation = read_model_header(comm, file).n_iter;
     EXPECT_GT(generation, newest);
     newest = generation;
-    const Matrix<double> W = read_model_W<double>(comm, file, RowPartition(100000, 100000, 64, 1));
+    const Matrix<double> W = read_model_W<double>(comm, file, RowPartition(100000, 100000, 64, 1, 1));
     for (const double value : W.span()) ASSERT_EQ(value, static_cast<double>(generation));
     if (std::filesystem::exists(file + ".prev")) {
       EXPECT_EQ(find_damage(comm, file + ".prev"), std::nullopt);

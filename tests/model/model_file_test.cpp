@@ -56,7 +56,7 @@ void expect_equal(const ModelHeader& actual, const ModelHeader& expected) {
 template <Scalar T>
 void write_example(const Communicator& comm, const std::string& file, Index m, bool keep_previous = false,
                    Index n_iter = 12) {
-  const RowPartition partition(m, m, 2, comm.size());
+  const RowPartition partition(m, m, 2, 1, comm.size());
   ModelHeader header = example_header(m, n, k);
   header.n_iter = n_iter;
   const Matrix<T> Ht = example_rows<T>({0, n}, k, 2);
@@ -78,7 +78,7 @@ TYPED_TEST(ModelFile, ReadsWhatWasWritten) {
   const Range mine{cuts[static_cast<std::size_t>(comm.rank())], cuts[static_cast<std::size_t>(comm.rank()) + 1]};
   for (const Index m : {1, 2, 37}) {                // ranks without rows with one row
     for (const Index batch_rows : {m, Index{5}}) {  // one batch, and pieces of batches
-      const RowPartition partition(m, batch_rows, 2, comm.size());
+      const RowPartition partition(m, batch_rows, 2, 1, comm.size());
       ModelHeader header = example_header(m, n, k);
       header.dtype = data_type_of<T>;
       const Matrix<T> Ht = example_rows<T>({0, n}, k, 2);
@@ -89,7 +89,7 @@ TYPED_TEST(ModelFile, ReadsWhatWasWritten) {
       expect_equal(read_model_Ht<T>(comm, file), Ht);
       expect_equal(read_model_W<T>(comm, file, partition), W);
       expect_equal(read_model_slice<T>(comm, file, "/state/A", {n, k}, mine), A);
-      const RowPartition other(m, m, 3, comm.size());  // a restart that distributes the rows otherwise
+      const RowPartition other(m, m, 3, 1, comm.size());  // a restart that distributes the rows otherwise
       expect_equal(read_model_W<T>(comm, file, other), example_W<T>(other, comm.rank(), k));
       EXPECT_EQ(find_damage(comm, file), std::nullopt);
     }
@@ -102,7 +102,7 @@ TYPED_TEST(ModelFile, ConvertsTheElementType) {
   const Communicator comm;
   const TemporaryFolder folder;
   write_example<T>(comm, folder.file("model.h5"), 7);
-  const RowPartition partition(7, 7, 2, comm.size());
+  const RowPartition partition(7, 7, 2, 1, comm.size());
   expect_equal(read_model_Ht<Other>(comm, folder.file("model.h5")), example_rows<Other>({0, n}, k, 2));
   expect_equal(read_model_W<Other>(comm, folder.file("model.h5"), partition),
                example_W<Other>(partition, comm.rank(), k));
@@ -124,7 +124,7 @@ TEST(ModelFileOfDoubles, WithoutW) {
   EXPECT_TRUE(read.obs_names.empty());
   EXPECT_TRUE(std::isnan(read.reconstruction_err));
   EXPECT_NE(message_of<AgreedError>([&] {
-              read_model_W<double>(comm, file, RowPartition(100, 100, 2, comm.size()));
+              read_model_W<double>(comm, file, RowPartition(100, 100, 2, 1, comm.size()));
             }).find("has no dataset /W"),
             std::string::npos);
   EXPECT_NE(message_of<AgreedError>([&] {
@@ -138,7 +138,7 @@ TEST(ModelFileOfDoubles, RefusesWOfOtherData) {
   const TemporaryFolder folder;
   write_example<double>(comm, folder.file("model.h5"), 7);
   const std::string message = message_of<AgreedError>(
-      [&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, comm.size())); });
+      [&] { read_model_W<double>(comm, folder.file("model.h5"), RowPartition(8, 8, 2, 1, comm.size())); });
   EXPECT_NE(message.find("has 7 rows, but X has 8"), std::string::npos) << message;
 }
 
@@ -208,7 +208,7 @@ TEST(ModelFileOfDoubles, Release1) {
     EXPECT_EQ(header.history.size(), name == "nmf" ? 3u : 5u);
     EXPECT_EQ(header.params.size(), name == "nmf" ? 14u : 18u);
     EXPECT_EQ(read_model_Ht<double>(comm, file)(0, 1), name == "nmf" ? 0.9644155793174763 : 0.6865434180635671);
-    const RowPartition partition(5, 5, 2, comm.size());
+    const RowPartition partition(5, 5, 2, 1, comm.size());
     EXPECT_EQ(read_model_W<double>(comm, file, partition).columns(), k);
   }
   const std::string file = SCANMF_TEST_DATA "/models/release_1_minibatch.h5";

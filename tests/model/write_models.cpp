@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   const Communicator comm;
   constexpr Index rows = 100000;
   constexpr Index k = 10;
-  const RowPartition partition(rows, rows, 64, comm.size());
+  const RowPartition partition(rows, rows, 64, 1, comm.size());
   Checkpoint checkpoint(comm, argv[1]);
   const auto loaded = checkpoint.load();
   for (Index generation = loaded ? loaded->header.n_iter + 1 : 1;; ++generation) {

@@ -56,26 +56,6 @@ TEST_P(CommunicatorTest, allreduce) {
 }
 
 template <class T>
-void expect_reduce_scatter(const Communicator& comm, const std::vector<Index>& offsets) {
-  std::vector<T> all(static_cast<std::size_t>(offsets.back()));
-  for (std::size_t i = 0; i < all.size(); ++i) all[i] = value_at<T>(comm.rank(), i);
-  comm.reduce_scatter_sum(std::span<T>(all), offsets);
-  for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1];
-       ++i) {
-    T expected{};
-    for (int r = 0; r < comm.size(); ++r) expected += value_at<T>(r, static_cast<std::size_t>(i));
-    EXPECT_EQ(all[static_cast<std::size_t>(i)], expected);
-  }
-}
-
-TEST_P(CommunicatorTest, reduce_scatter) {
-  expect_reduce_scatter<float>(comm, uneven_offsets());
-  expect_reduce_scatter<double>(comm, uneven_offsets());
-  expect_reduce_scatter<double>(comm, slice_offsets(1, size));  // fewer elements than ranks
-  expect_reduce_scatter<double>(comm, slice_offsets(0, size));
-}
-
-template <class T>
 void expect_allgather(const Communicator& comm, const std::vector<Index>& offsets) {
   std::vector<T> all(static_cast<std::size_t>(offsets.back()), T{0});
   for (Index i = offsets[static_cast<std::size_t>(comm.rank())]; i < offsets[static_cast<std::size_t>(comm.rank()) + 1];

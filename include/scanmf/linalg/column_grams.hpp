@@ -7,31 +7,28 @@
 
 namespace scanmf {
 
-/// One thread's sums Σ s_i·w_i·w_iᵀ over the rows i in which column j of X is observed or, as Observation::few says, is
+/// Sums Σ s_i·w_i·w_iᵀ over the rows i in which column j of X is observed or, as Observation::few says, is
 /// not: triangles, one a column, in double, since what is left of a full sum has only those digits of a difference.
-/// Rows are collected over several tiles, so that each column's sum is read and written once for many of them.
+/// One thread collects rows over several tiles, so that each column's sum is read and written once for many of them.
 template <Scalar T>
 class ColumnGrams {
  public:
-  /// Empty, or forgets all that was added.
+  /// Of n columns: n × k(k+1)/2, zero.
+  static Accumulator<double> sums_of(Index columns, Index components);
+  /// Forgets what was not summed up.
   void begin(Index columns, Index components);
-  /// w: the tile's rows of W.
-  void add(const TileView<T>& x, MatrixView<const T> w, const Observation& observation);
-  /// To be called when all has been added.
-  void close() { sum_up(); }
-  /// n × k(k+1)/2, of kind CSR.
-  Accumulator<double>& sums() { return sums_; }
+  /// w: the tile's rows of W. sums: where they are added, now or later.
+  void add(const TileView<T>& x, MatrixView<const T> w, const Observation& observation, Accumulator<double>& sums);
+  /// Adds what waits to the sums.
+  void sum_up(Accumulator<double>& sums);
 
  private:
   /// Which rows of a tile belong to which column.
   void list(const DenseTile<T>& x);
   void list(const CsrTile<T>& x);
-  /// Adds what waits to the sums.
-  void sum_up();
   void all_others(const std::vector<std::uint16_t>& rows);
-  void add_column(Index column, const std::vector<std::uint16_t>& rows);
+  void add_column(double* triangle, const std::vector<std::uint16_t>& rows);
 
-  Accumulator<double> sums_;
   const Observation* observation_ = nullptr;
   Index components_ = 0;
   Index stride_ = 0;                            // of rows that wait

@@ -37,13 +37,17 @@ class RightFactor {
   Buffer<T> rows_;
 };
 
-/// One thread's sum of XᵀW (n × k), in the layout of a RightFactor of the same kind.
+/// A sum XᵀW (n × k) over some tiles, in the layout of a RightFactor of the same kind.
 template <Scalar T>
 class Accumulator {
  public:
   Accumulator() = default;
   Accumulator(StorageKind kind, Index columns, Index components);
   void set_zero();
+  /// Adds another one of the same shape, which is zero afterwards.
+  void take_from(Accumulator& other);
+  /// The sum (n × k), row-major. Threads share the work.
+  void copy_to(MatrixView<T> total) const;
   StorageKind kind() const { return kind_; }
   Index columns() const { return columns_; }
   Index components() const { return components_; }
@@ -56,11 +60,6 @@ class Accumulator {
   Index components_ = 0;
   Buffer<T> elements_;
 };
-
-/// total (n × k, row-major) = sum of the threads' accumulators in their order, which is formed in the first of them.
-/// Threads share the work.
-template <Scalar T>
-void sum_accumulators(std::span<Accumulator<T>* const> parts, MatrixView<T> total);
 
 /// Elements between the rows of a CSR RightFactor or Accumulator: components rounded up to whole cache lines.
 template <Scalar T>
@@ -197,10 +196,10 @@ double distance_squared_in_order(MatrixView<const T> a, MatrixView<const T> b);
 
 /// One coordinate-descent sweep over the rows of F (rows × k) for the quadratic with Gram matrix `gram` (k × k, l2 on
 /// its diagonal) and linear term p − l1: components in `order`, each with the current row (HALS; Cichocki & Phan 2009).
-/// Returns the sum of |projected gradient|, the violation.
+/// Returns the sum of |projected gradient|, the violation, of the rows in their order; of_rows: that of each, or null.
 template <Scalar T>
 double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
-                  Workspace<T>& work);
+                  Workspace<T>& work, double* of_rows = nullptr);
 
 /// F ∘ (N / D)^γ with D += l1 + l2·F, 0 replaced by ε; entries below zero_below become 0. All rows × k; D with stride 0
 /// is one row for all.

@@ -31,13 +31,19 @@ constexpr Index padded_columns(Index columns) {
   return (columns + column_grain<T> - 1) / column_grain<T> * column_grain<T>;
 }
 
-/// Rows of a tile, the unit of work of one thread: a constant of the pass, never of ranks, threads or caches.
-/// 92 dense rows: neighbouring strips of a tile do not lie a multiple of 4 KiB apart, as they would with 96, where they
-/// share sets of the cache.
-constexpr Index tile_rows_for(StorageKind kind, Index rows_of_pass) {
-  const Index largest = kind == StorageKind::dense ? 92 : 4096;
-  return std::clamp<Index>(rows_of_pass / 64, 1, largest);
-}
+/// How the rows of a pass are cut: tiles stay in the cache while they are used; consecutive tiles make a stratum, whose
+/// sums one thread forms in their order. Sums of strata are added by the nodes of a binary tree (core/tree_sum.hpp), so
+/// that it does not matter which rank or thread has which strata. A function of X and the pass, never of ranks, threads
+/// or caches.
+struct Tiling {
+  Index tile_rows = 1;
+  Index tiles_a_stratum = 1;
+};
+
+/// stored: elements that the rows of the pass hold. Every stratum costs an addition of n × k sums, so that one is worth
+/// its elements: 256 dense rows, or, of sparse rows, 24 elements a column; but there are some, for threads and ranks to
+/// share.
+Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored);
 
 /// Which elements of X are observed. Others have no part in any sum; they lie where they were read, as NaN or as 0.
 enum class Observed {
@@ -126,7 +132,7 @@ class TileView {
   std::variant<DenseTile<T>, CsrTile<T>> tile_;
 };
 
-/// Consecutive tiles of dense X; tile t starts at packed + t · tile_rows · padded_columns.
+/// Consecutive tiles of dense X; the tile that begins at row i starts at packed + i · padded_columns.
 template <Scalar T>
 struct DenseBlock {
   Index rows = 0;
@@ -135,11 +141,12 @@ struct DenseBlock {
   const T* packed = nullptr;
 
   Index elements() const { return rows * columns; }
-  /// step: tiles from one of a thread to its next.
-  DenseTile<T> tile(Index t, Index step = 1) const {
-    const Index size = tile_rows * padded_columns<T>(columns);
-    return {std::min(tile_rows, rows - t * tile_rows), columns, packed + t * size,
-            (t + step) * tile_rows < rows ? packed + (t + step) * size : nullptr};
+  /// One of equal tiles.
+  DenseTile<T> tile(Index t) const { return tile({t * tile_rows, std::min(rows, (t + 1) * tile_rows)}, -1); }
+  /// next: the row where the tile begins that the same thread visits after this one; negative: there is none.
+  DenseTile<T> tile(Range of_rows, Index next) const {
+    const Index padded = padded_columns<T>(columns);
+    return {of_rows.size(), columns, packed + of_rows.begin * padded, next < 0 ? nullptr : packed + next * padded};
   }
 };
 
@@ -154,29 +161,56 @@ struct CsrBlock {
   const T* value = nullptr;
 
   Index elements() const { return row_begin[rows] - row_begin[0]; }
-  CsrTile<T> tile(Index t, Index = 1) const {
-    return {std::min(tile_rows, rows - t * tile_rows), columns, row_begin + t * tile_rows, column, value};
+  /// One of equal tiles.
+  CsrTile<T> tile(Index t) const { return tile({t * tile_rows, std::min(rows, (t + 1) * tile_rows)}, -1); }
+  CsrTile<T> tile(Range of_rows, Index) const {
+    return {of_rows.size(), columns, row_begin + of_rows.begin, column, value};
   }
+};
+
+/// Where a tile of a block lies that is not cut by the rule of its source.
+struct TileStart {
+  Index row = 0;  // of the block
+  Index stratum = 0;
 };
 
 /// What a data source hands to a solver: consecutive rows of X that this rank owns, whole tiles.
 template <Scalar T>
 struct Block {
-  Index local_row = 0;   // this rank's row of W that belongs to the first row
-  Index global_row = 0;  // number of the first row in X
-  Index first_tile =
-      0;  // number of the first tile within the batch, the same for every number of ranks: decides the thread
+  Index local_row = 0;        // this rank's row of W that belongs to the first row
+  Index global_row = 0;       // number of the first row in X
+  Index first_tile = 0;       // number of the first tile within the batch, the same for every number of ranks
+  Index tiles_a_stratum = 1;  // of the batch
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix;
   Observed observed = Observed::all;
-  const T* weights = nullptr;  // one a row; null: all are 1
+  const T* weights = nullptr;              // one a row; null: all are 1
+  std::span<const TileStart> starts = {};  // of the tiles, where they do not follow from the numbers above
 
   Index rows() const {
     return std::visit([](const auto& m) { return m.rows; }, matrix);
   }
+  /// Of all tiles but the last one of a stratum.
   Index tile_rows() const {
     return std::visit([](const auto& m) { return m.tile_rows; }, matrix);
   }
-  Index tiles() const { return (rows() + tile_rows() - 1) / tile_rows(); }
+  Index tiles() const {
+    return starts.empty() ? (rows() + tile_rows() - 1) / tile_rows() : static_cast<Index>(starts.size());
+  }
+  Index first_row(Index tile) const {
+    if (tile == tiles()) return rows();
+    return starts.empty() ? tile * tile_rows() : starts[static_cast<std::size_t>(tile)].row;
+  }
+  Index stratum(Index tile) const {
+    return starts.empty() ? (first_tile + tile) / tiles_a_stratum : starts[static_cast<std::size_t>(tile)].stratum;
+  }
+  /// The tiles of a stratum that are in this block.
+  Range tiles_of(Index of_stratum) const {
+    if (starts.empty())
+      return {std::clamp<Index>(of_stratum * tiles_a_stratum - first_tile, 0, tiles()),
+              std::clamp<Index>((of_stratum + 1) * tiles_a_stratum - first_tile, 0, tiles())};
+    const auto range = std::ranges::equal_range(starts, of_stratum, {}, &TileStart::stratum);
+    return {range.begin() - starts.begin(), range.end() - starts.begin()};
+  }
   /// Elements that products with this block take: all of dense rows, non-zeros of sparse ones.
   Index elements() const {
     return std::visit([](const auto& m) { return m.elements(); }, matrix);
@@ -184,10 +218,12 @@ struct Block {
   StorageKind kind() const {
     return std::holds_alternative<DenseBlock<T>>(matrix) ? StorageKind::dense : StorageKind::csr;
   }
-  /// step: tiles from one of a thread to its next.
-  TileView<T> tile(Index t, Index step = 1) const {
-    auto tile = std::visit([&](const auto& m) -> TileView<T> { return m.tile(t, step); }, matrix);
-    tile.set_observed(observed, weights == nullptr ? nullptr : weights + t * tile_rows());
+  /// next: the tile that the same thread visits after this one; negative: there is none.
+  TileView<T> tile(Index t, Index next = -1) const {
+    const Range of_rows{first_row(t), first_row(t + 1)};
+    auto tile = std::visit(
+        [&](const auto& m) -> TileView<T> { return m.tile(of_rows, next < 0 ? next : first_row(next)); }, matrix);
+    tile.set_observed(observed, weights == nullptr ? nullptr : weights + of_rows.begin);
     return tile;
   }
 };

@@ -24,13 +24,13 @@ struct Message {
 };
 
 /// A private duplicate of an MPI communicator. Messages of any length; MPI errors become Error.
-/// All members but rank(), size(), bytes() and seconds() are collective: every rank calls them, in the same order.
+/// All members but rank(), size(), send(), receive(), bytes() and seconds() are collective: every rank calls them, in
+/// the same order.
 ///
 ///   allreduce_sum      rank 0: a   rank 1: b      ->  a+b            a+b
-///   reduce_scatter_sum        [a0 a1]     [b0 b1] ->  [a0+b0]        [a1+b1]
 ///   allgather                 [h0]        [h1]    ->  [h0 h1]        [h0 h1]
 ///
-/// Sums are taken in rank order chosen by MPI, the same on every rank: all ranks receive the same bits.
+/// Sums are taken in an order that MPI chooses; where rounding matters, parallel/ordered_sum.hpp is what to use.
 class Communicator {
  public:
   /// Collective over `parent`. message_limit: longer messages are sent in pieces of so many elements.
@@ -60,13 +60,8 @@ class Communicator {
     return value;
   }
 
-  /// Collective. `all` has the same length on every rank and is overwritten; rank r receives the sum of elements
-  /// offsets[r] … offsets[r+1] at their own place in `all` (elsewhere `all` is undefined afterwards).
+  /// Collective. Rank r contributes all[offsets[r] … offsets[r+1]), every rank receives the whole.
   /// offsets: size() + 1 ascending element numbers, the same on every rank; empty slices are allowed.
-  template <class T>
-  void reduce_scatter_sum(std::span<T> all, std::span<const Index> offsets) const;
-
-  /// Collective. The reverse: rank r contributes all[offsets[r] … offsets[r+1]), every rank receives the whole.
   template <class T>
   void allgather(std::span<T> all, std::span<const Index> offsets) const;
 
@@ -88,6 +83,11 @@ class Communicator {
   /// they are listed. Same T.
   template <class T>
   void exchange(std::span<const Message<const T>> outgoing, std::span<const Message<T>> incoming) const;
+  /// From one rank to another, which must receive as many. Both wait. T = double.
+  template <class T>
+  void send(std::span<const T> values, int to) const;
+  template <class T>
+  void receive(std::span<T> values, int from) const;
   void barrier() const;
 
   /// Collective. Runs `work` on every rank. When it throws anywhere, every rank throws AgreedError with the message of
@@ -101,10 +101,6 @@ class Communicator {
 
  private:
   class Account;  // adds to bytes_ and seconds_
-  /// reduce_scatter_sum for long arrays: each rank sends every other one its slice, and adds what it gets to its own
-  /// in the order of the ranks before it, backwards.
-  template <class T>
-  void add_in_pairs(std::span<T> all, std::span<const Index> offsets) const;
 
   MPI_Comm comm_ = MPI_COMM_NULL;
   Index message_limit_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "scanmf/core/team.hpp"
@@ -18,7 +17,7 @@ namespace scanmf {
 /// One sweep over rows of a factor (sweep_rows) or several of them (sweep_rows_repeatedly).
 template <Scalar T>
 double sweep_as_often(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order, Index most,
-                      Workspace<T>& work);
+                      Workspace<T>& work, double* of_rows = nullptr);
 
 template <Scalar T>
 class CoordinateDescentRows : public RowUpdate<T> {
@@ -63,16 +62,12 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
   /// No more sweeps than this in the updates that follow.
   void limit_sweeps(Index most) { limit_ = most; }
 
-  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
 
  protected:
   Index components() const { return components_; }
   const Penalties& penalties() const { return penalties_; }
   Index most_sweeps() const { return std::min(most_sweeps_, limit_); }
-  /// Calls sweep(thread, some columns of the slice), which returns their violation, for all of them: the sum. Threads
-  /// share the work.
-  template <class Sweep>
-  static double in_groups(const Team& team, Index columns, Sweep&& sweep);
   const Index* order() const { return order_.data(); }
 
  private:
@@ -82,17 +77,5 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
   Index limit_ = std::numeric_limits<Index>::max();
   std::vector<Index> order_;
 };
-
-template <Scalar T>
-template <class Sweep>
-double CoordinateDescentFactor<T>::in_groups(const Team& team, Index columns, Sweep&& sweep) {
-  const Index groups = (columns + row_group - 1) / row_group;
-  std::vector<double> violations(static_cast<std::size_t>(groups),
-                                 0.0);  // summed in order: independent of the number of threads
-  team.in_groups(columns, row_group, [&](int thread, Range some) {
-    violations[static_cast<std::size_t>(some.begin / row_group)] = sweep(thread, some);
-  });
-  return std::accumulate(violations.begin(), violations.end(), 0.0);
-}
 
 }  // namespace scanmf

@@ -32,7 +32,7 @@ class ExtrapolatedFactor final : public FactorUpdate<T> {
   /// before: the slice of H_n of the update before, which becomes that of this one. Both outlive this object.
   ExtrapolatedFactor(FactorUpdate<T>& update, MatrixView<T> before, double momentum)
       : update_(update), before_(before), momentum_(momentum) {}
-  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
 
  private:
   FactorUpdate<T>& update_;

@@ -20,9 +20,9 @@ template <Scalar T>
 class FactorUpdate {
  public:
   virtual ~FactorUpdate() = default;
-  /// ht_slice (slice × k): rows `slice` of Ht, updated in place. Threads share the work. Returns the violation of the
-  /// slice (0 for multiplicative updates).
-  virtual double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) = 0;
+  /// ht_slice (slice × k): rows `slice` of Ht, updated in place. violations: becomes that of each of these (0 for
+  /// multiplicative updates). What becomes of a row does not depend on those beside it. Threads share the work.
+  virtual void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) = 0;
 };
 
 }  // namespace scanmf

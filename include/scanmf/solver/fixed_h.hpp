@@ -15,10 +15,10 @@ class FixedH {
  public:
   FixedH(const Loss& loss, StorageKind kind, Index columns, Index components);
 
-  /// What set needs of some rows of Ht (slice × k), to be added up over ranks: ‖H‖², the sum of H, then the factor
-  /// sums. Local; threads share the work.
-  std::vector<double> sums_over(MatrixView<const T> ht_rows);
-  /// Ht: n × k; sums: those of sums_over, of all its rows. Threads share the work.
+  /// What set needs of some rows of Ht is added to size_of_sums() numbers: ‖H‖², the sum of H, then the factor sums.
+  /// By any thread of a team.
+  void add_sums(int thread, MatrixView<const T> ht_rows, double* sums);
+  /// Ht: n × k; sums: those of all its rows, by the tree of groups of columns. Threads share the work.
   void set(const Matrix<T>& Ht, std::span<const double> sums);
 
   std::size_t size_of_sums() const { return sums_.size(); }

@@ -34,7 +34,7 @@ template <Scalar T>
 class MultiplicativeFactor final : public FactorUpdate<T> {
  public:
   MultiplicativeFactor(const Loss& loss, const Penalties& penalties) : loss_(loss), penalties_(penalties) {}
-  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
 
  private:
   Loss loss_;
@@ -60,7 +60,7 @@ class MiniBatchFactor final : public FactorUpdate<T> {
   /// The penalties of the updates that follow: mini-batches differ in their number of rows.
   void set_penalties(const Penalties& penalties) { penalties_ = penalties; }
   /// Columns of which a batch observes nothing keep their H.
-  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
   /// Local. A batch passes of which nothing counts: no update, but what came before it is that much older.
   void forget();
 

@@ -38,7 +38,7 @@ class ObservedDescentFactor final : public CoordinateDescentFactor<T> {
                         const Observation& observation)
       : CoordinateDescentFactor<T>(n_components, penalties, most_sweeps), observation_(observation) {}
 
-  double update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics) override;
+  void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
 
  private:
   const Observation& observation_;

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "scanmf/linalg/column_grams.hpp"
-#include "scanmf/linalg/tile_loop.hpp"
+#include "scanmf/linalg/strata_sums.hpp"
 #include "scanmf/solver/extrapolation.hpp"
 #include "scanmf/solver/factor_update.hpp"
 #include "scanmf/solver/tile_work.hpp"
@@ -40,7 +40,8 @@ class RowsOfW {
 
 /// What a pass over X does beside one update of the rows of W.
 struct PassOptions {
-  Index rows = 0;           // rows of the pass, of all ranks
+  Index rows = 0;  // rows of the pass, of all ranks
+  Strata strata = {};
   bool update_W = true;     // false: W is looked at only
   bool accumulate = true;   // statistics for the update of H, with the new W
   bool divergence = false;  // sum of D's terms for the new W and this H
@@ -48,12 +49,27 @@ struct PassOptions {
   Momentum momentum = {};  // of extrapolated updates, whose D and norms are those of W_n, whose statistics those of W_y
 };
 
+/// What a pass sums over some tiles.
+template <Scalar T>
+struct PassSums {
+  explicit PassSums(Index factor_sums) : totals(factor_sums) {}
+  /// Adds other sums, which are zero afterwards.
+  void add(PassSums& other);
+  void clear();
+
+  bool with_statistics = false;  // else the next three are zero
+  Accumulator<T> numerator;
+  Accumulator<T> denominator;  // where the loss has one
+  Accumulator<double> grams;   // likewise, of ColumnGrams
+  Totals totals;
+};
+
 /// The first of two schedules: all rows of X are visited once, in any blocks, and each row of W is updated once.
 ///
-///   begin()                           every rank the same
-///   visit_tile(thread, tile, W …)     every tile of this rank, tile j of a batch by thread j mod T
-///   end()                             threads' sums become this rank's; totals() and statistics() are then summed over
-///   ranks by the caller
+///   begin()                               every rank the same
+///   visit_tile(thread, place, tile, W …)  every tile of this rank, those of a stratum in their order
+///   end()                                 sums() are those of this rank's strata, nodes of the tree of all; the caller
+///                                         sums them over ranks, and set_totals, totals and statistics are then of all
 ///
 /// It knows neither where X comes from nor how ranks talk; estimator/pass_runner.hpp is who calls it when.
 template <Scalar T>
@@ -71,10 +87,9 @@ class Pass {
   /// of the tiles.
   bool needs_X() const;
   /// w: the tile's rows of W, which begin at `local_row` of this rank's.
-  void visit_tile(int thread, const TileView<T>& x, const RowsOfW<T>& w, Index local_row);
-  /// w: rows of W from `local_row` on, tiles of `tile_rows` rows, the first one being number `first_tile` of its batch.
-  void visit_without_X(Index local_row, Index first_tile, Index tile_rows, const RowsOfW<T>& w);
-  /// Sums the threads' statistics, in the order of the threads.
+  void visit_tile(int thread, const TilePlace& place, const TileView<T>& x, const RowsOfW<T>& w, Index local_row);
+  /// rows: a block whose elements are not looked at; w: its rows of W.
+  void visit_without_X(const Block<T>& rows, const RowsOfW<T>& w);
   void end();
 
   /// For solving for W alone with a loss without weights: X·Hᵀ of every row of this rank is kept from the first pass
@@ -82,27 +97,28 @@ class Pass {
   void keep_projections(Index local_rows);
 
   const PassOptions& options() const { return options_; }
+  const TreeSum<PassSums<T>>& sums() const { return sums_.tree(); }
+  /// Of all ranks, once they are known.
   Totals& totals() { return totals_; }
   const Totals& totals() const { return totals_; }
-  /// Statistics to be summed over ranks, rows being columns of X: numerator and, where the loss has one, denominator
-  /// (n × k). Only after a pass that accumulates.
-  std::vector<MatrixView<T>> statistics();
-  /// The same: Gram matrices of columns, where the loss has these, else nothing.
-  MatrixView<double> grams() { return grams_.view(); }
-  /// The same with the totals, as an update of H takes them.
+  /// Room for statistics of all ranks, as far as this one needs them; rows are columns of X. Numerator (n × k):
+  MatrixView<T> numerator();
+  MatrixView<T> denominator();  // the same, where the loss has one, else nothing
+  MatrixView<double> grams();   // n × k(k+1)/2, likewise
+  /// These and the totals, as an update of H takes them.
   Statistics<T> summed() const;
   /// D of the pass, from the totals over all ranks.
   double divergence() const;
 
  private:
   struct ThreadState {
-    explicit ThreadState(Index factor_sums) : totals(factor_sums) {}
     TileScratch<T> scratch;
-    Accumulator<T> numerator;
-    Accumulator<T> denominator;
     ColumnGrams<T> grams;
-    Totals totals;
   };
+  std::unique_ptr<PassSums<T>> new_sums() const;
+  /// Of the stratum that a tile belongs to.
+  PassSums<T>& sums_at(const TilePlace& place);
+  void prepare(PassSums<T>& sums) const;
   Projection<T> projection(Index local_row, Index rows, TileScratch<T>& scratch);
   bool projections_are_known() const { return known_version_ == solver_.version; }
 
@@ -116,6 +132,7 @@ class Pass {
   Matrix<T> denominator_;
   Matrix<double> grams_;
   std::vector<ThreadState> threads_;
+  StrataSums<PassSums<T>> sums_;
 };
 
 }  // namespace scanmf

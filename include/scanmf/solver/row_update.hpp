@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "scanmf/linalg/observed_grams.hpp"
+#include "scanmf/solver/column_sums.hpp"
 #include "scanmf/solver/fixed_h.hpp"
 
 namespace scanmf {
@@ -60,13 +61,20 @@ struct RowSolver {
         update(update_),
         observation(observation_) {}
 
-  /// sums: those of h.sums_over, of all rows of Ht (n × k). Every rank the same.
+  /// sums: those of h.add_sums, of all rows of Ht (n × k). Every rank the same.
   void set_H(const Matrix<T>& Ht, std::span<const double> sums) {
     h.set(Ht, sums);
     if (update != nullptr) update->set_H(h);
     ++version;
   }
-  void set_H(const Matrix<T>& Ht) { set_H(Ht, h.sums_over(Ht.view())); }
+  /// The same with sums that each rank forms for itself. Threads share the work.
+  void set_H(const Matrix<T>& Ht) {
+    TreeSum<ColumnNumbers> sums;
+    sum_over_columns(sums, columns, {0, columns}, h.size_of_sums(), [&](int thread, Range some, double* numbers) {
+      h.add_sums(thread, Ht.view().middle_rows(some), numbers);
+    });
+    set_H(Ht, sums.nodes().front().second->values);
+  }
 
   const Loss loss;
   const StorageKind kind;

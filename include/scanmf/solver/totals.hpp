@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "scanmf/core/tree_sum.hpp"
 #include "scanmf/core/types.hpp"
 
 namespace scanmf {
@@ -24,15 +26,20 @@ class Totals {
     return std::span(values_).subspan(static_cast<std::size_t>(Total::count));
   }
   std::span<double> all() { return values_; }
+  std::span<const double> all() const { return values_; }
 
   void clear() { std::ranges::fill(values_, 0.0); }
   /// Adds the numbers of `other`, which may have fewer factor sums.
-  void add(const Totals& other) {
-    for (std::size_t i = 0; i < other.values_.size(); ++i) values_[i] += other.values_[i];
+  void add(const Totals& other) { add(other.all()); }
+  void add(std::span<const double> numbers) {
+    for (std::size_t i = 0; i < numbers.size(); ++i) values_[i] += numbers[i];
   }
 
  private:
   std::vector<double> values_;
 };
+
+/// Totals below nodes of the tree of strata, in the order of their leaves.
+using NodeTotals = std::vector<std::pair<TreeNode, Totals>>;
 
 }  // namespace scanmf

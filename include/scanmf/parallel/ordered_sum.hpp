@@ -1,0 +1,59 @@
+#pragma once
+
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "scanmf/core/exact_sum.hpp"
+#include "scanmf/core/tree_sum.hpp"
+#include "scanmf/parallel/communicator.hpp"
+
+namespace scanmf {
+
+/// Numbers of one node of a tree of sums, all nodes' the same many.
+template <class T>
+struct NodeValues {
+  TreeNode node;
+  std::span<T> values;
+};
+
+/// Sums over ranks by the nodes of a tree, rank r having the leaves cuts[r] … cuts[r + 1]: the same bits for any cuts.
+/// What a rank gives are the fewest nodes that make up its leaves (SumTree::nodes_of), in their order; their values are
+/// overwritten.
+class OrderedSum {
+ public:
+  OrderedSum(const Communicator& comm, Index leaves, std::vector<Index> cuts)
+      : comm_(comm), tree_{leaves}, cuts_(std::move(cuts)) {}
+
+  /// The nodes that this rank gives.
+  std::vector<TreeNode> own_nodes() const { return nodes_of(comm_.rank()); }
+
+  /// Collective. For few numbers: total is the sum of all leaves, on every rank.
+  void to_all(std::span<const NodeValues<double>> own, std::span<double> total) const;
+
+  /// Collective. For many numbers: rank r gets elements offsets[r] … offsets[r + 1] of the sum, at their place in
+  /// total; elsewhere it is left alone. T = float, double.
+  template <class T>
+  void to_slices(std::span<const NodeValues<T>> own, std::span<const Index> offsets, std::span<T> total) const;
+
+ private:
+  std::vector<TreeNode> nodes_of(int rank) const;
+  int owner_of(TreeNode node) const;
+  /// The sum below a node, on the rank that has its first leaf; elsewhere nothing.
+  std::vector<double> gather(TreeNode node, std::span<const NodeValues<double>> own) const;
+
+  const Communicator& comm_;
+  SumTree tree_;
+  std::vector<Index> cuts_;
+};
+
+/// Collective. Of all ranks, on every rank; as many everywhere.
+std::vector<double> exact_sums(const Communicator& comm, std::span<ExactSum> own);
+double exact_sum(const Communicator& comm, ExactSum own);
+
+/// The columns whose part of H each rank updates, whole groups (column_group): ranks + 1 offsets.
+std::vector<Index> column_slices(Index columns, int ranks);
+/// That of this rank.
+Range column_slice(const Communicator& comm, Index columns);
+
+}  // namespace scanmf

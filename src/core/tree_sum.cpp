@@ -1,0 +1,16 @@
+#include "scanmf/core/tree_sum.hpp"
+
+namespace scanmf {
+
+std::vector<TreeNode> SumTree::nodes_of(Range some) const {
+  std::vector<TreeNode> nodes;
+  for (Index leaf = some.begin; leaf < some.end;) {
+    TreeNode node{0, leaf};
+    while (node < top() && node.is_left() && node.parent().leaves(leaves).end <= some.end) node = node.parent();
+    nodes.push_back(node);
+    leaf = node.leaves(leaves).end;
+  }
+  return nodes;
+}
+
+}  // namespace scanmf

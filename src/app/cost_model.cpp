@@ -45,10 +45,15 @@ Layout cost_of(const Workload& x, const Cluster& cluster, const Speed& speed, In
   const double ranks = as_double(cluster.nodes * ranks_a_node);
   const double threads = as_double(layout.threads);
   const double statistic = x.statistic();
+  const Index rows_of_pass = x.batch_rows > 0 ? std::min(x.batch_rows, x.shape.rows) : x.shape.rows;
+  const auto stored_of_pass =
+      static_cast<Index>(as_double(x.stored) * as_double(rows_of_pass) / as_double(std::max<Index>(1, x.shape.rows)));
+  const double sums = as_double(sums_at_a_time(x.kind, {rows_of_pass, x.shape.columns}, stored_of_pass,
+                                               cluster.nodes * ranks_a_node, layout.threads));
 
-  // H twice, its sums, a statistic for each thread; W; X.
+  // H twice, its sums, statistics of strata; W; X.
   const double rows = std::ceil(as_double(x.shape.rows) / ranks);
-  const double own = program_memory + (ranks > 1 ? link_memory : 0) + (4 + (ranks > 1 ? 1 : 0) + threads) * statistic +
+  const double own = program_memory + (ranks > 1 ? link_memory : 0) + (4 + (ranks > 1 ? 1 : 0) + sums) * statistic +
                      rows * as_double(x.components) * as_double(size_of(x.type));
   layout.rank_memory = own + rows * x.row_bytes();
   layout.fits = layout.rank_memory * as_double(ranks_a_node) <= cluster.node_memory;
@@ -56,8 +61,7 @@ Layout cost_of(const Workload& x, const Cluster& cluster, const Speed& speed, In
   layout.node_memory = layout.rank_memory * as_double(ranks_a_node);
 
   // Rows are shared by all cores; of the rest, what each rank does for itself is shared by its threads alone.
-  const double rows_at_a_time = as_double(x.batch_rows > 0 ? std::min(x.batch_rows, x.shape.rows) : x.shape.rows);
-  layout.seconds = rows_at_a_time * speed.row_seconds / (ranks * threads) + speed.column_seconds / threads;
+  layout.seconds = as_double(rows_of_pass) * speed.row_seconds / (ranks * threads) + speed.column_seconds / threads;
   if (ranks == 1) return layout;
   const double steps = std::ceil(std::log2(ranks));
   const double bandwidth = cluster.network_bytes_per_second / (cluster.nodes > 1 ? as_double(ranks_a_node) : 1);

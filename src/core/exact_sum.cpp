@@ -11,7 +11,7 @@ void ExactSum::add(double number) {
   if (!std::isfinite(number)) return void(++digits_.back());
   int exponent = 0;
   const auto mantissa = static_cast<std::int64_t>(std::ldexp(std::frexp(number, &exponent), 53));
-  const int place = exponent - 53 + lowest;  // of the mantissa's last bit: >= 14 for the smallest of doubles
+  const int place = exponent - 53 + lowest;  // of the mantissa's last bit: >= 26 for the smallest of doubles
   const Index sign = mantissa < 0 ? -1 : 1;
   const auto magnitude = static_cast<std::uint64_t>(sign * mantissa);
   const auto digit = static_cast<std::size_t>(place / bits);

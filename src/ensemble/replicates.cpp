@@ -138,14 +138,14 @@ void EnsembleJob<T>::require_memory() const {
 template <Scalar T>
 std::vector<Index> EnsembleJob<T>::fits_beside(const DataSource<T>& x) const {
   const double free = share_for_fits * least_available(comm_);
-  const Index threads = comm_.max<Index>(thread_count());
   const auto ranks = static_cast<int>(-comm_.max<Index>(-group().size()));
+  const Index sums = sums_at_a_time(x.kind(), x.shape(), x.summary().stored, ranks, comm_.max<Index>(thread_count()));
   const bool streamed = comm_.max<Index>(x.in_memory() ? 0 : 1) > 0;
   const double most = streamed ? 1e6 : together_in_memory;
   const bool column_grams = sums_column_grams(parameters_, options_);
   std::vector<Index> fits;
   for (const Index k : options_.ks) {
-    const FactorBytes bytes = factor_bytes(x.shape(), k, data_type_of<T>, threads, ranks, column_grams);
+    const FactorBytes bytes = factor_bytes(x.shape(), k, data_type_of<T>, sums, ranks, column_grams);
     fits.push_back(static_cast<Index>(std::clamp(free / bytes.all(), 1.0, most)));
   }
   return fits;

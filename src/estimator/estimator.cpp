@@ -11,6 +11,7 @@
 #include "estimator/observed_loss.hpp"
 #include "estimator/started_with.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/core/team.hpp"
 #include "scanmf/linalg/column_grams.hpp"
 
 namespace scanmf {
@@ -167,7 +168,8 @@ void require_room(const DataSource<T>& x, std::span<FittedModel<T>* const> model
     bytes += column_gram_bytes(x.shape().columns, model->n_components);
     most_components = std::max(most_components, model->n_components);
   }
-  if (bytes > 0) require_room_for_column_grams(x.communicator(), bytes, most_components);
+  const Index sums = sums_at_a_time(x.kind(), x.shape(), x.summary().stored, x.communicator().size(), Team().size());
+  if (bytes > 0) require_room_for_column_grams(x.communicator(), bytes, sums, most_components);
 }
 
 /// Collective. Fits from the models' factors and counters to their end.

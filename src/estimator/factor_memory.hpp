@@ -5,15 +5,16 @@
 
 namespace scanmf {
 
-/// Bytes of a rank's factors and statistics, of one fit whose rows of W are shared out over `ranks`. column_grams: a
-/// Gram matrix for each column of X is among them, as coordinate descent needs it where entries are missing.
+/// Bytes of a rank's factors and statistics, of one fit whose rows of W are shared out over `ranks`. sums: of strata,
+/// that it holds at a time (sums_at_a_time). column_grams: a Gram matrix for each column of X is among them, as
+/// coordinate descent needs it where entries are missing.
 struct FactorBytes {
-  double statistics = 0;  // H, and sums of n × k, each thread's own among them; column Gram matrices
+  double statistics = 0;  // H, and sums of n × k; column Gram matrices
   double grams = 0;       // these alone
   double W = 0;
   double all() const { return statistics + W; }
 };
-FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index threads, int ranks,
+FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index sums, int ranks,
                          bool column_grams);
 
 /// Whether a fit sums a Gram matrix for each column of X.

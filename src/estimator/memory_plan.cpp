@@ -32,6 +32,11 @@ double automatic_cap(double free, double factors) {
   return std::min(share_for_x * free, std::max(0.0, free - factors));
 }
 
+/// Collective.
+Index sums_of(const Communicator& comm, const MatrixDescription& x, int ranks) {
+  return sums_at_a_time(x.kind(), x.shape, x.stored, ranks, comm.max<Index>(thread_count()));
+}
+
 }  // namespace
 
 double least_available(const Communicator& comm) { return -comm.max(-static_cast<double>(available_memory(comm))); }
@@ -68,15 +73,15 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
   return limit.automatic ? automatic : limit.bytes;
 }
 
-FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index threads, int ranks,
+FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index sums, int ranks,
                          bool column_grams) {
   const double element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
-  const auto teams = static_cast<double>(threads);
-  // H as Ht and for the kernels, one statistic a thread and their sum; W and its projections.
+  const auto parts = static_cast<double>(sums);
+  // H as Ht and for the kernels, statistics of strata and their sum; W and its projections.
   const double of_columns = element * static_cast<double>(shape.columns);
   FactorBytes bytes;
-  if (column_grams) bytes.grams = column_gram_bytes(shape.columns, n_components) * (1.0 + teams);
-  bytes.statistics = of_columns * (4.0 + 2.0 * teams) + bytes.grams;
+  if (column_grams) bytes.grams = column_gram_bytes(shape.columns, n_components) * (1.0 + parts);
+  bytes.statistics = of_columns * (4.0 + 2.0 * parts) + bytes.grams;
   bytes.W = 2 * element * static_cast<double>(shape.rows) / ranks;
   return bytes;
 }
@@ -85,7 +90,7 @@ bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const Ma
                     Index n_components, DataType type, bool column_grams, int ranks) {
   const double free = least_available(comm);
   const double factors =
-      factor_bytes(description.shape, n_components, type, comm.max<Index>(thread_count()), ranks, column_grams).all();
+      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, column_grams).all();
   const auto whole = static_cast<double>(bytes_in_memory(description, type, ranks));
   if (limit.bytes) return whole <= static_cast<double>(*limit.bytes) && whole + factors <= free;
   return whole <= automatic_cap(free, factors);
@@ -102,7 +107,7 @@ std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const M
                                     HeldW rows_of_W, bool column_grams) {
   const double free = least_available(comm);
   const auto [statistics, grams, W] =
-      factor_bytes(description.shape, n_components, type, comm.max<Index>(thread_count()), ranks, column_grams);
+      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, column_grams);
   const Index whole = bytes_in_memory(description, type, ranks);
   const auto cap = [&](double factors) {
     if (limit.automatic) return static_cast<Index>(automatic_cap(free, factors));
@@ -128,9 +133,9 @@ std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const M
   return cap(needed);
 }
 
-void require_room_for_column_grams(const Communicator& comm, double sums, Index n_components) {
+void require_room_for_column_grams(const Communicator& comm, double bytes, Index parts, Index n_components) {
   const double free = least_available(comm);
-  const double needed = comm.max(sums * (1.0 + static_cast<double>(thread_count())));
+  const double needed = comm.max(bytes * (1.0 + static_cast<double>(parts)));
   if (needed > free)
     throw AgreedError(fmt::format("{} are needed on a rank for the {}; {} are free there", in_gigabytes(needed),
                                   way_out_of_grams(n_components), in_gigabytes(free)));

@@ -47,4 +47,11 @@ Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored) {
   return {tile_rows, quotient_above(tiles, std::min(strata, tiles))};
 }
 
+Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads) {
+  const Tiling tiling = tiling_for(kind, pass, stored);
+  const Index strata = quotient_above(pass.rows, tiling.tile_rows * tiling.tiles_a_stratum);
+  const Index own = std::max<Index>(1, quotient_above(strata, ranks));
+  return std::min(own, threads + static_cast<Index>(std::bit_width(static_cast<std::uint64_t>(own - 1))));
+}
+
 }  // namespace scanmf

@@ -207,7 +207,7 @@ TEST(Streamed, FitsWithExchangedRowsEqualThoseInMemoryToTheBit) {
         problem.init = init;
         problem.batch_size = batch_size;
         if (problem.beta <= 0 && has_zeros(path)) continue;
-        const Sources x(comm, files.input(path), batch_size, 50000);
+        const Sources x(comm, files.input(path), batch_size, 100000);
         ASSERT_EQ(x.streamed->exchanges(), comm.size() > 1);
         RunReport report;
         FitControl<double> control;

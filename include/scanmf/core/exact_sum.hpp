@@ -22,12 +22,12 @@ class ExactSum {
 
  private:
   static constexpr int bits = 32;                // of a digit
-  static constexpr int lowest = 1088;            // the last digit counts 2^−lowest
+  static constexpr int lowest = 1152;            // the last digit counts 2^−lowest
   static constexpr Index most = Index{1} << 30;  // additions until digits might overflow
 
   void settle();
 
-  std::array<Index, 71> digits_{};  // the lowest first; between −2⁶² and 2⁶². The last one counts what is not finite
+  std::array<Index, 72> digits_{};  // the lowest first; between −2⁶² and 2⁶². The last one counts what is not finite
   Index additions_ = 0;
 };
 

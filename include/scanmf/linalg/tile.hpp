@@ -44,6 +44,8 @@ struct Tiling {
 /// its elements: 256 dense rows, or, of sparse rows, 24 elements a column; but there are some, for threads and ranks to
 /// share.
 Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored);
+/// Sums of strata that a rank with its share of them holds at a time: one a thread, and what waits for its sibling.
+Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads);
 
 /// Which elements of X are observed. Others have no part in any sum; they lie where they were read, as NaN or as 0.
 enum class Observed {

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
-"""Kills running fits with SIGKILL at random moments and lets the same command go on until it is done: W and H must have
-the bits of a run that nobody disturbed, and no kill may leave a state that the next run cannot go on from.
+"""Kills running fits with SIGKILL at random moments and lets the same command go on, on other numbers of ranks and
+threads each time, until it is done: W and H must have the bits of a run that nobody disturbed, and no kill may leave a
+state that the next run cannot go on from.
 
     kill_suite.py PROGRAM MPIEXEC [KILLS=20] [SEED=1]
 
@@ -100,7 +101,8 @@ def check_run(killer, kind, options, ranks, kills):
             return f"the uninterrupted run ended with status {status}: {output}", 0
         done = 0
         for attempt in range(kills + 1):
-            job = Job(fit_command({**options, "checkpoint": "state.h5", "checkpoint-every": 1}), ranks, folder)
+            now = {**options, "checkpoint": "state.h5", "checkpoint-every": 1, "threads": killer.random.choice((1, 2))}
+            job = Job(fit_command(now), ranks if attempt == 0 else killer.random.choice((1, 2, 3, 4)), folder)
             if attempt == kills or not killer.strike(job, folder):
                 break
             done += 1
@@ -123,8 +125,9 @@ def main():
         fault, done = check_run(killer, kind, options, ranks, min(3, KILLS - kills))
         kills += done
         passed, failed = passed + (fault is None), failed + (fault is not None)
-        print(f"{kind} on {ranks} {'rank' if ranks == 1 else 'ranks'}, {done} kills: {fault or 'the same bits'}",
-              flush=True)
+        print(
+            f"{kind}, at first on {ranks} {'rank' if ranks == 1 else 'ranks'}, {done} kills: {fault or 'the same bits'}",
+            flush=True)
     print(f"{kills} kills ({killer.counts['while writing']} of them while a file was being written), seed {SEED}")
     print(f"{passed} runs passed, {failed} runs failed")
     return 1 if failed else 0

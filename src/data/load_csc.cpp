@@ -172,8 +172,8 @@ std::unique_ptr<DataSource<T>> load_csc(const Communicator& comm, const MatrixDe
   const bool dense = held_dense(description, options);
   std::vector<Index> weights;
   if (!dense) weights = transposition.tile_weights(sparse_tiles(description.shape, options));
-  RowPartition partition = partition_for(comm, dense ? StorageKind::dense : options.sparse_tiles, description.shape,
-                                         options.batch_rows, weights);
+  RowPartition partition =
+      partition_for(comm, dense ? StorageKind::dense : options.sparse_tiles, description.shape, options, weights);
   Inspection inspection(options);
   CsrRows<T> rows = transposition.transpose(partition, inspection);
   comm.agree([&] { watch.check(); });

@@ -84,7 +84,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
   });
   Inspection inspection(options);
   if (held_dense(description, options)) {
-    RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options.batch_rows);
+    RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options);
     std::optional<LocalRows<T>> rows;
     comm.agree([&] {
       rows.emplace(comm, partition, description.shape.columns);
@@ -95,7 +95,7 @@ std::unique_ptr<DataSource<T>> load_csr(const Communicator& comm, const MatrixDe
     return std::make_unique<DenseMemorySource<T>>(comm, description.shape, std::move(partition), summary, rows->take());
   }
   const std::vector<Index> weights = csr_tile_weights(comm, x->reader, sparse_tiles(description.shape, options));
-  RowPartition partition = partition_for(comm, options.sparse_tiles, description.shape, options.batch_rows, weights);
+  RowPartition partition = partition_for(comm, options.sparse_tiles, description.shape, options, weights);
   CsrRows<T> rows;
   comm.agree([&] {
     rows = read_own_rows(x->reader, partition, comm.rank(), options, inspection);

@@ -58,7 +58,7 @@ void read_rows(const Array& array, const RowPartition& partition, int rank, Loca
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_dense(const Communicator& comm, const MatrixDescription& description,
                                           const LoadOptions& options, FileWatch& watch) {
-  RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options.batch_rows);
+  RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options);
   Inspection inspection(options);
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {

@@ -135,7 +135,7 @@ class DenseTransposition {
 template <Scalar T>
 std::unique_ptr<DataSource<T>> load_transposed(const Communicator& comm, const MatrixDescription& description,
                                                const LoadOptions& options, FileWatch& watch) {
-  RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options.batch_rows);
+  RowPartition partition = partition_for(comm, StorageKind::dense, description.shape, options);
   std::unique_ptr<Array> array;
   std::optional<LocalRows<T>> rows;
   comm.agree([&] {

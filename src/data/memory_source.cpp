@@ -18,13 +18,13 @@ void MemorySource<T>::visit(Index batch, const typename DataSource<T>::Visitor& 
   visitor(block);
 }
 
-RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, Index batch_rows,
+RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, const LoadOptions& options,
                            std::span<const Index> tile_weights) {
-  const Index length = batch_rows > 0 ? std::min(batch_rows, shape.rows) : shape.rows;
+  const Index length = options.batch_rows > 0 ? std::min(options.batch_rows, shape.rows) : shape.rows;
   const Index stored = std::accumulate(tile_weights.begin(), tile_weights.end(), Index{0}) - shape.rows;
   const double of_batch =
       static_cast<double>(stored) * (static_cast<double>(length) / static_cast<double>(std::max<Index>(1, shape.rows)));
-  const Tiling tiling = tiling_for(kind, {length, shape.columns}, static_cast<Index>(of_batch));
+  const Tiling tiling = tiling_for(kind, {length, shape.columns}, static_cast<Index>(of_batch), options.strata);
   return RowPartition(shape.rows, length, tiling.tile_rows, tiling.tiles_a_stratum, comm.size(), tile_weights);
 }
 

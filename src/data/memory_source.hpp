@@ -1,6 +1,7 @@
 #pragma once
 
 #include "scanmf/data/data_source.hpp"
+#include "scanmf/data/matrix_file.hpp"
 
 namespace scanmf::data {
 
@@ -83,7 +84,7 @@ class CsrMemorySource : public MemorySource<T> {
 
 /// Which rows belong to which rank, by the rules of all sources; see RowPartition. tile_weights, of sparse rows: the
 /// stored elements of each tile of sparse_tiles(), and one for each row.
-RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, Index batch_rows,
+RowPartition partition_for(const Communicator& comm, StorageKind kind, const Shape& shape, const LoadOptions& options,
                            std::span<const Index> tile_weights = {});
 
 }  // namespace scanmf::data

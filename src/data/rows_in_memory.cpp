@@ -79,7 +79,7 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, DenseR
   const data::GivenRows given(comm, local_rows.rows);
   const Shape shape = {given.total(), columns};
   data::check_not_empty(shape, options.estimator, "data in memory");
-  RowPartition partition = data::partition_for(comm, StorageKind::dense, shape, options.batch_rows);
+  RowPartition partition = data::partition_for(comm, StorageKind::dense, shape, options);
   std::optional<data::LocalRows<T>> rows;
   comm.agree([&] {
     rows.emplace(comm, partition, columns);

@@ -191,7 +191,7 @@ Index rows_that_fit(const Index* bounds, Index first, Index rows, Index most) {
 
 TileNumbers sparse_tiles(const Shape& shape, const LoadOptions& options) {
   const Index length = options.batch_rows > 0 ? std::min(options.batch_rows, shape.rows) : shape.rows;
-  return {shape.rows, length, tiling_for(options.sparse_tiles, {length, shape.columns}, 0).tile_rows};
+  return {shape.rows, length, tiling_for(options.sparse_tiles, {length, shape.columns}, 0, options.strata).tile_rows};
 }
 
 template <Scalar T>

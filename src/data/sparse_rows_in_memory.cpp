@@ -214,7 +214,7 @@ std::unique_ptr<DataSource<T>> source_from_rows(const Communicator& comm, Sparse
   std::vector<Index> weights;
   if (!dense) weights = data::weights_of(comm, rows, given.first_row(comm.rank()), data::sparse_tiles(shape, options));
   RowPartition partition =
-      data::partition_for(comm, dense ? StorageKind::dense : options.sparse_tiles, shape, options.batch_rows, weights);
+      data::partition_for(comm, dense ? StorageKind::dense : options.sparse_tiles, shape, options, weights);
   if (comm.size() > 1)
     rows =
         data::RowsToOwners<T>(comm, given, partition, rows).run(data::rows_of_a_round(comm, rows, options.piece_bytes));

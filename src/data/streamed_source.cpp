@@ -129,7 +129,7 @@ class StreamedSource : public DataSource<T> {
   Index block_bytes() const { return thread_bytes * threads_; }
 
   void prepare_dense() {
-    partition_ = partition_for(comm_, StorageKind::dense, description_.shape, options_.batch_rows);
+    partition_ = partition_for(comm_, StorageKind::dense, description_.shape, options_);
     dense_.tile_rows = partition_->tile_rows();
     dense_.tiles_a_stratum = partition_->tiles_a_stratum();
     dense_.tile_bytes =
@@ -236,7 +236,7 @@ class StreamedSource : public DataSource<T> {
       watch_->add(sparse_->files());
     });
     const std::vector<Index> weights = csr_tile_weights(comm_, *sparse_, sparse_tiles(description_.shape, options_));
-    partition_ = partition_for(comm_, options_.sparse_tiles, description_.shape, options_.batch_rows, weights);
+    partition_ = partition_for(comm_, options_.sparse_tiles, description_.shape, options_, weights);
     if (exchange_sparse(weights)) return;
     keep_sparse_chunks(1, 1, local_parts);
     comm_.agree([&] {

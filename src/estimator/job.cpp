@@ -81,6 +81,7 @@ LoadOptions load_options(const Parameters& parameters, MatrixUse use, Index rows
   options.estimator = class_name(parameters.estimator);
   if (use == MatrixUse::fit && parameters.estimator == Estimator::minibatch_nmf)
     options.batch_rows = std::min(parameters.batch_size, rows);
+  options.strata = parameters.strata.value_or(0);
   options.dense_from = dense_from<T>(parameters.beta_loss);
   options.observed = observed_of(parameters.missing);
   if (options.observed == Observed::not_zero) options.dense_from = LoadOptions().dense_from;  // zeros cost nothing

@@ -230,6 +230,10 @@ std::vector<Declaration> of_scanmf() {
       {{"missing_empty", 0, both, "rows and columns without observed entries: refuse; keep: their factors are 0"},
        one_of(missing_empty_names),
        member(&P::missing_empty, missing_empty_names)},
+      {{"strata", 0, both,
+        "parts of a pass in which sums are formed, the most threads that share it; auto: by X alone"},
+       Domain().integers(1).words({"auto"}),
+       member_or("auto", &P::strata)},
   };
 }
 

@@ -112,7 +112,7 @@ void check_elements(const std::string& file, const std::string& path, const Matr
 /// parameter raises model_schema_release and names it here.
 Index first_release(const std::string& name) {
   static const std::vector<std::pair<std::string, Index>> later = {
-      {"acceleration", 3}, {"missing", 3}, {"missing_empty", 3}};
+      {"acceleration", 3}, {"missing", 3}, {"missing_empty", 3}, {"strata", 4}};
   const auto found = std::ranges::find(later, name, &std::pair<std::string, Index>::first);
   return found == later.end() ? 1 : found->second;
 }

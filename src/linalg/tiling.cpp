@@ -31,26 +31,28 @@ Tiling dense_strata(Index height) {
 
 }  // namespace
 
-Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored) {
+Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored, Index strata) {
+  const auto wanted = [&](Index fewest, Index by_elements) {
+    return strata > 0 ? strata : std::max(fewest, power_of_two_within(by_elements));
+  };
   if (kind == StorageKind::dense) {
     constexpr Index fewest = 16;
     constexpr Index many = 4096;  // from here on strata grow, too
-    Index strata = std::max(fewest, power_of_two_within(pass.rows / 256));
-    if (strata > many) strata = std::max(many, power_of_two_within(pass.rows / 1500));
-    return dense_strata(quotient_above(pass.rows, strata));
+    const Index by_rows = std::min(pass.rows / 256, std::max(many, pass.rows / 1500));
+    return dense_strata(quotient_above(pass.rows, wanted(fewest, by_rows)));
   }
   constexpr Index highest = 4096;
   constexpr Index fewest = 2;
-  const Index tile_rows = std::clamp<Index>(pass.rows / 64, 1, highest);
+  const Index parts = wanted(fewest, stored / (96 * std::max<Index>(1, pass.columns)));
+  const Index tile_rows = std::clamp<Index>(pass.rows / std::max<Index>(64, strata), 1, highest);
   const Index tiles = quotient_above(pass.rows, tile_rows);
-  const Index strata = std::max(fewest, power_of_two_within(stored / (24 * std::max<Index>(1, pass.columns))));
-  return {tile_rows, quotient_above(tiles, std::min(strata, tiles))};
+  return {tile_rows, quotient_above(tiles, std::min(parts, tiles))};
 }
 
-Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads) {
-  const Tiling tiling = tiling_for(kind, pass, stored);
-  const Index strata = quotient_above(pass.rows, tiling.tile_rows * tiling.tiles_a_stratum);
-  const Index own = std::max<Index>(1, quotient_above(strata, ranks));
+Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads, Index strata) {
+  const Tiling tiling = tiling_for(kind, pass, stored, strata);
+  const Index all = quotient_above(pass.rows, tiling.tile_rows * tiling.tiles_a_stratum);
+  const Index own = std::max<Index>(1, quotient_above(all, ranks));
   return std::min(own, threads + static_cast<Index>(std::bit_width(static_cast<std::uint64_t>(own - 1))));
 }
 

@@ -61,7 +61,7 @@ class MissingModels(MissingCase):
         self.assertEqual(self.run_program("fit", *options, *kept).status, 75)
         with h5py.File(self.path("c.h5"), "a") as file:
             file.attrs["schema_release"] = np.int64(2)
-            for later in ("acceleration", "missing", "missing_empty"):
+            for later in ("acceleration", "missing", "missing_empty", "strata"):
                 del file["params"].attrs[later]
         seal(self.path("c.h5"))
         self.fail_with(1, "acceleration is none there and sweeps now", "fit", *options, *kept, "--acceleration",

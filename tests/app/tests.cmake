@@ -55,4 +55,6 @@ scanmf_add_program_test(ensemble_missing_test RANKS 0 2)
 scanmf_add_program_test(ensemble_stops_test RANKS 0 2)
 scanmf_add_program_test(estimate_test RANKS 0)
 scanmf_add_program_test(align_test RANKS 0 2)
+scanmf_add_program_test(triplets_test RANKS 0 2)
+scanmf_add_program_test(exclude_test RANKS 0 2)
 scanmf_add_program_test(same_bits_test RANKS 0)  # which starts ranks of its own

@@ -219,7 +219,7 @@ TEST(LargeFiles, NonZerosBeyond31Bits) {
   // Ranks get equal shares, which begin and end beyond 32 bits.
   const std::vector<Index> weights = data::csr_tile_weights(comm, reader, data::sparse_tiles({rows, 10}, {}));
   EXPECT_EQ(std::accumulate(weights.begin(), weights.end(), Index{0}), stored + rows);
-  const RowPartition partition = data::partition_for(comm, StorageKind::csr, {rows, 10}, 0, weights);
+  const RowPartition partition = data::partition_for(comm, StorageKind::csr, {rows, 10}, {}, weights);
   EXPECT_NEAR(static_cast<double>(partition.local_rows(comm.rank())), static_cast<double>(rows) / comm.size(),
               static_cast<double>(4096 * partition.tiles_a_stratum()));
 

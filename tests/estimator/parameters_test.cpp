@@ -189,7 +189,7 @@ TEST(Parameters, NamesAreScikitLearns) {
   EXPECT_EQ(Parameters::names(Estimator::nmf),
             (std::vector<std::string>{"n_components", "init", "solver", "beta_loss", "tol", "max_iter", "random_state",
                                       "alpha_W", "alpha_H", "l1_ratio", "verbose", "shuffle", "svd", "random_generator",
-                                      "acceleration", "missing", "missing_empty"}));
+                                      "acceleration", "missing", "missing_empty", "strata"}));
   EXPECT_EQ(Parameters::names(Estimator::minibatch_nmf), (std::vector<std::string>{"n_components",
                                                                                    "init",
                                                                                    "batch_size",
@@ -209,7 +209,8 @@ TEST(Parameters, NamesAreScikitLearns) {
                                                                                    "svd",
                                                                                    "random_generator",
                                                                                    "missing",
-                                                                                   "missing_empty"}));
+                                                                                   "missing_empty",
+                                                                                   "strata"}));
 }
 
 TEST(Parameters, NamesTheNearest) {

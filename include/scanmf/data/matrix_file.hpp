@@ -97,6 +97,7 @@ struct LoadOptions {
   std::string estimator = "NMF";        // for messages
   Index piece_bytes = Index{64} << 20;  // memory that reading takes beside X itself
   double dense_from = 2;  // sparse X is held dense from this share of non-zeros on, if that fits; above 1: never
+  Index strata = 0;       // of a pass (tiling_for); 0: by X
   StorageKind sparse_tiles = StorageKind::csr;  // how sparse rows are cut: dense, where they become dense later
   std::optional<Index> memory = {};             // open_source: the most bytes of X that a rank holds; nullopt: no limit
 };

@@ -58,6 +58,7 @@ struct Parameters {
   Acceleration acceleration = Acceleration::none;  // of solver cd
   Missing missing = Missing::none;
   MissingEmpty missing_empty = MissingEmpty::refuse;
+  std::optional<Index> strata;  // of a pass over X, in which its sums are formed; nullopt: by X
 
   double effective_alpha_H() const { return alpha_H.value_or(alpha_W); }
   Index effective_transform_max_iter() const { return transform_max_iter.value_or(max_iter); }

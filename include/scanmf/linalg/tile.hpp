@@ -41,11 +41,11 @@ struct Tiling {
 };
 
 /// stored: elements that the rows of the pass hold. Every stratum costs an addition of n × k sums, so that one is worth
-/// its elements: 256 dense rows, or, of sparse rows, 24 elements a column; but there are some, for threads and ranks to
-/// share.
-Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored);
+/// its elements: 256 dense rows, but 16 strata; of sparse rows 96 elements a column, but two strata. strata: about as
+/// many instead, or 0.
+Tiling tiling_for(StorageKind kind, const Shape& pass, Index stored, Index strata = 0);
 /// Sums of strata that a rank with its share of them holds at a time: one a thread, and what waits for its sibling.
-Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads);
+Index sums_at_a_time(StorageKind kind, const Shape& pass, Index stored, Index ranks, Index threads, Index strata = 0);
 
 /// Which elements of X are observed. Others have no part in any sum; they lie where they were read, as NaN or as 0.
 enum class Observed {

@@ -29,7 +29,8 @@ constexpr Index model_format_version = 1;
 ///   1    no such attribute; strings of variable length
 ///   2    strings of fixed length
 ///   3    parameters acceleration, missing, missing_empty
-constexpr Index model_schema_release = 3;
+///   4    parameter strata
+constexpr Index model_schema_release = 4;
 
 /// Everything of a model but its large arrays; replicated.
 struct ModelHeader {

@@ -42,6 +42,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         "random_generator": [StrOptions({"auto", "numpy", "counter"})],
         "missing": [StrOptions({"nan", "zero"}), None],
         "missing_empty": [StrOptions({"refuse", "keep"})],
+        "strata": [StrOptions({"auto"}), _POSITIVE],
         "comm": "no_validation",
         "n_threads": [_POSITIVE, None],
         "memory": [str, _POSITIVE, None],
@@ -65,7 +66,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     sample_range_: tuple[int, int] | None
 
     def __init__(self, n_components, *, init, beta_loss, tol, max_iter, random_state, alpha_W, alpha_H, l1_ratio,
-                 verbose, svd, random_generator, missing, missing_empty, comm, n_threads, memory, checkpoint,
+                 verbose, svd, random_generator, missing, missing_empty, strata, comm, n_threads, memory, checkpoint,
                  checkpoint_every, resume, max_time):
         self.n_components = n_components
         self.init = init
@@ -81,6 +82,7 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         self.random_generator = random_generator
         self.missing = missing
         self.missing_empty = missing_empty
+        self.strata = strata
         self.comm = comm
         self.n_threads = n_threads
         self.memory = memory

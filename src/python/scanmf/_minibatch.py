@@ -62,6 +62,9 @@ class MiniBatchNMF(BaseNMF):
         is observed. None: NaN is refused.
     missing_empty : {"refuse", "keep"}, default="refuse"
         Rows and columns without observed entries: an error, or factors of 0.
+    strata : int or "auto", default="auto"
+        Parts of a pass over X in which its sums are formed, the most threads of all ranks that share one; "auto": by X
+        alone. Results depend on them, but not on ranks and threads.
     comm : mpi4py.MPI.Intracomm, default=None
         As in `NMF`.
     n_threads : int, default=None
@@ -128,14 +131,14 @@ class MiniBatchNMF(BaseNMF):
                  alpha_H: float | str = "same", l1_ratio: float = 0.0, forget_factor: float = 0.7,
                  fresh_restarts: bool = False, fresh_restarts_max_iter: int = 30, transform_max_iter: int | None = None,
                  random_state: Any = None, verbose: int = 0, svd: str = "randomized", random_generator: str = "auto",
-                 missing: str | None = None, missing_empty: str = "refuse", comm: Any = None,
-                 n_threads: int | None = None, memory: str | int | None = "auto",
+                 missing: str | None = None, missing_empty: str = "refuse", strata: int | str = "auto",
+                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
                  checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
                  resume: str = "auto", max_time: str | None = "auto") -> None:
         super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                          random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
                          verbose=verbose, svd=svd, random_generator=random_generator, missing=missing,
-                         missing_empty=missing_empty, comm=comm, n_threads=n_threads, memory=memory,
+                         missing_empty=missing_empty, strata=strata, comm=comm, n_threads=n_threads, memory=memory,
                          checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume, max_time=max_time)
         self.batch_size = batch_size
         self.max_no_improvement = max_no_improvement

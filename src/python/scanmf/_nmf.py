@@ -52,6 +52,9 @@ class NMF(BaseNMF):
         is observed. None: NaN is refused.
     missing_empty : {"refuse", "keep"}, default="refuse"
         Rows and columns without observed entries: an error, or factors of 0.
+    strata : int or "auto", default="auto"
+        Parts of a pass over X in which its sums are formed, the most threads of all ranks that share one; "auto": by X
+        alone. Results depend on them, but not on ranks and threads.
     acceleration : {"sweeps", "extrapolation"}, default=None
         Of coordinate descent, for fewer passes over X: several sweeps over W and H a pass, and extrapolation of both on
         top. None: scikit-learn's steps.
@@ -121,14 +124,14 @@ class NMF(BaseNMF):
                  solver: str = "cd", beta_loss: float | str = "frobenius", tol: float = 1e-4, max_iter: int = 200,
                  random_state: Any = None, alpha_W: float = 0.0, alpha_H: float | str = "same", l1_ratio: float = 0.0,
                  verbose: int = 0, shuffle: bool = False, svd: str = "randomized", random_generator: str = "auto",
-                 missing: str | None = None, missing_empty: str = "refuse", acceleration: str | None = None,
-                 comm: Any = None, n_threads: int | None = None, memory: str | int | None = "auto",
-                 checkpoint: str | os.PathLike[str] | None = None, checkpoint_every: str | int = "15min",
-                 resume: str = "auto", max_time: str | None = "auto") -> None:
+                 missing: str | None = None, missing_empty: str = "refuse", strata: int | str = "auto",
+                 acceleration: str | None = None, comm: Any = None, n_threads: int | None = None,
+                 memory: str | int | None = "auto", checkpoint: str | os.PathLike[str] | None = None,
+                 checkpoint_every: str | int = "15min", resume: str = "auto", max_time: str | None = "auto") -> None:
         super().__init__(n_components, init=init, beta_loss=beta_loss, tol=tol, max_iter=max_iter,
                          random_state=random_state, alpha_W=alpha_W, alpha_H=alpha_H, l1_ratio=l1_ratio,
                          verbose=verbose, svd=svd, random_generator=random_generator, missing=missing,
-                         missing_empty=missing_empty, comm=comm, n_threads=n_threads, memory=memory,
+                         missing_empty=missing_empty, strata=strata, comm=comm, n_threads=n_threads, memory=memory,
                          checkpoint=checkpoint, checkpoint_every=checkpoint_every, resume=resume, max_time=max_time)
         self.solver = solver
         self.shuffle = shuffle

@@ -58,14 +58,11 @@ std::string start_fingerprint(const DataSource<T>& x, const Factors<T>& start) {
 }
 
 /// The result is then the same up to rounding.
-void log_other_ways_of_summing(const Communicator& comm, const Attributes& provenance) {
-  for (const auto& [name, now] : {std::pair<const char*, std::string>{"ranks", std::to_string(comm.size())},
-                                  {"threads", std::to_string(thread_count())},
-                                  {"instruction_set", instruction_set()}}) {
-    const std::string then = text_in(provenance, name);
-    if (then != now)
-      log_information(fmt::format("{} was {} and is {}: the result is the same up to rounding", name, then, now));
-  }
+void log_other_way_of_summing(const Attributes& provenance) {
+  const std::string then = text_in(provenance, "instruction_set");
+  if (then != instruction_set())
+    log_information(fmt::format("instruction_set was {} and is {}: the result is the same up to rounding", then,
+                                instruction_set()));
 }
 
 Observed observed_of(Missing missing) {
@@ -122,6 +119,18 @@ std::unique_ptr<DataSource<T>> observed_as(std::unique_ptr<DataSource<T>> x, con
   return observed;
 }
 
+/// Collective. A stratum is one thread's work: where there are fewer than threads, it is said.
+template <Scalar T>
+void tell_of_idle_threads(const DataSource<T>& x) {
+  const Index threads = x.communicator().sum(Index{thread_count()});
+  const Index strata = x.partition().strata();
+  if (strata < threads && strata < x.partition().batch_rows())
+    log_information(
+        fmt::format("X has {} strata, as many threads of {} share a pass over it: --strata {} makes more of them, with "
+                    "other last digits",
+                    strata, threads, threads));
+}
+
 template <Scalar T>
 PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
                               const Parameters& parameters, Index n_components, MatrixUse use, const MemoryLimit& limit,
@@ -139,6 +148,7 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
                                use == MatrixUse::fit && sums_column_grams(parameters));
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
   auto x = open_source<T>(comm, description, options);
+  tell_of_idle_threads(*x);
   if (!column_of.empty()) x = aligned_source<T>(std::move(x), column_of, options);
   return {observed_as<T>(std::move(x), parameters, place, use, weights), options.memory};
 }
@@ -302,7 +312,7 @@ FittedModel<T> FitJob<T>::go_on(DataSource<T>& x, const Seed& seed, const FitCon
   log_information(fmt::format("going on from '{}' after iteration {}{}", generation_->file,
                               model.n_steps.value_or(model.n_iter),
                               longer ? fmt::format(", up to {} now", parameters_.max_iter) : ""));
-  log_other_ways_of_summing(comm_, generation_->header.provenance);
+  log_other_way_of_summing(generation_->header.provenance);
   continue_fit<T>(x, seed, model, control);
   return model;
 }

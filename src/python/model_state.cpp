@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "scanmf/core/error.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 
 namespace py = pybind11;
 

@@ -14,7 +14,8 @@
 #include <span>
 #include <vector>
 
-#include "scanmf/parallel/communicator.hpp"
+#include "scanmf/linalg/tile.hpp"
+#include "scanmf/parallel/ordered_sum.hpp"
 #include "scanmf/parallel/row_partition.hpp"
 
 namespace {
@@ -47,16 +48,27 @@ int main(int argc, char** argv) {
   MPI_Init(&argc, &argv);
   {
     const scanmf::Communicator comm;
-    constexpr Index tile_rows = 92;
-    const scanmf::RowPartition partition(rows, rows, tile_rows, 1, comm.size());
-    std::vector<Index> offsets = scanmf::slice_offsets(columns, comm.size());
+    const scanmf::Tiling tiling = scanmf::tiling_for(scanmf::StorageKind::dense, {rows, columns}, 0);
+    const scanmf::RowPartition partition(rows, rows, tiling.tile_rows, tiling.tiles_a_stratum, comm.size());
+    const std::vector<Index> cuts(partition.cuts().begin(), partition.cuts().end());
+    const scanmf::OrderedSum over_strata(comm, partition.strata(), cuts);
+    std::vector<Index> offsets = scanmf::column_slices(columns, comm.size());
     const auto rank = static_cast<std::size_t>(comm.rank());
     const Index slice = offsets[rank + 1] - offsets[rank];
+    std::vector<Index> groups;
+    for (const Index offset : offsets)
+      groups.push_back((offset + scanmf::column_group(columns) - 1) / scanmf::column_group(columns));
+    const scanmf::OrderedSum over_columns(comm, groups.back(), groups);
     for (Index& offset : offsets) offset *= k;
     // Of all ranks at the same place: what is in it does not matter, and a thousand copies may not fit.
     const auto length = static_cast<std::size_t>(columns * k);
     auto* const memory = static_cast<float*>(SMPI_SHARED_MALLOC(length * sizeof(float)));
     const std::span<float> statistic(memory, length);
+    const auto nodes_of = []<class T>(const scanmf::OrderedSum& sum, std::span<T> values) {
+      std::vector<scanmf::NodeValues<T>> nodes;
+      for (const scanmf::TreeNode node : sum.own_nodes()) nodes.push_back({node, values});
+      return nodes;
+    };
     std::vector<double> small(static_cast<std::size_t>(8 + k * k));
     std::vector<double> of_H(static_cast<std::size_t>(4 + k * k));
     std::array<double, 4> seconds{};
@@ -68,15 +80,18 @@ int main(int argc, char** argv) {
       compute(seconds_replicated);
       compute(seconds_a_row * static_cast<double>(partition.local_rows(comm.rank())));
       lap(last);
-      comm.allreduce_sum(std::span(small));
+      comm.max(0);
+      over_strata.to_all(nodes_of(over_strata, std::span(small)), small);
       seconds[1] += lap(last);
-      comm.reduce_scatter_sum(statistic, offsets);
+      over_strata.to_slices<float>(nodes_of(over_strata, statistic), offsets, statistic);
       seconds[2] += lap(last);
       compute(seconds_a_column * static_cast<double>(slice));
       lap(last);
+      comm.max(0);
+      seconds[1] += lap(last);
       comm.allgather(statistic, offsets);
       seconds[3] += lap(last);
-      comm.allreduce_sum(std::span(of_H));
+      over_columns.to_all(nodes_of(over_columns, std::span(of_H)), of_H);
       seconds[1] += lap(last);
       seconds[0] += MPI_Wtime() - begin;
     }

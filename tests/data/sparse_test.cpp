@@ -356,7 +356,7 @@ TEST(SettleRows, KeepsWhatIsInOrder) {
 
 TEST(TileNumbers, AgreeWithThePartition) {
   for (const Index batch_rows : {1, 10, 129, 1000}) {
-    const data::TileNumbers tiles = data::sparse_tiles(1000, batch_rows);
+    const data::TileNumbers tiles = data::sparse_tiles({1000, 1}, {.batch_rows = batch_rows});
     Index expected = 0;
     for (Index begin = 0; begin < 1000; begin += tiles.batch_rows)
       for (Index row = begin; row < std::min<Index>(1000, begin + tiles.batch_rows); row += tiles.tile_rows) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "core/contract.hpp"
+#include "scanmf/linalg/unread_block.hpp"
 
 namespace scanmf {
 namespace {
@@ -61,10 +62,9 @@ template <Scalar T>
 Block<T> rows_alone(const RowPartition& partition, Index batch, int rank, Index columns,
                     std::vector<TileStart>& starts) {
   const Range piece = partition.piece(batch, rank);
-  Block<T> block;
+  Block<T> block = unread_block<T>(piece.size(), columns, partition.tile_rows());
   block.local_row = partition.local_begin(batch, rank);
   block.global_row = piece.begin;
-  block.matrix = DenseBlock<T>{piece.size(), columns, partition.tile_rows(), nullptr};
   block.first_tile = partition.tile_in_batch(piece.begin);
   block.tiles_a_stratum = partition.tiles_a_stratum();
   if (partition.is_regular()) return block;

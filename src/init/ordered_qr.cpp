@@ -17,14 +17,6 @@ Index pieces_of(Index rows, Index columns) {
 
 Range piece_of(Index rows, Index pieces, Index piece) { return {rows * piece / pieces, rows * (piece + 1) / pieces}; }
 
-/// a ← a · factor, a narrow matrix.
-template <Scalar T>
-void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor) {
-  Matrix<T> copy(a.rows, a.columns);
-  std::copy_n(a.data, a.rows * a.columns, copy.data());
-  multiply<T>(std::as_const(copy).view(), factor, a);
-}
-
 template <Scalar T>
 MatrixView<T> square(Matrix<T>& stack, Index number) {
   return stack.view().middle_rows({number * stack.columns(), (number + 1) * stack.columns()});

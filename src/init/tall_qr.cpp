@@ -9,14 +9,6 @@
 namespace scanmf {
 namespace {
 
-/// a ← a · factor, a narrow matrix.
-template <Scalar T>
-void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor) {
-  Matrix<T> copy(a.rows, a.columns);
-  std::copy_n(a.data, a.rows * a.columns, copy.data());
-  multiply<T>(copy.view(), factor, a);
-}
-
 /// Each rank factors its block, rank 0 their R factors one below the other; Q is the product.
 template <Scalar T>
 void qr_by_ranks(const Communicator& comm, Matrix<T>& block, Matrix<T>& r) {

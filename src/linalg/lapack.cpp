@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "scanmf/core/error.hpp"
@@ -146,6 +147,15 @@ void multiply_add(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c)
 
 template void qr(MatrixView<float>, MatrixView<float>);
 template void qr(MatrixView<double>, MatrixView<double>);
+template <Scalar T>
+void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor) {
+  Matrix<T> copy(a.rows, a.columns);
+  for (Index i = 0; i < a.rows; ++i) std::copy_n(a.row(i), a.columns, copy.row(i));
+  multiply<T>(std::as_const(copy).view(), factor, a);
+}
+
+template void multiply_in_place(MatrixView<float>, MatrixView<const float>);
+template void multiply_in_place(MatrixView<double>, MatrixView<const double>);
 template void multiply(MatrixView<const float>, MatrixView<const float>, MatrixView<float>);
 template void multiply(MatrixView<const double>, MatrixView<const double>, MatrixView<double>);
 template void multiply_add(MatrixView<const float>, MatrixView<const float>, MatrixView<float>);

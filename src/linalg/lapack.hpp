@@ -23,6 +23,9 @@ SquareSvd svd(const Matrix<double>& a);
 /// C (rows × columns) = A (rows × terms) · B (terms × columns). Threads share the rows.
 template <Scalar T>
 void multiply(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c);
+/// a ← a · factor, a square one; takes a copy of a.
+template <Scalar T>
+void multiply_in_place(MatrixView<T> a, MatrixView<const T> factor);
 /// C += A · B, likewise.
 template <Scalar T>
 void multiply_add(MatrixView<const T> a, MatrixView<const T> b, MatrixView<T> c);

@@ -11,6 +11,20 @@ namespace {
 
 Index quotient_above(Index number, Index divisor) { return (number + divisor - 1) / divisor; }
 
+/// Cuts equal strata into shares that are as even as they can be, to 1 %, and made up of few nodes of the tree of sums:
+/// multiples of the largest power of two that allows it. Empty: none does.
+std::vector<Index> cut_at_nodes(Index strata, int ranks) {
+  for (auto grain = static_cast<Index>(std::bit_floor(static_cast<std::uint64_t>(std::max<Index>(1, strata))));
+       grain > 0; grain /= 2) {
+    const Index share = quotient_above(quotient_above(strata, ranks), grain) * grain;
+    if (share * ranks > strata + strata / 100) continue;
+    std::vector<Index> cuts;
+    for (int rank = 0; rank <= ranks; ++rank) cuts.push_back(std::min(strata, rank * share));
+    return cuts;
+  }
+  return {};
+}
+
 /// Of the numbers near `cut` the one that most twos divide: a rank whose strata begin and end there has few nodes of
 /// the tree of sums.
 Index rounded(Index cut, Index within, Range allowed) {
@@ -27,7 +41,7 @@ Index rounded(Index cut, Index within, Range allowed) {
 std::vector<Index> cut_evenly(std::span<const Index> cumulative, int ranks) {
   const Index strata = static_cast<Index>(cumulative.size()) - 1;
   const Index total = cumulative.back();
-  const Index within = strata / (Index{32} * ranks);
+  const Index within = strata / (Index{128} * ranks);
   std::vector<Index> cuts{0};
   for (int rank = 1; rank < ranks; ++rank) {
     const auto target = static_cast<Index>(static_cast<long double>(total) * rank / ranks);
@@ -51,6 +65,8 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, Index 
       batches_(quotient_above(rows, batch_rows)),
       strata_(quotient_above(std::min(rows, batch_rows), tile_rows * tiles_a_stratum)),
       ranks_(ranks) {
+  if (tile_weights.empty()) cuts_ = cut_at_nodes(strata_, ranks);
+  if (!cuts_.empty()) return;
   std::vector<Index> weights(static_cast<std::size_t>(strata_), 0);
   if (tile_weights.empty()) {
     for (Index s = 0; s < strata_; ++s)

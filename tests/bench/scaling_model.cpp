@@ -34,6 +34,29 @@ double lap(double& last) {
   return passed;
 }
 
+/// This rank's nodes, all with the same values.
+template <class T>
+std::vector<scanmf::NodeValues<T>> nodes_of(const scanmf::OrderedSum& sum, std::span<T> values) {
+  std::vector<scanmf::NodeValues<T>> nodes;
+  for (const scanmf::TreeNode node : sum.own_nodes()) nodes.push_back({node, values});
+  return nodes;
+}
+
+scanmf::OrderedSum sum_over_columns(const scanmf::Communicator& comm, Index columns, std::vector<Index> offsets) {
+  const Index group = scanmf::column_group(columns);
+  for (Index& offset : offsets) offset = (offset + group - 1) / group;
+  const Index groups = offsets.back();
+  return {comm, groups, std::move(offsets)};
+}
+
+/// Of an iteration: all of it, and the parts.
+void print(const scanmf::Communicator& comm, std::array<double, 4> seconds, int iterations) {
+  seconds[0] = comm.max(seconds[0]);
+  if (comm.is_root())
+    std::printf("%.9f %.9f %.9f %.9f\n", seconds[0] / iterations, seconds[1] / iterations, seconds[2] / iterations,
+                seconds[3] / iterations);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,20 +78,12 @@ int main(int argc, char** argv) {
     std::vector<Index> offsets = scanmf::column_slices(columns, comm.size());
     const auto rank = static_cast<std::size_t>(comm.rank());
     const Index slice = offsets[rank + 1] - offsets[rank];
-    std::vector<Index> groups;
-    for (const Index offset : offsets)
-      groups.push_back((offset + scanmf::column_group(columns) - 1) / scanmf::column_group(columns));
-    const scanmf::OrderedSum over_columns(comm, groups.back(), groups);
+    const scanmf::OrderedSum over_columns = sum_over_columns(comm, columns, offsets);
     for (Index& offset : offsets) offset *= k;
     // Of all ranks at the same place: what is in it does not matter, and a thousand copies may not fit.
     const auto length = static_cast<std::size_t>(columns * k);
     auto* const memory = static_cast<float*>(SMPI_SHARED_MALLOC(length * sizeof(float)));
     const std::span<float> statistic(memory, length);
-    const auto nodes_of = []<class T>(const scanmf::OrderedSum& sum, std::span<T> values) {
-      std::vector<scanmf::NodeValues<T>> nodes;
-      for (const scanmf::TreeNode node : sum.own_nodes()) nodes.push_back({node, values});
-      return nodes;
-    };
     std::vector<double> small(static_cast<std::size_t>(8 + k * k));
     std::vector<double> of_H(static_cast<std::size_t>(4 + k * k));
     std::array<double, 4> seconds{};
@@ -95,10 +110,7 @@ int main(int argc, char** argv) {
       seconds[1] += lap(last);
       seconds[0] += MPI_Wtime() - begin;
     }
-    seconds[0] = comm.max(seconds[0]);
-    if (comm.is_root())
-      std::printf("%.9f %.9f %.9f %.9f\n", seconds[0] / iterations, seconds[1] / iterations, seconds[2] / iterations,
-                  seconds[3] / iterations);
+    print(comm, seconds, iterations);
     SMPI_SHARED_FREE(memory);
   }
   MPI_Finalize();

@@ -135,7 +135,12 @@ TEST(Sparse, DenseEnoughIsHeldDenseWhereItFits) {
       EXPECT_EQ(gather(*source), x);
       EXPECT_EQ(static_cast<double>(source->summary().positive), stored);
       options.memory = (rows + comm.size() - 1) / comm.size() * padded_columns<float>(columns) * 4 - 1;
-      EXPECT_EQ(kind(), StorageKind::csr) << "does not fit";
+      const auto in_passes = open_source<float>(comm, description, options);
+      EXPECT_EQ(in_passes->kind(), StorageKind::dense) << "does not fit: rows become dense in each pass";
+      EXPECT_LT(in_passes->bytes(), source->bytes() + 1);
+      EXPECT_EQ(gather(*in_passes), x);
+      EXPECT_EQ(in_passes->partition().tile_rows(), source->partition().tile_rows());
+      EXPECT_EQ(in_passes->partition().strata(), source->partition().strata());
       options.memory = std::nullopt;
       options.dense_from *= 1.001;
       EXPECT_EQ(kind(), StorageKind::csr) << "not dense enough";

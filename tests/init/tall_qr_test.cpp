@@ -98,7 +98,7 @@ TYPED_TEST(TallQrTest, factors_blocks_when_the_first_rank_has_none) {
 }
 
 TYPED_TEST(TallQrTest, factors_long_and_narrow_blocks) {
-  for (const auto [columns, largest] : {std::pair<Index, Index>{40, 15000}, {3, 70001}, {1, 200000}}) {
+  for (const auto [columns, largest] : {std::pair<Index, Index>{40, 15000}, {3, 20001}, {1, 200000}}) {
     SCOPED_TRACE(testing::Message() << columns << " columns, " << largest << " rows");
     const Matrix<TypeParam> a = this->random_block(largest, columns);
     Matrix<TypeParam> q = copy_of(a);

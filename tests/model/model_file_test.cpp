@@ -259,7 +259,7 @@ def fixed(name, item):
     assert all(kind is None or kind.length is not None for kind in kinds), (name, kinds)
 fixed("/", f)
 f.visititems(fixed)
-assert a["schema_release"] == 3
+assert a["schema_release"] == 4
 assert a["format_version"] == 1 and a["n_components"] == 3 and a["n_features_in"] == 9000 and a["n_samples"] == 7
 assert a["estimator"] == b"minibatch-nmf" and a["n_iter"] == 12 and a["n_steps"] == 34 and a["dtype"] == b"float32"
 assert a["reconstruction_err"] == 0.1 + 0.2

@@ -36,6 +36,12 @@ void expect_valid(const RowPartition& partition) {
   for (int r = 0; r < partition.ranks(); ++r) ASSERT_EQ(partition.local_rows(r), owned[static_cast<std::size_t>(r)]);
 }
 
+void expect_balanced_within(const RowPartition& partition, double tolerance) {
+  const double share = static_cast<double>(partition.rows()) / partition.ranks();
+  for (int r = 0; r < partition.ranks(); ++r)
+    EXPECT_LE(static_cast<double>(partition.local_rows(r)), share * (1 + tolerance));
+}
+
 TEST(RowPartition, covers_every_row_once_for_any_shape) {
   for (const Index rows : {1, 2, 7, 50, 64, 1000})
     for (const Index batch_rows : {Index{1}, Index{3}, Index{64}, rows})
@@ -89,7 +95,7 @@ TEST(RowPartition, weights_are_balanced_to_the_heaviest_tile) {
   for (int r = 0; r < 5; ++r) {
     const Range piece = partition.piece(0, r);
     const Index share = std::accumulate(weights.begin() + piece.begin, weights.begin() + piece.end, Index{0});
-    EXPECT_NEAR(static_cast<double>(share), 999.0 * 1000.0 / 2 / 5, 999.0 * 1000.0 / 2 / 5 / 32 + 1000);
+    EXPECT_NEAR(static_cast<double>(share), 999.0 * 1000.0 / 2 / 5, 999.0 * 1000.0 / 2 / 5 / 128 + 1000);
   }
 }
 
@@ -148,8 +154,14 @@ TEST(RowPartition, ranks_own_whole_strata) {
 TEST(RowPartition, cuts_keep_to_nodes_of_the_tree) {
   const RowPartition partition(6400, 6400, 10, 10, 3);  // 64 strata
   EXPECT_EQ(std::vector<Index>(partition.cuts().begin(), partition.cuts().end()), (std::vector<Index>{0, 21, 43, 64}));
-  const RowPartition many(64000, 64000, 10, 10, 3);  // 640 strata: 208 and 432 are near 213.3 and 426.7
-  EXPECT_EQ(std::vector<Index>(many.cuts().begin(), many.cuts().end()), (std::vector<Index>{0, 208, 432, 640}));
+  const RowPartition many(64000, 64000, 10, 10, 3);  // 640 strata
+  EXPECT_EQ(std::vector<Index>(many.cuts().begin(), many.cuts().end()), (std::vector<Index>{0, 214, 428, 640}));
+}
+
+TEST(RowPartition, equal_strata_are_shared_out_in_powers_of_two) {
+  const RowPartition partition(100'000'000, 100'000'000, 90, 17, 64);  // 65,360 strata, a little less than 2^16
+  for (int r = 0; r < 63; ++r) EXPECT_EQ(partition.strata_of(r).size(), 1024);
+  expect_balanced_within(partition, 0.01);
 }
 
 TEST(RowPartition, rows_of_a_part_stay_where_they_are) {

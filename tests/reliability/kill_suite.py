@@ -101,7 +101,7 @@ def check_run(killer, kind, options, ranks, kills):
             return f"the uninterrupted run ended with status {status}: {output}", 0
         done = 0
         for attempt in range(kills + 1):
-            now = {**options, "checkpoint": "state.h5", "checkpoint-every": 1, "threads": killer.random.choice((1, 2))}
+            now = {**options, "checkpoint": "state.h5", "checkpoint-every": 1, "threads": killer.random.randint(1, 2)}
             job = Job(fit_command(now), ranks if attempt == 0 else killer.random.choice((1, 2, 3, 4)), folder)
             if attempt == kills or not killer.strike(job, folder):
                 break
@@ -125,9 +125,7 @@ def main():
         fault, done = check_run(killer, kind, options, ranks, min(3, KILLS - kills))
         kills += done
         passed, failed = passed + (fault is None), failed + (fault is not None)
-        print(
-            f"{kind}, at first on {ranks} {'rank' if ranks == 1 else 'ranks'}, {done} kills: {fault or 'the same bits'}",
-            flush=True)
+        print(f"{kind}, ranks at first: {ranks}, {done} kills: {fault or 'the same bits'}", flush=True)
     print(f"{kills} kills ({killer.counts['while writing']} of them while a file was being written), seed {SEED}")
     print(f"{passed} runs passed, {failed} runs failed")
     return 1 if failed else 0

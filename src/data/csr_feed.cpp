@@ -96,6 +96,7 @@ Index CsrFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
   slot.block.global_row = piece.begin + rows.begin;
   slot.block.first_tile = partition_.tile_in_batch(slot.block.global_row);
   slot.block.tiles_a_stratum = partition_.tiles_a_stratum();
+  slot.block.first_tiles = partition_.first_tiles();
   slot.block.matrix = CsrBlock<T>{rows.size(),           columns_,           partition_.tile_rows(),
                                   slot.row_begin.data(), slot.column.data(), slot.value.data()};
   return 2 * (bounds[rows.size()] - bounds[0]);

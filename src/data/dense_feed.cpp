@@ -42,6 +42,7 @@ Index DenseFeed<T>::begin_block(Index batch, Index block, Slot<T>& slot) const {
   slot.block.global_row = rows.begin;
   slot.block.first_tile = partition_.tile_in_batch(rows.begin);
   slot.block.tiles_a_stratum = partition_.tiles_a_stratum();
+  slot.block.first_tiles = partition_.first_tiles();
   slot.block.matrix = DenseBlock<T>{rows.size(), array_.columns(), partition_.tile_rows(), slot.packed.data()};
   return rows.size() * array_.columns();
 }

@@ -14,6 +14,7 @@ void MemorySource<T>::visit(Index batch, const typename DataSource<T>::Visitor& 
   block.global_row = piece.begin;
   block.first_tile = partition_.tile_in_batch(piece.begin);
   block.tiles_a_stratum = partition_.tiles_a_stratum();
+  block.first_tiles = partition_.first_tiles();
   block.matrix = matrix(block.local_row, piece.size());
   visitor(block);
 }
@@ -25,6 +26,7 @@ RowPartition partition_for(const Communicator& comm, StorageKind kind, const Sha
   const double of_batch =
       static_cast<double>(stored) * (static_cast<double>(length) / static_cast<double>(std::max<Index>(1, shape.rows)));
   const Tiling tiling = tiling_for(kind, {length, shape.columns}, static_cast<Index>(of_batch), options.strata);
+  if (kind == StorageKind::dense) tile_weights = {};  // rows that become dense cost alike
   return RowPartition(shape.rows, length, tiling.tile_rows, tiling.tiles_a_stratum, comm.size(), tile_weights);
 }
 

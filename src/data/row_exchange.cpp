@@ -46,6 +46,7 @@ void number_block(const ExchangePlan& plan, Index step, int rank, Block<T>& bloc
   block.local_row = partition.local_begin(batch, rank) + block.global_row - partition.piece(batch, rank).begin;
   block.first_tile = partition.tile_in_batch(block.global_row);
   block.tiles_a_stratum = partition.tiles_a_stratum();
+  block.first_tiles = partition.first_tiles();
 }
 
 }  // namespace

@@ -67,6 +67,7 @@ Block<T> rows_alone(const RowPartition& partition, Index batch, int rank, Index 
   block.global_row = piece.begin;
   block.first_tile = partition.tile_in_batch(piece.begin);
   block.tiles_a_stratum = partition.tiles_a_stratum();
+  block.first_tiles = partition.first_tiles();
   if (partition.is_regular()) return block;
   const Range strata = partition.strata_of(rank);
   for (Index stratum = strata.begin; stratum < strata.end; ++stratum) {

@@ -36,22 +36,28 @@ Index rounded(Index cut, Index within, Range allowed) {
   return best;
 }
 
-/// Cuts strata of the given cumulative weights (strata + 1 values, ascending) into `ranks` consecutive shares, nearly
-/// as equal as strata allow.
-std::vector<Index> cut_evenly(std::span<const Index> cumulative, int ranks) {
-  const Index strata = static_cast<Index>(cumulative.size()) - 1;
+/// Cuts things of the given cumulative weights (one more than there are things, ascending) into consecutive shares, as
+/// equal as they allow, or near that where more twos divide the cut.
+std::vector<Index> cut_evenly(std::span<const Index> cumulative, Index shares, Index within) {
+  const Index count = static_cast<Index>(cumulative.size()) - 1;
   const Index total = cumulative.back();
-  const Index within = strata / (Index{128} * ranks);
   std::vector<Index> cuts{0};
-  for (int rank = 1; rank < ranks; ++rank) {
-    const auto target = static_cast<Index>(static_cast<long double>(total) * rank / ranks);
+  for (Index share = 1; share < shares; ++share) {
+    const auto target = static_cast<Index>(static_cast<long double>(total) * share / shares);
     const auto above = std::lower_bound(cumulative.begin(), cumulative.end(), target);
     Index cut = above - cumulative.begin();
     if (cut > 0 && target - cumulative[static_cast<std::size_t>(cut - 1)] < *above - target) --cut;
-    cuts.push_back(rounded(std::clamp(cut, cuts.back(), strata), within, {cuts.back(), strata}));
+    cuts.push_back(rounded(std::clamp(cut, cuts.back(), count), within, {cuts.back(), count}));
   }
-  cuts.push_back(strata);
+  cuts.push_back(count);
   return cuts;
+}
+
+std::vector<Index> cumulative_of(std::span<const Index> weights) {
+  std::vector<Index> cumulative(weights.size() + 1, 0);
+  std::partial_sum(weights.begin(), weights.end(), cumulative.begin() + 1);
+  if (cumulative.back() == 0) std::iota(cumulative.begin(), cumulative.end(), Index{0});  // nothing to balance
+  return cumulative;
 }
 
 }  // namespace
@@ -65,23 +71,24 @@ RowPartition::RowPartition(Index rows, Index batch_rows, Index tile_rows, Index 
       batches_(quotient_above(rows, batch_rows)),
       strata_(quotient_above(std::min(rows, batch_rows), tile_rows * tiles_a_stratum)),
       ranks_(ranks) {
-  if (tile_weights.empty()) cuts_ = cut_at_nodes(strata_, ranks);
+  if (!tile_weights.empty() && batches_ == 1) {
+    first_tiles_ = cut_evenly(cumulative_of(tile_weights), strata_, 0);
+    for (const Index tile : first_tiles_) first_rows_.push_back(std::min(rows, tile * tile_rows));
+  }
+  if (tile_weights.empty() || batches_ == 1) cuts_ = cut_at_nodes(strata_, ranks);
   if (!cuts_.empty()) return;
   std::vector<Index> weights(static_cast<std::size_t>(strata_), 0);
   if (tile_weights.empty()) {
     for (Index s = 0; s < strata_; ++s)
       weights[static_cast<std::size_t>(s)] = std::min(first_row(s + 1), std::min(rows, batch_rows)) - first_row(s);
-  } else {
+  }
+  if (!tile_weights.empty()) {
     std::size_t number = 0;
     for (Index b = 0; b < batches_; ++b)
       for (Index tile = 0; tile < quotient_above(batch(b).size(), tile_rows_); ++tile)
-        weights[static_cast<std::size_t>(tile / tiles_a_stratum_)] += tile_weights[number++];
+        weights[static_cast<std::size_t>(stratum_of_tile(tile))] += tile_weights[number++];
   }
-  const bool nothing_to_balance = std::ranges::all_of(weights, [](Index weight) { return weight == 0; });
-  if (nothing_to_balance) std::ranges::fill(weights, Index{1});
-  std::vector<Index> cumulative(weights.size() + 1, 0);
-  std::partial_sum(weights.begin(), weights.end(), cumulative.begin() + 1);
-  cuts_ = cut_evenly(cumulative, ranks);
+  cuts_ = cut_evenly(cumulative_of(weights), ranks, strata_ / (Index{128} * ranks));
 }
 
 RowPartition::RowPartition(const RowPartition& whole, std::span<const Index> rows_of_strata)
@@ -94,6 +101,11 @@ RowPartition::RowPartition(const RowPartition& whole, std::span<const Index> row
   std::partial_sum(rows_of_strata.begin(), rows_of_strata.end(), first_rows_.begin() + 1);
   rows_ = batch_rows_ = first_rows_.back();
   batches_ = 1;
+}
+
+Index RowPartition::stratum_of_tile(Index tile) const {
+  if (first_tiles_.empty()) return tile / tiles_a_stratum_;
+  return std::ranges::upper_bound(first_tiles_, tile) - first_tiles_.begin() - 1;
 }
 
 Index RowPartition::first_row(Index stratum) const {

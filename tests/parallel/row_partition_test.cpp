@@ -128,13 +128,16 @@ TEST(RowPartition, many_batches_take_no_memory_unless_weighted) {
   EXPECT_EQ(total, rows);
 }
 
-TEST(RowPartition, weights_equal_to_rows_change_nothing) {
-  for (const Index rows : {1, 5, 64, 100, 1000}) {
-    std::vector<Index> weights;
-    for (Index row = 0; row < rows; row += 4) weights.push_back(std::min(rows - row, Index{4}));
-    const RowPartition plain(rows, rows, 4, 1, 3);
-    const RowPartition weighted(rows, rows, 4, 1, 3, weights);
-    for (int r = 0; r < 3; ++r) EXPECT_EQ(plain.piece(0, r), weighted.piece(0, r));
+TEST(RowPartition, strata_are_cut_by_weights_whatever_the_ranks) {
+  std::vector<Index> weights(100, 1);
+  weights[3] = 300;  // one tile costs as much as most others
+  const RowPartition one(1000, 1000, 10, 25, 1, weights);
+  EXPECT_EQ(std::vector<Index>(one.first_tiles().begin(), one.first_tiles().end()),
+            (std::vector<Index>{0, 3, 4, 4, 100}));
+  for (const int ranks : {1, 2, 3, 4, 9}) {
+    const RowPartition partition(1000, 1000, 10, 25, ranks, weights);
+    expect_valid(partition);
+    EXPECT_TRUE(std::ranges::equal(partition.first_tiles(), one.first_tiles()));
   }
 }
 

@@ -183,6 +183,7 @@ struct Block {
   Index global_row = 0;       // number of the first row in X
   Index first_tile = 0;       // number of the first tile within the batch, the same for every number of ranks
   Index tiles_a_stratum = 1;  // of the batch
+  std::span<const Index> first_tiles = {};  // of all strata of the batch, and the end, where they are not equal
   std::variant<DenseBlock<T>, CsrBlock<T>> matrix;
   Observed observed = Observed::all;
   const T* weights = nullptr;              // one a row; null: all are 1
@@ -203,13 +204,23 @@ struct Block {
     return starts.empty() ? tile * tile_rows() : starts[static_cast<std::size_t>(tile)].row;
   }
   Index stratum(Index tile) const {
-    return starts.empty() ? (first_tile + tile) / tiles_a_stratum : starts[static_cast<std::size_t>(tile)].stratum;
+    if (!starts.empty()) return starts[static_cast<std::size_t>(tile)].stratum;
+    if (first_tiles.empty()) return (first_tile + tile) / tiles_a_stratum;
+    return std::ranges::upper_bound(first_tiles, first_tile + tile) - first_tiles.begin() - 1;
+  }
+  /// Whether it is known that the tile begins a stratum.
+  bool begins_stratum(Index tile) const {
+    if (!starts.empty()) return false;
+    if (first_tiles.empty()) return (first_tile + tile) % tiles_a_stratum == 0;
+    return std::ranges::binary_search(first_tiles, first_tile + tile);
   }
   /// The tiles of a stratum that are in this block.
   Range tiles_of(Index of_stratum) const {
-    if (starts.empty())
-      return {std::clamp<Index>(of_stratum * tiles_a_stratum - first_tile, 0, tiles()),
-              std::clamp<Index>((of_stratum + 1) * tiles_a_stratum - first_tile, 0, tiles())};
+    const auto first_of = [this](Index number) {
+      const Index tile = first_tiles.empty() ? number * tiles_a_stratum : first_tiles[static_cast<std::size_t>(number)];
+      return std::clamp<Index>(tile - first_tile, 0, tiles());
+    };
+    if (starts.empty()) return {first_of(of_stratum), first_of(of_stratum + 1)};
     const auto range = std::ranges::equal_range(starts, of_stratum, {}, &TileStart::stratum);
     return {range.begin() - starts.begin(), range.end() - starts.begin()};
   }

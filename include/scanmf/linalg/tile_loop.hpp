@@ -21,13 +21,12 @@ void for_each_place(const Team& team, const Block<T>& block, Body&& body) {
   if (block.tiles() == 0) return;
   const Index first = block.stratum(0);
   const Index last = block.stratum(block.tiles() - 1);
-  const bool by_rule = block.starts.empty();
   team.in_turns(first, last - first + 1, [&](int thread, Index i) {
     const Range tiles = block.tiles_of(first + i);
     const Index after = first + i + team.size() <= last ? block.tiles_of(first + i + team.size()).begin : Index{-1};
     for (Index t = tiles.begin; t < tiles.end; ++t) {
       const bool is_last = t + 1 == tiles.end;
-      const bool ends = is_last && by_rule && (block.first_tile + t + 1) % block.tiles_a_stratum == 0;
+      const bool ends = is_last && block.begins_stratum(t + 1);
       body(thread, TilePlace{t, block.first_row(t), first + i, is_last, ends}, is_last ? after : t + 1);
     }
   });

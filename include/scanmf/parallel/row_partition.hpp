@@ -22,7 +22,8 @@ namespace scanmf {
 /// the number of ranks.
 class RowPartition {
  public:
-  /// `tile_weights`: the cost of each tile of all batches in order (non-zeros, say), to be balanced; empty = rows.
+  /// `tile_weights`: the cost of each tile of all batches in order (non-zeros, say), to be balanced; empty = rows. Of a
+  /// single batch strata are then cut so that they cost alike, whatever their tiles.
   RowPartition(Index rows, Index batch_rows, Index tile_rows, Index tiles_a_stratum, int ranks,
                std::span<const Index> tile_weights = {});
   /// For reading and writing: as even as rows allow.
@@ -38,6 +39,8 @@ class RowPartition {
   Index batches() const { return batches_; }
   /// False: strata have any numbers of rows, each begins with a new tile.
   bool is_regular() const { return first_rows_.empty(); }
+  /// First tile of each stratum, and the end, where tiles are cut by rows but strata by weights; else empty.
+  std::span<const Index> first_tiles() const { return first_tiles_; }
   /// Of a full batch; the last one may have fewer.
   Index strata() const { return strata_; }
 
@@ -64,10 +67,12 @@ class RowPartition {
 
  private:
   Index first_row(Index stratum) const;
+  Index stratum_of_tile(Index tile) const;
 
   Index rows_, batch_rows_, tile_rows_, tiles_a_stratum_, batches_, strata_;
   int ranks_;
-  std::vector<Index> cuts_;        // first stratum of each rank, and the end
+  std::vector<Index> cuts_;  // first stratum of each rank, and the end
+  std::vector<Index> first_tiles_;
   std::vector<Index> first_rows_;  // of each stratum and the end, where they are not all alike
 };
 

@@ -24,7 +24,8 @@ stop() {
   done
 }
 
-# Ports: chosen by the caller. A job that is put back into the queue waits until its credential has expired, and a busy
+# Ports: chosen by the caller. The node has the machine's own name, so that mpirun starts its ranks itself: srun of a
+# busy machine may give up the daemon that would start them elsewhere. A job that is put back into the queue waits until its credential has expired, and a busy
 # machine does not start its tasks before a short one has.
 write_configuration() {
   cat > "$SLURM_CONF" <<END
@@ -58,8 +59,8 @@ JobRequeue=1
 KillWait=5
 SlurmdParameters=config_overrides
 PropagateResourceLimits=NONE
-NodeName=node NodeHostname=$host NodeAddr=127.0.0.1 Port=$2 CPUs=$cores RealMemory=1000 State=UNKNOWN
-PartitionName=main Nodes=node Default=YES MaxTime=1-0 State=UP
+NodeName=$host NodeAddr=127.0.0.1 Port=$2 CPUs=$cores RealMemory=1000 State=UNKNOWN
+PartitionName=main Nodes=$host Default=YES MaxTime=1-0 State=UP
 END
 }
 
@@ -75,7 +76,7 @@ start() {
     --pid-file="$folder/run/munged.pid" \
     --log-file="$folder/log/munged.log" --seed-file="$folder/state/munged.seed"
   /usr/sbin/slurmctld -f "$SLURM_CONF" -i
-  /usr/sbin/slurmd -f "$SLURM_CONF" -N node
+  /usr/sbin/slurmd -f "$SLURM_CONF" -N "$host"
   for _ in $(seq 60); do
     [ "$(sinfo -h -t idle -o %D 2>/dev/null)" = 1 ] && return
     sleep 0.5

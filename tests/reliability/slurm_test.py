@@ -29,7 +29,6 @@ MORE = 20  # iterations of the run that goes on
 ENDED = ("", "COMPLETED", "FAILED", "TIMEOUT", "CANCELLED", "NODE_FAIL")
 JOB_SECONDS = 300
 COMPONENTS = (4, 5)  # of the array
-NOT_LAUNCHED = "An ORTE daemon has unexpectedly failed"  # mpirun's words where Slurm did not start its daemon in time
 
 
 def check_possible():
@@ -84,18 +83,11 @@ class Slurm:
         return submitted.stdout.strip()
 
     def launch(self, logs, *job, **how):
-        """Submits, and again if the busy machine kept Slurm from starting a daemon of mpirun, which is not tested here.
-        `logs`: patterns of the logs' paths, to be filled with the number. Returns the number once all iterate."""
-        for _ in range(3):
-            number = self.submit(*job, **how)
-            paths = [log % number for log in logs]
-            wait_until(lambda: all(re.search(rf"iteration \d+/|{NOT_LAUNCHED}", read(path)) for path in paths), paths,
-                       JOB_SECONDS, 0.1)
-            if not any(NOT_LAUNCHED in read(path) for path in paths):
-                return number
-            self.query("scancel", number)
-            self.wait_for(number)
-        raise AssertionError(f"Slurm starts no daemon of mpirun: {read(paths[0])}")
+        """Submits and waits until all iterate. `logs`: patterns of the logs' paths, to be filled with the number."""
+        number = self.submit(*job, **how)
+        paths = [log % number for log in logs]
+        wait_until(lambda: all("iteration " in read(path) for path in paths), paths, JOB_SECONDS, 0.1)
+        return number
 
     def wait_for(self, job):
         """Waits until the job, or each job of an array, has left the queue."""

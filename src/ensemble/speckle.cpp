@@ -28,12 +28,6 @@ T unobserved(Observed observed) {
   return observed == Observed::not_zero ? T{0} : std::numeric_limits<T>::quiet_NaN();
 }
 
-/// Sums of the elements that are left, as DataSummary has them.
-struct Left {
-  double sum = 0;
-  Index positive = 0;
-};
-
 template <Scalar T>
 class SpeckledSource final : public data::WrappedSource<T> {
  public:
@@ -146,7 +140,7 @@ class SpeckledSource final : public data::WrappedSource<T> {
   /// Collective.
   void summarise() {
     const Communicator& comm = this->communicator();
-    Left left;
+    Index positive = 0;
     ExactSum sum;
     data::visit_all<T>(*this, [&](const Block<T>& block) {
       for (Index t = 0; t < block.tiles(); ++t) {
@@ -154,13 +148,13 @@ class SpeckledSource final : public data::WrappedSource<T> {
         for (const T value : block.tile(t).stored()) {
           if (!(value > 0)) continue;  // nor what is not observed
           of_tile += static_cast<double>(value);
-          ++left.positive;
+          ++positive;
         }
         sum.add(of_tile);
       }
     });
     summary_.sum = exact_sum(comm, sum);
-    summary_.positive = comm.sum(left.positive);
+    summary_.positive = comm.sum(positive);
     summary_.missing = 0;
   }
 

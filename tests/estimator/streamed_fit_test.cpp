@@ -107,7 +107,7 @@ class Files {
       hdf5::File file = hdf5::File::create(folder_.file("x.h5"));
       test::write_sample(file, "/zeros", {rows, columns}, x, {.type = H5T_IEEE_F64LE});
       write_csr(file, "/csr", x, 500);
-      write_csr(file, "/tall_csr", x, 2500);
+      write_csr(file, "/tall_csr", x, 5000);
       for (double& value : x) value += 0.1;
       test::write_sample(file, "/plain", {rows, columns}, x, {.type = H5T_IEEE_F32BE});
       test::write_sample(file, "/chunked", {rows, columns}, x,

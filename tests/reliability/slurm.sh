@@ -25,8 +25,8 @@ stop() {
 }
 
 # Ports: chosen by the caller. The node has the machine's own name, so that mpirun starts its ranks itself: srun of a
-# busy machine may give up the daemon that would start them elsewhere. A job that is put back into the queue waits until its credential has expired, and a busy
-# machine does not start its tasks before a short one has.
+# busy machine may give up the daemon that would start them elsewhere. A job that is put back into the queue waits until
+# its credential has expired, and a busy machine does not start its tasks before a short one has.
 write_configuration() {
   cat > "$SLURM_CONF" <<END
 ClusterName=test

@@ -55,7 +55,7 @@ TEST(Exchange, DenseEqualsMemoryToTheBit) {
   for (std::size_t l = 0; l < layouts.size(); ++l) {
     const std::string input = folder.file("x.h5") + ":/l" + std::to_string(l);
     for (const Index batch_rows : {16, 50, 100, 128})
-      for (const Index memory : {20000, 90000})  // in rounds, or not
+      for (const Index memory : {75000, 90000})  // in rounds, or not
         expect_same_as_memory<float>(comm, input, batch_rows, memory);
     expect_same_as_memory<double>(comm, input, 100, 200000);
     expect_same_as_memory<double>(comm, input, 100, 1, false);  // no room
@@ -82,7 +82,7 @@ TEST(Exchange, ChunksThatWereNeverWritten) {
     write_sample(file, "/X", {600, 30}, {}, {.chunk = {100, 7}, .gzip = 1});
     file.dataset("/X").write_rows(Range{0, 250}, x.data());
   });
-  for (const Index memory : {10000, 30000}) expect_same_as_memory<double>(comm, folder.file("n.h5"), 32, memory);
+  for (const Index memory : {16000, 30000}) expect_same_as_memory<double>(comm, folder.file("n.h5"), 32, memory);
 }
 
 TEST(Exchange, EachChunkIsInflatedByOneRank) {
@@ -211,7 +211,7 @@ TEST(Exchange, AnyOrderOfVisits) {
     write_sample(file, "/X", {3200, 20}, sample_values(3200, 20), {.chunk = {90, 7}, .gzip = 1});
   });
   const MatrixDescription description = describe_matrix(comm, folder.file("o.h5"), "NMF");
-  for (const Index memory : {5000, 60000}) {
+  for (const Index memory : {12000, 60000}) {
     const LoadOptions options{.batch_rows = 64, .memory = memory};
     const auto loaded = load_matrix<float>(comm, description, {.batch_rows = 64});
     const auto streamed = open_source<float>(comm, description, options);

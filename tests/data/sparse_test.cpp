@@ -274,18 +274,18 @@ TEST(Sparse, RanksGetEqualSharesOfNonZeros) {
   const Communicator comm;
   const TemporaryFolder folder;
   // The first tenth of the rows is full, the rest holds one element a row.
-  std::vector<double> x(2000 * 40, 0);
-  for (std::size_t i = 0; i < 2000; ++i)
-    for (std::size_t j = 0; j < (i < 200 ? 40U : 1U); ++j) x[i * 40 + j] = 1;
-  folder.on_root([&] { write_anndata(folder.file("s.h5"), compress(x, 2000, 40, true), {2000, 40}, "csr_matrix"); });
+  std::vector<double> x(20000 * 40, 0);
+  for (std::size_t i = 0; i < 20000; ++i)
+    for (std::size_t j = 0; j < (i < 2000 ? 40U : 1U); ++j) x[i * 40 + j] = 1;
+  folder.on_root([&] { write_anndata(folder.file("s.h5"), compress(x, 20000, 40, true), {20000, 40}, "csr_matrix"); });
   const auto source = load<double>(comm, folder.file("s.h5"));
   Index stored = 0;
   source->visit(0, [&](const Block<double>& block) {
     const auto& csr = std::get<CsrBlock<double>>(block.matrix);
     stored += csr.row_begin[csr.rows] - csr.row_begin[0] + csr.rows;
   });
-  const Index total = 200 * 41 + 1800 * 2;
-  EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(total) / comm.size(), 31 * 41.0);  // a tile of full rows
+  const Index total = 2000 * 41 + 18000 * 2;
+  EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(total) / comm.size(), 312 * 41.0);  // a tile of full rows
 }
 
 TEST(Sparse, BadFilesAreRefused) {

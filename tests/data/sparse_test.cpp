@@ -285,7 +285,7 @@ TEST(Sparse, RanksGetEqualSharesOfNonZeros) {
     stored += csr.row_begin[csr.rows] - csr.row_begin[0] + csr.rows;
   });
   const Index total = 2000 * 41 + 18000 * 2;
-  EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(total) / comm.size(), 312 * 41.0);  // a tile of full rows
+  EXPECT_NEAR(static_cast<double>(stored), static_cast<double>(total) / comm.size(), 312 * 41.0);  // one tile
 }
 
 TEST(Sparse, BadFilesAreRefused) {

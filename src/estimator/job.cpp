@@ -131,6 +131,15 @@ void tell_of_idle_threads(const DataSource<T>& x) {
                     strata, threads, threads));
 }
 
+/// Collective.
+void warn_of_mixed_processors(const Communicator& comm) {
+  const std::string of_root = comm.broadcast(std::string(instruction_set()));
+  if (comm.max<Index>(instruction_set() != of_root ? 1 : 0) == 1)
+    log_warning(fmt::format("ranks run on processors with other instruction sets than {}: last digits depend on who "
+                            "runs where, unless all are of one kind (Slurm: --constraint)",
+                            of_root));
+}
+
 template <Scalar T>
 PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription& description,
                               const Parameters& parameters, Index n_components, MatrixUse use, const MemoryLimit& limit,
@@ -149,6 +158,7 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
   auto x = open_source<T>(comm, description, options);
   tell_of_idle_threads(*x);
+  warn_of_mixed_processors(comm);
   if (!column_of.empty()) x = aligned_source<T>(std::move(x), column_of, options);
   return {observed_as<T>(std::move(x), parameters, place, use, weights), options.memory};
 }

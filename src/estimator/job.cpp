@@ -135,9 +135,10 @@ void tell_of_idle_threads(const DataSource<T>& x) {
 void warn_of_mixed_processors(const Communicator& comm) {
   const std::string of_root = comm.broadcast(std::string(instruction_set()));
   if (comm.max<Index>(instruction_set() != of_root ? 1 : 0) == 1)
-    log_warning(fmt::format("ranks run on processors with other instruction sets than {}: last digits depend on who "
-                            "runs where, unless all are of one kind (Slurm: --constraint)",
-                            of_root));
+    log_warning(
+        fmt::format("ranks run on processors with other instruction sets than {}: last digits depend on who "
+                    "runs where, unless all are of one kind (Slurm: --constraint)",
+                    of_root));
 }
 
 template <Scalar T>

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "io/checksums.hpp"
@@ -16,14 +17,21 @@ static_assert(std::endian::native == std::endian::little, "digests are of little
 
 std::string hexadecimal(std::uint32_t crc) { return fmt::format("{:08x}", crc); }
 
-/// Of the rows of W, shared out over ranks.
+/// Of W that a rank reads at once: the model itself may still be in memory.
+constexpr Index bytes_at_once = Index{16} << 20;
+
+/// Of the rows of W, shared out over ranks some at a time.
 template <Scalar T>
 std::string digest_of_W(const Communicator& comm, const std::string& file, const Shape& shape) {
-  const RowPartition partition = RowPartition::even(shape.rows, comm.size());
-  const Matrix<T> W = read_model_W<T>(comm, file, partition);
   const Index row = shape.columns * static_cast<Index>(sizeof(T));
-  const Index after = (shape.rows - partition.piece(0, comm.rank()).end) * row;
-  const std::uint32_t own = io::crc32_share(io::crc32(std::as_bytes(W.span())), after);
+  const Index share_rows = std::max<Index>(1, bytes_at_once / row);
+  std::uint32_t own = 0;
+  for (Index begin = 0; begin < shape.rows; begin += share_rows * comm.size()) {
+    const Index first = std::min(shape.rows, begin + share_rows * comm.rank());
+    const Range rows{first, std::min(shape.rows, first + share_rows)};
+    const Matrix<T> W = read_model_slice<T>(comm, file, "/W", shape, rows);
+    own ^= io::crc32_share(io::crc32(std::as_bytes(W.span())), (shape.rows - rows.end) * row);
+  }
   std::uint32_t crc = 0;
   for (const Index share : comm.allgather<Index>(own)) crc ^= static_cast<std::uint32_t>(share);
   return hexadecimal(crc);

@@ -8,7 +8,7 @@ namespace {
 
 constexpr double replicated_sweeps = 10;   // times that a rank goes through an n × k array in an iteration
 constexpr double program_memory = 35e6;    // of a rank: program, MPI and BLAS
-constexpr double link_memory = 20e6;       // what MPI takes of a rank that is not alone
+constexpr double link_memory = 14e6;       // what MPI takes of a rank that is not alone: 6 to 20, by its transports
 constexpr double streamed_memory = 256e6;  // pieces of X that are read ahead, at most
 
 double as_double(Index value) { return static_cast<double>(value); }

@@ -4,7 +4,6 @@
 
 #include "linalg/lapack.hpp"
 #include "linalg/scalapack.hpp"
-#include "scanmf/core/team.hpp"
 
 namespace scanmf {
 namespace {

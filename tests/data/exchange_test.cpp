@@ -54,9 +54,15 @@ TEST(Exchange, DenseEqualsMemoryToTheBit) {
   });
   for (std::size_t l = 0; l < layouts.size(); ++l) {
     const std::string input = folder.file("x.h5") + ":/l" + std::to_string(l);
+    const Index for_a_tile = 39000 + (comm.size() - 2) * 13500;  // of 8 rows for each rank
     for (const Index batch_rows : {16, 50, 100, 128})
-      for (const Index memory : {75000, 90000})  // in rounds, or not
+      for (const Index memory : {for_a_tile, Index{90000}})  // in rounds, or not
         expect_same_as_memory<float>(comm, input, batch_rows, memory);
+    const auto in_rounds =
+        open_source<float>(comm, describe_matrix(comm, input, "NMF"), {.batch_rows = 128, .memory = for_a_tile});
+    for (Index batch = 0; batch < in_rounds->partition().batches(); ++batch)
+      in_rounds->visit(batch, [](const Block<float>&) {});
+    EXPECT_GT(in_rounds->exchange_cost().calls, in_rounds->partition().batches());
     expect_same_as_memory<double>(comm, input, 100, 200000);
     expect_same_as_memory<double>(comm, input, 100, 1, false);  // no room
   }

@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 
+#include "init/qr_checks.hpp"
 #include "scanmf/core/random.hpp"
 #include "scanmf/core/team.hpp"
 
 namespace scanmf {
 namespace {
+
+using test::departure_from_orthonormal;
+using test::departure_of_product;
 
 template <class T>
 T element(Index row, Index column) {
@@ -27,35 +30,6 @@ Matrix<T> rows_of(const RowPartition& partition, int rank, Index columns) {
         block(partition.local_begin(batch, rank) + i, c) = element<T>(piece.begin + i, c);
   }
   return block;
-}
-
-/// Largest departure of QᵀQ from the unit matrix, rows of all ranks together.
-template <class T>
-double departure_from_orthonormal(const Communicator& comm, const Matrix<T>& q) {
-  std::vector<double> gram(static_cast<std::size_t>(q.columns() * q.columns()), 0);
-  for (Index i = 0; i < q.rows(); ++i)
-    for (Index a = 0; a < q.columns(); ++a)
-      for (Index b = 0; b < q.columns(); ++b)
-        gram[static_cast<std::size_t>(a * q.columns() + b)] +=
-            static_cast<double>(q(i, a)) * static_cast<double>(q(i, b));
-  comm.allreduce_sum(std::span<double>(gram));
-  double largest = 0;
-  for (Index a = 0; a < q.columns(); ++a)
-    for (Index b = 0; b < q.columns(); ++b)
-      largest = std::max(largest, std::abs(gram[static_cast<std::size_t>(a * q.columns() + b)] - (a == b ? 1 : 0)));
-  return largest;
-}
-
-template <class T>
-double departure_of_product(const Matrix<T>& q, const Matrix<T>& r, const Matrix<T>& a) {
-  double largest = 0;
-  for (Index i = 0; i < a.rows(); ++i)
-    for (Index j = 0; j < a.columns(); ++j) {
-      double sum = 0;
-      for (Index c = 0; c < a.columns(); ++c) sum += static_cast<double>(q(i, c)) * static_cast<double>(r(c, j));
-      largest = std::max(largest, std::abs(sum - static_cast<double>(a(i, j))));
-    }
-  return largest;
 }
 
 /// R of one rank alone, with one thread.
@@ -87,15 +61,19 @@ TYPED_TEST(OrderedQrTest, strata_give_the_same_bits_on_any_ranks) {
     const auto partition = [&, rows = rows, batch_rows = batch_rows](int ranks) {
       return RowPartition(rows, batch_rows, 5, rows > 1000 ? 400 : 3, ranks);
     };
-    const Matrix<T> expected = alone<T>([&, columns = columns](const Communicator& self) {
-      Matrix<T> all = rows_of<T>(partition(1), 0, columns);
-      return qr_by_strata<T>(self, partition(1), all.view());
-    });
+    Matrix<T> q_alone = rows_of<T>(partition(1), 0, columns);
+    const Matrix<T> expected =
+        alone<T>([&](const Communicator& self) { return qr_by_strata<T>(self, partition(1), q_alone.view()); });
     const RowPartition own = partition(this->comm.size());
     const Matrix<T> a = rows_of<T>(own, this->comm.rank(), columns);
     Matrix<T> q = copy_of(a);
     const Matrix<T> r = qr_by_strata<T>(this->comm, own, q.view());
     EXPECT_TRUE(std::equal(r.span().begin(), r.span().end(), expected.span().begin()));
+    for (Index batch = 0; batch < own.batches(); ++batch) {
+      const Range piece = own.piece(batch, this->comm.rank());
+      EXPECT_TRUE(std::equal(q_alone.row(piece.begin), q_alone.row(piece.begin) + piece.size() * columns,
+                             q.row(own.local_begin(batch, this->comm.rank()))));
+    }
     EXPECT_LT(departure_of_product(q, r, a), this->tolerance);
     EXPECT_LT(departure_from_orthonormal(this->comm, q), this->tolerance);
   }

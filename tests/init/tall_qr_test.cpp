@@ -2,13 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 
+#include "init/qr_checks.hpp"
 #include "scanmf/core/random.hpp"
 
 namespace scanmf {
 namespace {
+
+using test::departure_from_orthonormal;
+using test::departure_of_product;
 
 template <class T>
 class TallQrTest : public testing::Test {
@@ -31,33 +34,6 @@ class TallQrTest : public testing::Test {
     return block;
   }
 
-  /// Largest difference between QᵀQ and the unit matrix.
-  double departure_from_orthonormal(const Matrix<T>& q) const {
-    std::vector<double> gram(static_cast<std::size_t>(q.columns() * q.columns()), 0);
-    for (Index i = 0; i < q.rows(); ++i)
-      for (Index a = 0; a < q.columns(); ++a)
-        for (Index b = 0; b < q.columns(); ++b)
-          gram[static_cast<std::size_t>(a * q.columns() + b)] +=
-              static_cast<double>(q(i, a)) * static_cast<double>(q(i, b));
-    comm.allreduce_sum(std::span<double>(gram));
-    double largest = 0;
-    for (Index a = 0; a < q.columns(); ++a)
-      for (Index b = 0; b < q.columns(); ++b)
-        largest = std::max(largest, std::abs(gram[static_cast<std::size_t>(a * q.columns() + b)] - (a == b ? 1 : 0)));
-    return largest;
-  }
-
-  static double departure_of_product(const Matrix<T>& q, const Matrix<T>& r, const Matrix<T>& a) {
-    double largest = 0;
-    for (Index i = 0; i < a.rows(); ++i)
-      for (Index j = 0; j < a.columns(); ++j) {
-        double sum = 0;
-        for (Index c = 0; c < a.columns(); ++c) sum += static_cast<double>(q(i, c)) * static_cast<double>(r(c, j));
-        largest = std::max(largest, std::abs(sum - static_cast<double>(a(i, j))));
-      }
-    return largest;
-  }
-
   static void expect_upper_triangle(const Matrix<T>& r) {
     for (Index i = 0; i < r.rows(); ++i)
       for (Index j = 0; j < i; ++j) EXPECT_EQ(r(i, j), 0);
@@ -78,8 +54,8 @@ TYPED_TEST(TallQrTest, factors_blocks_of_any_length) {
         Matrix<TypeParam> q = copy_of(a);
         const Matrix<TypeParam> r = tall_qr(this->comm, q, method);
         this->expect_upper_triangle(r);
-        EXPECT_LT(this->departure_of_product(q, r, a), 10 * this->tolerance);
-        EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+        EXPECT_LT(departure_of_product(q, r, a), 10 * this->tolerance);
+        EXPECT_LT(departure_from_orthonormal(this->comm, q), this->tolerance);
       }
 }
 
@@ -92,8 +68,8 @@ TYPED_TEST(TallQrTest, factors_blocks_when_the_first_rank_has_none) {
       Matrix<TypeParam> q = copy_of(a);
       const Matrix<TypeParam> r = tall_qr(this->comm, q);
       this->expect_upper_triangle(r);
-      EXPECT_LT(this->departure_of_product(q, r, a), 10 * this->tolerance);
-      EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+      EXPECT_LT(departure_of_product(q, r, a), 10 * this->tolerance);
+      EXPECT_LT(departure_from_orthonormal(this->comm, q), this->tolerance);
     }
 }
 
@@ -104,8 +80,8 @@ TYPED_TEST(TallQrTest, factors_long_and_narrow_blocks) {
     Matrix<TypeParam> q = copy_of(a);
     const Matrix<TypeParam> r = tall_qr(this->comm, q);
     this->expect_upper_triangle(r);
-    EXPECT_LT(this->departure_of_product(q, r, a), 10 * this->tolerance);
-    EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+    EXPECT_LT(departure_of_product(q, r, a), 10 * this->tolerance);
+    EXPECT_LT(departure_from_orthonormal(this->comm, q), this->tolerance);
     for (Index i = this->rows_of(this->comm.rank(), largest); i < q.rows(); ++i)
       for (Index j = 0; j < columns; ++j) ASSERT_EQ(q(i, j), 0) << "padding stays zero";
   }
@@ -125,7 +101,7 @@ TYPED_TEST(TallQrTest, a_matrix_of_zeros_gives_finite_factors) {
     Matrix<TypeParam> q = tall_block<TypeParam>(this->comm, 20, 4);
     const Matrix<TypeParam> r = tall_qr(this->comm, q, method);
     for (const TypeParam value : r.span()) EXPECT_EQ(value, 0);
-    EXPECT_LT(this->departure_from_orthonormal(q), this->tolerance);
+    EXPECT_LT(departure_from_orthonormal(this->comm, q), this->tolerance);
   }
 }
 

@@ -6,6 +6,9 @@
 namespace scanmf {
 namespace {
 
+/// That a rank exchanges slices with: enough to hide latencies, few enough for a network that all ranks use at once.
+constexpr int ranks_at_once = 16;
+
 template <class T>
 void add_to(std::span<T> sum, std::span<const T> part) {
   std::transform(sum.begin(), sum.end(), part.begin(), sum.begin(), std::plus<>());
@@ -79,29 +82,27 @@ void OrderedSum::to_slices(std::span<const NodeValues<T>> own, std::span<const I
     const auto r = static_cast<std::size_t>(rank);
     return values.subspan(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(offsets[r + 1] - offsets[r]));
   };
+  const int ranks = comm_.size();
   const int rank = comm_.rank();
-  const std::size_t length = slice_of(total, rank).size();
-  std::vector<std::vector<T>> received;
   std::vector<NodeValues<T>> nodes;
-  std::vector<Message<const T>> outgoing;
-  std::vector<Message<T>> incoming;
-  for (int other = 0; other < comm_.size(); ++other) {
-    for (const TreeNode node : nodes_of(other)) {
-      if (other == rank) {
-        const auto found = std::ranges::find(own, node, &NodeValues<T>::node);
-        nodes.push_back({node, slice_of(found->values, rank)});
-      } else {
-        received.emplace_back(length);
-        nodes.push_back({node, received.back()});
-        incoming.push_back({other, received.back()});
+  for (const NodeValues<T>& one : own) nodes.push_back({one.node, slice_of(one.values, rank)});
+  std::vector<std::vector<T>> received;
+  for (int first = 1; first < ranks; first += ranks_at_once) {
+    std::vector<Message<const T>> outgoing;
+    std::vector<Message<T>> incoming;
+    for (int step = first; step < std::min(first + ranks_at_once, ranks); ++step) {
+      const int to = (rank + step) % ranks;
+      const int from = (rank - step + ranks) % ranks;
+      for (const NodeValues<T>& one : own) outgoing.push_back({to, slice_of(one.values, to)});
+      for (const TreeNode node : nodes_of(from)) {
+        const std::span<T> values = received.emplace_back(slice_of(total, rank).size());
+        nodes.push_back({node, values});
+        incoming.push_back({from, values});
       }
     }
+    comm_.exchange<T>(outgoing, incoming);
   }
-  for (int step = 1; step < comm_.size(); ++step) {  // not all to the same rank at first
-    const int to = (rank + step) % comm_.size();
-    for (const NodeValues<T>& one : own) outgoing.push_back({to, slice_of(one.values, to)});
-  }
-  comm_.exchange<T>(outgoing, incoming);
+  std::ranges::sort(nodes, {}, [](const NodeValues<T>& one) { return one.node.first_leaf(); });
   const std::span<T> sum = sum_of(tree_, std::move(nodes));
   const std::span<T> to = slice_of(total, rank);
   if (sum.data() != to.data()) std::ranges::copy(sum, to.begin());

@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <filesystem>
 
 #include "app/file_roles.hpp"
 #include "app/time_limit.hpp"
+#include "core/printable.hpp"
 #include "data/excluded_features.hpp"
 #include "formats/formats.hpp"
 #include "parallel/launcher.hpp"
@@ -55,6 +58,11 @@ void check_output(const Communicator& comm, const std::string& target, const std
   for (const std::string& input : inputs)
     if (!input.empty()) roles.push_back({"the input", input, FileUse::reads});
   check_files(comm, roles);
+  constexpr std::array names_of_others{".csv", ".json", ".mtx", ".npy", ".npz", ".parquet", ".tsv", ".txt", ".xlsx"};
+  const std::string extension = std::filesystem::path(target).extension().string();
+  if (std::ranges::find(names_of_others, extension) != names_of_others.end())
+    log_warning(fmt::format("'{}' will be an HDF5 file, whatever its name says (scanmf export writes CSV and TSV)",
+                            printable(target)));
 }
 
 CheckpointOptions checkpoint_options(const Communicator& comm, const CommandLine& line) {

@@ -150,8 +150,7 @@ void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFa
     const Index count = x.row_begin[i + 1] - begin;
     pad_row(w.row(i), w.columns, stride, row);
     kernels::sparse<T>().product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, q);
-    kernels::vectors<T>().weigh(x.value + begin, q, count, weights, q, r);
-    hide_unobserved(x.observed, x.value + begin, count, weights.corrects, q, r);
+    kernels::vectors<T>().weigh(x.observed, x.value + begin, q, count, weights, q, r);
     body(i, WeightedRow<T>{x.column + begin, count, x.row_begin[x.rows] - begin, q, r});
   }
 }

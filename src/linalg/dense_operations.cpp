@@ -92,26 +92,34 @@ void TileOperations<DenseTile<T>>::project_weighted(const DenseTile<T>& x, Matri
                                                     Workspace<T>& work) {
   const Index padded = padded_columns<T>(x.columns);
   const Index block = std::min(padded, weighted_block_columns<T>);
-  const bool with_denominator = weights.with_denominator;
-  T* const q = work.reserve(2 * block * x.rows);
+  const bool counted = h.has_subset_sums() && weights.counts_observed();
+  const bool with_denominator = weights.with_denominator && !counted;
+  const Index stride = padded_columns<T>(x.rows);
+  T* const q = work.reserve(2 * block * x.rows + (counted ? stride * w.columns : 0));
   T* const r = with_denominator ? q + block * x.rows : nullptr;
+  T* const sums = q + 2 * block * x.rows;  // the denominator transposed
   set_zero(numerator);
   if (with_denominator) set_zero(denominator);
+  if (counted) std::fill_n(sums, stride * w.columns, T{0});
   for (Index first = 0; first < padded; first += block) {
     const Index last = std::min(padded, first + block);
     for (Index begin = first; begin < last; begin += strip_columns<T>) {
       const Index width = strip_width<T>(begin, x.columns);
       T* const q_strip = q + (begin - first) * x.rows;
       T* const r_strip = with_denominator ? r + (begin - first) * x.rows : nullptr;
+      const T* const x_strip = x.packed + begin * x.rows;
       multiply_one_strip(w, h, begin, width, q_strip);
-      kernels::vectors<T>().weigh(x.packed + begin * x.rows, q_strip, x.rows * width, weights, q_strip, r_strip);
-      hide_unobserved(x.observed, x.packed + begin * x.rows, x.rows * width, weights.corrects, q_strip, r_strip);
+      kernels::vectors<T>().weigh(x.observed, x_strip, q_strip, x.rows * width, weights, q_strip, r_strip);
+      if (counted)
+        kernels::subsets<T>().add_to_rows(x.observed, x_strip, x.rows, width, h.subset_sums(begin), w.columns, sums,
+                                          stride);
       zero_padding(q_strip, x.rows, begin, width, x.columns);
       if (with_denominator) zero_padding(r_strip, x.rows, begin, width, x.columns);
     }
     project_block(q, x.rows, h, first, last - first, numerator);
     if (with_denominator) project_block(r, x.rows, h, first, last - first, denominator);
   }
+  if (counted) kernels::vectors<T>().transpose(sums, stride, w.columns, x.rows, denominator.data, denominator.stride);
 }
 
 template <Scalar T>
@@ -119,14 +127,26 @@ void TileOperations<DenseTile<T>>::accumulate_weighted(const DenseTile<T>& x, Ma
                                                        const RightFactor<T>& h, const ElementWeights& weights,
                                                        Accumulator<T>& numerator, Accumulator<T>& denominator,
                                                        Workspace<T>& work) {
-  const bool with_denominator = weights.with_denominator;
-  T* const q = work.reserve(2 * strip_columns<T> * x.rows);
-  T* const r = with_denominator ? q + strip_columns<T> * x.rows : nullptr;
+  const kernels::SubsetKernels<T>& subsets = kernels::subsets<T>();
+  const bool counted = h.has_subset_sums() && weights.counts_observed();
+  const bool with_denominator = weights.with_denominator && !counted;
+  const Index strip = strip_columns<T> * x.rows;
+  const Index room = counted ? w.rows * w.columns + subsets.groups(w.rows) * w.columns * subsets.lanes : 0;
+  T* const q = work.reserve(2 * strip + room);
+  T* const r = with_denominator ? q + strip : nullptr;
+  T* const sums = q + 2 * strip + w.rows * w.columns;
+  if (counted) {
+    const MatrixView<const T> weighted = weighted_rows(x.weights, w, q + 2 * strip);
+    subsets.sums_of_subsets(weighted.data, weighted.stride, 1, w.rows, w.columns, sums);
+  }
   for (Index begin = 0; begin < padded_columns<T>(x.columns); begin += strip_columns<T>) {
     const Index width = strip_width<T>(begin, x.columns);
     multiply_one_strip(w, h, begin, width, q);
-    kernels::vectors<T>().weigh(x.packed + begin * x.rows, q, x.rows * width, weights, q, r);
-    hide_unobserved(x.observed, x.packed + begin * x.rows, x.rows * width, weights.corrects, q, r);
+    const T* const x_strip = x.packed + begin * x.rows;
+    kernels::vectors<T>().weigh(x.observed, x_strip, q, x.rows * width, weights, q, r);
+    if (counted)
+      subsets.add_to_columns(x.observed, x_strip, x.rows, width, sums, w.columns,
+                             denominator.data() + begin * w.columns);
     for (Index i = 0; x.weights != nullptr && i < x.rows; ++i) {
       scale(x.weights[i], width, q + i * width);
       if (with_denominator) scale(x.weights[i], width, r + i * width);

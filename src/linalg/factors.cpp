@@ -5,11 +5,15 @@
 namespace scanmf {
 
 template <Scalar T>
-RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool both)
+RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool both, bool subsets)
     : columns_(columns),
       components_(components),
+      subset_stride_(subsets && kernels::subsets<T>().members > 0
+                         ? kernels::subsets<T>().groups(strip_columns<T>) * components * kernels::subsets<T>().lanes
+                         : 0),
       strips_(kind == StorageKind::dense || both ? padded_columns<T>(columns) * strip_rows() : 0),
-      rows_(kind == StorageKind::csr || both ? columns * padded_components<T>(components) : 0) {}
+      rows_(kind == StorageKind::csr || both ? columns * padded_components<T>(components) : 0),
+      subset_sums_((columns + strip_columns<T> - 1) / strip_columns<T> * subset_stride_) {}
 
 template <Scalar T>
 void RightFactor<T>::assign(MatrixView<const T> ht) {
@@ -22,6 +26,9 @@ void RightFactor<T>::assign(MatrixView<const T> ht) {
       const Index filled = std::min(width, columns_ - columns.begin);
       kernels::vectors<T>().transpose(ht.row(columns.begin), ht.stride, filled, components_, strip, width);
       for (Index c = 0; c < components_; ++c) std::fill(strip + c * width + filled, strip + (c + 1) * width, T{0});
+      if (subset_stride_ > 0)
+        kernels::subsets<T>().sums_of_subsets(strip, 1, width, width, components_,
+                                              subset_sums_.data() + columns.begin / strip_columns<T> * subset_stride_);
     });
   }
   if (rows_.size() > 0) {

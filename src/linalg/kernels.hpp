@@ -9,8 +9,8 @@
 // begins at element j0·(rows of the array), element (r, j) of the strip at r·width + j − j0, where width =
 // min(strip_columns, padded − j0).
 //
-// A kernel is a template over the element type; the tables below list them, a table a file: dense<T>(), vectors<T>()
-// and sparse<T>() are those of the instruction set of this machine.
+// A kernel is a template over the element type; the tables below list them, a table a file: dense<T>(), vectors<T>(),
+// sparse<T>() and subsets<T>() are those of the instruction set of this machine.
 
 namespace scanmf::kernels {
 
@@ -36,8 +36,10 @@ struct DenseKernels {
 
 template <class T>
 struct VectorKernels {
-  /// numerator[i] = x[i]·Ŷ^(β−2), denominator[i] = Ỹ^(β−1) (not when null). numerator may be y.
-  void (*weigh)(const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator, T* denominator);
+  /// numerator[i] = x[i]·Ŷ^(β−2), denominator[i] = Ỹ^(β−1) (not when null), both 0 where x is not observed; a
+  /// denominator that corrects is 0 where x is observed, and −Ỹ^(β−1) where it is not. numerator may be y.
+  void (*weigh)(Observed observed, const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator,
+                T* denominator);
   /// values[i] = Ỹ^(β−1), in place.
   void (*weigh_denominator)(T* values, Index count, const ElementWeights& weights);
 
@@ -87,11 +89,35 @@ struct SparseKernels {
   void (*product_at)(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y);
 };
 
+/// Sums of the rows of a factor at which elements of X are observed: groups of `members` rows, the sums of all of whose
+/// subsets are one vector. Sums of groups follow each other, in each components × vector.
+template <class T>
+struct SubsetKernels {
+  Index members = 0;  // of a group; 0: this instruction set has no such kernels
+  Index lanes = 0;    // of a vector: 2^members
+
+  /// sums(group, c)[s] = Σ over the members b of subset s of values[(group·members + b)·term_stride +
+  /// c·component_stride].
+  void (*sums_of_subsets)(const T* values, Index term_stride, Index component_stride, Index terms, Index components,
+                          T* sums) = nullptr;
+  /// x: one strip, rows × width. out[c·out_stride + i] += Σ over the observed columns j of row i of value(j, c); rows
+  /// are padded to whole vectors, with 0. sums: those of groups of the strip's columns.
+  void (*add_to_rows)(Observed observed, const T* x, Index rows, Index width, const T* sums, Index components, T* out,
+                      Index out_stride) = nullptr;
+  /// out[c·width + j] += Σ over the observed rows i of column j of value(i, c). sums: those of groups of rows.
+  void (*add_to_columns)(Observed observed, const T* x, Index rows, Index width, const T* sums, Index components,
+                         T* out) = nullptr;
+
+  Index groups(Index terms) const { return (terms + members - 1) / members; }
+};
+
 template <Scalar T>
 const DenseKernels<T>& dense();
 template <Scalar T>
 const VectorKernels<T>& vectors();
 template <Scalar T>
 const SparseKernels<T>& sparse();
+template <Scalar T>
+const SubsetKernels<T>& subsets();
 
 }  // namespace scanmf::kernels

@@ -14,24 +14,6 @@ void copy_observed(const T* x, Index count, T* to) {
   for (Index i = 0; i < count; ++i) to[i] = is_observed(Observed::not_nan, x[i]) ? x[i] : T{0};
 }
 
-/// What the weights of a loss become where x is not observed: q 0; r 0 or, where it corrects, all but that: 0 where x
-/// is observed, −r where it is not. r may be null.
-template <Observed observed, Scalar T>
-void hide_where_not(const T* x, Index count, bool corrects, T* q, T* r) {
-  for (Index i = 0; i < count; ++i) q[i] = is_observed(observed, x[i]) ? q[i] : T{0};
-  if (r == nullptr) return;
-  if (corrects) {
-    for (Index i = 0; i < count; ++i) r[i] = is_observed(observed, x[i]) ? T{0} : -r[i];
-  } else {
-    for (Index i = 0; i < count; ++i) r[i] = is_observed(observed, x[i]) ? r[i] : T{0};
-  }
-}
-template <Scalar T>
-void hide_unobserved(Observed observed, const T* x, Index count, bool corrects, T* q, T* r) {
-  if (observed == Observed::not_nan) hide_where_not<Observed::not_nan>(x, count, corrects, q, r);
-  if (observed == Observed::not_zero) hide_where_not<Observed::not_zero>(x, count, corrects, q, r);
-}
-
 template <Scalar T>
 void scale(T weight, Index count, T* values) {
   for (Index i = 0; i < count; ++i) values[i] *= weight;

@@ -79,22 +79,64 @@ HWY_INLINE void store(Vector<T> d, Lanes<T> values, T* to, Index valid) {
   for (Index i = 0; i < valid; ++i) to[i] = padded[i];
 }
 
+/// The weights of some elements: Q and R of ElementWeights.
 template <class T>
-void weigh_of(const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator, T* denominator) {
+struct Weights {
+  Lanes<T> q, r;
+};
+
+/// weigh(values of X, of Y) gives the Weights of a vector.
+template <Observed observed, class T, class Weigh>
+HWY_INLINE void weigh_by(const T* x, const T* y, Index count, bool corrects, T* numerator, T* denominator,
+                         const Weigh& weigh) {
+  const Vector<T> d;
+  for_each_vector<T>(
+      count, [&](Index i, Index valid) HWY_ATTR __attribute__((always_inline)) {
+        const auto values = load(d, x + i, valid);
+        auto [q, r] = weigh(values, load(d, y + i, valid));
+        if constexpr (observed != Observed::all) {
+          const auto seen = observed == Observed::not_nan ? hn::Eq(values, values) : hn::Ne(values, hn::Zero(d));
+          q = hn::IfThenElseZero(seen, q);
+          r = corrects ? hn::IfThenZeroElse(seen, hn::Neg(r)) : hn::IfThenElseZero(seen, r);
+        }
+        if (denominator != nullptr) store(d, r, denominator + i, valid);
+        store(d, q, numerator + i, valid);
+      });
+}
+
+template <Observed observed, class T>
+void weigh_observed(const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator, T* denominator) {
   const Vector<T> d;
   const auto guard = hn::Set(d, static_cast<T>(division_guard));
+  const auto one = hn::Set(d, T{1});
+  const auto by = [&](const auto& weigh) HWY_ATTR __attribute__((always_inline)) {
+    weigh_by<observed>(x, y, count, weights.corrects, numerator, denominator, weigh);
+  };
+  if (weights.divide)
+    return by([&](Lanes<T> values, Lanes<T> product) HWY_ATTR __attribute__((always_inline)) {
+      return Weights<T>{hn::Div(values, weights.lift_numerator ? hn::Max(product, guard) : product), one};
+    });
+  if (weights.exponent == 2)
+    return by([&](Lanes<T> values, Lanes<T> product) HWY_ATTR __attribute__((always_inline)) {
+      return Weights<T>{values, product};
+    });
   const Power<T> numerator_power(weights.exponent - 2);
   const Power<T> denominator_power(weights.exponent - 1);
-  for_each_vector<T>(count, [&](Index i, Index valid) {
-    const auto product = load(d, y + i, valid);
+  by([&](Lanes<T> values, Lanes<T> product) HWY_ATTR __attribute__((always_inline)) {
     const auto lifted = hn::Max(product, guard);
-    if (denominator != nullptr)
-      store(d, denominator_power(d, weights.lift_denominator ? lifted : product), denominator + i, valid);
-    const auto values = load(d, x + i, valid);
-    const auto safe = weights.lift_numerator ? lifted : product;
-    const auto weighted = weights.divide ? hn::Div(values, safe) : hn::Mul(values, numerator_power(d, safe));
-    store(d, weighted, numerator + i, valid);
+    auto power = product;  // is not looked at
+    if (denominator != nullptr) power = denominator_power(d, weights.lift_denominator ? lifted : product);
+    return Weights<T>{hn::Mul(values, numerator_power(d, weights.lift_numerator ? lifted : product)), power};
   });
+}
+
+template <class T>
+void weigh_of(Observed observed, const T* x, const T* y, Index count, const ElementWeights& weights, T* numerator,
+              T* denominator) {
+  const auto weigh = observed == Observed::all       ? &weigh_observed<Observed::all, T>
+                     : observed == Observed::not_nan ? &weigh_observed<Observed::not_nan, T>
+                                                     : &weigh_observed<Observed::not_zero, T>;
+  weigh(x, y, count, weights, numerator, denominator);
 }
 
 template <class T>

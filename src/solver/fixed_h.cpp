@@ -10,7 +10,7 @@ template <Scalar T>
 FixedH<T>::FixedH(const Loss& loss, StorageKind kind, Index columns, Index components)
     : kind_(loss.sums),
       exact_(loss.exact_sums),
-      factor_(kind, columns, components, loss.needs_both_layouts(kind)),
+      factor_(kind, columns, components, loss.needs_both_layouts(kind), loss.needs_subset_sums(kind)),
       sums_(2 + static_cast<std::size_t>(size_of(loss.sums, components))),
       work_(static_cast<std::size_t>(team_.size())),
       exact_work_(static_cast<std::size_t>(team_.size())) {}

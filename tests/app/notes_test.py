@@ -23,6 +23,16 @@ class Notes(NamedModel):
         result = self.succeed("partial-fit", "x.h5", "--model", "p.h5")
         self.assertIn("no -k given: 7 components", result.stderr)
 
+    def test_output_named_as_another_format(self):
+        def warned(*command):
+            return ["will be an HDF5 file" in warning for warning in self.succeed(*command).warnings].count(True)
+
+        fit = ["fit", "x.h5", "-k", "2", "--max-iter", "1", "-o"]
+        self.assertEqual([warned(*fit, name) for name in ("m.csv", "m.h5", "m", "m.hdf5", "m.tsv")], [1, 0, 0, 0, 1])
+        self.assertTrue(h5py.is_hdf5(self.path("m.csv")))
+        self.assertEqual(warned("transform", "x.h5", "--model", "m.csv", "-o", "W.npy"), 1)
+        self.assertEqual(warned("export", "m.csv", "-o", "tables.csv"), 0)
+
     def test_divergence_of_counts_on_other_values(self):
         kl = ["-k", "2", "--solver", "mu", "--beta-loss", "kl", "--max-iter", "1", "--tol", "0"]
         self.assertIn("values of X are not whole numbers", self.succeed("fit", "x.h5", *kl).stderr)

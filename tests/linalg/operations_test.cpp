@@ -236,6 +236,73 @@ TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
   for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
 }
 
+/// A dense tile some elements of which are NaN or 0, rows with weights: what is not observed has no part in any sum.
+template <Scalar T>
+void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
+  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k " << k << ", beta " << beta << ", " << share);
+  Example<T> e(rows, columns, k, 1, static_cast<unsigned>(rows + columns + k));
+  std::mt19937 engine(3);
+  std::vector<bool> seen(e.x.size());
+  Matrix<T> x(rows, columns);
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) {
+      const auto at = static_cast<std::size_t>(i * columns + j);
+      seen[at] = engine() % 1000 >= 1000 * share;
+      const T hidden = observed == Observed::not_nan ? std::numeric_limits<T>::quiet_NaN() : T{0};
+      x(i, j) = seen[at] ? static_cast<T>(e.x[at]) : hidden;
+    }
+  }
+  test::pack_rows<T>(x.view(), 0, rows, rows, e.packed.data());
+  std::vector<T> weight(static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
+  DenseTile<T> tile = e.dense();
+  tile.observed = observed;
+  tile.weights = weight.data();
+  const Loss loss = loss_of(beta).where(StorageKind::dense, observed);
+  const auto is_seen = [&](Index i, Index j) { return seen[static_cast<std::size_t>(i * columns + j)]; };
+  const auto q = [&](Index i, Index j) {
+    const double y = e.product(i, j);
+    return is_seen(i, j) ? e.at(i, j) * std::pow(beta < 2 ? guarded(y) : y, beta - 2) : 0;
+  };
+  const auto r = [&](Index i, Index j) { return is_seen(i, j) ? std::pow(e.product(i, j), beta - 1) : 0; };
+  const auto weighted = [&](auto element) {
+    return [&weight, element](Index i, Index j) {
+      return static_cast<double>(weight[static_cast<std::size_t>(i)]) * element(i, j);
+    };
+  };
+  for (const bool subsets : {false, true}) {  // with and without sums that are looked up
+    RightFactor<T> h(StorageKind::dense, columns, k, false, subsets);
+    h.assign(e.ht.view());
+    Workspace<T> work;
+    Matrix<T> n(rows, k, T{7});
+    Matrix<T> d(rows, k, T{7});
+    project_weighted<T>(tile, e.w.view(), h, *loss.weights, n.view(), d.view(), work);
+    expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
+    expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
+    Accumulator<T> numerator(StorageKind::dense, columns, k);
+    Accumulator<T> denominator(StorageKind::dense, columns, k);
+    numerator.set_zero();
+    denominator.set_zero();
+    accumulate_weighted<T>(tile, e.w.view(), h, *loss.weights, numerator, denominator, work);
+    Matrix<T> total(columns, k);
+    numerator.copy_to(total.view());
+    expect_near<T>(total.view(), transposed_times_w(e, weighted(q)), "numerator of H");
+    denominator.copy_to(total.view());
+    expect_near<T>(total.view(), transposed_times_w(e, weighted(r)), "denominator of H");
+  }
+}
+
+TYPED_TEST(Operations, WhatIsNotObservedHasNoPart) {
+  for (const Observed observed : {Observed::not_nan, Observed::not_zero}) {
+    for (const double share : {0.0, 0.05, 0.4, 1.0}) {
+      for (const double beta : {1.0, 2.0, 1.5}) check_observed<TypeParam>(13, 37, 5, beta, observed, share);
+      for (const Index rows : {1, 2, 4, 92, 96, 97, 130}) check_observed<TypeParam>(rows, 21, 6, 1, observed, share);
+      for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130})
+        check_observed<TypeParam>(7, columns, 9, 1, observed, share);
+    }
+  }
+}
+
 TYPED_TEST(Operations, DivergenceByProjectionLeavesCloseFitsToTheDirectSum) {
   using T = TypeParam;
   Example<T> e(92, 300, 6, 1, 11);

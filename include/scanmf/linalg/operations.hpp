@@ -12,12 +12,13 @@ namespace scanmf {
 ///   dense: strips of columns as in a DenseTile, within a strip component after component;  CSR: rows of Ht, padded to
 ///   whole cache lines.
 /// both: either kind keeps both; the weights of a general β are made from all of W·H, Gram matrices of what is observed
-/// from rows of Ht.
+/// from rows of Ht. subsets: with strips, sums of a few columns at a time for all subsets of them, where the
+/// instruction set looks them up faster than it multiplies (kernels.hpp).
 template <Scalar T>
 class RightFactor {
  public:
   RightFactor() = default;
-  RightFactor(StorageKind kind, Index columns, Index components, bool both = false);
+  RightFactor(StorageKind kind, Index columns, Index components, bool both = false, bool subsets = false);
   /// Copies Ht; threads share the work.
   void assign(MatrixView<const T> ht);
 
@@ -29,12 +30,17 @@ class RightFactor {
   /// the first-level cache.
   Index strip_rows() const { return components_ | 1; }
   const T* rows() const { return rows_.data(); }
+  bool has_subset_sums() const { return subset_sums_.size() > 0; }
+  /// Those of the strip that begins at column `first`.
+  const T* subset_sums(Index first) const { return subset_sums_.data() + first / strip_columns<T> * subset_stride_; }
 
  private:
   Index columns_ = 0;
   Index components_ = 0;
+  Index subset_stride_ = 0;  // sums of a full strip
   Buffer<T> strips_;
   Buffer<T> rows_;
+  Buffer<T> subset_sums_;
 };
 
 /// A sum XᵀW (n × k) over some tiles, in the layout of a RightFactor of the same kind.
@@ -92,6 +98,9 @@ struct ElementWeights {
   bool lift_denominator = false;  // Ỹ = max(Y, ε), else Y
   // What R gives to elements that are not observed is to be taken from a sum over all elements, known otherwise.
   bool corrects = false;
+
+  /// Whether R is 1 where X is observed and else 0, so that its products are sums of rows of the factor.
+  bool counts_observed() const { return with_denominator && exponent == 1 && !corrects; }
 };
 
 /// The terms of a divergence that are summed element by element, in double:

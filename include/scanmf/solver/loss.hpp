@@ -46,6 +46,10 @@ struct Loss {
   bool needs_both_layouts(StorageKind kind) const {
     return kind == StorageKind::csr && weights ? weights->with_denominator && !weights->corrects : observed_grams;
   }
+  /// Whether sums over subsets of columns of H are.
+  bool needs_subset_sums(StorageKind kind) const {
+    return kind == StorageKind::dense && weights && weights->counts_observed();
+  }
   /// Matrix products of the size of X for one side, W or H: weights need W·H first.
   int products() const { return weights ? 2 : 1; }
   /// D from the sum of divergence_sum over all tiles and sums_dot = ⟨sums of W, sums of H⟩.

@@ -53,8 +53,9 @@ struct VectorKernels {
   /// element_totals of operations.hpp.
   ElementTotals (*totals)(const T* values, Index count, double lowest);
 
-  /// f[i] ·= (numerator[i] / Dn)^γ with Dn = denominator[i] + l1 + l2·f[i], exact 0 replaced by ε; then f below
-  /// `zero_below` becomes 0.
+  /// f[i] ·= (numerator[i] / Dn)^γ with Dn = denominator[i] + l1 + l2·f[i], exact 0 replaced by ε, a quotient beyond
+  /// the numbers of T by the largest one: of denormal f and Dn, which may yet recover; then f below `zero_below`
+  /// becomes 0.
   void (*multiply_by_ratio)(T* f, const T* numerator, const T* denominator, Index count, double l1, double l2,
                             double gamma, double zero_below);
   /// accumulate_mini_batch of operations.hpp, element by element.

@@ -296,6 +296,7 @@ void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index 
   const auto l1_lanes = hn::Set(d, static_cast<T>(l1));
   const auto l2_lanes = hn::Set(d, static_cast<T>(l2));
   const auto threshold = hn::Set(d, static_cast<T>(zero_below));
+  const auto most = hn::Set(d, std::numeric_limits<T>::max());
   const Power<T> power(gamma);
   for_each_vector<T>(count, [&](Index i, Index valid) {
     const auto factor = load(d, f + i, valid);
@@ -303,6 +304,7 @@ void multiply_by_ratio_of(T* f, const T* numerator, const T* denominator, Index 
     if (l2 > 0) below = hn::MulAdd(l2_lanes, factor, below);
     below = hn::IfThenElse(hn::Eq(below, zero), guard, below);
     auto ratio = hn::Div(load(d, numerator + i, valid), below);
+    ratio = hn::IfThenElse(hn::Gt(ratio, most), most, ratio);  // NaN stays NaN
     if (gamma != 1) ratio = power(d, ratio);
     const auto next = hn::Mul(factor, ratio);
     store(d, zero_below > 0 ? hn::IfThenElse(hn::Lt(next, threshold), zero, next) : next, f + i, valid);

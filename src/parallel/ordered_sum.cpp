@@ -6,9 +6,6 @@
 namespace scanmf {
 namespace {
 
-/// That a rank exchanges slices with: enough to hide latencies, few enough for a network that all ranks use at once.
-constexpr int ranks_at_once = 16;
-
 template <class T>
 void add_to(std::span<T> sum, std::span<const T> part) {
   std::transform(sum.begin(), sum.end(), part.begin(), sum.begin(), std::plus<>());
@@ -87,10 +84,10 @@ void OrderedSum::to_slices(std::span<const NodeValues<T>> own, std::span<const I
   std::vector<NodeValues<T>> nodes;
   for (const NodeValues<T>& one : own) nodes.push_back({one.node, slice_of(one.values, rank)});
   std::vector<std::vector<T>> received;
-  for (int first = 1; first < ranks; first += ranks_at_once) {
+  for (int first = 1; first < ranks; first += ranks_at_once_) {
     std::vector<Message<const T>> outgoing;
     std::vector<Message<T>> incoming;
-    for (int step = first; step < std::min(first + ranks_at_once, ranks); ++step) {
+    for (int step = first; step < std::min(first + ranks_at_once_, ranks); ++step) {
       const int to = (rank + step) % ranks;
       const int from = (rank - step + ranks) % ranks;
       for (const NodeValues<T>& one : own) outgoing.push_back({to, slice_of(one.values, to)});

@@ -436,5 +436,20 @@ TYPED_TEST(Operations, MultiplicativeUpdateGuardsZeroDenominators) {
   EXPECT_EQ(g(0, 0), T(0));
 }
 
+TYPED_TEST(Operations, MultiplicativeUpdateOfDenormalNumbersIsFinite) {
+  using T = TypeParam;
+  using Limits = std::numeric_limits<T>;
+  Matrix<T> f(1, 3, Limits::denorm_min() * T(1000));
+  f(0, 1) = T(0);
+  Matrix<T> n(1, 3, T(1));
+  n(0, 2) = Limits::quiet_NaN();
+  const Matrix<T> d(1, 3, Limits::denorm_min());
+  multiply_rows<T>(f.view(), n.view(), d.view(), 0, 0, 1, 0);
+  EXPECT_GT(f(0, 0), T(0));
+  EXPECT_LT(f(0, 0), T(1));
+  EXPECT_EQ(f(0, 1), T(0));
+  EXPECT_TRUE(std::isnan(f(0, 2)));  // is found by the check of factors
+}
+
 }  // namespace
 }  // namespace scanmf

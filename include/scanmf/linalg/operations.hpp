@@ -210,8 +210,8 @@ template <Scalar T>
 double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
                   Workspace<T>& work, double* of_rows = nullptr);
 
-/// F ∘ (N / D)^γ with D += l1 + l2·F, 0 replaced by ε; entries below zero_below become 0. All rows × k; D with stride 0
-/// is one row for all.
+/// F ∘ (N / D)^γ with D += l1 + l2·F, 0 replaced by ε, and quotients beyond the numbers of T by the largest one;
+/// entries below zero_below become 0. All rows × k; D with stride 0 is one row for all.
 template <Scalar T>
 void multiply_rows(MatrixView<T> f, MatrixView<const T> numerator, MatrixView<const T> denominator, double l1,
                    double l2, double gamma, double zero_below);

@@ -22,8 +22,10 @@ struct NodeValues {
 /// overwritten.
 class OrderedSum {
  public:
-  OrderedSum(const Communicator& comm, Index leaves, std::vector<Index> cuts)
-      : comm_(comm), tree_{leaves}, cuts_(std::move(cuts)) {}
+  /// ranks_at_once: that a rank exchanges slices with: enough to hide latencies, few enough for a network that all
+  /// ranks use at once.
+  OrderedSum(const Communicator& comm, Index leaves, std::vector<Index> cuts, int ranks_at_once = 16)
+      : comm_(comm), tree_{leaves}, cuts_(std::move(cuts)), ranks_at_once_(ranks_at_once) {}
 
   /// The nodes that this rank gives.
   std::vector<TreeNode> own_nodes() const { return nodes_of(comm_.rank()); }
@@ -45,6 +47,7 @@ class OrderedSum {
   const Communicator& comm_;
   SumTree tree_;
   std::vector<Index> cuts_;
+  int ranks_at_once_;
 };
 
 /// Collective. Of all ranks, on every rank; as many everywhere.

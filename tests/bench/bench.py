@@ -9,8 +9,9 @@ scikit-learn.
 
 One CSV line a row. Iterations: milliseconds an iteration (the fastest and the median of all iterations of --repeats
 runs), the ideal time T* (the larger of bytes of X / read bandwidth and flops / peak, both measured in the same run),
-the fraction T*/T (of a run's fastest iteration; the median of the runs), and the difference between the program's
-reconstruction error and one that numpy sums from W and H. The matrices are made once and kept in --folder. A row whose
+the fraction T*/T (of a run's fastest iteration; the median of the runs), GFLOP/s of the fastest one (products with X,
+and for cd k(k+1) operations a row and column for the Gram matrix and 2·k² for the sweep), and the difference between
+the program's reconstruction error and one that numpy sums from W and H. The matrices are made once and kept in --folder. A row whose
 residual is wrong makes the exit status 1. Run it on an idle machine.
 
 Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`;
@@ -41,16 +42,18 @@ CASES = {
         2000,
         1.0,
         [(k, *s) for k in (10, 16, 50) for s in FROBENIUS] + [(10, "mu", 1.0), (50, "mu", 1.0), (10, "mu", 0.0),
-                                                              (10, "mu", 1.5)],
+                                                              (10, "mu", 1.5), (200, "cd", 2.0), (400, "cd", 2.0)],
     ),
     "dense-8000x8000": (
         8000,
         8000,
         1.0,
-        [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0), (10, "mu", 0.0)],
+        [(50, *s) for s in FROBENIUS] + [(50, "mu", 1.0), (10, "mu", 1.0), (10, "mu", 0.0), (200, "cd", 2.0),
+                                         (400, "cd", 2.0)],
     ),
     "sparse-200000x20000": (200000, 20000, 0.005, [(k, s, b) for k in (10, 50)
-                                                   for s, b in (("cd", 2.0), ("mu", 2.0), ("mu", 1.0))]),
+                                                   for s, b in (("cd", 2.0), ("mu", 2.0),
+                                                                ("mu", 1.0))] + [(200, "cd", 2.0)]),
     "sparse-5000x40000": (5000, 40000, 0.165, [(20, "cd", 2.0), (20, "mu", 1.0)]),
 }
 BETA_NAMES = {2.0: "frobenius", 1.0: "kullback-leibler", 0.0: "itakura-saito"}
@@ -127,6 +130,12 @@ def run_program(a, command, *arguments):
         records = [json.loads(line) for line in f]
     records = records[max(i for i, r in enumerate(records) if r["event"] == "start"):]  # runs are added at the end
     return records[-1], [r["iteration_seconds"] for r in records if r.get("event") == "iteration"]
+
+
+def operations(rows, columns, density, k, solver, beta):
+    """Floating-point operations of an iteration."""
+    products = (4 if beta == 2 else 8) * rows * columns * density * k
+    return products + (k * (3 * k + 1) * (rows + columns) if solver == "cd" else 0)
 
 
 def residual_difference(path, model, beta):
@@ -333,7 +342,7 @@ def main():
         return streaming(a) if a.what == "streaming" else minibatch(a)
     wrong = False
     print(
-        "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,peak_mb,"
+        "case,dtype,ranks,threads,components,solver,beta,ms_best,ms_median,ideal_ms,fraction,gflops,peak_mb,"
         "residual_difference,sklearn_ms,ratio", flush=True)
     for name in a.case:
         rows, columns, density, fits = CASES[name]
@@ -357,6 +366,7 @@ def main():
                 print(
                     f"{name},{dtype},{a.ranks},{a.threads},{k},{solver},{BETA_NAMES.get(beta, beta)},{best:.1f},"
                     f"{median:.1f},{statistics.median(ideals):.1f},{fraction:.2f},"
+                    f"{operations(rows, columns, density, k, solver, beta) / best / 1e6:.0f},"
                     f"{report.get('peak_memory', 0) / 1e6:.0f},{'' if difference is None else f'{difference:.0e}'},"
                     f"{other:.0f},{other / best:.2f}", flush=True)
     return 1 if wrong else 0

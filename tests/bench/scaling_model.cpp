@@ -74,7 +74,9 @@ int main(int argc, char** argv) {
     const scanmf::Tiling tiling = scanmf::tiling_for(scanmf::StorageKind::dense, {rows, columns}, 0);
     const scanmf::RowPartition partition(rows, rows, tiling.tile_rows, tiling.tiles_a_stratum, comm.size());
     const std::vector<Index> cuts(partition.cuts().begin(), partition.cuts().end());
-    const scanmf::OrderedSum over_strata(comm, partition.strata(), cuts);
+    // One rank at a time: latencies are not hidden, and the simulator need not share links among many messages, which
+    // takes it a time that grows with the cube of the ranks.
+    const scanmf::OrderedSum over_strata(comm, partition.strata(), cuts, 1);
     std::vector<Index> offsets = scanmf::column_slices(columns, comm.size());
     const auto rank = static_cast<std::size_t>(comm.rank());
     const Index slice = offsets[rank + 1] - offsets[rank];

@@ -190,41 +190,44 @@ ElementTotals totals_of(const T* values, Index count, double lowest) {
 enum class Terms { all, stored };
 
 /// One vector of divergence terms; y is not guarded yet.
-template <class T>
+template <DivergenceTerms::Form form, Terms terms, class T>
 class DivergenceTerm {
  public:
-  DivergenceTerm(const DivergenceTerms& divergence, Terms terms)
-      : form_(divergence.form), beta_(divergence.exponent), terms_(terms), power_(beta_), power_below_(beta_ - 1) {}
+  explicit DivergenceTerm(double beta) : beta_(beta), power_(beta), power_below_(beta - 1) {}
 
   HWY_INLINE Lanes<T> operator()(Vector<T> d, Lanes<T> x, Lanes<T> y) const {
-    if (form_ == DivergenceTerms::Form::half_square) {
+    if constexpr (form == DivergenceTerms::Form::half_square) {
       const auto difference = hn::Sub(x, y);
       const auto square = hn::Mul(difference, difference);
       const auto half = hn::Set(d, T(0.5));
-      return hn::Mul(half, terms_ == Terms::all ? square : hn::NegMulAdd(y, y, square));
+      return hn::Mul(half, terms == Terms::all ? square : hn::NegMulAdd(y, y, square));
+    } else {
+      return of_counted(d, x, y);
     }
+  }
+
+ private:
+  HWY_INLINE Lanes<T> of_counted(Vector<T> d, Lanes<T> x, Lanes<T> y) const {
     const auto guard = hn::Set(d, static_cast<T>(division_guard));
     const auto counted = hn::Gt(x, guard);
     const auto lifted = hn::Max(y, guard);
     const auto safe_x = hn::IfThenElse(counted, x, guard);
-    if (form_ != DivergenceTerms::Form::powers) {
+    if constexpr (form != DivergenceTerms::Form::powers) {
       const auto ratio = hn::Div(safe_x, lifted);
       const auto logarithm = hn::Log(d, ratio);
-      const bool kullback_leibler = form_ == DivergenceTerms::Form::kullback_leibler;
+      constexpr bool kullback_leibler = form == DivergenceTerms::Form::kullback_leibler;
       const auto term = kullback_leibler ? hn::Sub(hn::Mul(safe_x, logarithm), safe_x) : hn::Sub(ratio, logarithm);
       return hn::IfThenElseZero(counted, term);
+    } else {
+      const auto b = hn::Set(d, static_cast<T>(beta_));
+      const auto at_s = hn::Sub(power_(d, safe_x), hn::Mul(b, hn::Mul(safe_x, power_below_(d, lifted))));
+      const auto sum = hn::IfThenElseZero(counted, at_s);
+      if constexpr (terms == Terms::stored) return sum;
+      return hn::MulAdd(hn::Set(d, static_cast<T>(beta_ - 1)), power_(d, y), sum);
     }
-    const auto b = hn::Set(d, static_cast<T>(beta_));
-    const auto at_s = hn::Sub(power_(d, safe_x), hn::Mul(b, hn::Mul(safe_x, power_below_(d, lifted))));
-    const auto sum = hn::IfThenElseZero(counted, at_s);
-    if (terms_ == Terms::stored) return sum;
-    return hn::MulAdd(hn::Set(d, static_cast<T>(beta_ - 1)), power_(d, y), sum);
   }
 
- private:
-  DivergenceTerms::Form form_;
   double beta_;
-  Terms terms_;
   Power<T> power_;
   Power<T> power_below_;
 };
@@ -263,12 +266,31 @@ HWY_INLINE double sum_vectors(Index count, Body&& body) {
   return total;
 }
 
+/// Terms of one form: with `log` and `exp` of the others in the same loop, the compiler would call a function for each
+/// vector.
+template <DivergenceTerms::Form form, Terms terms, class T>
+HWY_NOINLINE double sum_of_terms(const T* x, const T* y, Index count, double beta) {
+  const Vector<T> d;
+  const DivergenceTerm<form, terms, T> term(beta);
+  return sum_vectors<T>(
+      count, [&](Index i, Index valid) HWY_ATTR
+      __attribute__((always_inline)) { return term(d, load(d, x + i, valid), load(d, y + i, valid)); });
+}
+
 template <class T, Terms terms>
 double divergence_terms_of(const T* x, const T* y, Index count, const DivergenceTerms& divergence) {
-  const Vector<T> d;
-  const DivergenceTerm<T> term(divergence, terms);
-  return sum_vectors<T>(count,
-                        [&](Index i, Index valid) { return term(d, load(d, x + i, valid), load(d, y + i, valid)); });
+  using Form = DivergenceTerms::Form;
+  switch (divergence.form) {
+    case Form::half_square:
+      return sum_of_terms<Form::half_square, terms>(x, y, count, divergence.exponent);
+    case Form::kullback_leibler:
+      return sum_of_terms<Form::kullback_leibler, terms>(x, y, count, divergence.exponent);
+    case Form::itakura_saito:
+      return sum_of_terms<Form::itakura_saito, terms>(x, y, count, divergence.exponent);
+    case Form::powers:
+      break;
+  }
+  return sum_of_terms<Form::powers, terms>(x, y, count, divergence.exponent);
 }
 
 template <class T>
@@ -461,7 +483,9 @@ HWY_NOINLINE void sweep_rows(T* f, const T* p, Index stride, const T* gram, Inde
   }
 }
 
-/// From so many components on, the rows' elements outgrow the first-level cache: each is read for four coordinates.
+/// From so many components on, the rows' elements outgrow the first-level cache: each is read for four coordinates. The
+/// sweeps that are repeated always do so: few rows are left of a group soon, and with one coordinate at a time too few
+/// sums would be in flight.
 constexpr Index wide = 65;
 
 template <bool Measured, class T>
@@ -476,7 +500,7 @@ void sweep_all(T* f, const T* p, Index rows, Index stride, const T* gram, Index 
   };
   constexpr std::integral_constant<Index, 1> one;
   constexpr std::integral_constant<Index, 4> four;
-  if (components >= wide) {
+  if (Measured || components >= wide) {
     sweep(std::integral_constant<Index, 3>(), four);
     sweep(one, four);
   } else {

@@ -59,6 +59,9 @@ bool same_bits(const Matrix<T>& a, const Matrix<T>& b) {
 }
 
 template <Scalar T>
+constexpr double rounding = sizeof(T) == 4 ? 1e-5 : 1e-13;
+
+template <Scalar T>
 double change_squared(MatrixView<const T> a, MatrixView<const T> b) {
   double sum = 0;
   for (Index c = 0; c < a.columns; ++c) sum += std::pow(static_cast<double>(a(0, c) - b(0, c)), 2);
@@ -77,7 +80,7 @@ Index by_single_sweeps(Example<T>& example, MatrixView<T> row, MatrixView<const 
   for (Index sweeps = 1;; ++sweeps) {
     Matrix<T> before(1, row.columns);
     std::copy_n(row.data, row.columns, before.data());
-    example.sweep_once(row, products);
+    example.sweep(row, products, 1);
     const double change = change_squared<T>(row, before.view());
     if (sweeps == 1) first = change;
     if (sweeps == most || change <= 0.01 * first) return sweeps;
@@ -97,7 +100,7 @@ TYPED_TEST(RepeatedSweeps, EachRowIsSweptUntilItHasSettled) {
       Matrix<T> once = copy_of(example.f);
       const double violation = example.sweep_once(once.view(), example.p.view());
       Matrix<T> actual = copy_of(example.f);
-      EXPECT_EQ(example.sweep(actual.view(), example.p.view(), 30), violation) << "of the first sweep";
+      EXPECT_NEAR(example.sweep(actual.view(), example.p.view(), 30), violation, rounding<T> * violation);
       EXPECT_TRUE(same_bits(actual, expected)) << rows << " rows, k " << k;
       if (rows == 301 && k == 10) {
         EXPECT_NE(counts, std::vector<Index>(counts.size(), counts.front())) << "rows differ in their number of sweeps";
@@ -107,7 +110,7 @@ TYPED_TEST(RepeatedSweeps, EachRowIsSweptUntilItHasSettled) {
   }
 }
 
-TYPED_TEST(RepeatedSweeps, AtMostSoManyAndOneIsAPlainSweep) {
+TYPED_TEST(RepeatedSweeps, AtMostSoManyAndOneIsAPlainSweepToRounding) {
   using T = TypeParam;
   Example<T> example(130, 7, 5);
   for (const Index most : {1, 2, 3}) {
@@ -123,7 +126,8 @@ TYPED_TEST(RepeatedSweeps, AtMostSoManyAndOneIsAPlainSweep) {
   example.sweep_once(once.view(), example.p.view());
   Matrix<T> actual = copy_of(example.f);
   example.sweep(actual.view(), example.p.view(), 1);
-  EXPECT_TRUE(same_bits(actual, once));
+  for (Index e = 0; e < 130 * 7; ++e) EXPECT_NEAR(actual.data()[e], once.data()[e], rounding<T>);
+  EXPECT_FALSE(same_bits(actual, example.f));
 }
 
 TYPED_TEST(RepeatedSweeps, EndsWhereRoundingAloneIsLeft) {

@@ -4,10 +4,11 @@
 
 namespace scanmf {
 
-/// Coordinate-descent sweeps over the rows of F (rows × k) as sweep_rows makes them, several while the linear term p
-/// and the Gram matrix stay (Gillis & Glineur, Neural Computation 24(4), 2012): each row until a sweep changes it by
-/// ‖Δ‖² < 0.01·‖Δ_1‖², Δ_1 being its change in the first one, or by rounding alone, or at most `most` times. What
-/// becomes of a row depends on nothing but itself. Returns the violation of the first sweep, as sweep_rows does.
+/// Coordinate-descent sweeps over the rows of F (rows × k) as sweep_rows makes them, but for rounding, several while
+/// the linear term p and the Gram matrix stay (Gillis & Glineur, Neural Computation 24(4), 2012): each row until a
+/// sweep changes it by ‖Δ‖² < 0.01·‖Δ_1‖², Δ_1 being its change in the first one, or by rounding alone, or at most
+/// `most` times. What becomes of a row depends on nothing but itself. Returns the violation of the first sweep, as
+/// sweep_rows does.
 template <Scalar T>
 double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
                              Index most, Workspace<T>& work, double* of_rows = nullptr);

@@ -86,7 +86,7 @@ Matrix<T> Passes<T>::sum_over_tiles(AddTile&& add_tile) {
   for (const auto& [node, sum] : sums_.tree().nodes()) nodes.push_back({node, of_nodes[nodes.size()].span()});
   std::vector<Index> offsets = column_slices(total.rows(), comm.size());
   for (Index& offset : offsets) offset *= width_;
-  const OrderedSum over_strata(comm, partition.strata(), {partition.cuts().begin(), partition.cuts().end()});
+  OrderedSum over_strata(comm, partition.strata(), {partition.cuts().begin(), partition.cuts().end()});
   over_strata.to_slices<T>(nodes, offsets, total.span());
   comm.allgather(total.span(), offsets);
   return total;

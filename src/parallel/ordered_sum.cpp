@@ -11,15 +11,18 @@ void add_to(std::span<T> sum, std::span<const T> part) {
   std::transform(sum.begin(), sum.end(), part.begin(), sum.begin(), std::plus<>());
 }
 
-/// The sum of the whole tree, formed in the values of its nodes, which are all there, in the order of their leaves.
+/// The sum of the whole tree, formed in the values of its nodes, which are all there, in the order of their leaves; in
+/// `to` where that is one of them.
 template <class T>
-std::span<T> sum_of(const SumTree& tree, std::vector<NodeValues<T>> nodes) {
+std::span<T> sum_of(const SumTree& tree, std::vector<NodeValues<T>> nodes, std::span<T> to) {
   std::vector<NodeValues<T>> open;
   for (NodeValues<T>& next : nodes) {
     next.node = tree.highest(next.node);
     while (!open.empty() && open.back().node == next.node.sibling()) {
-      add_to<T>(open.back().values, next.values);
-      next = {tree.highest(next.node.parent()), open.back().values};
+      std::span<T> sum = open.back().values;
+      if (next.values.data() == to.data()) std::swap(sum, next.values);  // a + b is b + a
+      add_to<T>(sum, next.values);
+      next = {tree.highest(next.node.parent()), sum};
       open.pop_back();
     }
     open.push_back(next);
@@ -73,26 +76,49 @@ void OrderedSum::to_all(std::span<const NodeValues<double>> own, std::span<doubl
 }
 
 template <class T>
-void OrderedSum::to_slices(std::span<const NodeValues<T>> own, std::span<const Index> offsets,
-                           std::span<T> total) const {
-  const auto slice_of = [&](std::span<T> values, int rank) {
-    const auto r = static_cast<std::size_t>(rank);
-    return values.subspan(static_cast<std::size_t>(offsets[r]), static_cast<std::size_t>(offsets[r + 1] - offsets[r]));
-  };
+void OrderedSum::to_slices(std::span<const NodeValues<T>> own, std::span<const Index> offsets, std::span<T> total) {
+  Index all_nodes = 0;
+  for (int rank = 0; rank < comm_.size(); ++rank) all_nodes += static_cast<Index>(nodes_of(rank).size());
+  const Index of_others = all_nodes - static_cast<Index>(own.size());
+  constexpr Index messages_at_once = 32;  // which fit a cache
+  const Index piece = message_ * std::max<Index>(1, messages_at_once / all_nodes);
+  Index longest = 0;
+  for (std::size_t r = 0; r + 1 < offsets.size(); ++r) longest = std::max(longest, offsets[r + 1] - offsets[r]);
+  for (Index begin = 0; begin < longest; begin += piece) {
+    const auto piece_of = [&](std::span<T> values, int rank) {
+      const auto r = static_cast<std::size_t>(rank);
+      const Index first = std::min(offsets[r] + begin, offsets[r + 1]);
+      const Index last = std::min(first + piece, offsets[r + 1]);
+      return values.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first));
+    };
+    std::vector<NodeValues<T>> nodes = exchange<T>(own, piece_of, of_others, total);
+    const std::span<T> to = piece_of(total, comm_.rank());
+    const std::span<T> sum = sum_of(tree_, std::move(nodes), to);
+    if (sum.data() != to.data()) std::ranges::copy(sum, to.begin());
+  }
+}
+
+template <class T, class PieceOf>
+std::vector<NodeValues<T>> OrderedSum::exchange(std::span<const NodeValues<T>> own, const PieceOf& piece_of,
+                                                Index of_others, std::span<T> total) {
   const int ranks = comm_.size();
   const int rank = comm_.rank();
   std::vector<NodeValues<T>> nodes;
-  for (const NodeValues<T>& one : own) nodes.push_back({one.node, slice_of(one.values, rank)});
-  std::vector<std::vector<T>> received;
+  for (const NodeValues<T>& one : own) nodes.push_back({one.node, piece_of(one.values, rank)});
+  const std::size_t length = piece_of(total, rank).size();
+  std::vector<T>& received = std::get<std::vector<T>>(received_);
+  received.resize(std::max(received.size(), static_cast<std::size_t>(of_others) * length));
+  auto room = received.begin();
   for (int first = 1; first < ranks; first += ranks_at_once_) {
     std::vector<Message<const T>> outgoing;
     std::vector<Message<T>> incoming;
     for (int step = first; step < std::min(first + ranks_at_once_, ranks); ++step) {
       const int to = (rank + step) % ranks;
       const int from = (rank - step + ranks) % ranks;
-      for (const NodeValues<T>& one : own) outgoing.push_back({to, slice_of(one.values, to)});
+      for (const NodeValues<T>& one : own) outgoing.push_back({to, piece_of(one.values, to)});
       for (const TreeNode node : nodes_of(from)) {
-        const std::span<T> values = received.emplace_back(slice_of(total, rank).size());
+        const std::span<T> values(room, length);
+        room += static_cast<Index>(length);
         nodes.push_back({node, values});
         incoming.push_back({from, values});
       }
@@ -100,9 +126,7 @@ void OrderedSum::to_slices(std::span<const NodeValues<T>> own, std::span<const I
     comm_.exchange<T>(outgoing, incoming);
   }
   std::ranges::sort(nodes, {}, [](const NodeValues<T>& one) { return one.node.first_leaf(); });
-  const std::span<T> sum = sum_of(tree_, std::move(nodes));
-  const std::span<T> to = slice_of(total, rank);
-  if (sum.data() != to.data()) std::ranges::copy(sum, to.begin());
+  return nodes;
 }
 
 std::vector<double> exact_sums(const Communicator& comm, std::span<ExactSum> own) {
@@ -135,8 +159,7 @@ Range column_slice(const Communicator& comm, Index columns) {
   return {offsets[rank], offsets[rank + 1]};
 }
 
-template void OrderedSum::to_slices(std::span<const NodeValues<float>>, std::span<const Index>, std::span<float>) const;
-template void OrderedSum::to_slices(std::span<const NodeValues<double>>, std::span<const Index>,
-                                    std::span<double>) const;
+template void OrderedSum::to_slices(std::span<const NodeValues<float>>, std::span<const Index>, std::span<float>);
+template void OrderedSum::to_slices(std::span<const NodeValues<double>>, std::span<const Index>, std::span<double>);
 
 }  // namespace scanmf

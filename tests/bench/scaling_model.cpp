@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
     const std::vector<Index> cuts(partition.cuts().begin(), partition.cuts().end());
     // One rank at a time: latencies are not hidden, and the simulator need not share links among many messages, which
     // takes it a time that grows with the cube of the ranks.
-    const scanmf::OrderedSum over_strata(comm, partition.strata(), cuts, 1);
+    scanmf::OrderedSum over_strata(comm, partition.strata(), cuts, 1);
     std::vector<Index> offsets = scanmf::column_slices(columns, comm.size());
     const auto rank = static_cast<std::size_t>(comm.rank());
     const Index slice = offsets[rank + 1] - offsets[rank];

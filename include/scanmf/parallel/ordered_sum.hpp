@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -24,8 +25,10 @@ class OrderedSum {
  public:
   /// ranks_at_once: that a rank exchanges slices with: enough to hide latencies, few enough for a network that all
   /// ranks use at once.
-  OrderedSum(const Communicator& comm, Index leaves, std::vector<Index> cuts, int ranks_at_once = 16)
-      : comm_(comm), tree_{leaves}, cuts_(std::move(cuts)), ranks_at_once_(ranks_at_once) {}
+  /// message: elements that make full use of it; slices are added in such pieces, while these are in the cache.
+  OrderedSum(const Communicator& comm, Index leaves, std::vector<Index> cuts, int ranks_at_once = 16,
+             Index message = Index{1} << 14)
+      : comm_(comm), tree_{leaves}, cuts_(std::move(cuts)), ranks_at_once_(ranks_at_once), message_(message) {}
 
   /// The nodes that this rank gives.
   std::vector<TreeNode> own_nodes() const { return nodes_of(comm_.rank()); }
@@ -34,12 +37,16 @@ class OrderedSum {
   void to_all(std::span<const NodeValues<double>> own, std::span<double> total) const;
 
   /// Collective. For many numbers: rank r gets elements offsets[r] … offsets[r + 1] of the sum, at their place in
-  /// total; elsewhere it is left alone. T = float, double.
+  /// total; elsewhere it is left alone. What is received takes room that is kept for the next time. T = float, double.
   template <class T>
-  void to_slices(std::span<const NodeValues<T>> own, std::span<const Index> offsets, std::span<T> total) const;
+  void to_slices(std::span<const NodeValues<T>> own, std::span<const Index> offsets, std::span<T> total);
 
  private:
   std::vector<TreeNode> nodes_of(int rank) const;
+  /// A piece of all nodes, in their order; of_others: how many of them are received.
+  template <class T, class PieceOf>
+  std::vector<NodeValues<T>> exchange(std::span<const NodeValues<T>> own, const PieceOf& piece_of, Index of_others,
+                                      std::span<T> total);
   int owner_of(TreeNode node) const;
   /// The sum below a node, on the rank that has its first leaf; elsewhere nothing.
   std::vector<double> gather(TreeNode node, std::span<const NodeValues<double>> own) const;
@@ -48,6 +55,8 @@ class OrderedSum {
   SumTree tree_;
   std::vector<Index> cuts_;
   int ranks_at_once_;
+  Index message_;
+  std::tuple<std::vector<float>, std::vector<double>> received_;
 };
 
 /// Collective. Of all ranks, on every rank; as many everywhere.

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "linalg/gram_of_rows.hpp"
-#include "linalg/marks.hpp"
+#include "linalg/observed_bits.hpp"
 
 namespace scanmf {
 namespace {
@@ -50,16 +50,14 @@ void ColumnGrams<T>::add(const TileView<T>& x, MatrixView<const T> w, const Obse
 template <Scalar T>
 void ColumnGrams<T>::list(const DenseTile<T>& x) {
   lists_missing_ = false;
-  std::uint8_t marks[std::size_t{strip_columns<T>}];
   for (Index begin = 0; begin < x.columns; begin += strip_columns<T>) {
-    const Index width = strip_width<T>(begin, x.columns);
-    const Index valid = std::min(width, x.columns - begin);
-    const std::uint8_t* const few = observation_->few.data() + begin;
-    std::fill(marks + valid, marks + width, std::uint8_t{0});
+    const std::uint64_t valid = bits_of_columns<T>(begin, x.columns);
+    std::uint64_t few = 0;
+    for_each_bit(valid, [&](Index j) {
+      few |= static_cast<std::uint64_t>(observation_->few[static_cast<std::size_t>(begin + j)] != 0 ? 1 : 0) << j;
+    });
     for (Index i = 0; i < x.rows; ++i) {
-      mark_observed(x.observed, x.packed + begin * x.rows + i * width, valid, marks);
-      for (Index j = 0; j < valid; ++j) marks[j] = static_cast<std::uint8_t>(marks[j] ^ few[j] ^ 1);
-      for_each_mark(marks, width, [&](Index j) {
+      for_each_bit(~(observed_bits(x, i, begin) ^ few) & valid, [&](Index j) {
         of_[static_cast<std::size_t>(begin + j)].push_back(static_cast<std::uint16_t>(rows_ + i));
       });
     }

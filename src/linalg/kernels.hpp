@@ -62,6 +62,8 @@ struct VectorKernels {
   void (*mini_batch)(T* h, const T* numerator, const T* denominator, T* a, T* b, Index count,
                      const MiniBatchUpdate& update);
 
+  /// Bit j: whether x[j] is observed, j < count <= 64. count: a multiple of column_grain.
+  std::uint64_t (*observed_bits)(Observed observed, const T* x, Index count);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
   void (*transpose)(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride);
 

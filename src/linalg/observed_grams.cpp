@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "linalg/gram_of_rows.hpp"
-#include "linalg/marks.hpp"
+#include "linalg/observed_bits.hpp"
 
 namespace scanmf {
 namespace {
@@ -31,22 +31,25 @@ void list_columns(const CsrTile<T>& x, Index row, bool observed, std::vector<std
 }
 template <Scalar T>
 void list_columns(const DenseTile<T>& x, Index row, bool observed, std::vector<std::int32_t>& list) {
-  std::uint8_t marks[std::size_t{strip_columns<T>}];
   for (Index begin = 0; begin < x.columns; begin += strip_columns<T>) {
-    const Index width = strip_width<T>(begin, x.columns);
-    const Index valid = std::min(width, x.columns - begin);
-    mark_observed(x.observed, x.packed + begin * x.rows + row * width, valid, marks);
-    for (Index j = 0; !observed && j < valid; ++j) marks[j] = static_cast<std::uint8_t>(marks[j] ^ 1);
-    std::fill(marks + valid, marks + width, std::uint8_t{0});
-    for_each_mark(marks, width, [&](Index j) { list.push_back(static_cast<std::int32_t>(begin + j)); });
+    const std::uint64_t bits = observed_bits(x, row, begin);
+    for_each_bit((observed ? bits : ~bits) & bits_of_columns<T>(begin, x.columns),
+                 [&](Index j) { list.push_back(static_cast<std::int32_t>(begin + j)); });
   }
 }
 
 /// How many elements of a row are missing, as far as they are held.
-template <Scalar T, class Tile>
-Index missing_in_row(const Tile& x, Index row) {
+template <Scalar T>
+Index missing_in_row(const CsrTile<T>& x, Index row) {
   Index missing = 0;
   for_each_in_row(x, row, [&](Index, T element) { missing += is_observed(x.observed, element) ? 0 : 1; });
+  return missing;
+}
+template <Scalar T>
+Index missing_in_row(const DenseTile<T>& x, Index row) {
+  Index missing = 0;
+  for (Index begin = 0; begin < x.columns; begin += strip_columns<T>)
+    missing += std::popcount(~observed_bits(x, row, begin) & bits_of_columns<T>(begin, x.columns));
   return missing;
 }
 
@@ -82,7 +85,7 @@ void row_gram(const TileView<T>& x, Index row, const RightFactor<T>& h, const T*
       });
     };
     const bool stored_alone = std::is_same_v<Tile, CsrTile<T>> && tile.observed == Observed::not_zero;
-    const bool few = stored_alone || missing_in_row<T>(tile, row) > tile.columns / 2;
+    const bool few = stored_alone || missing_in_row(tile, row) > tile.columns / 2;
     sum_over(few);
     if (!few && has_lost_digits(full, gram, k)) sum_over(true);
   });

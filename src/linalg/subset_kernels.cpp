@@ -35,13 +35,6 @@ using Subset = hwy::MakeSigned<T>;
 template <class T>
 constexpr Index most_groups = (std::max(rows_at_a_time, strip_columns<T>) + members<T> - 1) / members<T>;
 
-/// Whether each lane is observed.
-template <Observed observed, class T>
-HWY_INLINE hn::Mask<Vector<T>> observed_lanes(Vector<T> d, const T* x) {
-  const auto values = hn::LoadU(d, x);
-  return observed == Observed::not_nan ? hn::Eq(values, values) : hn::Ne(values, hn::Zero(d));
-}
-
 template <class T>
 void sums_of_subsets_of(const T* values, Index term_stride, Index component_stride, Index terms, Index components,
                         T* sums) {
@@ -135,12 +128,7 @@ void subsets_of_rows(const T* x, Index rows, Index width, Subset<T>* subsets) {
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   HWY_ALIGN Number bits_of[std::size_t{words}][std::size_t{rows_at_a_time}] = {};
   for (Index r = 0; r < rows; ++r) {
-    std::uint64_t bits = 0;
-    for (Index j = 0; j < width; j += lanes) {
-      std::uint8_t some[8] = {};
-      hn::StoreMaskBits(d, observed_lanes<observed, T>(d, x + r * width + j), some);
-      bits |= (static_cast<std::uint64_t>(some[0]) | static_cast<std::uint64_t>(some[1]) << 8) << j;
-    }
+    const std::uint64_t bits = bits_of_observed<observed, T>(x + r * width, width);
     for (Index w = 0; w < words; ++w) bits_of[w][r] = static_cast<Number>(bits >> (w * groups_a_word * members<T>));
   }
   const auto all_members = hn::Set(numbers, static_cast<Number>((1 << members<T>)-1));
@@ -165,7 +153,7 @@ void subsets_of_columns(const T* x, Index rows, Index width, Subset<T>* subsets)
     for (Index j = 0; j < width; j += lanes) {
       auto subset = hn::Zero(numbers);
       for (Index b = 0; b < count; ++b) {
-        const auto seen = observed_lanes<observed, T>(d, x + (first + b) * width + j);
+        const auto seen = observed_lanes<observed, T>(d, hn::LoadU(d, x + (first + b) * width + j));
         const auto bit = hn::BitCast(d, hn::Set(numbers, Subset<T>{1} << b));
         subset = hn::Or(subset, hn::BitCast(numbers, hn::IfThenElseZero(seen, bit)));
       }

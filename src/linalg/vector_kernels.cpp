@@ -95,7 +95,7 @@ HWY_INLINE void weigh_by(const T* x, const T* y, Index count, bool corrects, T* 
         const auto values = load(d, x + i, valid);
         auto [q, r] = weigh(values, load(d, y + i, valid));
         if constexpr (observed != Observed::all) {
-          const auto seen = observed == Observed::not_nan ? hn::Eq(values, values) : hn::Ne(values, hn::Zero(d));
+          const auto seen = observed_lanes<observed, T>(d, values);
           q = hn::IfThenElseZero(seen, q);
           r = corrects ? hn::IfThenZeroElse(seen, hn::Neg(r)) : hn::IfThenElseZero(seen, r);
         }
@@ -359,6 +359,13 @@ void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, I
   });
 }
 
+template <class T>
+std::uint64_t observed_bits_of(Observed observed, const T* x, Index count) {
+  if (observed == Observed::all) return ~std::uint64_t{0};
+  return observed == Observed::not_nan ? bits_of_observed<Observed::not_nan, T>(x, count)
+                                       : bits_of_observed<Observed::not_zero, T>(x, count);
+}
+
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
@@ -532,6 +539,7 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .totals = &totals_of<T>,
                                           .multiply_by_ratio = &multiply_by_ratio_of<T>,
                                           .mini_batch = &mini_batch_of<T>,
+                                          .observed_bits = &observed_bits_of<T>,
                                           .transpose = &transpose_of<T>,
                                           .sweep_coordinates = &sweep_coordinates_of<T>,
                                           .sweep_and_measure = &sweep_and_measure_of<T>};

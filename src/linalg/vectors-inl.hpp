@@ -1,6 +1,7 @@
 // Vectors of the kernels, and sums across the lanes of several of them at once. Included by each kernel file once per
 // instruction set, after highway.h.
 #include <bit>
+#include <cstdint>
 
 #if defined(SCANMF_VECTORS_INL) == defined(HWY_TARGET_TOGGLE)
 #ifdef SCANMF_VECTORS_INL
@@ -18,6 +19,26 @@ template <class T>
 using Vector = hn::CappedTag<T, 64 / sizeof(T)>;
 template <class T>
 using Lanes = hn::Vec<Vector<T>>;
+
+/// Whether each of some elements is observed.
+template <Observed observed, class T>
+HWY_INLINE hn::Mask<Vector<T>> observed_lanes(Vector<T> d, Lanes<T> values) {
+  return observed == Observed::not_nan ? hn::Eq(values, values) : hn::Ne(values, hn::Zero(d));
+}
+
+/// Bit j: whether x[j] is observed, j < count <= 64; whole vectors.
+template <Observed observed, class T>
+HWY_INLINE std::uint64_t bits_of_observed(const T* x, Index count) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  std::uint64_t bits = 0;
+  for (Index j = 0; j < count; j += lanes) {
+    std::uint8_t some[8] = {};
+    hn::StoreMaskBits(d, observed_lanes<observed, T>(d, hn::LoadU(d, x + j)), some);
+    bits |= (static_cast<std::uint64_t>(some[0]) | static_cast<std::uint64_t>(some[1]) << 8) << j;
+  }
+  return bits;
+}
 
 /// 2^lane_levels lanes make a vector.
 template <class T>

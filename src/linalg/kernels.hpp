@@ -10,7 +10,7 @@
 // min(strip_columns, padded − j0).
 //
 // A kernel is a template over the element type; the tables below list them, a table a file: dense<T>(), vectors<T>(),
-// sparse<T>() and subsets<T>() are those of the instruction set of this machine.
+// sweeps<T>(), sparse<T>() and subsets<T>() are those of the instruction set of this machine.
 
 namespace scanmf::kernels {
 
@@ -66,7 +66,10 @@ struct VectorKernels {
   std::uint64_t (*observed_bits)(Observed observed, const T* x, Index count);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
   void (*transpose)(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride);
+};
 
+template <class T>
+struct SweepKernels {
   /// Rows of a factor with their linear terms, both transposed (component c of row i at c·stride + i), are swept once:
   /// for each component t in `order`,   g = Σ_r G[t, r]·f_r − p_t;  violation += |g| where f_t ≠ 0, |min(g, 0)| where
   /// it is 0;  f_t = max(f_t − g/G[t, t], 0) unless G[t, t] = 0. rows and stride are multiples of column_grain; padding
@@ -118,6 +121,8 @@ template <Scalar T>
 const DenseKernels<T>& dense();
 template <Scalar T>
 const VectorKernels<T>& vectors();
+template <Scalar T>
+const SweepKernels<T>& sweeps();
 template <Scalar T>
 const SparseKernels<T>& sparse();
 template <Scalar T>

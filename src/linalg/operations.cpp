@@ -177,7 +177,7 @@ double sweep_rows(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gr
       std::fill(ft + c * stride + rows, ft + c * stride + padded, T{0});
       std::fill(pt + c * stride + rows, pt + c * stride + padded, T{0});
     }
-    kernels::vectors<T>().sweep_coordinates(ft, pt, padded, stride, gram, k, order, violations);
+    kernels::sweeps<T>().sweep_coordinates(ft, pt, padded, stride, gram, k, order, violations);
     violation += sum_in_order(violations, rows, of_rows == nullptr ? nullptr : of_rows + i);
     kernels::vectors<T>().transpose(ft, stride, k, rows, f.row(i), f.stride);
   });

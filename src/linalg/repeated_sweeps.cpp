@@ -44,8 +44,8 @@ class SweptRows {
   bool any() const { return waiting_ > 0; }
 
   void sweep(const T* gram, const Index* order) {
-    kernels::vectors<T>().sweep_and_measure(ft_, pt_, padded_columns<T>(places_), stride_, gram, k_, order,
-                                            violation_.data(), change_.data());
+    kernels::sweeps<T>().sweep_and_measure(ft_, pt_, padded_columns<T>(places_), stride_, gram, k_, order,
+                                           violation_.data(), change_.data());
   }
   /// Of the first sweep, when each row still has its place.
   double violation(double* of_rows) const { return sum_in_order(violation_.data(), places_, of_rows); }

@@ -11,8 +11,8 @@ One CSV line a row. Iterations: milliseconds an iteration (the fastest and the m
 runs), the ideal time T* (the larger of bytes of X / read bandwidth and flops / peak, both measured in the same run),
 the fraction T*/T (of a run's fastest iteration; the median of the runs), GFLOP/s of the fastest one (products with X,
 and for cd k(k+1) operations a row and column for the Gram matrix and 2·k² for the sweep), and the difference between
-the program's reconstruction error and one that numpy sums from W and H. The matrices are made once and kept in --folder. A row whose
-residual is wrong makes the exit status 1. Run it on an idle machine.
+the program's reconstruction error and one that numpy sums from W and H. The matrices are made once and kept in
+--folder. A row whose residual is wrong makes the exit status 1. Run it on an idle machine.
 
 Streaming: from the disk, the rate of the first pass over a file of which nothing is in memory against that of `dd`;
 from the page cache, an iteration on a file that fits against the same iteration in memory (same bits: the models are

@@ -118,9 +118,8 @@ def sparse(a):
         for (solver, beta), fit in observed.items():
             rate = 2e-9 * rows * 100 * k * (k + 1) / fit.best
             told = f", {rate:.0f} GFLOP/s of Gram matrices" if solver == "cd" else ""
-            print(
-                f"  only stored, {solver} beta {beta}: {1e3 * fit.best:.1f} ms, {fit.best / kl.best:.2f} of mu KL{told}",
-                flush=True)
+            print(f"  only stored, {solver} beta {beta}: {1e3 * fit.best:.1f} ms, {fit.best / kl.best:.2f} of KL{told}",
+                  flush=True)
 
 
 def ratings(a):

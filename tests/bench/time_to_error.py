@@ -220,8 +220,7 @@ class Runs:
 
 
 def measure(a, name):
-    """Of each goal and way: what the table shows; and the curves of the first seed: passes, seconds, error over plain's.
-    """
+    """Of each goal and way what the table shows; and curves of the first seed: passes, seconds, error over plain's."""
     make, k, options = DATA[name]
     x = make()
     path = os.path.join(a.folder, "x.h5")

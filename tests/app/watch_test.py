@@ -235,9 +235,9 @@ class Watch(ProgramTest):
         with open(self.path("log.jsonl")) as file:
             lines = file.read().splitlines()
         self.assertIn("replicate 6/6\ndone\n", self.succeed("watch", "log.jsonl").stdout)
-        done = [json.loads(line).get("replicates_done", 0) if '"progress"' in line else 0 for line in lines]
-        seen = self.log(*lines[:next(i for i, count in enumerate(done) if count) + 1])
-        self.assertRegex(seen, r"replicate [1-5]/6\ngone without a word")
+        at = next(i for i, line in enumerate(lines) if '"progress"' in line and json.loads(line).get("replicates_done"))
+        cut = {**json.loads(lines[at]), "replicates_done": 4}  # a busy machine may tell of all six at once
+        self.assertIn("replicate 4/6\ngone without a word", self.log(*lines[:at], json.dumps(cut)))
 
     def test_the_violation_of_a_checkpoint_is_that_of_the_log(self):
         """Over that of the first iteration, as --tol has it."""

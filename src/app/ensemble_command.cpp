@@ -64,9 +64,8 @@ class EnsembleRun {
   template <Scalar T>
   int run_as() {
     log_input(line_.inputs().front(), description_, data_type_of<T>);
-    std::optional<StopSignals> signals;
     const bool has_checkpoint = !control_.checkpoint.file.empty();
-    if (has_checkpoint) signals.emplace();
+    const StopSignals signals(has_checkpoint);
     const EnsembleOptions wanted = options();
     const GroupPlan plan = plan_groups(comm_, line_.number("groups"), description_, data_type_of<T>,
                                        parse_memory(line_.text("memory")), parameters_, wanted);

@@ -63,8 +63,7 @@ class FitRun {
   template <Scalar T>
   int fit_as() {
     log_input(line_.inputs().front(), description_, data_type_of<T>);
-    std::optional<StopSignals> signals;
-    if (!checkpoint_.file.empty()) signals.emplace();
+    const StopSignals signals(!checkpoint_.file.empty());
     MatrixIdentity identity = identity_of(comm_, description_, !checkpoint_.file.empty());
     if (line_.is_given("sample-weight"))
       weights_ = read_sample_weights(comm_, line_.text("sample-weight"), description_);

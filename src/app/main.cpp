@@ -2,11 +2,13 @@
 
 #include <cstdlib>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/command_line.hpp"
 #include "app/commands.hpp"
 #include "app/file_roles.hpp"
+#include "app/stop_requests.hpp"
 #include "app/version.hpp"
 #include "core/crash_note.hpp"
 #include "core/standard_streams.hpp"
@@ -90,6 +92,12 @@ int run(const Communicator& comm, const std::vector<std::string>& words) {
   return dispatch(comm, line);
 }
 
+/// Whether it is one of the commands that make StopSignals.
+bool may_keep_state(int argc, char** argv) {
+  const std::string_view command = argc > 1 ? argv[1] : "";
+  return command == info(Command::fit).name || command == info(Command::ensemble).name;
+}
+
 /// Started without mpirun, Open MPI would first start a daemon of its own, for programs that start others: half of the
 /// time of a short command. Without it, all such programs of a user would share one folder in /tmp and remove it from
 /// under one another (7 of 420 failed, six at a time); a single rank needs none.
@@ -105,6 +113,7 @@ void start_alone_quickly() {
 int main(int argc, char** argv) {
   scanmf::open_standard_streams();
   scanmf::CrashNote::print_when_crashing();
+  if (scanmf::app::may_keep_state(argc, argv)) scanmf::app::hold_stop_signals();
   scanmf::app::start_alone_quickly();
   const scanmf::MpiEnvironment mpi(argc, argv);
   scanmf::limit_threads();

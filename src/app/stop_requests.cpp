@@ -14,6 +14,7 @@ volatile std::sig_atomic_t last_signal = 0;
 volatile std::sig_atomic_t interruptions = 0;
 
 constexpr std::array handled = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGXCPU};
+constexpr std::array held = {SIGUSR1, SIGUSR2, SIGXCPU};  // the others are a person's, who wants an end at once
 
 extern "C" void remember_signal(int signal) {
   if (signal == SIGTERM || signal == SIGINT) {
@@ -39,9 +40,22 @@ void handle_signals(void (*handler)(int), int flags) {
   }
 }
 
+/// `how`: as of pthread_sigmask.
+void mask_held(int how) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : held) sigaddset(&signals, signal);
+  pthread_sigmask(how, &signals, nullptr);
+}
+
 }  // namespace
 
-StopSignals::StopSignals() { handle_signals(remember_signal, SA_RESTART); }
+void hold_stop_signals() { mask_held(SIG_BLOCK); }
+
+StopSignals::StopSignals(bool keeps_state) {
+  if (keeps_state) handle_signals(remember_signal, SA_RESTART);
+  mask_held(SIG_UNBLOCK);
+}
 
 StopSignals::~StopSignals() { handle_signals(SIG_DFL, 0); }
 

@@ -7,11 +7,16 @@
 
 namespace scanmf::app {
 
-/// From construction on, USR1, USR2, TERM, INT and XCPU no longer end this process but are remembered; a second INT or
-/// TERM ends it at once. One object a process.
+/// From here on until StopSignals is made, USR1, USR2 and XCPU wait: a run may be asked to stop while it still starts.
+/// Before any thread is.
+void hold_stop_signals();
+
+/// Where a run keeps its state: from construction on, USR1, USR2, TERM, INT and XCPU no longer end this process but are
+/// remembered; a second INT or TERM ends it at once. Elsewhere they do what they usually do, those that waited too. One
+/// object a process.
 class StopSignals {
  public:
-  StopSignals();
+  explicit StopSignals(bool keeps_state);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

@@ -255,7 +255,7 @@ class Watch(ProgramTest):
         """Of a run whose replicates are fitted one by one, those of the largest k first."""
         self.write("X.h5", X=100 * positive_matrix(400, 60))
         command = [
-            *(MPIRUN + [str(RANKS)] if RANKS else []), PROGRAM, "ensemble", "X.h5", "-k", "2,30", "--replicates", "4",
+            *(MPIRUN + [str(RANKS)] if RANKS else []), PROGRAM, "ensemble", "X.h5", "-k", "2,30", "--replicates", "40",
             "--random-state", "7", "--resample", "poisson", "--connectivity", "--tol", "0", "--max-iter", "5000",
             "--groups", "1", "--dtype", "float32", "--checkpoint", "e.checkpoint", "-o", "e.h5", "--quiet"
         ]
@@ -266,7 +266,7 @@ class Watch(ProgramTest):
             self.assertLess(time.time(), deadline)
             time.sleep(0.1)
         seen = self.succeed("watch", "e.checkpoint", ranks=0).stdout
-        self.assertRegex(seen, r"^replicate [1-3]/8\nlast written .* ago\nhow much time is left .* --follow ")
+        self.assertRegex(seen, r"^replicate [1-9]\d?/80\nlast written .* ago\nhow much time is left .* --follow ")
         follower = subprocess.Popen([PROGRAM, "watch", "e.checkpoint", "--follow", "true"], cwd=self.folder,
                                     stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         self.addCleanup(lambda: (follower.kill(), follower.wait(), follower.stdout.close()))
@@ -278,8 +278,9 @@ class Watch(ProgramTest):
         self.succeed("stop", "e.checkpoint", ranks=0)
         self.assertEqual(run.wait(60), 75)
         seen = follower.communicate(timeout=60)[0]
-        self.assertRegex(seen, r"replicate [2-7]/8  about .+ left\nlast written .* ago\nreplicate")
-        self.assertRegex(seen, r"replicate [2-7]/8\nno run has this checkpoint at the moment; the same command goes on")
+        self.assertRegex(seen, r"replicate [1-9]\d?/80  about .+ left\nlast written .* ago\nreplicate")
+        self.assertRegex(seen,
+                         r"replicate [1-9]\d?/80\nno run has this checkpoint at the moment; the same command goes on")
         self.assert_inspected()
 
     def replicates_done(self):
@@ -287,13 +288,13 @@ class Watch(ProgramTest):
 
     def assert_inspected(self):
         seen = json.loads(self.succeed("inspect", "e.checkpoint", "--json").stdout)
-        for name, value in (("kind", "checkpoint of an ensemble"), ("replicates", 4), ("random_state", 7), ("dtype",
-                                                                                                            "float32")):
+        for name, value in (("kind", "checkpoint of an ensemble"), ("replicates", 40), ("random_state", 7),
+                            ("dtype", "float32")):
             self.assertEqual(seen[name], value)
         self.assertRegex(seen["X"], "^400 x 60 float64, 24000 stored")
         self.assertEqual((seen["params"]["max_iter"], seen["params"]["connectivity_rows"]), ("5000", "2000"))
-        self.assertEqual(seen["table"][1], {"k": 30, "replicates_done": min(4, seen["replicates_done"])})
-        self.assertEqual(seen["replicates_to_do"], 8 - seen["replicates_done"])
+        self.assertEqual(seen["table"][1], {"k": 30, "replicates_done": min(40, seen["replicates_done"])})
+        self.assertEqual(seen["replicates_to_do"], 80 - seen["replicates_done"])
         text = self.succeed("inspect", "e.checkpoint").stdout
         self.assertIn(f"replicates_done     {seen['replicates_done']}\n", text)
         self.assertIn("k  replicates_done\n", text)

@@ -153,9 +153,9 @@ class Templates(unittest.TestCase):
             cls.slurm.submit(cls.folders["scaling"], "scaling.sbatch", kind, rows, "100", "8", options=[two_ranks])
             for kind, rows in (("strong", "4000"), ("weak", "2000"))
         ]
-        # The signal is due 10 s after the start; Slurm looks every 30 s. --max-time none: it is the signal that is to
-        # end these runs.
-        cls.fit_options = [two_ranks, "--signal=B:USR1@50", "--output=job-%j.log"]
+        # The signal is due 30 s after the start, which leaves time to a run that goes on; Slurm looks every 30 s.
+        # --max-time none: it is the signal that is to end these runs.
+        cls.fit_options = [two_ranks, "--time=2", "--signal=B:USR1@90", "--output=job-%j.log"]
         cls.fit_arguments = [
             "X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)
         ]

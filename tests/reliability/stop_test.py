@@ -10,7 +10,7 @@ import time
 import h5py
 import numpy
 
-from jobs import STOPPED, Job, JobTest, make_matrix, run_tests, wait_until
+from jobs import STOPPED, Job, JobTest, fit_command, make_matrix, run_tests, wait_until
 
 
 class Stop(JobTest):
@@ -28,6 +28,36 @@ class Stop(JobTest):
 
     def test_usr1_to_mpirun(self):
         self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR1), "SIGUSR1")
+
+    def test_usr1_before_the_run_has_begun(self):
+        """While MPI starts, the signal waits."""
+        reference = self.uninterrupted(None)
+        for _ in range(20):  # until the moment is met
+            job = self.start(None)
+            wait_until(lambda: self.disposition(job.process.pid) != "default", "the first thing that main does")
+            waits = self.disposition(job.process.pid) == "blocked"
+            job.signal(signal.SIGUSR1)
+            self.expect(job, STOPPED, "stopped after iteration", "SIGUSR1")
+            if waits:
+                break
+        self.assertTrue(waits)
+        self.expect(self.start(None), 0, "going on from")
+        self.expect_same_result(reference)
+        job = Job(fit_command({**self.FIT, "max-iter": 1_000_000_000}), None, self.folder)  # nothing to keep
+        self.addCleanup(job.close)
+        wait_until(lambda: self.disposition(job.process.pid) == "blocked", "the first thing that main does")
+        job.signal(signal.SIGUSR1)
+        self.expect(job, -signal.SIGUSR1)
+
+    @staticmethod
+    def disposition(process):
+        """What USR1 does to it."""
+        with open(f"/proc/{process}/status") as file:
+            status = dict(line.partition(":")[::2] for line in file)
+        for name, masks in (("blocked", "SigBlk"), ("caught", "SigCgt")):
+            if int(status[masks], 16) >> (signal.SIGUSR1 - 1) & 1:
+                return name
+        return "default"
 
     def test_usr2_to_mpirun(self):
         self.stop_and_go_on(2, lambda job: job.signal(signal.SIGUSR2), "SIGUSR2")

@@ -72,7 +72,6 @@ class Counting {
     result_.observed = observed;
     result_.weighted = weights.given;
     result_.in_column.assign(static_cast<std::size_t>(columns_), 0);
-    result_.few.assign(static_cast<std::size_t>(columns_), 0);
     result_.in_batch.assign(static_cast<std::size_t>(partition_.batches()), 0);
   }
 
@@ -111,11 +110,8 @@ class Counting {
     rows_that_count_ = comm.sum(rows_that_count_);
     comm.allreduce_sum(std::span<Index>(result_.in_column));
     comm.allreduce_sum(std::span<Index>(result_.in_batch));
-    for (std::size_t j = 0; j < result_.in_column.size(); ++j) {
-      Index& count = result_.in_column[j];
-      if (!stored_) count = rows_that_count_ - count;
-      result_.few[j] = stored_ || count <= rows_that_count_ / 2 ? 1 : 0;
-    }
+    if (!stored_)
+      for (Index& count : result_.in_column) count = rows_that_count_ - count;
     return std::move(result_);
   }
 

@@ -139,7 +139,7 @@ template <Scalar T>
 std::vector<Index> EnsembleJob<T>::fits_beside(const DataSource<T>& x) const {
   const double free = share_for_fits * least_available(comm_);
   const auto ranks = static_cast<int>(-comm_.max<Index>(-group().size()));
-  const Index sums = sums_at_a_time(x.kind(), x.shape(), x.summary().stored, ranks, comm_.max<Index>(thread_count()));
+  const HeldSums sums = held_sums(comm_, x.kind(), x.shape(), x.summary().stored, ranks);
   const bool streamed = comm_.max<Index>(x.in_memory() ? 0 : 1) > 0;
   const double most = streamed ? 1e6 : together_in_memory;
   const bool column_grams = sums_column_grams(parameters_, options_);

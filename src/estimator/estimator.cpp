@@ -165,10 +165,10 @@ void require_room(const DataSource<T>& x, std::span<FittedModel<T>* const> model
   Index most_components = 0;
   for (const FittedModel<T>* model : models) {
     if (is_mini_batch(model->parameters) || model->parameters.solver != Solver::cd) continue;
-    bytes += column_gram_bytes(x.shape().columns, model->n_components);
+    bytes += column_gram_bytes(x.shape().columns, model->n_components, data_type_of<T>);
     most_components = std::max(most_components, model->n_components);
   }
-  const Index sums = sums_at_a_time(x.kind(), x.shape(), x.summary().stored, x.communicator().size(), Team().size());
+  const Index sums = sums_at_a_time(x.kind(), x.shape(), x.summary().stored, x.communicator().size(), 1);
   if (bytes > 0) require_room_for_column_grams(x.communicator(), bytes, sums, most_components);
 }
 

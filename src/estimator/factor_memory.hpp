@@ -5,16 +5,23 @@
 
 namespace scanmf {
 
-/// Bytes of a rank's factors and statistics, of one fit whose rows of W are shared out over `ranks`. sums: of strata,
-/// that it holds at a time (sums_at_a_time). column_grams: a Gram matrix for each column of X is among them, as
-/// coordinate descent needs it where entries are missing.
+/// Sums over rows of X that a rank holds at a time.
+struct HeldSums {
+  Index of_strata = 1;  // where each thread has one (sums_at_a_time)
+  Index of_blocks = 1;  // where all threads share in one
+};
+/// Collective. Where `ranks` share an X.
+HeldSums held_sums(const Communicator& comm, StorageKind kind, const Shape& shape, Index stored, int ranks);
+
+/// Bytes of a rank's factors and statistics, of one fit whose rows of W are shared out over `ranks`. column_grams: a
+/// Gram matrix for each column of X is among them, as coordinate descent needs it where entries are missing.
 struct FactorBytes {
   double statistics = 0;  // H, and sums of n × k; column Gram matrices
   double grams = 0;       // these alone
   double W = 0;
   double all() const { return statistics + W; }
 };
-FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index sums, int ranks,
+FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, const HeldSums& sums, int ranks,
                          bool column_grams);
 
 /// Whether a fit sums a Gram matrix for each column of X.

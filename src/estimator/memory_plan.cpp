@@ -33,13 +33,18 @@ double automatic_cap(double free, double factors) {
 }
 
 /// Collective.
-Index sums_of(const Communicator& comm, const MatrixDescription& x, int ranks) {
-  return sums_at_a_time(x.kind(), x.shape, x.stored, ranks, comm.max<Index>(thread_count()));
+HeldSums sums_of(const Communicator& comm, const MatrixDescription& x, int ranks) {
+  return held_sums(comm, x.kind(), x.shape, x.stored, ranks);
 }
 
 }  // namespace
 
 double least_available(const Communicator& comm) { return -comm.max(-static_cast<double>(available_memory(comm))); }
+
+HeldSums held_sums(const Communicator& comm, StorageKind kind, const Shape& shape, Index stored, int ranks) {
+  return {sums_at_a_time(kind, shape, stored, ranks, comm.max<Index>(thread_count())),
+          sums_at_a_time(kind, shape, stored, ranks, 1)};
+}
 
 bool sums_column_grams(const Parameters& parameters) {
   return parameters.estimator == Estimator::nmf && parameters.solver == Solver::cd &&
@@ -73,16 +78,17 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
   return limit.automatic ? automatic : limit.bytes;
 }
 
-FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, Index sums, int ranks,
+FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, const HeldSums& sums, int ranks,
                          bool column_grams) {
   const double element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
-  const auto parts = static_cast<double>(sums);
-  // H as Ht and for the kernels, statistics of strata and their sum; W and its projections.
+  const auto parts = static_cast<double>(sums.of_strata);
+  // H as Ht and for the kernels, statistics of strata and their sum; W and its projections, and as columns sum it.
   const double of_columns = element * static_cast<double>(shape.columns);
   FactorBytes bytes;
-  if (column_grams) bytes.grams = column_gram_bytes(shape.columns, n_components) * (1.0 + parts);
+  if (column_grams)
+    bytes.grams = column_gram_bytes(shape.columns, n_components, type) * (1.0 + static_cast<double>(sums.of_blocks));
   bytes.statistics = of_columns * (4.0 + 2.0 * parts) + bytes.grams;
-  bytes.W = 2 * element * static_cast<double>(shape.rows) / ranks;
+  bytes.W = (column_grams ? 3 : 2) * element * static_cast<double>(shape.rows) / ranks;
   return bytes;
 }
 

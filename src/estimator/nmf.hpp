@@ -32,7 +32,7 @@ std::unique_ptr<CoordinateDescentFactor<T>> descent_factor(const DataSource<T>& 
   const Penalties penalties = penalties_for(parameters, x.shape());
   const Index most = most_sweeps_for(parameters, x, x.shape().columns, k);
   if (x.observation() == nullptr) return std::make_unique<CoordinateDescentFactor<T>>(k, penalties, most);
-  return std::make_unique<ObservedDescentFactor<T>>(k, penalties, most, *x.observation());
+  return std::make_unique<ObservedDescentFactor<T>>(k, penalties, most);
 }
 
 /// NMF with solver cd: a pass an iteration.

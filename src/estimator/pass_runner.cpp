@@ -153,6 +153,7 @@ void PassRunner<T>::visit(Index batch, std::span<Visit<T>> visits) {
   }
   if (reading.empty()) return;
   x_.visit(batch, [&](const Block<T>& block) {
+    for (const Visit<T>* visit : reading) visit->pass->begin_block(block);
     for_each_tile(reading.front()->pass->team(), block,
                   [&](int thread, const TilePlace& place, const TileView<T>& tile) {
                     const Index first_row = block.local_row + place.row;
@@ -160,7 +161,10 @@ void PassRunner<T>::visit(Index batch, std::span<Visit<T>> visits) {
                     for (const Visit<T>* visit : reading)
                       visit->pass->visit_tile(thread, place, tile, visit->W.middle_rows(rows), first_row);
                   });
-    for (const Visit<T>* visit : reading) count(block, visit->pass->solver(), visit->options);
+    for (const Visit<T>* visit : reading) {
+      visit->pass->end_block(block);
+      count(block, visit->pass->solver(), visit->options);
+    }
   });
 }
 
@@ -319,25 +323,37 @@ std::vector<double> PassRunner<T>::numbers_of_columns(std::size_t count) {
 }
 
 template <Scalar T>
-template <class U>
-void PassRunner<T>::share_out(const Pass<T>& pass, Accumulator<U> PassSums<T>::*statistic, MatrixView<U> total) {
+void PassRunner<T>::share_out(const Pass<T>& pass, Accumulator<T> PassSums<T>::*statistic, MatrixView<T> total) {
   if (total.data == nullptr) return;
-  std::vector<Matrix<U>> further;  // the first node's has its place in the total
-  std::vector<NodeValues<U>> nodes;
+  std::vector<Matrix<T>> further;  // the first node's has its place in the total
+  std::vector<NodeValues<T>> nodes;
   {
     const PhaseTimer timer(report_.times, Phase::solve_blocks);
     for (const auto& [node, sums] : pass.sums().nodes()) {
-      MatrixView<U> values = total;
+      MatrixView<T> values = total;
       if (!nodes.empty()) values = further.emplace_back(total.rows, total.columns).view();
       (sums->*statistic).copy_to(values);
       nodes.push_back({node, {values.data, static_cast<std::size_t>(values.rows * values.columns)}});
     }
   }
+  sum_to_slices(nodes, total);
+}
+
+template <Scalar T>
+void PassRunner<T>::share_out_grams(const Pass<T>& pass, MatrixView<T> total) {
+  if (total.data == nullptr) return;
+  std::vector<NodeValues<T>> nodes;
+  for (const auto& [node, grams] : pass.column_grams().nodes()) nodes.push_back({node, grams->all()});
+  sum_to_slices(nodes, total);
+}
+
+template <Scalar T>
+void PassRunner<T>::sum_to_slices(std::span<const NodeValues<T>> nodes, MatrixView<T> total) {
   const PhaseTimer timer(report_.times, Phase::communicate);
   std::vector<Index> offsets;
   for (const Index offset : column_offsets_) offsets.push_back(offset * total.columns);
-  const std::span<U> all(total.data, static_cast<std::size_t>(total.rows * total.columns));
-  account(report_.reduce_scatter, all.size_bytes(), [&] { over_strata_.to_slices<U>(nodes, offsets, all); });
+  const std::span<T> all(total.data, static_cast<std::size_t>(total.rows * total.columns));
+  account(report_.reduce_scatter, all.size_bytes(), [&] { over_strata_.to_slices<T>(nodes, offsets, all); });
 }
 
 template <Scalar T>
@@ -345,7 +361,7 @@ HUpdate PassRunner<T>::update_H(Pass<T>& pass, FactorUpdate<T>& factor, Matrix<T
   const Communicator& comm = x_.communicator();
   share_out(pass, &PassSums<T>::numerator, pass.numerator());
   share_out(pass, &PassSums<T>::denominator, pass.denominator());
-  share_out(pass, &PassSums<T>::grams, pass.grams());
+  share_out_grams(pass, pass.grams());
   std::exception_ptr failure;
   int unsound = 0;
   try {

@@ -99,8 +99,9 @@ class PassRunner {
   void visit(Index batch, std::span<Visit<T>> visits);
   Requests sum_over_ranks(std::span<Visit<T>> visits, std::exception_ptr failure);
   /// One of the statistics: this rank's slice of it.
-  template <class U>
-  void share_out(const Pass<T>& pass, Accumulator<U> PassSums<T>::*statistic, MatrixView<U> total);
+  void share_out(const Pass<T>& pass, Accumulator<T> PassSums<T>::*statistic, MatrixView<T> total);
+  void share_out_grams(const Pass<T>& pass, MatrixView<T> total);
+  void sum_to_slices(std::span<const NodeValues<T>> nodes, MatrixView<T> total);
   /// This rank's slice of H is updated; sums: violation, change, sums over groups of its columns. False: numbers that
   /// are not finite.
   bool update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixView<T> ht_slice);

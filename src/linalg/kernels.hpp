@@ -10,7 +10,7 @@
 // min(strip_columns, padded − j0).
 //
 // A kernel is a template over the element type; the tables below list them, a table a file: dense<T>(), vectors<T>(),
-// sweeps<T>(), sparse<T>() and subsets<T>() are those of the instruction set of this machine.
+// sweeps<T>(), sparse<T>(), subsets<T>() and grams<T>() are those of the instruction set of this machine.
 
 namespace scanmf::kernels {
 
@@ -62,8 +62,10 @@ struct VectorKernels {
   void (*mini_batch)(T* h, const T* numerator, const T* denominator, T* a, T* b, Index count,
                      const MiniBatchUpdate& update);
 
-  /// Bit j: whether x[j] is observed, j < count <= 64. count: a multiple of column_grain.
-  std::uint64_t (*observed_bits)(Observed observed, const T* x, Index count);
+  /// sums[i] += more[i].
+  void (*add)(T* sums, const T* more, Index count);
+  /// A strip x, rows × width: bit j of bits[r] says whether x[r·width + j] is observed.
+  void (*observed_bits)(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
   void (*transpose)(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride);
 };
@@ -76,7 +78,11 @@ struct SweepKernels {
   /// rows must be all zero with p = 0. violations: one a row. Nothing of a row depends on the rows beside it.
   void (*sweep_coordinates)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
                             const Index* order, T* violations);
-  /// The same; changes[i] = ‖f_new − f_old‖² of row i.
+  /// One row f (k) with a Gram matrix of its own, rows of `stride` = padded_components elements; padding is zero.
+  /// l1 is added to gradients. gradients: room for `stride` numbers. Returns the violation.
+  double (*sweep_row)(T* f, const T* p, T l1, const T* gram, Index stride, Index components, const Index* order,
+                      T* gradients);
+  /// sweep_coordinates; changes[i] = ‖f_new − f_old‖² of row i.
   void (*sweep_and_measure)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
                             const Index* order, T* violations, T* changes);
 };
@@ -117,6 +123,26 @@ struct SubsetKernels {
   Index groups(Index terms) const { return (terms + members - 1) / members; }
 };
 
+/// Rows of a factor, those that a list names, as often as it does: row i at a + i·stride and, on the other side of
+/// products, b + i·stride. Both are padded to whole vectors, with anything.
+template <class T>
+struct ListedRows {
+  const T* a = nullptr;
+  const T* b = nullptr;
+  Index stride = 0;
+  const std::int32_t* list = nullptr;
+  Index count = 0;
+};
+
+/// Sums Σ a_i·b_iᵀ over listed rows, in the order of the list, in GramLayout. An element of `sums` has the bits of one
+/// chain of fused operations.
+template <class T>
+struct GramKernels {
+  void (*sum_of_listed)(const ListedRows<T>& rows, Index components, T* sums);
+  /// full − Σ, one row after the other. sums may be full.
+  void (*without_listed)(const ListedRows<T>& rows, Index components, const T* full, T* sums);
+};
+
 template <Scalar T>
 const DenseKernels<T>& dense();
 template <Scalar T>
@@ -127,5 +153,7 @@ template <Scalar T>
 const SparseKernels<T>& sparse();
 template <Scalar T>
 const SubsetKernels<T>& subsets();
+template <Scalar T>
+const GramKernels<T>& grams();
 
 }  // namespace scanmf::kernels

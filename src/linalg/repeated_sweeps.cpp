@@ -133,11 +133,16 @@ double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, 
 template <Scalar T>
 double sweep_row_repeatedly(T* f, const T* p, double l1, const T* gram, Index k, const Index* order, Index most,
                             Workspace<T>& work) {
-  if (most <= 1) return sweep_row(f, p, l1, gram, k, order);
-  T* const before = work.reserve(k);
+  const Index stride = padded_components<T>(k);
+  T* const gradients = work.reserve(stride + k);
+  const auto sweep = [&] {
+    return kernels::sweeps<T>().sweep_row(f, p, static_cast<T>(l1), gram, stride, k, order, gradients);
+  };
+  if (most <= 1) return sweep();
+  T* const before = gradients + stride;
   const auto change_of_sweep = [&](double& violation) {
     std::copy_n(f, k, before);
-    violation = sweep_row(f, p, l1, gram, k, order);
+    violation = sweep();
     T change = 0;
     for (Index c = 0; c < k; ++c) change += (f[c] - before[c]) * (f[c] - before[c]);
     return change;
@@ -149,7 +154,7 @@ double sweep_row_repeatedly(T* f, const T* p, double l1, const T* gram, Index k,
   for (Index c = 0; c < k; ++c) norm_squared += f[c] * f[c];
   const T threshold = threshold_after(change, norm_squared);
   bool goes_on = change > threshold;
-  for (Index sweep = 2; goes_on && sweep <= most; ++sweep) goes_on = change_of_sweep(further) > threshold;
+  for (Index sweeps = 2; goes_on && sweeps <= most; ++sweeps) goes_on = change_of_sweep(further) > threshold;
   return first;
 }
 

@@ -1,4 +1,7 @@
 // Sweeps of coordinate descent.
+#include <algorithm>
+#include <cmath>
+
 #include "linalg/kernels.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -115,8 +118,48 @@ void sweep_and_measure_of(T* f, const T* p, Index rows, Index stride, const T* g
   sweep_all<true, T>(f, p, rows, stride, gram, components, order, violations, changes);
 }
 
+/// gradients = G·f, V vectors from `gradients` on.
+template <Index V, class T>
+HWY_INLINE void multiply_vectors(const T* f, const T* gram, Index stride, Index components, T* gradients) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  Lanes<T> sums[static_cast<std::size_t>(V)];
+  for (Index v = 0; v < V; ++v) sums[v] = hn::Zero(d);
+  for (Index r = 0; r < components; ++r) {
+    const auto value = hn::Set(d, f[r]);
+    for (Index v = 0; v < V; ++v) sums[v] = hn::MulAdd(value, hn::LoadU(d, gram + r * stride + v * lanes), sums[v]);
+  }
+  for (Index v = 0; v < V; ++v) hn::StoreU(sums[v], d, gradients + v * lanes);
+}
+
+/// All gradients are kept: what a coordinate changes of them is added, a row of G at a time.
 template <class T>
-constexpr kernels::SweepKernels<T> table{&sweep_coordinates_of<T>, &sweep_and_measure_of<T>};
+double sweep_row_of(T* f, const T* p, T l1, const T* gram, Index stride, Index components, const Index* order,
+                    T* gradients) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  Index v = 0;
+  for (; v + 4 * lanes <= stride; v += 4 * lanes) multiply_vectors<4>(f, gram + v, stride, components, gradients + v);
+  for (; v < stride; v += lanes) multiply_vectors<1>(f, gram + v, stride, components, gradients + v);
+  for (Index c = 0; c < components; ++c) gradients[c] = gradients[c] - p[c] + l1;
+  double violation = 0;
+  for (Index at = 0; at < components; ++at) {
+    const Index t = order[at];
+    const T gradient = gradients[t];
+    const T* const row = gram + t * stride;
+    violation += static_cast<double>(std::abs(f[t] == T{0} ? std::min(gradient, T{0}) : gradient));
+    if (row[t] == T{0}) continue;
+    const T updated = std::max(f[t] - gradient / row[t], T{0});
+    const auto change = hn::Set(d, updated - f[t]);
+    f[t] = updated;
+    for (Index c = 0; c < stride; c += lanes)
+      hn::StoreU(hn::MulAdd(change, hn::LoadU(d, row + c), hn::LoadU(d, gradients + c)), d, gradients + c);
+  }
+  return violation;
+}
+
+template <class T>
+constexpr kernels::SweepKernels<T> table{&sweep_coordinates_of<T>, &sweep_row_of<T>, &sweep_and_measure_of<T>};
 const kernels::SweepKernels<float>& sweeps_float() { return table<float>; }
 const kernels::SweepKernels<double>& sweeps_double() { return table<double>; }
 

@@ -359,11 +359,19 @@ void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, I
   });
 }
 
+template <Observed observed, class T>
+void bits_of_rows(const T* x, Index rows, Index width, std::uint64_t* bits) {
+  for (Index r = 0; r < rows; ++r) bits[r] = bits_of_observed<observed, T>(x + r * width, width);
+}
+
 template <class T>
-std::uint64_t observed_bits_of(Observed observed, const T* x, Index count) {
-  if (observed == Observed::all) return ~std::uint64_t{0};
-  return observed == Observed::not_nan ? bits_of_observed<Observed::not_nan, T>(x, count)
-                                       : bits_of_observed<Observed::not_zero, T>(x, count);
+void observed_bits_of(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits) {
+  if (observed == Observed::not_nan)
+    bits_of_rows<Observed::not_nan, T>(x, rows, width, bits);
+  else if (observed == Observed::not_zero)
+    bits_of_rows<Observed::not_zero, T>(x, rows, width, bits);
+  else
+    std::fill_n(bits, rows, ~std::uint64_t{0});
 }
 
 #if HWY_TARGET == HWY_SCALAR
@@ -426,6 +434,11 @@ void transpose_of(const T* from, Index from_stride, Index rows, Index columns, T
 }
 
 template <class T>
+void add_of(T* sums, const T* more, Index count) {
+  for (Index i = 0; i < count; ++i) sums[i] += more[i];
+}
+
+template <class T>
 constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .weigh_denominator = &weigh_denominator_of<T>,
                                           .divergence_terms = &divergence_terms_of<T, Terms::all>,
@@ -435,6 +448,7 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .totals = &totals_of<T>,
                                           .multiply_by_ratio = &multiply_by_ratio_of<T>,
                                           .mini_batch = &mini_batch_of<T>,
+                                          .add = &add_of<T>,
                                           .observed_bits = &observed_bits_of<T>,
                                           .transpose = &transpose_of<T>};
 const kernels::VectorKernels<float>& vectors_float() { return table<float>; }

@@ -53,7 +53,7 @@ class Denominators {
       bool is_observed = false;
       for (Index c = 0; c < d.columns; ++c) {
         const T hidden = -statistics_.denominator(first_column + j, c);
-        is_observed = is_observed || left_of(d(j, c), hidden) > T{0};
+        is_observed = is_observed || !is_rounding(d(j, c), d(j, c) - hidden);
         d(j, c) = corrected(d(j, c), -hidden);
       }
       if (!is_observed) std::fill_n(d.row(j), d.columns, T{0});

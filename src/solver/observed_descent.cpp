@@ -7,28 +7,15 @@
 namespace scanmf {
 namespace {
 
-/// Adds to the diagonal of a k × k matrix.
+/// Adds to the diagonal of a k × k matrix, rows of `stride` elements.
 template <Scalar T>
-void add_to_diagonal(double value, Index k, T* gram) {
-  for (Index a = 0; a < k; ++a) gram[a * k + a] += static_cast<T>(value);
-}
-
-/// `gram` (k × k) = the full one less the triangle, or the triangle alone.
-template <Scalar T>
-void unpack(const double* triangle, bool alone, const double* full, Index k, T* gram) {
-  for (Index a = 0; a < k; ++a) {
-    const double* const row = triangle + triangle_row(k, a);
-    for (Index b = a; b < k; ++b)
-      gram[a * k + b] = gram[b * k + a] = static_cast<T>(alone ? row[b - a] : full[a * k + b] - row[b - a]);
-    if (!alone) gram[a * k + a] = static_cast<T>(left_of(full[a * k + a], row[0]));
-  }
+void add_to_diagonal(double value, Index k, Index stride, T* gram) {
+  for (Index a = 0; a < k; ++a) gram[a * stride + a] += static_cast<T>(value);
 }
 
 template <Scalar T>
-std::vector<T> in_type(std::span<const double> gram) {
-  std::vector<T> result(gram.size());
-  std::ranges::transform(gram, result.begin(), [](double value) { return static_cast<T>(value); });
-  return result;
+std::size_t padded_gram_size(Index k) {
+  return static_cast<std::size_t>(k * padded_components<T>(k));
 }
 
 }  // namespace
@@ -37,7 +24,10 @@ template <Scalar T>
 void ObservedDescentRows<T>::set_H(const FixedH<T>& h) {
   CoordinateDescentRows<T>::set_H(h);
   h_ = &h;
-  full_gram_ = in_type<T>(h.factor_sums());
+  const std::span<const double> gram = h.factor_sums();
+  full_gram_.resize(gram.size());
+  std::ranges::transform(gram, full_gram_.begin(), [](double value) { return static_cast<T>(value); });
+  of_all_columns_.emplace(gram, h.factor().components());
 }
 
 template <Scalar T>
@@ -51,12 +41,13 @@ double ObservedDescentRows<T>::update(MatrixView<T> w, const RowProducts<T>& pro
   }
   const Index k = w.columns;
   const Penalties& penalties = this->penalties();
-  std::vector<T> gram(full_gram_.size());
+  std::vector<T> gram(padded_gram_size<T>(k), T{0});
+  RowGrams<T> grams(products.tile, h_->factor(), *of_all_columns_);
   double violation = 0;
   for (Index i = 0; i < w.rows; ++i) {
     const double divisor = weights == nullptr ? 1.0 : penalty_divisor(weights[i]);
-    row_gram<T>(products.tile, i, h_->factor(), full_gram_.data(), gram.data(), work);
-    add_to_diagonal(penalties.l2_W / divisor, k, gram.data());
+    grams.of_row(i, gram.data());
+    add_to_diagonal(penalties.l2_W / divisor, k, padded_components<T>(k), gram.data());
     violation += sweep_row_repeatedly<T>(w.row(i), products.numerator.row(i), penalties.l1_W / divisor, gram.data(), k,
                                          this->order_of(number), this->most_sweeps(), work);
   }
@@ -70,7 +61,7 @@ double ObservedDescentRows<T>::update_by_weights(MatrixView<T> w, const RowProdu
   double violation = 0;
   for_runs_of_weights(products.tile.weights(), w.rows, [&](Range rows, double divisor) {
     std::vector<T> gram(full_gram_);
-    add_to_diagonal(penalties.l2_W / divisor, w.columns, gram.data());
+    add_to_diagonal(penalties.l2_W / divisor, w.columns, w.columns, gram.data());
     violation += sweep_as_often<T>(w.middle_rows(rows), products.numerator.middle_rows(rows), penalties.l1_W / divisor,
                                    gram.data(), this->order_of(number), this->most_sweeps(), work);
   });
@@ -84,15 +75,14 @@ void ObservedDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const
   const Index k = ht_slice.columns;
   const Team team;
   std::vector<std::vector<T>> grams(static_cast<std::size_t>(team.size()),
-                                    std::vector<T>(static_cast<std::size_t>(k * k)));
+                                    std::vector<T>(padded_gram_size<T>(k), T{0}));
   std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
   team.in_groups(slice.size(), row_group, [&](int thread, Range columns) {
     T* const gram = grams[static_cast<std::size_t>(thread)].data();
     for (Index j = columns.begin; j < columns.end; ++j) {
       const Index column = slice.begin + j;
-      const bool few = observation_.few[static_cast<std::size_t>(column)] != 0;
-      unpack(statistics.grams.row(column), few, statistics.W_sums.data(), k, gram);
-      add_to_diagonal(this->penalties().l2_H, k, gram);
+      unpack_gram(statistics.grams.row(column), k, gram);
+      add_to_diagonal(this->penalties().l2_H, k, padded_components<T>(k), gram);
       violations[j] =
           sweep_row_repeatedly<T>(ht_slice.row(j), statistics.numerator.row(column), this->penalties().l1_H, gram, k,
                                   this->order(), this->most_sweeps(), work[static_cast<std::size_t>(thread)]);

@@ -11,7 +11,6 @@ void PassSums<T>::add(PassSums& other) {
   if (!other.with_statistics) return;
   numerator.take_from(other.numerator);
   if (denominator.columns() > 0) denominator.take_from(other.denominator);
-  if (grams.columns() > 0) grams.take_from(other.grams);
 }
 
 template <Scalar T>
@@ -20,7 +19,6 @@ void PassSums<T>::clear() {
   if (!with_statistics) return;
   numerator.set_zero();
   if (denominator.columns() > 0) denominator.set_zero();
-  if (grams.columns() > 0) grams.set_zero();
 }
 
 template <Scalar T>
@@ -33,8 +31,17 @@ template <Scalar T>
 void Pass<T>::begin(const PassOptions& options) {
   options_ = options;
   sums_.begin(options.strata);
-  if (!options.accumulate || !solver_.loss.observed_grams) return;
-  for (ThreadState& state : threads_) state.grams.begin(solver_.columns, solver_.components);
+  if (sums_column_grams()) column_grams_.begin(solver_.columns, solver_.components, options.strata);
+}
+
+template <Scalar T>
+void Pass<T>::begin_block(const Block<T>& block) {
+  if (sums_column_grams()) column_grams_.begin_block(block);
+}
+
+template <Scalar T>
+void Pass<T>::end_block(const Block<T>& block) {
+  if (sums_column_grams()) column_grams_.end_block(team_, block);
 }
 
 template <Scalar T>
@@ -62,7 +69,6 @@ void Pass<T>::prepare(PassSums<T>& sums) const {
   };
   const Observed observed = solver_.observation == nullptr ? Observed::all : solver_.observation->observed;
   if (solver_.loss.with_denominator()) sums.denominator = zeros(denominator_kind(solver_.kind, observed));
-  if (solver_.loss.observed_grams) sums.grams = ColumnGrams<T>::sums_of(solver_.columns, solver_.components);
   sums.numerator = zeros(solver_.kind);
 }
 
@@ -75,33 +81,30 @@ bool Pass<T>::needs_X() const {
 template <Scalar T>
 void Pass<T>::visit_tile(int thread, const TilePlace& place, const TileView<T>& x, const RowsOfW<T>& w,
                          Index local_row) {
-  ThreadState& state = threads_[static_cast<std::size_t>(thread)];
+  TileScratch<T>& scratch = threads_[static_cast<std::size_t>(thread)];
   PassSums<T>& sums = sums_at(place);
   MatrixView<const T> rows = w.rows();
   Projection<T> projected;
   if (w.are_updated()) {
-    if (!solver_.loss.weights) projected = projection(local_row, rows.rows, state.scratch);
+    if (!solver_.loss.weights) projected = projection(local_row, rows.rows, scratch);
     if (w.are_extrapolated())
       rows = update_extrapolated_tile<T>(solver_, x, rows, w.to_update(), projected, options_.momentum, sums.totals,
-                                         state.scratch);
+                                         scratch);
     else
-      update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, sums.totals, state.scratch);
+      update_tile<T>(solver_, x, w.to_update(), projected, 1, options_.change, sums.totals, scratch);
   }
   const Look look{.norms = options_.change || options_.divergence,
                   .sums = options_.accumulate || options_.divergence,
                   .divergence = options_.divergence};
   const MatrixView<const T> p = projected.p;
-  look_at_tile<T>(solver_, x, rows, look, p.data != nullptr ? &p : nullptr, sums.totals, state.scratch);
+  look_at_tile<T>(solver_, x, rows, look, p.data != nullptr ? &p : nullptr, sums.totals, scratch);
   if (options_.accumulate) {
     if (!solver_.loss.weights)
-      accumulate<T>(x, rows, sums.numerator, state.scratch.work);
+      accumulate<T>(x, rows, sums.numerator, scratch.work);
     else
       accumulate_weighted<T>(x, rows, solver_.h.factor(), *solver_.loss.weights, sums.numerator, sums.denominator,
-                             state.scratch.work);
-    if (solver_.loss.observed_grams) {
-      state.grams.add(x, rows, *solver_.observation, sums.grams);
-      if (place.ends_visit) state.grams.sum_up(sums.grams);
-    }
+                             scratch.work);
+    if (sums_column_grams()) column_grams_.keep(x, place.row, rows);
   }
   sums_.visited(place);
 }
@@ -125,6 +128,7 @@ void Pass<T>::visit_without_X(const Block<T>& rows, const RowsOfW<T>& w) {
 template <Scalar T>
 void Pass<T>::end() {
   sums_.end([&] { return new_sums(); });
+  if (sums_column_grams()) column_grams_.end(team_);
   if (options_.update_W) known_version_ = solver_.version;
 }
 
@@ -149,9 +153,9 @@ MatrixView<T> Pass<T>::denominator() {
 }
 
 template <Scalar T>
-MatrixView<double> Pass<T>::grams() {
+MatrixView<T> Pass<T>::grams() {
   if (!solver_.loss.observed_grams) return {};
-  if (grams_.columns() == 0) grams_ = Matrix<double>(solver_.columns, triangle_size(solver_.components));
+  if (grams_.columns() == 0) grams_ = Matrix<T>(solver_.columns, GramLayout<T>(solver_.components).size());
   return grams_.view();
 }
 

@@ -168,10 +168,12 @@ TYPED_TEST(LargeShapes, RowsOfWBeyond31Bits) {
     block.local_row = local_row;
     block.matrix = DenseBlock<T>{block_rows, columns, 96, packed.data()};
     block.tiles_a_stratum = 2;
+    pass.begin_block(block);
     for_each_tile(pass.team(), block, [&](int thread, const TilePlace& place, const TileView<T>& tile) {
       const Index first = local_row + place.row;
       pass.visit_tile(thread, place, tile, all_of_w.middle_rows({first, first + tile.rows()}), first);
     });
+    pass.end_block(block);
     pass.end();
     return pass.sums().nodes().front().second->totals[Total::violation];
   };

@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <memory>
+#include <span>
 #include <vector>
 
+#include "scanmf/linalg/gram_layout.hpp"
 #include "scanmf/linalg/operations.hpp"
 
 namespace scanmf {
@@ -15,7 +18,6 @@ struct Observation {
   std::vector<Index> in_column = {};   // observed elements of each column, in rows of weight > 0; none where all are
   std::vector<Index> in_batch = {};    // those of each batch
   std::vector<Index> empty_rows = {};  // local rows without observed elements
-  std::vector<std::uint8_t> few = {};  // of each column: its observed elements are the smaller set, else the others
   bool weighted = false;               // rows have weights
 };
 
@@ -44,27 +46,42 @@ void for_each_held_element(const TileView<T>& x, Visit&& visit) {
     });
 }
 
-/// Elements of a symmetric k × k matrix that is kept as its upper triangle, row by row.
-constexpr Index triangle_size(Index k) { return k * (k + 1) / 2; }
-/// Where row a of the triangle begins: with the element of the diagonal.
-constexpr Index triangle_row(Index k, Index a) { return a * k - a * (a - 1) / 2; }
-
-/// What is left of an element of a diagonal when what is not observed has been taken from `full`: 0 where nothing but
-/// rounding is left, by which nobody may divide.
+/// Whether nothing but rounding is left of a positive sum from which others were taken.
 template <Scalar T>
-constexpr T left_of(T full, T hidden) {
-  const T left = full - hidden;
-  return left > 32 * std::numeric_limits<T>::epsilon() * full ? left : T{0};
+constexpr bool is_rounding(T full, T left) {
+  return !(left > 32 * std::numeric_limits<T>::epsilon() * full);
 }
 
-/// gram (k × k) = Σ h_j·h_jᵀ over the observed elements j of one row of the tile: of these, or `full` less that of the
-/// others, whichever are fewer. h: with rows of Ht.
+/// The Gram matrix of all rows of a set of which some are observed, in GramLayout.
 template <Scalar T>
-void row_gram(const TileView<T>& x, Index row, const RightFactor<T>& h, const T* full, T* gram, Workspace<T>& work);
+struct FullGram {
+  explicit FullGram(Index k);
+  FullGram(std::span<const double> gram, Index k);  // k × k
 
-/// One coordinate-descent sweep over one row f (k), as sweep_rows does it, with a Gram matrix (k × k) of its own.
-/// Returns its violation.
+  std::vector<double> exact;
+  std::vector<T> values;
+};
+
+/// gram (k rows of padded_components, whose padding is left alone) from a sum in GramLayout.
 template <Scalar T>
-double sweep_row(T* f, const T* p, double l1, const T* gram, Index k, const Index* order);
+void unpack_gram(const T* sums, Index k, T* gram);
+
+/// Gram matrices of the rows of a tile of X: Σ h_j·h_jᵀ over the observed elements j of a row. One thread's.
+template <Scalar T>
+class RowGrams {
+ public:
+  /// h: with rows of Ht; full: that of all of them. Both kept by the caller.
+  RowGrams(const TileView<T>& x, const RightFactor<T>& h, const FullGram<T>& full);
+  ~RowGrams();
+  RowGrams(const RowGrams&) = delete;
+  RowGrams& operator=(const RowGrams&) = delete;
+
+  /// gram (as of unpack_gram): the sum over what is observed, or all less what is not, whichever are fewer elements.
+  void of_row(Index row, T* gram);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace scanmf

@@ -13,7 +13,7 @@ template <Scalar T>
 double sweep_rows_repeatedly(MatrixView<T> f, MatrixView<const T> p, double l1, const T* gram, const Index* order,
                              Index most, Workspace<T>& work, double* of_rows = nullptr);
 
-/// The same over one row f (k) with a Gram matrix of its own.
+/// The same over one row f (k) with a Gram matrix of its own: k rows of padded_components, zeros behind.
 template <Scalar T>
 double sweep_row_repeatedly(T* f, const T* p, double l1, const T* gram, Index k, const Index* order, Index most,
                             Workspace<T>& work);

@@ -40,6 +40,16 @@ class StrataSums {
   void visited(const TilePlace& place) {
     if (place.ends_stratum && strata_.one_batch) complete(place.stratum);
   }
+  /// Sums of strata that are complete and make up a node, formed elsewhere: take() an empty one.
+  template <class Make>
+  std::unique_ptr<Part> take(Make&& make) {
+    return tree_.take(make);
+  }
+  void complete(TreeNode node, std::unique_ptr<Part> part) {
+    const Range leaves = node.leaves(strata_.all);
+    for (Index stratum = leaves.begin; stratum < leaves.end; ++stratum) done_[number(stratum)] = 1;
+    tree_.complete(node, std::move(part));
+  }
   /// All has been visited. Strata without tiles are empty.
   template <class Make>
   void end(Make&& make) {

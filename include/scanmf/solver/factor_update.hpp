@@ -9,10 +9,10 @@ namespace scanmf {
 /// What an update of H goes by, summed over all rows of X: rows are columns of X.
 template <Scalar T>
 struct Statistics {
-  MatrixView<const T> numerator;        // n × k: XᵀW or QᵀW
-  MatrixView<const T> denominator;      // n × k: RᵀW, where the loss has one
-  std::span<const double> W_sums;       // FactorSums of W
-  MatrixView<const double> grams = {};  // n × k(k+1)/2, of ColumnGrams, where the loss has them
+  MatrixView<const T> numerator;    // n × k: XᵀW or QᵀW
+  MatrixView<const T> denominator;  // n × k: RᵀW, where the loss has one
+  std::span<const double> W_sums;   // FactorSums of W
+  MatrixView<const T> grams = {};   // n × GramLayout(k).size(), of ColumnGrams, where the loss has them
 };
 
 /// How a solver updates a slice of H from the sums over the rows of X.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "scanmf/linalg/observed_grams.hpp"
@@ -27,21 +28,16 @@ class ObservedDescentRows final : public CoordinateDescentRows<T> {
   double update_by_weights(MatrixView<T> w, const RowProducts<T>& products, Index number, Workspace<T>& work) const;
 
   const FixedH<T>* h_ = nullptr;
-  std::vector<T> full_gram_;  // HHᵀ
+  std::vector<T> full_gram_;                   // HHᵀ
+  std::optional<FullGram<T>> of_all_columns_;  // the same, less whose parts row's sums are formed
 };
 
 template <Scalar T>
 class ObservedDescentFactor final : public CoordinateDescentFactor<T> {
  public:
-  /// observation: of X; kept by the caller.
-  ObservedDescentFactor(Index n_components, const Penalties& penalties, Index most_sweeps,
-                        const Observation& observation)
-      : CoordinateDescentFactor<T>(n_components, penalties, most_sweeps), observation_(observation) {}
+  using CoordinateDescentFactor<T>::CoordinateDescentFactor;
 
   void update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics, double* violations) override;
-
- private:
-  const Observation& observation_;
 };
 
 }  // namespace scanmf

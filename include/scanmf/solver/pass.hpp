@@ -57,16 +57,16 @@ struct PassSums {
   void add(PassSums& other);
   void clear();
 
-  bool with_statistics = false;  // else the next three are zero
+  bool with_statistics = false;  // else the next two are zero
   Accumulator<T> numerator;
   Accumulator<T> denominator;  // where the loss has one
-  Accumulator<double> grams;   // likewise, of ColumnGrams
   Totals totals;
 };
 
 /// The first of two schedules: all rows of X are visited once, in any blocks, and each row of W is updated once.
 ///
 ///   begin()                               every rank the same
+///   begin_block(), end_block()            around the tiles of a block
 ///   visit_tile(thread, place, tile, W …)  every tile of this rank, those of a stratum in their order
 ///   end()                                 sums() are those of this rank's strata, nodes of the tree of all; the caller
 ///                                         sums them over ranks, and set_totals, totals and statistics are then of all
@@ -86,6 +86,8 @@ class Pass {
   /// False when this pass can do without X: it updates W alone and X·Hᵀ is known. Then visit_without_X takes the place
   /// of the tiles.
   bool needs_X() const;
+  void begin_block(const Block<T>& block);
+  void end_block(const Block<T>& block);
   /// w: the tile's rows of W, which begin at `local_row` of this rank's.
   void visit_tile(int thread, const TilePlace& place, const TileView<T>& x, const RowsOfW<T>& w, Index local_row);
   /// rows: a block whose elements are not looked at; w: its rows of W.
@@ -98,28 +100,26 @@ class Pass {
 
   const PassOptions& options() const { return options_; }
   const TreeSum<PassSums<T>>& sums() const { return sums_.tree(); }
+  const TreeSum<ColumnGramSums<T>>& column_grams() const { return column_grams_.sums(); }
   /// Of all ranks, once they are known.
   Totals& totals() { return totals_; }
   const Totals& totals() const { return totals_; }
   /// Room for statistics of all ranks, as far as this one needs them; rows are columns of X. Numerator (n × k):
   MatrixView<T> numerator();
   MatrixView<T> denominator();  // the same, where the loss has one, else nothing
-  MatrixView<double> grams();   // n × k(k+1)/2, likewise
+  MatrixView<T> grams();        // n × GramLayout(k).size(), likewise
   /// These and the totals, as an update of H takes them.
   Statistics<T> summed() const;
   /// D of the pass, from the totals over all ranks.
   double divergence() const;
 
  private:
-  struct ThreadState {
-    TileScratch<T> scratch;
-    ColumnGrams<T> grams;
-  };
   std::unique_ptr<PassSums<T>> new_sums() const;
   /// Of the stratum that a tile belongs to.
   PassSums<T>& sums_at(const TilePlace& place);
   void prepare(PassSums<T>& sums) const;
   Projection<T> projection(Index local_row, Index rows, TileScratch<T>& scratch);
+  bool sums_column_grams() const { return options_.accumulate && solver_.loss.observed_grams; }
   bool projections_are_known() const { return known_version_ == solver_.version; }
 
   RowSolver<T>& solver_;
@@ -130,9 +130,10 @@ class Pass {
   Totals totals_;
   Matrix<T> numerator_;
   Matrix<T> denominator_;
-  Matrix<double> grams_;
-  std::vector<ThreadState> threads_;
+  Matrix<T> grams_;
+  std::vector<TileScratch<T>> threads_;
   StrataSums<PassSums<T>> sums_;
+  ColumnGrams<T> column_grams_;
 };
 
 }  // namespace scanmf

@@ -86,21 +86,23 @@ class ColumnSum {
     std::size_t count = 0;
     while (count < next_.size() && next_[count] < part.rows.end) ++count;
     const std::span<const std::int32_t> list = next_.first(count);
+    const Rows some = listed(list, next_.size());
     next_ = next_.subspan(count);
-    if (full_.empty())
-      grams_.sum(listed(list), sums);
-    else if (2 * static_cast<Index>(count) <= part.rows.size())
-      grams_.without(listed(list), full_[number], sums);
-    else {
+    if (full_.empty()) {
+      grams_.sum(some, sums);
+    } else if (2 * static_cast<Index>(count) <= part.rows.size()) {
+      grams_.without(some, full_[number], sums);
+    } else {
       list_others(part.rows, list, others_);
-      grams_.sum(listed(others_), sums);
+      grams_.sum(listed(others_, others_.size()), sums);
     }
   }
 
-  Rows listed(std::span<const std::int32_t> list) const {
+  Rows listed(std::span<const std::int32_t> list, std::size_t known) const {
     Rows rows = rows_;
     rows.list = list.data();
     rows.count = static_cast<Index>(list.size());
+    rows.known = static_cast<Index>(known);
     return rows;
   }
 

@@ -9,6 +9,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "linalg/gram_kernels.cpp"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // after highway.h
@@ -25,6 +26,18 @@ constexpr Index gram_vectors = 3;
 template <class T>
 using ListedRows = kernels::ListedRows<T>;
 
+/// Row q + fetched_ahead of the list is brought into the cache while row q is multiplied.
+constexpr Index fetched_ahead = 16;
+
+template <class T>
+HWY_INLINE void fetch(const ListedRows<T>& rows, Index row) {
+  constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  const Index at = row * rows.stride;
+  for (Index c = 0; c < rows.stride; c += line) hwy::Prefetch(rows.b + at + c);
+  if (rows.a != rows.b)
+    for (Index c = 0; c < rows.stride; c += line) hwy::Prefetch(rows.a + at + c);
+}
+
 /// Result (r, v) of R rows × V vectors: from `initial`, zero where it is null.
 template <Index R, Index V, bool subtract, class T>
 HWY_NOINLINE void sum_block(const ListedRows<T>& rows, Index a_column, Index b_column, const T* initial, T* sums,
@@ -36,9 +49,12 @@ HWY_NOINLINE void sum_block(const ListedRows<T>& rows, Index a_column, Index b_c
   for (Index r = 0; r < R; ++r) HWY_UNROLL(8)
   for (Index v = 0; v < V; ++v)
     totals[r][v] = initial == nullptr ? hn::Zero(d) : hn::LoadU(d, initial + r * length + v * lanes);
+  const bool is_first = a_column == 0 && b_column == 0;  // block of the result
+  const Index fetching = is_first ? rows.known - fetched_ahead : 0;
   const T* const a = rows.a + a_column;
   const T* const b = rows.b + b_column;
   for (Index q = 0; q < rows.count; ++q) {
+    if (q < fetching) fetch(rows, rows.list[q + fetched_ahead]);
     const Index at = rows.list[q] * rows.stride;
     Lanes<T> right[std::size_t{V}];
     HWY_UNROLL(8)

@@ -132,6 +132,7 @@ struct ListedRows {
   Index stride = 0;
   const std::int32_t* list = nullptr;
   Index count = 0;
+  Index known = 0;  // numbers that stand in the list: rows that come after these are fetched ahead
 };
 
 /// Sums Σ a_i·b_iᵀ over listed rows, in the order of the list, in GramLayout. An element of `sums` has the bits of one

@@ -70,8 +70,8 @@ void RowGrams<T>::of_row(Index row, T* gram) {
     list_others({0, h.columns()}, list, others);
     list.swap(others);
   }
-  const kernels::ListedRows<T> rows{h.rows(), h.rows(), padded_components<T>(k), list.data(),
-                                    static_cast<Index>(list.size())};
+  const auto count = static_cast<Index>(list.size());
+  const kernels::ListedRows<T> rows{h.rows(), h.rows(), padded_components<T>(k), list.data(), count, count};
   if (few)
     grams.sum(rows, sums.data());
   else

@@ -90,7 +90,8 @@ def simulate(program, folder, a, model, rows, ranks, algorithms):
         "smpirun", "-no-privatize", "-np",
         str(ranks), "-platform", "cluster.xml", "-hostfile", "hosts.txt", "--cfg=smpi/host-speed:1Gf",
         "--cfg=smpi/simulate-computation:no", "--cfg=smpi/lat-factor:0:1", "--cfg=smpi/bw-factor:0:1",
-        "--cfg=smpi/send-is-detached-thresh:0", "--log=root.thres:warning", *algorithms, program,
+        "--cfg=smpi/send-is-detached-thresh:0", "--log=root.thres:warning",
+        *algorithms, program,
         *map(str, (rows, a.columns, a.components, 1, model.row, model.column, model.replicated))
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -124,7 +124,7 @@ def sparse(a):
 
 def ratings(a):
     path = os.path.join(a.folder, "ratings.h5")
-    entries = write_ratings(path, 162541, 59047, 29_000_000)
+    entries = write_ratings(path, 162541, 59047, 60_000_000)
     for solver, beta in (("cd", 2), ("mu", 2), ("mu", 1)):
         fit = Fit(a, path, 50, solver, beta, "--missing", "zero")
         in_turns(a, [fit])

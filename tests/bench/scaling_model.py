@@ -84,14 +84,13 @@ def simulate(program, folder, a, model, rows, ranks, algorithms):
     write_cluster(folder, ranks)
     # Latencies and bandwidths as they stand in the cluster's description, no globals to keep apart, no time of this
     # machine. Sends end with their receipt: of small ones that end at once, SimGrid keeps a list for each rank which it
-    # searches from its beginning (1,024 ranks did not end in 90 minutes, and now do in one; the same milliseconds at 256
-    # and 512 either way).
+    # searches from its beginning (1,024 ranks did not end in 90 minutes, and now do in one; at 256 and 512 the same
+    # milliseconds either way).
     command = [
         "smpirun", "-no-privatize", "-np",
         str(ranks), "-platform", "cluster.xml", "-hostfile", "hosts.txt", "--cfg=smpi/host-speed:1Gf",
         "--cfg=smpi/simulate-computation:no", "--cfg=smpi/lat-factor:0:1", "--cfg=smpi/bw-factor:0:1",
-        "--cfg=smpi/send-is-detached-thresh:0", "--log=root.thres:warning",
-        *algorithms, program,
+        "--cfg=smpi/send-is-detached-thresh:0", "--log=root.thres:warning", *algorithms, program,
         *map(str, (rows, a.columns, a.components, 1, model.row, model.column, model.replicated))
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

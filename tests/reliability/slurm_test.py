@@ -153,16 +153,20 @@ class Templates(unittest.TestCase):
             cls.slurm.submit(cls.folders["scaling"], "scaling.sbatch", kind, rows, "100", "8", options=[two_ranks])
             for kind, rows in (("strong", "4000"), ("weak", "2000"))
         ]
-        # The signal is due 30 s after the start, which leaves time to a run that goes on; Slurm looks every 30 s.
-        # --max-time none: it is the signal that is to end these runs.
-        cls.fit_options = [two_ranks, "--time=2", "--signal=B:USR1@90", "--output=job-%j.log"]
+        # Slurm sends signals up to a minute earlier than it is told: the first one comes at once or within half a
+        # minute, that of the job that queues itself again not before half a minute has passed, which the run that goes
+        # on needs. --max-time none: it is the signal that is to end these runs.
+        fit_options = [two_ranks, "--output=job-%j.log"]
+        soon = ["--time=2", "--signal=B:USR1@90"]
+        later = ["--time=3", "--signal=B:USR1@90"]
+        cls.last_options = [*fit_options, "--time=2", "--signal=B:USR1@1"]
         cls.fit_arguments = [
             "X.h5", "model.h5", "--n-components=6", "--max-time=none", "--checkpoint-every=1", *options_of(FIT)
         ]
         cls.fit = cls.slurm.launch([os.path.join(cls.folders["fit"], "job-%s.log")], cls.folders["fit"], "fit.sbatch",
-                                   *cls.fit_arguments, options=cls.fit_options)
+                                   *cls.fit_arguments, options=fit_options + soon)
         cls.requeue = cls.slurm.launch([os.path.join(cls.folders["requeue"], "job-%s.log")], cls.folders["requeue"],
-                                       "fit_requeue.sbatch", *cls.fit_arguments, options=cls.fit_options)
+                                       "fit_requeue.sbatch", *cls.fit_arguments, options=fit_options + later)
         # Of the array, half of the jobs know their end from the environment, the others have to ask Slurm.
         wrapper = os.path.join(cls.folders["array"], "scanmf.sh")
         write(wrapper,
@@ -209,11 +213,11 @@ class Templates(unittest.TestCase):
                             "submit the same job again to go on")
         self.assertFalse(os.path.exists(os.path.join(folder, "model.h5")))
         set_iterations(folder, iterations_of(os.path.join(folder, "model.h5.checkpoint")) + MORE)
-        again = self.slurm.submit(folder, "fit.sbatch", *self.fit_arguments, options=self.fit_options)
+        again = self.slurm.submit(folder, "fit.sbatch", *self.fit_arguments, options=self.last_options)
         self.slurm.wait_for(again)
         self.expect_phrases(read(log % again), "going on from", "model.h5 is there: done")
         self.expect_same_bits(folder, "model.h5", 6, 2)
-        once_more = self.slurm.submit(folder, "fit.sbatch", *self.fit_arguments, options=self.fit_options)
+        once_more = self.slurm.submit(folder, "fit.sbatch", *self.fit_arguments, options=self.last_options)
         self.slurm.wait_for(once_more)
         self.expect_phrases(read(log % once_more), "model.h5 exists already")
 

@@ -31,18 +31,18 @@ GroupPlan plan_groups(const Communicator& comm, std::optional<Index> wanted, con
     throw UsageError(fmt::format("--groups {} needs as many ranks: there are {}", *wanted, comm.size()));
   if (options.ks.empty()) throw UsageError("an ensemble needs at least one number of components (option '-k')");
   const Index k = options.ks.back();
-  const bool column_grams = sums_column_grams(parameters, options);
+  const ObservedSums observed = observed_sums(parameters, options, description.kind());
   const Index fits = static_cast<Index>(options.ks.size()) * options.replicates;
   GroupPlan plan;
   plan.groups = static_cast<int>(wanted.value_or(std::clamp<Index>(fits, 1, comm.size())));
   while (!wanted && plan.groups > 1 &&
-         !fits_in_memory(comm, limit, description, k, type, column_grams, comm.size() / plan.groups))
+         !fits_in_memory(comm, limit, description, k, type, observed, comm.size() / plan.groups))
     --plan.groups;
   plan.memory = limit;
-  if (plan.groups == 1 && column_grams == sums_column_grams(parameters)) return plan;
+  if (plan.groups == 1 && observed == observed_sums(parameters, description.kind())) return plan;
   // A group alone would take the memory of the others for its own, and a fit alone knows no cross-validation.
-  plan.memory = {
-      false, plan_memory_of(comm, comm.size() / plan.groups, limit, description, k, type, HeldW::always, column_grams)};
+  plan.memory = {false,
+                 plan_memory_of(comm, comm.size() / plan.groups, limit, description, k, type, HeldW::always, observed)};
   if (plan.groups == 1) return plan;
   log_information(
       fmt::format("{} groups of ranks, each with all of X ({:.3g} GB on a rank): each takes its share of the "

@@ -106,10 +106,10 @@ std::vector<std::string> mistakes_of(const EnsembleOptions& options, const Param
   return mistakes;
 }
 
-bool sums_column_grams(const Parameters& parameters, const EnsembleOptions& options) {
+ObservedSums observed_sums(const Parameters& parameters, const EnsembleOptions& options, StorageKind kind) {
   Parameters fitted = parameters;
   if (options.select == Selection::speckled && fitted.missing == Missing::none) fitted.missing = Missing::nan;
-  return sums_column_grams(fitted);
+  return observed_sums(fitted, kind);
 }
 
 Attributes replicate_attributes(const EnsembleOptions& options) {

@@ -13,7 +13,7 @@ Attributes replicate_attributes(const EnsembleOptions& options);
 /// The options as attributes of the ensemble's file.
 Attributes attributes_of(const EnsembleOptions& options);
 
-/// Whether a fit of the ensemble, or of its choice of k, sums a Gram matrix for each column of X.
-bool sums_column_grams(const Parameters& parameters, const EnsembleOptions& options);
+/// What is kept because not all is observed, by a fit of the ensemble or of its choice of k.
+ObservedSums observed_sums(const Parameters& parameters, const EnsembleOptions& options, StorageKind kind);
 
 }  // namespace scanmf

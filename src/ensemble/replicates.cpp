@@ -142,10 +142,10 @@ std::vector<Index> EnsembleJob<T>::fits_beside(const DataSource<T>& x) const {
   const HeldSums sums = held_sums(comm_, x.kind(), x.shape(), x.summary().stored, ranks);
   const bool streamed = comm_.max<Index>(x.in_memory() ? 0 : 1) > 0;
   const double most = streamed ? 1e6 : together_in_memory;
-  const bool column_grams = sums_column_grams(parameters_, options_);
+  const ObservedSums observed = observed_sums(parameters_, options_, x.kind());
   std::vector<Index> fits;
   for (const Index k : options_.ks) {
-    const FactorBytes bytes = factor_bytes(x.shape(), k, data_type_of<T>, sums, ranks, column_grams);
+    const FactorBytes bytes = factor_bytes(x.shape(), k, data_type_of<T>, sums, ranks, observed);
     fits.push_back(static_cast<Index>(std::clamp(free / bytes.all(), 1.0, most)));
   }
   return fits;

@@ -154,8 +154,9 @@ PlannedSource<T> open_planned(const Communicator& comm, const MatrixDescription&
                               MatrixUse use, const MemoryLimit& limit, const SampleWeights& weights) {
   LoadOptions options = load_options<T>(parameters, use, description.shape.rows);
   const HeldW rows_of_W = use == MatrixUse::transform ? HeldW::with_X : HeldW::always;
-  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W,
-                               use == MatrixUse::fit && sums_column_grams(parameters));
+  ObservedSums observed = observed_sums(parameters, description.kind());
+  if (use != MatrixUse::fit && observed == ObservedSums::column_grams) observed = ObservedSums::none;  // H is fixed
+  options.memory = plan_memory(comm, limit, description, n_components, data_type_of<T>, rows_of_W, observed);
   const std::string place = description.path.empty() ? description.file : description.file + ":" + description.path;
   auto x = open_source<T>(comm, description, options);
   tell_of_idle_threads(*x);

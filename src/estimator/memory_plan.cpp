@@ -11,6 +11,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/linalg/column_grams.hpp"
 #include "scanmf/parallel/environment.hpp"
+#include "scanmf/solver/loss.hpp"
 
 namespace scanmf {
 namespace {
@@ -46,9 +47,12 @@ HeldSums held_sums(const Communicator& comm, StorageKind kind, const Shape& shap
           sums_at_a_time(kind, shape, stored, ranks, 1)};
 }
 
-bool sums_column_grams(const Parameters& parameters) {
-  return parameters.estimator == Estimator::nmf && parameters.solver == Solver::cd &&
-         parameters.missing != Missing::none;
+ObservedSums observed_sums(const Parameters& parameters, StorageKind kind) {
+  if (parameters.missing == Missing::none) return ObservedSums::none;
+  if (parameters.estimator == Estimator::nmf && parameters.solver == Solver::cd) return ObservedSums::column_grams;
+  const Observed observed = parameters.missing == Missing::zero ? Observed::not_zero : Observed::not_nan;
+  const Loss loss = loss_of(parameters.beta_loss).where(kind, observed);
+  return loss.needs_subset_sums(kind) ? ObservedSums::of_subsets : ObservedSums::none;
 }
 
 std::optional<Index> parse_size(const std::string& text) {
@@ -79,24 +83,26 @@ std::optional<Index> parse_memory(const std::string& text, Index automatic) {
 }
 
 FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, const HeldSums& sums, int ranks,
-                         bool column_grams) {
+                         ObservedSums observed) {
   const double element = static_cast<double>(size_of(type)) * static_cast<double>(n_components);
   const auto parts = static_cast<double>(sums.of_strata);
   // H as Ht and for the kernels, statistics of strata and their sum; W and its projections, and as columns sum it.
   const double of_columns = element * static_cast<double>(shape.columns);
   FactorBytes bytes;
+  const bool column_grams = observed == ObservedSums::column_grams;
   if (column_grams)
     bytes.grams = column_gram_bytes(shape.columns, n_components, type) * (1.0 + static_cast<double>(sums.of_blocks));
   bytes.statistics = of_columns * (4.0 + 2.0 * parts) + bytes.grams;
+  if (observed == ObservedSums::of_subsets) bytes.statistics += subset_sum_bytes(shape.columns, n_components, type);
   bytes.W = (column_grams ? 3 : 2) * element * static_cast<double>(shape.rows) / ranks;
   return bytes;
 }
 
 bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const MatrixDescription& description,
-                    Index n_components, DataType type, bool column_grams, int ranks) {
+                    Index n_components, DataType type, ObservedSums observed, int ranks) {
   const double free = least_available(comm);
   const double factors =
-      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, column_grams).all();
+      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, observed).all();
   const auto whole = static_cast<double>(bytes_in_memory(description, type, ranks));
   if (limit.bytes) return whole <= static_cast<double>(*limit.bytes) && whole + factors <= free;
   return whole <= automatic_cap(free, factors);
@@ -104,16 +110,16 @@ bool fits_in_memory(const Communicator& comm, const MemoryLimit& limit, const Ma
 
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 HeldW rows_of_W, bool column_grams) {
-  return plan_memory_of(comm, comm.size(), limit, description, n_components, type, rows_of_W, column_grams);
+                                 HeldW rows_of_W, ObservedSums observed) {
+  return plan_memory_of(comm, comm.size(), limit, description, n_components, type, rows_of_W, observed);
 }
 
 std::optional<Index> plan_memory_of(const Communicator& comm, int ranks, const MemoryLimit& limit,
                                     const MatrixDescription& description, Index n_components, DataType type,
-                                    HeldW rows_of_W, bool column_grams) {
+                                    HeldW rows_of_W, ObservedSums observed) {
   const double free = least_available(comm);
   const auto [statistics, grams, W] =
-      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, column_grams);
+      factor_bytes(description.shape, n_components, type, sums_of(comm, description, ranks), ranks, observed);
   const Index whole = bytes_in_memory(description, type, ranks);
   const auto cap = [&](double factors) {
     if (limit.automatic) return static_cast<Index>(automatic_cap(free, factors));

@@ -3,17 +3,32 @@
 #include "scanmf/core/team.hpp"
 
 namespace scanmf {
+namespace {
+
+/// Numbers that a full strip has, 0 where the instruction set has no such kernels.
+template <Scalar T>
+Index subset_sums_of_strip(Index components) {
+  const kernels::SubsetKernels<T>& subsets = kernels::subsets<T>();
+  return subsets.members > 0 ? subsets.groups(strip_columns<T>) * components * subsets.lanes : 0;
+}
+
+}  // namespace
+
+double subset_sum_bytes(Index columns, Index components, DataType type) {
+  const Index numbers = type == DataType::float32
+                            ? strips_of<float>(columns) * subset_sums_of_strip<float>(components)
+                            : strips_of<double>(columns) * subset_sums_of_strip<double>(components);
+  return static_cast<double>(numbers) * static_cast<double>(size_of(type));
+}
 
 template <Scalar T>
 RightFactor<T>::RightFactor(StorageKind kind, Index columns, Index components, bool both, bool subsets)
     : columns_(columns),
       components_(components),
-      subset_stride_(subsets && kernels::subsets<T>().members > 0
-                         ? kernels::subsets<T>().groups(strip_columns<T>) * components * kernels::subsets<T>().lanes
-                         : 0),
+      subset_stride_(subsets ? subset_sums_of_strip<T>(components) : 0),
       strips_(kind == StorageKind::dense || both ? padded_columns<T>(columns) * strip_rows() : 0),
       rows_(kind == StorageKind::csr || both ? columns * padded_components<T>(components) : 0),
-      subset_sums_((columns + strip_columns<T> - 1) / strip_columns<T> * subset_stride_) {}
+      subset_sums_(strips_of<T>(columns) * subset_stride_) {}
 
 template <Scalar T>
 void RightFactor<T>::assign(MatrixView<const T> ht) {

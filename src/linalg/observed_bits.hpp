@@ -11,11 +11,6 @@
 
 namespace scanmf {
 
-template <Scalar T>
-constexpr Index strips_of(Index columns) {
-  return (columns + strip_columns<T> - 1) / strip_columns<T>;
-}
-
 /// Bit j of bits[s·stride + i]: whether column j of strip s of row i is observed.
 template <Scalar T>
 void find_observed(const DenseTile<T>& x, std::uint64_t* bits, Index stride) {

@@ -13,6 +13,11 @@ template <Scalar T>
 constexpr Index weighted_block_columns = 16 * strip_columns<T>;
 
 template <Scalar T>
+constexpr Index strips_of(Index columns) {
+  return (columns + strip_columns<T> - 1) / strip_columns<T>;
+}
+
+template <Scalar T>
 Index strip_width(Index begin, Index columns) {
   return std::min(strip_columns<T>, padded_columns<T>(columns) - begin);
 }

@@ -29,11 +29,17 @@ enum class HeldW {
   with_X   // transform: as long as X is held too; when X is streamed, rows of W are written as they arise
 };
 
+/// What is kept of each column of X beside the statistics, because not all entries are observed.
+enum class ObservedSums {
+  none,
+  column_grams,  // Gram matrices, by coordinate descent
+  of_subsets     // sums of components of H, by the Kullback-Leibler divergence with dense X
+};
+
 /// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the
-/// factors and statistics of n_components cannot fit beside it. column_grams: a Gram matrix for each column of X is
-/// among the statistics, as coordinate descent needs it where entries are missing.
+/// factors and statistics of n_components cannot fit beside it.
 std::optional<Index> plan_memory(const Communicator& comm, const MemoryLimit& limit,
                                  const MatrixDescription& description, Index n_components, DataType type,
-                                 HeldW rows_of_W = HeldW::always, bool column_grams = false);
+                                 HeldW rows_of_W = HeldW::always, ObservedSums observed = ObservedSums::none);
 
 }  // namespace scanmf

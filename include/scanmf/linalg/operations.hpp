@@ -43,6 +43,9 @@ class RightFactor {
   Buffer<T> subset_sums_;
 };
 
+/// Bytes of a RightFactor's sums of subsets.
+double subset_sum_bytes(Index columns, Index components, DataType type);
+
 /// A sum XᵀW (n × k) over some tiles, in the layout of a RightFactor of the same kind.
 template <Scalar T>
 class Accumulator {

@@ -145,10 +145,10 @@ TYPED_TEST_SUITE(Grams, Types);
 
 TYPED_TEST(Grams, OfRowsAreSumsOverWhatIsObserved) {
   using T = TypeParam;
-  for (const Index k : {1, 2, 7, 8, 15, 16, 17, 31, 33, 50, 64, 70, 100})
-    for (const double missing : {0.0, 0.05, 0.5, 0.9})
+  for (const Index k : {1, 7, 8, 16, 17, 33, 50, 70})
+    for (const double missing : {0.0, 0.05, 0.7})
       for (const Kind kind : kinds) {
-        const Example<T> e(tile_rows, 70, k, missing, static_cast<unsigned>(k));
+        const Example<T> e(3, 70, k, missing, static_cast<unsigned>(k));
         const BlockOf<T> some(e, {0, e.rows}, kind.storage, kind.observed);
         RightFactor<T> h(kind.storage, e.columns, k, true);
         h.assign(e.ht.view());
@@ -171,13 +171,13 @@ TYPED_TEST(Grams, OfRowsAreSumsOverWhatIsObserved) {
 
 TYPED_TEST(Grams, OfColumnsAreSumsOverWhatIsObserved) {
   using T = TypeParam;
-  for (const Index k : {1, 9, 16, 50, 70})
-    for (const double missing : {0.0, 0.05, 0.6})
+  for (const Index k : {1, 9, 16, 50})
+    for (const double missing : {0.05, 0.6})
       for (const Kind kind : kinds)
         for (const bool weighted : {false, true}) {
-          const Example<T> e(100, 67, k, missing, static_cast<unsigned>(k), weighted);
+          const Example<T> e(65, 67, k, missing, static_cast<unsigned>(k), weighted);
           const std::vector<Matrix<T>> grams = column_grams(e, kind, {}, 1);
-          for (Index j = 0; j < e.columns; ++j)
+          for (Index j = 0; j < e.columns; j += 6)
             expect_gram(
                 grams[static_cast<std::size_t>(j)], e.w, k, [&](Index i) { return e.weight(i); },
                 [&](Index i) { return e.is_observed(i, j); });

@@ -69,9 +69,12 @@ class Bench:
             for k in KS:  # an iteration of a single fit, without its start: REPLICATES of them are the same
                 few = self.fit(k, 2)
                 fits += (self.fit(k, 2 + ITERATIONS) - few) * REPLICATES
+            together = min(self.ensemble(self.ranks, KS, REPLICATES)[0] for _ in range(2))
             theirs = self.scikit_learn(rows)
-            print(f"in memory, {rows} x 2000 {dtype}: {wall:.1f} s, {wall / fits:.2f} of the fits' iterations "
-                  f"({fits:.1f} s, one rank); scikit-learn on {os.cpu_count()} processes {theirs:.1f} s")
+            print(
+                f"in memory, {rows} x 2000 {dtype}: {wall:.1f} s, {wall / fits:.2f} of the fits' iterations "
+                f"({fits:.1f} s, one rank); {self.ranks} ranks {together:.1f} s; scikit-learn on {os.cpu_count()} "
+                f"processes {theirs:.1f} s, {theirs / together:.1f} times as long", flush=True)
 
     def fit(self, k, iterations):
         events = self.run(1, "fit", "X.h5", "-k", k, "--init", "random", "--random-state", 0, "--tol", 0, "--max-iter",

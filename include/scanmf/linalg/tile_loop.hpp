@@ -10,7 +10,6 @@ struct TilePlace {
   Index number = 0;  // in the block
   Index row = 0;     // its first one, of the block
   Index stratum = 0;
-  bool ends_visit = false;    // the thread goes on with another stratum, or the block ends
   bool ends_stratum = false;  // no tile of another block belongs to the stratum; not said of the last one of a batch
 };
 
@@ -27,7 +26,7 @@ void for_each_place(const Team& team, const Block<T>& block, Body&& body) {
     for (Index t = tiles.begin; t < tiles.end; ++t) {
       const bool is_last = t + 1 == tiles.end;
       const bool ends = is_last && block.begins_stratum(t + 1);
-      body(thread, TilePlace{t, block.first_row(t), first + i, is_last, ends}, is_last ? after : t + 1);
+      body(thread, TilePlace{t, block.first_row(t), first + i, ends}, is_last ? after : t + 1);
     }
   });
 }

@@ -5,7 +5,8 @@
 
 in-memory   20,000 x 2,000 float32 and float64, k 5 to 12, 10 replicates of 30 iterations each (tol 0): wall time on one
             rank over the sum of the same fits' iterations, one after the other; and scikit-learn's wall time
-groups      replicates an hour: as many groups as ranks, and one group, over one rank
+groups      replicates an hour over one rank's, five rounds in turns: as many groups as ranks, one group, and as many
+            programs as ranks that know nothing of each other, which is what the machine gives
 streamed    X of 4 x the memory cap, 20 replicates of k = 10: wall time of the passes over the larger of reading X once
             an iteration (page cache emptied where that is allowed) and the same fits' iterations in memory
 consensus   seconds from the last fit to the file, 100 replicates, k = 20, n = 10,000
@@ -15,6 +16,7 @@ Nothing else may run. --scale shrinks the rows, for a trial.
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -103,10 +105,37 @@ class Bench:
 
     def groups(self):
         planted(self.path("X.h5"), int(20000 * self.scale), 2000, 8, "f4")
-        one = self.ensemble(1, (8, 10), 8)[0]
-        for groups in (self.ranks, 1):
-            seconds = self.ensemble(self.ranks, (8, 10), 8, "--groups", groups)[0]
-            print(f"{self.ranks} ranks in {groups} groups: {one / seconds:.2f} x the replicates an hour of one rank")
+        runs = {"one rank": (1, 1), "groups": (self.ranks, self.ranks), "one group": (self.ranks, 1)}
+        seconds = {name: [] for name in [*runs, "programs"]}
+        for _ in range(5):  # in turns: hosts are shared, and their clocks change
+            for name, (ranks, groups) in runs.items():
+                seconds[name].append(self.ensemble(ranks, KS, REPLICATES, "--groups", groups)[0])
+            seconds["programs"].append(self.programs())
+        one = statistics.median(seconds["one rank"])
+        for name, values in seconds.items():
+            ratios = sorted(alone / value for alone, value in zip(seconds["one rank"], values))
+            print(f"{name}: {statistics.median(values):.1f} s ({min(values):.1f} to {max(values):.1f}), "
+                  f"{one / statistics.median(values):.2f} x the replicates an hour of one rank "
+                  f"({ratios[0]:.2f} to {ratios[-1]:.2f} in turns)")
+
+    def programs(self):
+        """Seconds of the same replicates by a program a core, which know nothing of each other: what groups can reach."""
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        environment["OMPI_MCA_hwloc_base_binding_policy"] = "none"
+        begin = time.monotonic()
+        processes = [
+            subprocess.Popen([
+                "mpirun", "-n", "1", "taskset", "-c",
+                str(core), self.program, "ensemble", "X.h5", "-k", ",".join(map(str, KS)), "--replicates",
+                str(REPLICATES // self.ranks), "--random-state",
+                str(core), "--tol", "0", "--max-iter",
+                str(ITERATIONS), "-o", f"e{core}.h5", "--threads", "1", "--quiet"
+            ], env=environment, cwd=self.folder, stderr=subprocess.DEVNULL) for core in range(self.ranks)
+        ]
+        for process in processes:
+            if process.wait():
+                sys.exit("an ensemble of one program failed")
+        return time.monotonic() - begin
 
     def streamed(self):
         rows, columns, replicates, iterations = int(100000 * self.scale), 4000, 20, 5

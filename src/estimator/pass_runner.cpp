@@ -300,8 +300,8 @@ template <Scalar T>
 void PassRunner<T>::set_H(RowSolver<T>& solver, const Matrix<T>& Ht) {
   guard([&] {
     sum_over_columns(column_sums_, Ht.rows(), slice(), solver.h.size_of_sums(),
-                     [&](int thread, Range columns, double* numbers) {
-                       solver.h.add_sums(thread, Ht.view().middle_rows(columns), numbers);
+                     [&](int thread, Range columns, Index group, double* numbers) {
+                       solver.h.add_sums(thread, Ht.view().middle_rows(columns), group, numbers);
                      });
   });
   const std::vector<double> sums = numbers_of_columns(solver.h.size_of_sums());
@@ -400,12 +400,14 @@ bool PassRunner<T>::update_slice(Pass<T>& pass, FactorUpdate<T>& factor, MatrixV
   factor.update(ht_slice, slice(), pass.summed(), violations_.data());
   FixedH<T>& h = pass.solver().h;
   sum_over_columns(column_sums_, x_.shape().columns, slice(), 2 + h.size_of_sums(),
-                   [&](int thread, Range columns, double* numbers) {
+                   [&](int thread, Range columns, Index group, double* numbers) {
                      const Range rows{columns.begin - slice().begin, columns.end - slice().begin};
-                     for (Index j = rows.begin; j < rows.end; ++j)
-                       numbers[0] += violations_[static_cast<std::size_t>(j)];
-                     numbers[1] += distance_squared<T>(ht_slice.middle_rows(rows), before.middle_rows(rows));
-                     h.add_sums(thread, ht_slice.middle_rows(rows), numbers + 2);
+                     add_leaves(rows, group, {numbers, 2}, [&](Range leaf, double* of_leaf) {
+                       for (Index j = leaf.begin; j < leaf.end; ++j)
+                         of_leaf[0] += violations_[static_cast<std::size_t>(j)];
+                       of_leaf[1] += distance_squared<T>(ht_slice.middle_rows(leaf), before.middle_rows(leaf));
+                     });
+                     h.add_sums(thread, ht_slice.middle_rows(rows), group, numbers + 2);
                    });
   return std::ranges::all_of(pass.totals().all(), [](double sum) { return std::isfinite(sum); }) &&
          is_finite<T>(ht_slice);

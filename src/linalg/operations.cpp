@@ -99,6 +99,36 @@ void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work, const T* 
 }
 
 template <Scalar T>
+void add_gram_of_leaves(MatrixView<const T> f, Index leaf, double* gram, Workspace<T>& work) {
+  constexpr Index most = 4;
+  const Index k = f.columns;
+  const Index padded = padded_columns<T>(k);
+  const Index leaves = (f.rows + leaf - 1) / leaf;
+  expect(leaves <= most, "a node has at most four leaves");
+  const Index product = k * strip_columns<T>;
+  T* const rows_padded = work.reserve(f.rows * padded + most * product);
+  T* const products = rows_padded + f.rows * padded;
+  for (Index i = 0; i < f.rows; ++i) pad_row(f.row(i), k, padded, rows_padded + i * padded);
+  std::fill_n(products + leaves * product, (most - leaves) * product, T{0});
+  for (Index begin = 0; begin < padded; begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, k);
+    for (Index l = 0; l < leaves; ++l) {
+      const T* const rows = rows_padded + l * leaf * padded;
+      kernels::dense<T>().multiply_strip(rows, 1, padded, k, std::min(leaf, f.rows - l * leaf), rows + begin, padded,
+                                         width, products + l * product, false, nullptr, 0);
+    }
+    const Index valid = std::min(width, k - begin);
+    for (Index a = 0; a < k; ++a) {
+      const auto of_leaf = [&, first = products + a * width](Index l, Index b) {
+        return static_cast<double>(first[l * product + b]);
+      };
+      for (Index b = 0; b < valid; ++b)
+        gram[a * k + begin + b] += (of_leaf(0, b) + of_leaf(1, b)) + (of_leaf(2, b) + of_leaf(3, b));
+    }
+  }
+}
+
+template <Scalar T>
 void add_column_sums(MatrixView<const T> f, double* sums, const T* weights) {
   for (Index i = 0; i < f.rows; ++i) {
     const double weight = weights == nullptr ? 1.0 : static_cast<double>(weights[i]);
@@ -211,6 +241,7 @@ template std::optional<double> divergence_by_projection(const TileView<float>&, 
                                                         MatrixView<const float>, const double*, Workspace<float>&);
 template void multiply(MatrixView<const float>, const RightFactor<float>&, MatrixView<float>, Workspace<float>&);
 template void add_gram(MatrixView<const float>, double*, Workspace<float>&, const float*);
+template void add_gram_of_leaves(MatrixView<const float>, Index, double*, Workspace<float>&);
 template void add_column_sums(MatrixView<const float>, double*, const float*);
 template ElementTotals element_totals(std::span<const float>, float);
 template NormAndSum norm_and_sum(MatrixView<const float>);
@@ -236,6 +267,7 @@ template std::optional<double> divergence_by_projection(const TileView<double>&,
                                                         MatrixView<const double>, const double*, Workspace<double>&);
 template void multiply(MatrixView<const double>, const RightFactor<double>&, MatrixView<double>, Workspace<double>&);
 template void add_gram(MatrixView<const double>, double*, Workspace<double>&, const double*);
+template void add_gram_of_leaves(MatrixView<const double>, Index, double*, Workspace<double>&);
 template void add_column_sums(MatrixView<const double>, double*, const double*);
 template ElementTotals element_totals(std::span<const double>, double);
 template NormAndSum norm_and_sum(MatrixView<const double>);

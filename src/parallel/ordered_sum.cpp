@@ -41,17 +41,15 @@ int OrderedSum::owner_of(TreeNode node) const {
   return static_cast<int>(std::ranges::upper_bound(cuts_, node.first_leaf()) - cuts_.begin()) - 1;
 }
 
-std::vector<double> OrderedSum::gather(TreeNode node, std::span<const NodeValues<double>> own) const {
+std::span<double> OrderedSum::gather(TreeNode node, std::span<const NodeValues<double>> own) {
   const auto rank = static_cast<std::size_t>(comm_.rank());
   const Range leaves = node.leaves(tree_.leaves);
   if (leaves.end <= cuts_[rank] || leaves.begin >= cuts_[rank + 1]) return {};
-  if (leaves.begin >= cuts_[rank] && leaves.end <= cuts_[rank + 1]) {
-    const auto found = std::ranges::find(own, node, &NodeValues<double>::node);
-    return {found->values.begin(), found->values.end()};
-  }
-  std::vector<double> sum = gather(node.left(), own);
+  if (leaves.begin >= cuts_[rank] && leaves.end <= cuts_[rank + 1])
+    return std::ranges::find(own, node, &NodeValues<double>::node)->values;
+  const std::span<double> sum = gather(node.left(), own);
   if (!tree_.exists(node.right())) return sum;
-  std::vector<double> other = gather(node.right(), own);
+  const std::span<double> other = gather(node.right(), own);
   const int left = owner_of(node.left());
   const int right = owner_of(node.right());
   if (left == right || (comm_.rank() != left && comm_.rank() != right)) {
@@ -62,14 +60,16 @@ std::vector<double> OrderedSum::gather(TreeNode node, std::span<const NodeValues
     comm_.send(std::span<const double>(other), left);
     return {};
   }
-  other.resize(sum.size());
-  comm_.receive(std::span<double>(other), right);
-  add_to<double>(sum, other);
+  std::vector<double>& received = std::get<std::vector<double>>(received_);
+  received.resize(std::max(received.size(), sum.size()));
+  const std::span<double> of_right = std::span(received).first(sum.size());
+  comm_.receive(of_right, right);
+  add_to<double>(sum, of_right);
   return sum;
 }
 
-void OrderedSum::to_all(std::span<const NodeValues<double>> own, std::span<double> total) const {
-  const std::vector<double> sum = gather(tree_.top(), own);
+void OrderedSum::to_all(std::span<const NodeValues<double>> own, std::span<double> total) {
+  const std::span<const double> sum = gather(tree_.top(), own);
   const int root = owner_of(tree_.top());
   if (comm_.rank() == root) std::ranges::copy(sum, total.begin());
   comm_.broadcast(total, root);

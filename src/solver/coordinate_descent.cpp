@@ -68,14 +68,13 @@ CoordinateDescentFactor<T>::CoordinateDescentFactor(Index n_components, const Pe
 template <Scalar T>
 void CoordinateDescentFactor<T>::update(MatrixView<T> ht_slice, Range slice, const Statistics<T>& statistics,
                                         double* violations) {
-  std::vector<T> gram;
-  penalise(statistics.W_sums, components_, penalties_.l2_H, gram);
+  penalise(statistics.W_sums, components_, penalties_.l2_H, gram_);
   const MatrixView<const T> p = statistics.numerator.middle_rows(slice);
   const Team team;
-  std::vector<Workspace<T>> work(static_cast<std::size_t>(team.size()));
+  work_.resize(static_cast<std::size_t>(team.size()));
   team.in_groups(slice.size(), row_group, [&](int thread, Range rows) {
-    sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram.data(), order_.data(),
-                      most_sweeps(), work[static_cast<std::size_t>(thread)], violations + rows.begin);
+    sweep_as_often<T>(ht_slice.middle_rows(rows), p.middle_rows(rows), penalties_.l1_H, gram_.data(), order_.data(),
+                      most_sweeps(), work_[static_cast<std::size_t>(thread)], violations + rows.begin);
   });
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scanmf/core/tree_sum.hpp"
+
 #include "scanmf/linalg/exact_sums.hpp"
 
 namespace scanmf {
@@ -16,15 +18,21 @@ FixedH<T>::FixedH(const Loss& loss, StorageKind kind, Index columns, Index compo
       exact_work_(static_cast<std::size_t>(team_.size())) {}
 
 template <Scalar T>
-void FixedH<T>::add_sums(int thread, MatrixView<const T> ht_rows, double* sums) {
+void FixedH<T>::add_sums(int thread, MatrixView<const T> ht_rows, Index group, double* sums) {
   const auto own = static_cast<std::size_t>(thread);
-  const NormAndSum norms = norm_and_sum<T>(ht_rows);
-  sums[0] += norms.norm_squared;
-  sums[1] += norms.sum;
-  if (exact_)
-    add_exact_gram<T>(ht_rows, sums + 2, exact_work_[own]);
-  else
-    add_factor_sums<T>(kind_, ht_rows, sums + 2, work_[own]);
+  const bool together = kind_ == FactorSums::gram && !exact_;
+  if (together) add_gram_of_leaves<T>(ht_rows, group, sums + 2, work_[own]);
+  add_leaves({0, ht_rows.rows}, group, {sums, together ? 2 : sums_.size()}, [&](Range leaf, double* of_leaf) {
+    const MatrixView<const T> rows = ht_rows.middle_rows(leaf);
+    const NormAndSum norms = norm_and_sum<T>(rows);
+    of_leaf[0] += norms.norm_squared;
+    of_leaf[1] += norms.sum;
+    if (together) return;
+    if (exact_)
+      add_exact_gram<T>(rows, of_leaf + 2, exact_work_[own]);
+    else
+      add_factor_sums<T>(kind_, rows, of_leaf + 2, work_[own]);
+  });
 }
 
 template <Scalar T>

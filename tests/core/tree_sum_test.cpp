@@ -84,6 +84,44 @@ TEST(TreeSum, of_consecutive_leaves_leaves_the_fewest_nodes) {
   }
 }
 
+TEST(TreeSum, of_nodes_up_to_a_level_has_the_same_bits) {
+  constexpr Index group = 3;
+  constexpr Index columns = 40 * group + 2;  // the last leaf is smaller
+  constexpr Index leaves = 41;
+  const SumTree tree{leaves};
+  const auto add = [](Range some, double* numbers) {
+    for (Index j = some.begin; j < some.end; ++j) numbers[0] += 1.0 / static_cast<double>(j + 3);
+    numbers[1] += static_cast<double>(some.size());
+  };
+  const auto sum_of = [&](Range some, int level) {
+    std::vector<double> sum(2, 0.0);
+    for (const TreeNode node : tree.nodes_of(some, level)) {
+      EXPECT_LE(node.level, level);
+      const Range of_node = node.leaves(leaves);
+      std::vector<double> numbers(2, 0.0);
+      const Range its_columns{of_node.begin * group, std::min(columns, of_node.end * group)};
+      add_leaves(its_columns, group, std::span(numbers), add);
+      EXPECT_EQ(numbers[1], static_cast<double>(its_columns.size()));
+      const auto below = [&](auto&& self, TreeNode part) -> double {
+        if (part.level > 0)
+          return tree.exists(part.right()) ? self(self, part.left()) + self(self, part.right())
+                                           : self(self, part.left());
+        std::vector<double> leaf(2, 0.0);
+        add({part.number * group, std::min(columns, (part.number + 1) * group)}, leaf.data());
+        return leaf[0];
+      };
+      EXPECT_EQ(numbers[0], below(below, node)) << "node " << node.number << " of level " << node.level;
+      sum[1] += numbers[1];
+    }
+    return sum[1];
+  };
+  for (const int level : {0, 1, 2, 6}) {
+    EXPECT_EQ(sum_of({0, leaves}, level), columns);
+    EXPECT_EQ(sum_of({3, 22}, level), 19 * group);
+    EXPECT_EQ(sum_of({3, 3}, level), 0);
+  }
+}
+
 TEST(TreeSum, takes_parts_again) {
   TreeSum<Part> sum;
   int made = 0;

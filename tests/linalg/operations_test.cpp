@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "scanmf/core/tree_sum.hpp"
 #include "scanmf/solver/loss.hpp"
 #include "support/pack_rows.hpp"
 
@@ -375,6 +376,23 @@ TYPED_TEST(Operations, GramMatrixOfManyRowsIsSummedInDouble) {
       double sum = 1;
       for (Index i = 0; i < 1000; ++i) sum += static_cast<double>(e.w(i, a)) * static_cast<double>(e.w(i, b));
       EXPECT_NEAR(gram[static_cast<std::size_t>(a * 11 + b)], sum, tolerance<TypeParam> * sum / 10);
+    }
+  }
+}
+
+TYPED_TEST(Operations, GramMatrixOfLeavesIsAddedAlongTheTree) {
+  using T = TypeParam;
+  constexpr Index leaf = 16;
+  for (const Index k : {1, 11, 64, 100}) {
+    for (const Index rows : {1, 16, 20, 40, 48, 60, 64}) {
+      const Example<T> e(rows, 3, k, 1, 5);
+      Workspace<T> work;
+      std::vector<double> gram(static_cast<std::size_t>(k * k), 0.0);
+      std::vector<double> expected(gram);
+      add_gram_of_leaves<T>(e.w.view(), leaf, gram.data(), work);
+      add_leaves({0, rows}, leaf, std::span(expected),
+                 [&](Range some, double* of_leaf) { add_gram<T>(e.w.view().middle_rows(some), of_leaf, work); });
+      EXPECT_EQ(gram, expected) << rows << " rows, k " << k;
     }
   }
 }

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -46,12 +48,26 @@ struct SumTree {
     while (node < top() && node.is_left() && !exists(node.sibling())) node = node.parent();
     return node;
   }
-  /// The fewest nodes that make up some consecutive leaves, in their order.
-  std::vector<TreeNode> nodes_of(Range some) const;
+  /// The fewest nodes up to a level that make up some consecutive leaves, in their order.
+  std::vector<TreeNode> nodes_of(Range some, int highest_level = 62) const;
 };
 
 /// Columns of X are summed over in groups of so many: leaves of a tree, for any number of ranks and threads.
 constexpr Index column_group(Index columns) { return columns < (Index{1} << 16) ? 16 : 96; }
+
+/// Adds to numbers, which are 0, those of a node's leaves along the tree. add(range, numbers): those of a leaf, a group
+/// of the node's columns 0 … count − 1, the last one maybe smaller.
+template <class Add>
+void add_leaves(Range columns, Index group, std::span<double> numbers, Add&& add) {
+  const Index leaves = (columns.size() + group - 1) / group;
+  if (leaves <= 1) return add(columns, numbers.data());
+  const Index middle =
+      columns.begin + static_cast<Index>(std::bit_ceil(static_cast<std::uint64_t>(leaves))) / 2 * group;
+  std::vector<double> of_right(numbers.size(), 0.0);
+  add_leaves({columns.begin, middle}, group, numbers, add);
+  add_leaves({middle, columns.end}, group, std::span(of_right), add);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] += of_right[i];
+}
 
 /// Sums over leaves of a tree that are completed in any order, by any thread: the same bits always. Part::add(Part&)
 /// adds the numbers of another part and leaves it empty, as a new one is.

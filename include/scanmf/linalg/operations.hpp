@@ -172,6 +172,10 @@ void multiply(MatrixView<const T> w, const RightFactor<T>& h, MatrixView<T> y, W
 /// weights: one a row, or null.
 template <Scalar T>
 void add_gram(MatrixView<const T> f, double* gram, Workspace<T>& work, const T* weights = nullptr);
+/// The same for a node of up to four leaves of `leaf` rows each, the last one maybe smaller: the leaves are multiplied
+/// in T, and added in double along the tree.
+template <Scalar T>
+void add_gram_of_leaves(MatrixView<const T> f, Index leaf, double* gram, Workspace<T>& work);
 /// Rows of a factor that are multiplied at a time: by add_gram and multiply, and by updates of rows that need no X.
 constexpr Index row_group = 96;
 

@@ -34,7 +34,7 @@ class OrderedSum {
   std::vector<TreeNode> own_nodes() const { return nodes_of(comm_.rank()); }
 
   /// Collective. For few numbers: total is the sum of all leaves, on every rank.
-  void to_all(std::span<const NodeValues<double>> own, std::span<double> total) const;
+  void to_all(std::span<const NodeValues<double>> own, std::span<double> total);
 
   /// Collective. For many numbers: rank r gets elements offsets[r] … offsets[r + 1] of the sum, at their place in
   /// total; elsewhere it is left alone. What is received takes room that is kept for the next time. T = float, double.
@@ -48,8 +48,8 @@ class OrderedSum {
   std::vector<NodeValues<T>> exchange(std::span<const NodeValues<T>> own, const PieceOf& piece_of, Index of_others,
                                       std::span<T> total);
   int owner_of(TreeNode node) const;
-  /// The sum below a node, on the rank that has its first leaf; elsewhere nothing.
-  std::vector<double> gather(TreeNode node, std::span<const NodeValues<double>> own) const;
+  /// The sum below a node, in the values of the first of its nodes on the rank that has it; elsewhere nothing.
+  std::span<double> gather(TreeNode node, std::span<const NodeValues<double>> own);
 
   const Communicator& comm_;
   SumTree tree_;

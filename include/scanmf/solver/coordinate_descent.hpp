@@ -76,6 +76,8 @@ class CoordinateDescentFactor : public FactorUpdate<T> {
   Index most_sweeps_;
   Index limit_ = std::numeric_limits<Index>::max();
   std::vector<Index> order_;
+  std::vector<T> gram_;             // WᵀW + l2_H·I
+  std::vector<Workspace<T>> work_;  // one a thread
 };
 
 }  // namespace scanmf

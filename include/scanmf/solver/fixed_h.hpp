@@ -15,9 +15,9 @@ class FixedH {
  public:
   FixedH(const Loss& loss, StorageKind kind, Index columns, Index components);
 
-  /// What set needs of some rows of Ht is added to size_of_sums() numbers: ‖H‖², the sum of H, then the factor sums.
-  /// By any thread of a team.
-  void add_sums(int thread, MatrixView<const T> ht_rows, double* sums);
+  /// What set needs of some rows of Ht, a node of sum_over_columns, is added to size_of_sums() zeros: ‖H‖², the sum of
+  /// H, then the factor sums. By any thread of a team.
+  void add_sums(int thread, MatrixView<const T> ht_rows, Index group, double* sums);
   /// Ht: n × k; sums: those of all its rows, by the tree of groups of columns. Threads share the work.
   void set(const Matrix<T>& Ht, std::span<const double> sums);
 

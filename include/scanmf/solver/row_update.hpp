@@ -70,9 +70,10 @@ struct RowSolver {
   /// The same with sums that each rank forms for itself. Threads share the work.
   void set_H(const Matrix<T>& Ht) {
     TreeSum<ColumnNumbers> sums;
-    sum_over_columns(sums, columns, {0, columns}, h.size_of_sums(), [&](int thread, Range some, double* numbers) {
-      h.add_sums(thread, Ht.view().middle_rows(some), numbers);
-    });
+    sum_over_columns(sums, columns, {0, columns}, h.size_of_sums(),
+                     [&](int thread, Range some, Index group, double* numbers) {
+                       h.add_sums(thread, Ht.view().middle_rows(some), group, numbers);
+                     });
     set_H(Ht, sums.nodes().front().second->values);
   }
 

@@ -165,15 +165,9 @@ bool has_all_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
   return weights.with_denominator && !has_stored_denominators(x, weights);
 }
 
-/// Rᵀ·W of one row at what is stored, into an accumulator of denominator_kind().
+/// Rᵀ·W of one row at what is stored, into an accumulator in strips.
 template <Scalar T>
-void accumulate_stored_denominators(const WeightedRow<T>& stored, const T* w, Index stride,
-                                    Accumulator<T>& denominator) {
-  if (denominator.kind() == StorageKind::csr) {
-    kernels::sparse<T>().accumulate_row(stored.column, stored.r, stored.count, stored.known, w, stride,
-                                        denominator.data());
-    return;
-  }
+void accumulate_in_strips(const WeightedRow<T>& stored, const T* w, Accumulator<T>& denominator) {
   const Index k = denominator.components();
   for (Index t = 0; t < stored.count; ++t) {
     if (stored.r[t] == T{0}) continue;
@@ -195,17 +189,19 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
   const bool all = has_all_denominators(x, weights);
   const Index longest = longest_row(x);
   const Index block = !all ? 0 : std::min(padded_columns<T>(x.columns), weighted_block_columns<T>) * row_group;
-  T* const row = work.reserve(2 * stride + 2 * longest + block);
+  T* const row = work.reserve(3 * stride + 2 * longest + block);
   T* const p = row + stride;
-  T* const q = p + stride;
+  T* const s = p + stride;
+  T* const q = s + stride;
   if (all) project_all_denominators(x, w, h, weights, denominator, row);
-  if (stored) set_zero(denominator);
   for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
-    kernels::sparse<T>().project_row(r.column, r.q, r.count, r.count, h.rows(), stride, p);
+    if (stored) {
+      kernels::sparse<T>().project_row_twice(r.column, r.q, r.r, r.count, r.count, h.rows(), stride, p, s);
+      std::copy_n(s, w.columns, denominator.row(i));
+    } else {
+      kernels::sparse<T>().project_row(r.column, r.q, r.count, r.count, h.rows(), stride, p);
+    }
     std::copy_n(p, w.columns, numerator.row(i));
-    if (!stored) return;
-    kernels::sparse<T>().project_row(r.column, r.r, r.count, r.count, h.rows(), stride, p);
-    for (Index c = 0; c < w.columns; ++c) denominator(i, c) += p[c];
   });
 }
 
@@ -223,8 +219,11 @@ void TileOperations<CsrTile<T>>::accumulate_weighted(const CsrTile<T>& x, Matrix
   T* const q = row + stride;
   for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
     if (x.weights != nullptr) scale(x.weights[i], w.columns, row);
+    if (stored && denominator.kind() == StorageKind::csr)
+      return kernels::sparse<T>().accumulate_row_twice(r.column, r.q, r.r, r.count, r.known, row, stride,
+                                                       numerator.data(), denominator.data());
     kernels::sparse<T>().accumulate_row(r.column, r.q, r.count, r.known, row, stride, numerator.data());
-    if (stored) accumulate_stored_denominators(r, row, stride, denominator);
+    if (stored) accumulate_in_strips(r, row, denominator);
   });
   if (all) accumulate_all_denominators(x, w, h, weights, denominator, row);
 }

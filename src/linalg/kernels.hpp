@@ -94,9 +94,15 @@ struct SparseKernels {
   /// p[c] = Σ value·h(column, c), c < stride, for one row; p has `stride` elements.
   void (*project_row)(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride,
                       T* p);
+  /// The same with two values of each non-zero: r[c] = Σ other·h(column, c).
+  void (*project_row_twice)(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+                            const T* h, Index stride, T* p, T* r);
   /// acc(column, c) += value·w[c]; w has `stride` elements.
   void (*accumulate_row)(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride,
                          T* acc);
+  /// The same with two values of each non-zero: other_acc(column, c) += other·w[c].
+  void (*accumulate_row_twice)(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+                               const T* w, Index stride, T* acc, T* other_acc);
   /// y[t] = Σ_c w[c]·h(column[t], c).
   void (*product_at)(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y);
 };

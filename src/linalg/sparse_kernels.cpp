@@ -42,6 +42,31 @@ HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index
 }
 
 template <Index V, class T>
+HWY_NOINLINE void project_part_twice(const std::int32_t* column, const T* value, const T* other, Index count,
+                                     Index known, const T* h, Index stride, T* p, T* r) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  Lanes<T> sums[std::size_t{V}];
+  Lanes<T> others[std::size_t{V}];
+  for (Index v = 0; v < V; ++v) sums[v] = others[v] = hn::Zero(d);
+  for (Index t = 0; t < count; ++t) {
+    prefetch_rows<V, T>(d, column, t, known, h, stride);
+    const auto one = hn::Set(d, value[t]);
+    const auto two = hn::Set(d, other[t]);
+    const T* const h_row = h + column[t] * stride;
+    for (Index v = 0; v < V; ++v) {
+      const auto h_values = hn::Load(d, h_row + v * lanes);
+      sums[v] = hn::MulAdd(one, h_values, sums[v]);
+      others[v] = hn::MulAdd(two, h_values, others[v]);
+    }
+  }
+  for (Index v = 0; v < V; ++v) {
+    hn::StoreU(sums[v], d, p + v * lanes);
+    hn::StoreU(others[v], d, r + v * lanes);
+  }
+}
+
+template <Index V, class T>
 HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, Index count, Index known, const T* w,
                                   Index stride, T* acc) {
   const Vector<T> d;
@@ -54,6 +79,25 @@ HWY_NOINLINE void accumulate_part(const std::int32_t* column, const T* value, In
     T* const row = acc + column[t] * stride;
     for (Index v = 0; v < V; ++v)
       hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
+  }
+}
+
+template <Index V, class T>
+HWY_NOINLINE void accumulate_part_twice(const std::int32_t* column, const T* value, const T* other, Index count,
+                                        Index known, const T* w, Index stride, T* acc, T* other_acc) {
+  const Vector<T> d;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  Lanes<T> w_values[std::size_t{V}];
+  for (Index v = 0; v < V; ++v) w_values[v] = hn::LoadU(d, w + v * lanes);
+  const auto add = [&](const auto& x, T* row) HWY_ATTR {
+    for (Index v = 0; v < V; ++v)
+      hn::Store(hn::MulAdd(x, w_values[v], hn::Load(d, row + v * lanes)), d, row + v * lanes);
+  };
+  for (Index t = 0; t < count; ++t) {
+    prefetch_rows<V, T>(d, column, t, known, acc, stride);
+    prefetch_rows<V, T>(d, column, t, known, other_acc, stride);
+    add(hn::Set(d, value[t]), acc + column[t] * stride);
+    add(hn::Set(d, other[t]), other_acc + column[t] * stride);
   }
 }
 
@@ -88,12 +132,12 @@ HWY_NOINLINE void product_part(const std::int32_t* column, Index count, Index kn
   for (Index i = 0; t + i < count; ++i) y[t + i] = add ? y[t + i] + rest[i] : rest[i];
 }
 
-/// Calls part<V>(offset) for vectors of components, at most eight at a time.
+/// Calls part<V>(offset) for vectors of components, at most so many (eight or fewer) at a time.
 template <class T, class Part>
-HWY_INLINE void in_parts(Index stride, Part&& part) {
+HWY_INLINE void in_parts(Index stride, Part&& part, Index most = 8) {
   const Index lanes = static_cast<Index>(hn::Lanes(Vector<T>()));
   for (Index c = 0; c < stride;) {
-    const Index vectors = (stride - c) / lanes;
+    const Index vectors = std::min(most, (stride - c) / lanes);
     const auto run = [&]<Index V>() {
       part.template operator()<V>(c);
       c += V * lanes;
@@ -123,10 +167,26 @@ void project_row_of(const std::int32_t* column, const T* value, Index count, Ind
   in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, known, h + c, stride, p + c); });
 }
 template <class T>
+void project_row_twice_of(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+                          const T* h, Index stride, T* p, T* r) {
+  constexpr Index most = 4;  // twice as many sums
+  in_parts<T>(
+      stride,
+      [&]<Index V>(Index c) { project_part_twice<V>(column, value, other, count, known, h + c, stride, p + c, r + c); },
+      most);
+}
+template <class T>
 void accumulate_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride,
                        T* acc) {
   in_parts<T>(stride,
               [&]<Index V>(Index c) { accumulate_part<V>(column, value, count, known, w + c, stride, acc + c); });
+}
+template <class T>
+void accumulate_row_twice_of(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+                             const T* w, Index stride, T* acc, T* other_acc) {
+  in_parts<T>(stride, [&]<Index V>(Index c) {
+    accumulate_part_twice<V>(column, value, other, count, known, w + c, stride, acc + c, other_acc + c);
+  });
 }
 template <class T>
 void product_at_of(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y) {
@@ -134,7 +194,8 @@ void product_at_of(const std::int32_t* column, Index count, Index known, const T
 }
 
 template <class T>
-constexpr kernels::SparseKernels<T> table{&project_row_of<T>, &accumulate_row_of<T>, &product_at_of<T>};
+constexpr kernels::SparseKernels<T> table{&project_row_of<T>, &project_row_twice_of<T>, &accumulate_row_of<T>,
+                                          &accumulate_row_twice_of<T>, &product_at_of<T>};
 const kernels::SparseKernels<float>& sparse_float() { return table<float>; }
 const kernels::SparseKernels<double>& sparse_double() { return table<double>; }
 

@@ -127,7 +127,7 @@ constexpr CommandOption command_options[] = {
      "put the columns of X in the order of the model's features, by their names: what X lacks is 0, what the model "
      "does "
      "not know is left out"},
-    {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", fitting,
+    {"sample-weight", 0, "FILE:/path|obs/NAME", nullptr, "", solving,
      "weights of the rows of X: a 1-D dataset, or a column of obs of the file of X"},
     {"only-missing", 0, "FILE", nullptr, "", only(Command::inverse_transform),
      "X whose missing entries are filled: write it so; all others are its own"},

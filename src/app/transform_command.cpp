@@ -11,6 +11,7 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
@@ -78,8 +79,11 @@ class TransformRun {
   PlannedSource<T> load() {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
+    SampleWeights weights;
+    if (line_.is_given("sample-weight"))
+      weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
     return open_planned<T>(comm_, description_, column_of_, parameters_, header_.n_components, MatrixUse::transform,
-                           limit);
+                           limit, weights);
   }
 
   template <Scalar T>

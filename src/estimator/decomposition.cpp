@@ -134,9 +134,9 @@ Matrix<T> BaseNMF<T>::fit_transform(const MatrixDescription& description, FitOpt
 }
 
 template <Scalar T>
-Matrix<T> BaseNMF<T>::transform(MatrixView<const T> local_rows) const {
+Matrix<T> BaseNMF<T>::transform(MatrixView<const T> local_rows, const SampleWeights& sample_weight) const {
   fitted();
-  const auto x = source(local_rows, MatrixUse::transform);
+  const auto x = source(local_rows, MatrixUse::transform, sample_weight);
   return given_from_owned(comm_, transform(*x), x->partition(), local_rows.rows);
 }
 

@@ -159,7 +159,7 @@ py::dict partial_fit_as(Session& session, const Input& x, const Description& des
     require_features(comm, description, task, static_cast<Index>(state["components"].cast<py::array>().shape(1)));
   {
     const py::gil_scoped_release release;
-    opened = open<T>(comm, x, description, task, use);
+    opened = open<T>(comm, x, description, task, use, weights_of(comm, x, description, task));
   }
   FittedModel<T> model;
   if (!state.is_none()) {
@@ -199,7 +199,8 @@ py::tuple transform_as(Session& session, const Input& x, const Description& desc
   Matrix<T> W;
   {
     const py::gil_scoped_release release;
-    const Opened<T> opened = open<T>(comm, x, description, task, MatrixUse::transform);
+    const SampleWeights weights = weights_of(comm, x, description, task);
+    const Opened<T> opened = open<T>(comm, x, description, task, MatrixUse::transform, weights);
     try {
       W = opened.given(comm, scanmf::transform(*opened.source, Ht, task.parameters, task.origin.seed, control));
     } catch (const AgreedError& error) {

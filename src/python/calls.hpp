@@ -24,7 +24,7 @@ struct Task {
   std::optional<Index> rows_of_H{};                         // where H is given or known
   app::CheckpointTexts checkpoint{};                        // of fit
   std::optional<std::vector<std::string>> feature_names{};  // of the model that takes X; none: there is no model yet
-  // of fit: one for each row that this rank gives, "FILE:/path" or "obs/NAME" of a file, or None
+  // one for each row that this rank gives, "FILE:/path" or "obs/NAME" of a file, or None
   pybind11::object sample_weight = pybind11::none();
   static constexpr Index automatic = 0;
   static constexpr Index unlimited = -1;

@@ -53,26 +53,29 @@ void bind_calls(py::class_<Session>& session) {
       "partial_fit",
       [](Session& self, const py::object& x, const Values& params, const py::object& seed, const py::object& W,
          const py::object& H, const py::object& state, const std::vector<std::string>& feature_names,
-         const py::object& progress, Index memory) {
+         const py::object& progress, Index memory, const py::object& sample_weight) {
         Task task = task_of("minibatch-nmf", params, seed, W, state.is_none() ? H : py::object(state["components"]),
                             progress, memory);
+        task.sample_weight = sample_weight;
         task.feature_names = feature_names;
         return partial_fit(self, Input(x), task, state);
       },
       py::arg("x"), py::arg("params"), py::arg("seed"), py::arg("W") = py::none(), py::arg("H") = py::none(),
       py::arg("state") = py::none(), py::arg("feature_names") = std::vector<std::string>(),
-      py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
+      py::arg("progress") = py::none(), py::arg("memory") = Task::automatic, py::arg("sample_weight") = py::none());
   session.def(
       "transform",
       [](Session& self, const py::object& x, const std::string& estimator, const Values& params, const py::object& seed,
          const py::array& H, const std::optional<std::vector<std::string>>& feature_names, const py::object& progress,
-         Index memory) {
+         Index memory, const py::object& sample_weight) {
         Task task = task_of(estimator, params, seed, py::none(), H, progress, memory);
+        task.sample_weight = sample_weight;
         task.feature_names = feature_names;
         return transform(self, Input(x), task, H);
       },
       py::arg("x"), py::arg("estimator"), py::arg("params"), py::arg("seed"), py::arg("H"),
-      py::arg("feature_names") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic);
+      py::arg("feature_names") = py::none(), py::arg("progress") = py::none(), py::arg("memory") = Task::automatic,
+      py::arg("sample_weight") = py::none());
 }
 
 /// Options as Python says them: "replicates", "neighbourhood", "density_threshold", "select", "folds", …; its own

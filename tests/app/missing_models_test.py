@@ -50,6 +50,57 @@ class MissingModels(MissingCase):
                          "p.h5"], ["transform", holes, "--model", "p.h5", "-o", "w.h5"]):
             self.assertNotIn("left out", self.succeed(*command).stderr)
 
+    def test_a_chunk_with_weights_is_one_of_repeated_rows(self):
+        random = np.random.RandomState(3)
+        chunks, weights = [], []
+        for _ in range(3):
+            X, _ = planted(60, 12, seed=random.randint(1000))
+            chunks.append(X / X.sum(1, keepdims=True))  # later steps begin W with the mean of X
+            weights.append(random.randint(0, 4, 60))
+        chunks[0][random.random_sample(chunks[0].shape) < 0.2] = np.nan
+        W, H = random.gamma(1, 1, (60, 3)), random.gamma(1, 1, (3, 12))
+        self.write("init.h5", W=W, H=H)
+        self.write("repeated_init.h5", W=np.repeat(W, weights[0], axis=0), H=H)
+        for kind, loss in (("dense", "2"), ("dense", "1.5"), ("sparse", "1")):
+            write = self.write_sparse if kind == "sparse" else lambda name, X: self.write(name, X=X)
+            for i, (X, w) in enumerate(zip(chunks, weights)):
+                chunk, repeated = write("x.h5", X), write("r.h5", np.repeat(X, w, axis=0))
+                self.write("w.h5", w=w)
+                begin = ["-k", 3, "--missing", "nan", "--beta-loss", loss, "--init", "custom"] if i == 0 else []
+                self.succeed("partial-fit", chunk, "--model", "p.h5", "--sample-weight", "w.h5:/w", *begin,
+                             *(["--init-file", "init.h5"] if i == 0 else []))
+                self.succeed("partial-fit", repeated, "--model", "q.h5", *begin,
+                             *(["--init-file", "repeated_init.h5"] if i == 0 else []))
+                np.testing.assert_allclose(self.read("p.h5", "H"), self.read("q.h5", "H"), rtol=1e-9,
+                                           err_msg=f"{kind}, beta {loss}, chunk {i}")
+            os.remove(self.path("p.h5"))
+            os.remove(self.path("q.h5"))
+        self.write("w.h5", w=np.ones(59))
+        self.fail_with(1, "has the shape (59)", "partial-fit", "x.h5", "--model", "p.h5", "-k", 3, "--sample-weight",
+                       "w.h5:/w")
+
+    def test_transform_divides_penalties_by_weights(self):
+        X, observed = planted(60, 12)
+        X[~observed] = np.nan
+        weights = np.random.RandomState(3).choice([0.0, 0.25, 1.0, 2.0], 60)
+        self.write("x.h5", X=X, w=weights)
+        for missing, columns in ((["--missing", "nan"], X), ([], np.nan_to_num(X))):
+            self.write("y.h5", X=columns)
+            for solver in ("cd", "mu"):
+                penalised = ["--solver", solver, "--max-iter", 30, "--tol", 0, "--l1-ratio", 0.5]
+                self.fit("y.h5", "-k", 3, "--random-state", 1, *penalised, *missing, output="m.h5")
+                with h5py.File(self.path("m.h5")) as model, h5py.File(self.path("h.h5"), "w") as file:
+                    file["H"] = model["H"][()]
+                solve = ["transform", "y.h5", "--model", "h.h5", *penalised, *missing, "-o", "w.h5"]
+                self.succeed(*solve, "--alpha-w", 0.02, "--sample-weight", "x.h5:/w")
+                weighted = self.read("w.h5", "W")
+                for weight in np.unique(weights):
+                    self.succeed(*solve, "--alpha-w", 0.02 / (weight or 1))
+                    rows = weights == weight
+                    np.testing.assert_allclose(weighted[rows],
+                                               self.read("w.h5", "W")[rows], rtol=1e-9,
+                                               err_msg=f"{solver}, weight {weight}")
+
     def test_state_of_an_earlier_version(self):
         """Parameters that a checkpoint does not know have their defaults."""
         X, _ = planted(300, 40)

@@ -119,7 +119,7 @@ class Bench:
                   f"({ratios[0]:.2f} to {ratios[-1]:.2f} in turns)")
 
     def programs(self):
-        """Seconds of as many replicates by a program a core, which know nothing of each other: what groups can reach."""
+        """Seconds of as many replicates by a program a core, which know nothing of each other: the most for groups."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         environment["OMPI_MCA_hwloc_base_binding_policy"] = "none"
         begin = time.monotonic()

@@ -62,6 +62,15 @@ def test_weights(tmp_path):
         np.testing.assert_allclose(of_file.components_, model.components_, rtol=1e-10)
     mini = scanmf.MiniBatchNMF(3, random_state=0, init="random", batch_size=20, max_iter=3)
     assert mini.fit(X, sample_weight=weights).components_.max() > 0
+    by_steps = scanmf.MiniBatchNMF(3, random_state=0, init="random").partial_fit(X, sample_weight=weights)
+    of_file = scanmf.MiniBatchNMF(3, random_state=0, init="random").partial_fit(f"{tmp_path}/x.h5",
+                                                                                sample_weight="obs/w")
+    np.testing.assert_allclose(of_file.components_, by_steps.components_, rtol=1e-10)
+    plain = scanmf.MiniBatchNMF(3, random_state=0, init="random").partial_fit(X)
+    assert np.abs(plain.components_ - by_steps.components_).max() > 1e-3
+    penalised = nmf(init="random", alpha_W=0.01).fit(X)
+    twice = penalised.transform(X, sample_weight=np.full(60, 2.0))
+    np.testing.assert_allclose(twice, penalised.set_params(alpha_W=0.005, alpha_H=0.01).transform(X), rtol=1e-9)
     with pytest.raises(ValueError, match="59 numbers for 60 rows"):
         model.fit(X, sample_weight=weights[1:])
     for shape in ((60, 1), (1, 60), ()):

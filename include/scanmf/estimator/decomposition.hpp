@@ -73,8 +73,9 @@ class BaseNMF {
   Matrix<T> fit_transform(const std::string& file, FitOptions<T> options = {});
   Matrix<T> fit_transform(const MatrixDescription& x, FitOptions<T> options = {});
 
-  /// Collective. W (local rows x k) of new rows, H fixed.
-  Matrix<T> transform(MatrixView<const T> local_rows) const;
+  /// Collective. W (local rows x k) of new rows, H fixed. sample_weight: one for each row that this rank gives; what
+  /// the penalties of W are divided by, as in fit.
+  Matrix<T> transform(MatrixView<const T> local_rows, const SampleWeights& sample_weight = std::nullopt) const;
   Matrix<T> transform(DataSource<T>& x) const;
 
   /// Local. W·H (rows of W x n) for any rows of W.

@@ -341,28 +341,31 @@ class BaseNMF(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         small = change is not None and len(change) and self.tol > 0 and change[-1] <= self.tol
         return "small H change" if small else "lack of improvement in objective function"
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any, sample_weight: Any = None) -> np.ndarray:
         """W of rows of X with the components fixed.
 
         Parameters
         ----------
         X : {array-like, sparse matrix, str} of shape (n_samples, n_features)
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
+            As in `fit_transform`: what the penalties of W are divided by; without penalties they change nothing.
 
         Returns
         -------
         W : ndarray of shape (n_samples, n_components)
             Transformed data.
         """
-        return self._transform(X)[0]
+        return self._transform(X, sample_weight=sample_weight)[0]
 
-    def _transform(self, X, H=None, reset=False):
+    def _transform(self, X, H=None, reset=False, sample_weight=None):
         """W with H held (reset) or the components, H as it was held, iterations."""
         with self._session("transform") as core:
-            call = self._checked(core, X, H=H, held=True, reset=reset)
+            call = self._checked(core, X, H=H, held=True, reset=reset, sample_weight=sample_weight)
             with self._progress("transform") as progress:
                 W, n_iter, state = core.transform(call.x, self._estimator, self._params(), call.seed.given(core),
-                                                  call.H, None if reset else self._names(), progress, call.memory)
+                                                  call.H, None if reset else self._names(), progress, call.memory,
+                                                  call.sample_weight)
         call.seed.taken(state)
         return W, call.H, n_iter
 

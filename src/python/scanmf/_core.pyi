@@ -74,12 +74,13 @@ class Session:
 
     def partial_fit(self, x: _X, params: _Params, seed: _Seed, W: Optional[np.ndarray] = None,
                     H: Optional[np.ndarray] = None, state: Optional[dict[str, Any]] = None,
-                    feature_names: list[str] = ..., progress: _Progress = None, memory: int = 0) -> dict[str, Any]:
+                    feature_names: list[str] = ..., progress: _Progress = None, memory: int = 0,
+                    sample_weight: Union[None, str, np.ndarray] = None) -> dict[str, Any]:
         ...
 
     def transform(self, x: _X, estimator: str, params: _Params, seed: _Seed, H: np.ndarray,
-                  feature_names: Optional[list[str]] = None, progress: _Progress = None,
-                  memory: int = 0) -> tuple[np.ndarray, int, Any]:
+                  feature_names: Optional[list[str]] = None, progress: _Progress = None, memory: int = 0,
+                  sample_weight: Union[None, str, np.ndarray] = None) -> tuple[np.ndarray, int, Any]:
         ...
 
     def save(self, file: str, estimator: str, params: _Params, seed: Optional[int], state: dict[str, Any],

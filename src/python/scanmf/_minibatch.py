@@ -147,7 +147,7 @@ class MiniBatchNMF(BaseNMF):
         self.fresh_restarts_max_iter = fresh_restarts_max_iter
         self.transform_max_iter = transform_max_iter
 
-    def partial_fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, W: Any = None, H: Any = None, sample_weight: Any = None) -> Self:
         """One step on a chunk of X, which may follow a fit or other chunks.
 
         Parameters
@@ -160,6 +160,8 @@ class MiniBatchNMF(BaseNMF):
             For ``init="custom"``, in the first call.
         H : array-like of shape (n_components, n_features), default=None
             For ``init="custom"``, in the first call; holds the components from then on, as in scikit-learn.
+        sample_weight : array-like of shape (n_samples,) or str, default=None
+            As in `fit_transform`, of this chunk.
 
         Returns
         -------
@@ -168,10 +170,11 @@ class MiniBatchNMF(BaseNMF):
         """
         first = not hasattr(self, "components_")
         with self._session("partial_fit") as core:
-            call = self._checked(core, X, W=W, H=H, reset=first)
+            call = self._checked(core, X, W=W, H=H, reset=first, sample_weight=sample_weight)
             same_everywhere(core, {"the number of steps": getattr(self, "n_steps_", 0)})
-            state = core.partial_fit(call.x, self._params(), call.seed.given(core), call.W, call.H,
-                                     None if first else self._kept(), self._names(), None, call.memory)
+            state = core.partial_fit(call.x, self._params(),
+                                     call.seed.given(core), call.W, call.H, None if first else self._kept(),
+                                     self._names(), None, call.memory, call.sample_weight)
         if first:
             call.seed.taken(state["random_state"])
         if call.H is not None or not first:

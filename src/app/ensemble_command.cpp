@@ -9,7 +9,6 @@
 #include "app/stop_requests.hpp"
 #include "core/number_text.hpp"
 #include "scanmf/core/log.hpp"
-#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/ensemble/ensemble.hpp"
 
 namespace scanmf::app {
@@ -72,9 +71,7 @@ class EnsembleRun {
     control_.groups = plan.groups;
     control_.memory = plan.memory;
     MatrixIdentity identity = identity_of(comm_, description_, has_checkpoint);
-    SampleWeights weights;
-    if (line_.is_given("sample-weight"))
-      weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    SampleWeights weights = sample_weights(comm_, line_, description_);
     if (has_checkpoint) identity.fingerprint += fingerprint_of(comm_, weights);
     EnsembleJob<T> job(comm_, std::move(identity), parameters_, wanted, control_);
     tell_how_to_stop(comm_, job.checkpoint_file());

@@ -12,7 +12,6 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
-#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/digest.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
@@ -65,8 +64,7 @@ class FitRun {
     log_input(line_.inputs().front(), description_, data_type_of<T>);
     const StopSignals signals(!checkpoint_.file.empty());
     MatrixIdentity identity = identity_of(comm_, description_, !checkpoint_.file.empty());
-    if (line_.is_given("sample-weight"))
-      weights_ = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    weights_ = sample_weights(comm_, line_, description_);
     if (!checkpoint_.file.empty()) identity.fingerprint += fingerprint_of(comm_, weights_);
     FitJob<T> job(comm_, std::move(identity), parameters_, options());
     log_.start(comm_, line_, description_, data_type_of<T>, {{"random_state", job.seed()}});

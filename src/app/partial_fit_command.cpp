@@ -14,7 +14,6 @@
 #include "io/checksums.hpp"
 #include "model/lock_file.hpp"
 #include "scanmf/core/timer.hpp"
-#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/job.hpp"
 
@@ -109,9 +108,7 @@ class PartialFitRun {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
     const MatrixUse use = header_ ? MatrixUse::next_partial_fit : MatrixUse::partial_fit;
-    SampleWeights weights;
-    if (line_.is_given("sample-weight"))
-      weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    const SampleWeights weights = sample_weights(comm_, line_, description_);
     return open_planned<T>(comm_, description_, column_of_, parameters_, n_components_, use, limit, weights).source;
   }
 

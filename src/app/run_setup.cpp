@@ -14,6 +14,7 @@
 #include "formats/formats.hpp"
 #include "parallel/launcher.hpp"
 #include "scanmf/core/log.hpp"
+#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/linalg/threads.hpp"
 #include "scanmf/parallel/environment.hpp"
@@ -104,6 +105,11 @@ MatrixDescription describe_input(const Communicator& comm, const CommandLine& li
   MatrixDescription x = describe_matrix(comm, line.inputs().front(), estimator, input_options(line));
   exclude_features(comm, line, x);
   return x;
+}
+
+SampleWeights sample_weights(const Communicator& comm, const CommandLine& line, const MatrixDescription& x) {
+  if (!line.is_given("sample-weight")) return std::nullopt;
+  return read_sample_weights(comm, line.text("sample-weight"), x);
 }
 
 void log_input(const std::string& input, const MatrixDescription& x, DataType type) {

@@ -37,6 +37,9 @@ MatrixDescription describe_input(const Communicator& comm, const CommandLine& li
 /// Collective. What --exclude-features says is left out.
 void exclude_features(const Communicator& comm, const CommandLine& line, MatrixDescription& x);
 
+/// Collective. The weights of the rows of x that --sample-weight names; of an equal share of the rows on each rank.
+SampleWeights sample_weights(const Communicator& comm, const CommandLine& line, const MatrixDescription& x);
+
 /// A line in the log: what X is, and the type to compute in.
 void log_input(const std::string& input, const MatrixDescription& x, DataType type);
 

@@ -11,7 +11,6 @@
 #include "scanmf/core/log.hpp"
 #include "scanmf/core/timer.hpp"
 #include "scanmf/data/matrix_file.hpp"
-#include "scanmf/data/sample_weights.hpp"
 #include "scanmf/estimator/aligned_features.hpp"
 #include "scanmf/estimator/job.hpp"
 #include "scanmf/model/model_file.hpp"
@@ -79,9 +78,7 @@ class TransformRun {
   PlannedSource<T> load() {
     const PhaseTimer timer(report_.times, Phase::read);
     const MemoryLimit limit = parse_memory(line_.text("memory"));
-    SampleWeights weights;
-    if (line_.is_given("sample-weight"))
-      weights = read_sample_weights(comm_, line_.text("sample-weight"), description_);
+    const SampleWeights weights = sample_weights(comm_, line_, description_);
     return open_planned<T>(comm_, description_, column_of_, parameters_, header_.n_components, MatrixUse::transform,
                            limit, weights);
   }

@@ -237,7 +237,8 @@ TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
   for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
 }
 
-/// A dense tile some elements of which are NaN or 0, rows with weights: what is not observed has no part in any sum.
+/// A tile some elements of which are NaN or 0 (dense; sparse, of which what is stored is observed), rows with weights:
+/// what is not observed has no part in any sum.
 template <Scalar T>
 void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
   SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k " << k << ", beta " << beta << ", " << share);
@@ -256,10 +257,17 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
   test::pack_rows<T>(x.view(), 0, rows, rows, e.packed.data());
   std::vector<T> weight(static_cast<std::size_t>(rows));
   for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
-  DenseTile<T> tile = e.dense();
-  tile.observed = observed;
-  tile.weights = weight.data();
-  const Loss loss = loss_of(beta).where(StorageKind::dense, observed);
+  e.row_begin.assign(1, 0);
+  e.column.clear();
+  e.value.clear();
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) {
+      if (!seen[static_cast<std::size_t>(i * columns + j)]) continue;
+      e.column.push_back(static_cast<std::int32_t>(j));
+      e.value.push_back(x(i, j));
+    }
+    e.row_begin.push_back(static_cast<Index>(e.column.size()));
+  }
   const auto is_seen = [&](Index i, Index j) { return seen[static_cast<std::size_t>(i * columns + j)]; };
   const auto q = [&](Index i, Index j) {
     const double y = e.product(i, j);
@@ -271,8 +279,11 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
       return static_cast<double>(weight[static_cast<std::size_t>(i)]) * element(i, j);
     };
   };
-  for (const bool subsets : {false, true}) {  // with and without sums that are looked up
-    RightFactor<T> h(StorageKind::dense, columns, k, false, subsets);
+  const auto check = [&](auto tile, StorageKind kind, bool subsets) {
+    tile.observed = observed;
+    tile.weights = weight.data();
+    const Loss loss = loss_of(beta).where(kind, observed);
+    RightFactor<T> h(kind, columns, k, false, subsets);
     h.assign(e.ht.view());
     Workspace<T> work;
     Matrix<T> n(rows, k, T{7});
@@ -280,8 +291,8 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
     project_weighted<T>(tile, e.w.view(), h, *loss.weights, n.view(), d.view(), work);
     expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
     expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
-    Accumulator<T> numerator(StorageKind::dense, columns, k);
-    Accumulator<T> denominator(StorageKind::dense, columns, k);
+    Accumulator<T> numerator(kind, columns, k);
+    Accumulator<T> denominator(denominator_kind(kind, observed), columns, k);
     numerator.set_zero();
     denominator.set_zero();
     accumulate_weighted<T>(tile, e.w.view(), h, *loss.weights, numerator, denominator, work);
@@ -290,13 +301,17 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
     expect_near<T>(total.view(), transposed_times_w(e, weighted(q)), "numerator of H");
     denominator.copy_to(total.view());
     expect_near<T>(total.view(), transposed_times_w(e, weighted(r)), "denominator of H");
-  }
+  };
+  for (const bool subsets : {false, true})  // with and without sums that are looked up
+    check(e.dense(), StorageKind::dense, subsets);
+  if (observed == Observed::not_zero) check(e.csr(), StorageKind::csr, false);
 }
 
 TYPED_TEST(Operations, WhatIsNotObservedHasNoPart) {
   for (const Observed observed : {Observed::not_nan, Observed::not_zero}) {
     for (const double share : {0.0, 0.05, 0.4, 1.0}) {
       for (const double beta : {1.0, 2.0, 1.5}) check_observed<TypeParam>(13, 37, 5, beta, observed, share);
+      for (const Index k : {33, 70, 150}) check_observed<TypeParam>(13, 37, k, 1, observed, share);  // sums in parts
       for (const Index rows : {1, 2, 4, 92, 96, 97, 130}) check_observed<TypeParam>(rows, 21, 6, 1, observed, share);
       for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130})
         check_observed<TypeParam>(7, columns, 9, 1, observed, share);

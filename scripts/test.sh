@@ -20,8 +20,9 @@ case "${1:-}" in
 esac
 scripts/install_packages.sh build python module checks
 
-# Most tests wait for a program to start rather than compute; a test with more ranks than the level allows runs alone.
-level=$(($(nproc) + 4))
+# Many tests wait for a program to start rather than compute. With more at a time, those of several ranks wait for each
+# other. A test with more ranks than the level allows runs alone.
+level=$(($(nproc) + 2))
 
 if [[ $word == sanitize ]]; then
   # The program and a few tests, compiled in the quickest way (five minutes on two cores; all of them, as the preset

@@ -237,37 +237,39 @@ TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
   for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
 }
 
-/// A tile some elements of which are NaN or 0 (dense; sparse, of which what is stored is observed), rows with weights:
-/// what is not observed has no part in any sum.
+/// Hides a share of the elements of e: NaN or 0 in the dense tile, not stored in the sparse one. Whether each is seen.
 template <Scalar T>
-void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
-  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k " << k << ", beta " << beta << ", " << share);
-  Example<T> e(rows, columns, k, 1, static_cast<unsigned>(rows + columns + k));
+std::vector<bool> hide(Example<T>& e, Observed observed, double share) {
   std::mt19937 engine(3);
   std::vector<bool> seen(e.x.size());
-  Matrix<T> x(rows, columns);
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < columns; ++j) {
-      const auto at = static_cast<std::size_t>(i * columns + j);
-      seen[at] = engine() % 1000 >= 1000 * share;
-      const T hidden = observed == Observed::not_nan ? std::numeric_limits<T>::quiet_NaN() : T{0};
-      x(i, j) = seen[at] ? static_cast<T>(e.x[at]) : hidden;
-    }
-  }
-  test::pack_rows<T>(x.view(), 0, rows, rows, e.packed.data());
-  std::vector<T> weight(static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
+  Matrix<T> x(e.rows, e.columns);
   e.row_begin.assign(1, 0);
   e.column.clear();
   e.value.clear();
-  for (Index i = 0; i < rows; ++i) {
-    for (Index j = 0; j < columns; ++j) {
-      if (!seen[static_cast<std::size_t>(i * columns + j)]) continue;
+  for (Index i = 0; i < e.rows; ++i) {
+    for (Index j = 0; j < e.columns; ++j) {
+      const auto at = static_cast<std::size_t>(i * e.columns + j);
+      seen[at] = engine() % 1000 >= 1000 * share;
+      const T hidden = observed == Observed::not_nan ? std::numeric_limits<T>::quiet_NaN() : T{0};
+      x(i, j) = seen[at] ? static_cast<T>(e.x[at]) : hidden;
+      if (!seen[at]) continue;
       e.column.push_back(static_cast<std::int32_t>(j));
       e.value.push_back(x(i, j));
     }
     e.row_begin.push_back(static_cast<Index>(e.column.size()));
   }
+  test::pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
+  return seen;
+}
+
+/// Rows with weights: what is not observed has no part in any sum.
+template <Scalar T>
+void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
+  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k " << k << ", beta " << beta << ", " << share);
+  Example<T> e(rows, columns, k, 1, static_cast<unsigned>(rows + columns + k));
+  const std::vector<bool> seen = hide(e, observed, share);
+  std::vector<T> weight(static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
   const auto is_seen = [&](Index i, Index j) { return seen[static_cast<std::size_t>(i * columns + j)]; };
   const auto q = [&](Index i, Index j) {
     const double y = e.product(i, j);

@@ -28,7 +28,7 @@ if [[ $word == sanitize ]]; then
   # The program and a few tests, compiled in the quickest way (five minutes on two cores; all of them, as the preset
   # debug has them, take an hour).
   tests=(hdf5_test schema_test model_file_test checkpoint_test dense_test sparse_test array_test communicator_test
-         grams_test operations_test rules_test fit_test)
+         grams_test operations_test observed_operations_test rules_test fit_test)
   cmake --preset sanitize -DSCANMF_TESTS=ON
   cmake --build --preset sanitize --target scanmf_program "${tests[@]}"
   names=$(IFS='|' && echo "${tests[*]}")

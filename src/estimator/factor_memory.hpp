@@ -9,6 +9,7 @@ namespace scanmf {
 struct HeldSums {
   Index of_strata = 1;  // where each thread has one (sums_at_a_time)
   Index of_blocks = 1;  // where all threads share in one
+  Index stored = 0;     // elements of X, on all ranks
 };
 /// Collective. Where `ranks` share an X.
 HeldSums held_sums(const Communicator& comm, StorageKind kind, const Shape& shape, Index stored, int ranks);

@@ -44,13 +44,14 @@ double least_available(const Communicator& comm) { return -comm.max(-static_cast
 
 HeldSums held_sums(const Communicator& comm, StorageKind kind, const Shape& shape, Index stored, int ranks) {
   return {sums_at_a_time(kind, shape, stored, ranks, comm.max<Index>(thread_count())),
-          sums_at_a_time(kind, shape, stored, ranks, 1)};
+          sums_at_a_time(kind, shape, stored, ranks, 1), stored};
 }
 
 ObservedSums observed_sums(const Parameters& parameters, StorageKind kind) {
   if (parameters.missing == Missing::none) return ObservedSums::none;
   if (parameters.estimator == Estimator::nmf && parameters.solver == Solver::cd) return ObservedSums::column_grams;
   const Observed observed = parameters.missing == Missing::zero ? Observed::not_zero : Observed::not_nan;
+  if (denominator_kind(kind, observed) == StorageKind::csr) return ObservedSums::of_stored;
   const Loss loss = loss_of(parameters.beta_loss).where(kind, observed);
   return loss.needs_subset_sums(kind) ? ObservedSums::of_subsets : ObservedSums::none;
 }
@@ -94,6 +95,8 @@ FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, 
     bytes.grams = column_gram_bytes(shape.columns, n_components, type) * (1.0 + static_cast<double>(sums.of_blocks));
   bytes.statistics = of_columns * (4.0 + 2.0 * parts) + bytes.grams;
   if (observed == ObservedSums::of_subsets) bytes.statistics += subset_sum_bytes(shape.columns, n_components, type);
+  if (observed == ObservedSums::of_stored)
+    bytes.statistics += parts * column_order_bytes(shape.columns, n_components, sums.stored, type);
   bytes.W = (column_grams ? 3 : 2) * element * static_cast<double>(shape.rows) / ranks;
   return bytes;
 }

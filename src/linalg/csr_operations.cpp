@@ -1,6 +1,7 @@
 // Tiles of sparse X, row by row.
 #include <vector>
 
+#include "linalg/column_order.hpp"
 #include "linalg/lane_sums.hpp"
 #include "linalg/observed_rows.hpp"
 #include "linalg/strips.hpp"
@@ -140,19 +141,18 @@ struct WeightedRow {
   const T* r;  // null: is not asked for
 };
 
-/// Calls body(i, WeightedRow) for each row. r: room for the denominators at what is stored, or null.
-template <Scalar T, class Body>
-void for_weighted_rows(const CsrTile<T>& x, MatrixView<const T> w, const RightFactor<T>& h,
-                       const ElementWeights& weights, T* row, T* q, T* r, Body&& body) {
+/// Row i of a tile. row: room for W's, padded; r: room for the denominators at what is stored, or null.
+template <Scalar T>
+WeightedRow<T> weighted_row(const CsrTile<T>& x, Index i, MatrixView<const T> w, const RightFactor<T>& h,
+                            const ElementWeights& weights, T* row, T* q, T* r) {
   const Index stride = padded_components<T>(w.columns);
-  for (Index i = 0; i < x.rows; ++i) {
-    const Index begin = x.row_begin[i];
-    const Index count = x.row_begin[i + 1] - begin;
-    pad_row(w.row(i), w.columns, stride, row);
-    kernels::sparse<T>().product_at(x.column + begin, count, x.row_begin[x.rows] - begin, row, h.rows(), stride, q);
-    kernels::vectors<T>().weigh(x.observed, x.value + begin, q, count, weights, q, r);
-    body(i, WeightedRow<T>{x.column + begin, count, x.row_begin[x.rows] - begin, q, r});
-  }
+  const Index begin = x.row_begin[i];
+  const Index count = x.row_begin[i + 1] - begin;
+  const Index known = x.row_begin[x.rows] - begin;
+  pad_row(w.row(i), w.columns, stride, row);
+  kernels::sparse<T>().product_at(x.column + begin, count, known, row, h.rows(), stride, q);
+  kernels::vectors<T>().weigh(x.observed, x.value + begin, q, count, weights, q, r);
+  return {x.column + begin, count, known, q, r};
 }
 
 /// Whether denominators are sums over stored elements, or over all that are observed.
@@ -163,6 +163,12 @@ bool has_stored_denominators(const CsrTile<T>& x, const ElementWeights& weights)
 template <Scalar T>
 bool has_all_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
   return weights.with_denominator && !has_stored_denominators(x, weights);
+}
+
+/// Whether all denominator weights are 1: of what is stored, nothing is hidden.
+template <Scalar T>
+bool has_unit_denominators(const CsrTile<T>& x, const ElementWeights& weights) {
+  return x.observed == Observed::not_zero && weights.counts_observed() && std::ranges::count(x.stored(), T{0}) == 0;
 }
 
 /// Rᵀ·W of one row at what is stored, into an accumulator in strips.
@@ -187,6 +193,7 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
   const Index stride = padded_components<T>(w.columns);
   const bool stored = has_stored_denominators(x, weights);
   const bool all = has_all_denominators(x, weights);
+  const bool counted = has_unit_denominators(x, weights);
   const Index longest = longest_row(x);
   const Index block = !all ? 0 : std::min(padded_columns<T>(x.columns), weighted_block_columns<T>) * row_group;
   T* const row = work.reserve(3 * stride + 2 * longest + block);
@@ -194,7 +201,8 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
   T* const s = p + stride;
   T* const q = s + stride;
   if (all) project_all_denominators(x, w, h, weights, denominator, row);
-  for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
+  for (Index i = 0; i < x.rows; ++i) {
+    const WeightedRow<T> r = weighted_row(x, i, w, h, weights, row, q, stored && !counted ? q + longest : nullptr);
     if (stored) {
       kernels::sparse<T>().project_row_twice(r.column, r.q, r.r, r.count, r.count, h.rows(), stride, p, s);
       std::copy_n(s, w.columns, denominator.row(i));
@@ -202,30 +210,73 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
       kernels::sparse<T>().project_row(r.column, r.q, r.count, r.count, h.rows(), stride, p);
     }
     std::copy_n(p, w.columns, numerator.row(i));
-  });
+  }
 }
+
+namespace {
+
+/// Row by row: numerators, and denominators at what is stored.
+template <Scalar T>
+void accumulate_stored_by_rows(const CsrTile<T>& x, Range rows, MatrixView<const T> w, const RightFactor<T>& h,
+                               const ElementWeights& weights, Accumulator<T>& numerator, Accumulator<T>& denominator,
+                               Workspace<T>& work) {
+  const bool stored = has_stored_denominators(x, weights);
+  const Index stride = padded_components<T>(w.columns);
+  const Index longest = longest_row(x);
+  T* const row = work.reserve(stride + 2 * longest);
+  T* const q = row + stride;
+  for (Index i = rows.begin; i < rows.end; ++i) {
+    const WeightedRow<T> r = weighted_row(x, i, w, h, weights, row, q, stored ? q + longest : nullptr);
+    if (x.weights != nullptr) scale(x.weights[i], w.columns, row);
+    if (stored && denominator.kind() == StorageKind::csr) {
+      kernels::sparse<T>().accumulate_row_twice(r.column, r.q, r.r, r.count, r.known, row, stride, numerator.data(),
+                                                denominator.data());
+      continue;
+    }
+    kernels::sparse<T>().accumulate_row(r.column, r.q, r.count, r.known, row, stride, numerator.data());
+    if (stored) accumulate_in_strips(r, row, denominator);
+  }
+}
+
+/// The same of both, ordered by columns: the same additions in the same order.
+template <Scalar T>
+void accumulate_stored_by_columns(const CsrTile<T>& x, Range rows, MatrixView<const T> w, const RightFactor<T>& h,
+                                  const ElementWeights& weights, Accumulator<T>& numerator, Accumulator<T>& denominator,
+                                  Workspace<T>& work) {
+  const Index stride = padded_components<T>(w.columns);
+  const Index elements = x.row_begin[rows.end] - x.row_begin[rows.begin];
+  T* const padded = work.reserve(x.rows * stride + 4 * elements);
+  T* const q = padded + x.rows * stride;
+  T* const r = has_unit_denominators(x, weights) ? nullptr : q + elements;
+  for (Index i = rows.begin; i < rows.end; ++i) {
+    const Index at = x.row_begin[i] - x.row_begin[rows.begin];
+    weighted_row(x, i, w, h, weights, padded + i * stride, q + at, r == nullptr ? nullptr : r + at);
+    if (x.weights != nullptr) scale(x.weights[i], w.columns, padded + i * stride);
+  }
+  ColumnOrder<T> order(x.columns, elements, work.reserve_indices(x.columns + elements), q + 2 * elements);
+  order.assign(x, rows, q, r);
+  order.accumulate(padded, stride, numerator.data(), denominator.data());
+}
+
+}  // namespace
 
 template <Scalar T>
 void TileOperations<CsrTile<T>>::accumulate_weighted(const CsrTile<T>& x, MatrixView<const T> w,
                                                      const RightFactor<T>& h, const ElementWeights& weights,
                                                      Accumulator<T>& numerator, Accumulator<T>& denominator,
                                                      Workspace<T>& work) {
-  const Index stride = padded_components<T>(w.columns);
-  const bool stored = has_stored_denominators(x, weights);
-  const bool all = has_all_denominators(x, weights);
-  const Index longest = longest_row(x);
-  const Index block = !all ? 0 : strip_columns<T> * row_group;
-  T* const row = work.reserve(stride + 2 * longest + block);
-  T* const q = row + stride;
-  for_weighted_rows(x, w, h, weights, row, q, stored ? q + longest : nullptr, [&](Index i, const WeightedRow<T>& r) {
-    if (x.weights != nullptr) scale(x.weights[i], w.columns, row);
-    if (stored && denominator.kind() == StorageKind::csr)
-      return kernels::sparse<T>().accumulate_row_twice(r.column, r.q, r.r, r.count, r.known, row, stride,
-                                                       numerator.data(), denominator.data());
-    kernels::sparse<T>().accumulate_row(r.column, r.q, r.count, r.known, row, stride, numerator.data());
-    if (stored) accumulate_in_strips(r, row, denominator);
-  });
-  if (all) accumulate_all_denominators(x, w, h, weights, denominator, row);
+  const bool by_columns =
+      has_stored_denominators(x, weights) && denominator.kind() == StorageKind::csr && worth_ordering<T>(w.columns);
+  for (Range rows{0, 0}; rows.begin < x.rows; rows.begin = rows.end) {
+    const auto elements = [&] { return x.row_begin[rows.end] - x.row_begin[rows.begin]; };
+    for (++rows.end; rows.end < x.rows && elements() < most_ordered * x.columns;) ++rows.end;
+    if (by_columns && worth_ordering(elements(), x.columns))
+      accumulate_stored_by_columns(x, rows, w, h, weights, numerator, denominator, work);
+    else
+      accumulate_stored_by_rows(x, rows, w, h, weights, numerator, denominator, work);
+  }
+  if (has_all_denominators(x, weights))
+    accumulate_all_denominators(x, w, h, weights, denominator, work.reserve(strip_columns<T> * row_group));
 }
 
 template <Scalar T>
@@ -265,6 +316,14 @@ std::optional<double> TileOperations<CsrTile<T>>::divergence_by_projection(const
                                                                            Workspace<T>&) {
   const Index begin = x.row_begin[0];
   return kernels::vectors<T>().sum_of_squares(x.value + begin, x.row_begin[x.rows] - begin) / 2 - dot(p, w);
+}
+
+double column_order_bytes(Index columns, Index components, Index stored, DataType type) {
+  if (type == DataType::float32 ? !worth_ordering<float>(components) : !worth_ordering<double>(components)) return 0;
+  const Index most = std::min(stored, (most_ordered + 1) * columns);
+  if (!worth_ordering(most, columns)) return 0;
+  const auto values = static_cast<double>(4 * most) * static_cast<double>(size_of(type));
+  return values + static_cast<double>(columns + most) * static_cast<double>(sizeof(std::int32_t));
 }
 
 template struct TileOperations<CsrTile<float>>;

@@ -94,7 +94,7 @@ struct SparseKernels {
   /// p[c] = Σ value·h(column, c), c < stride, for one row; p has `stride` elements.
   void (*project_row)(const std::int32_t* column, const T* value, Index count, Index known, const T* h, Index stride,
                       T* p);
-  /// The same with two values of each non-zero: r[c] = Σ other·h(column, c).
+  /// The same with two values of each non-zero: r[c] = Σ other·h(column, c); null other: each is 1.
   void (*project_row_twice)(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
                             const T* h, Index stride, T* p, T* r);
   /// acc(column, c) += value·w[c]; w has `stride` elements.
@@ -103,6 +103,11 @@ struct SparseKernels {
   /// The same with two values of each non-zero: other_acc(column, c) += other·w[c].
   void (*accumulate_row_twice)(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
                                const T* w, Index stride, T* acc, T* other_acc);
+  /// acc(j, c) += Σ value·w(row, c) and other_acc(j, c) += Σ other·w(row, c) over the non-zeros of each column j, which
+  /// end at end[j] and begin where those of the column before end; null other: each is 1. Rows of all three are padded
+  /// to `stride`.
+  void (*accumulate_columns)(const std::int32_t* end, Index columns, const std::int32_t* row, const T* value,
+                             const T* other, const T* w, Index stride, T* acc, T* other_acc);
   /// y[t] = Σ_c w[c]·h(column[t], c).
   void (*product_at)(const std::int32_t* column, Index count, Index known, const T* w, const T* h, Index stride, T* y);
 };

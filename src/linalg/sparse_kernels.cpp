@@ -41,28 +41,55 @@ HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index
   for (Index v = 0; v < V; ++v) hn::StoreU(sums[v], d, p + v * lanes);
 }
 
-template <Index V, class T>
-HWY_NOINLINE void project_part_twice(const std::int32_t* column, const T* value, const T* other, Index count,
-                                     Index known, const T* h, Index stride, T* p, T* r) {
+/// Adds to p and r, with one or `other` as the second value.
+template <Index V, bool with_other, class T>
+HWY_INLINE void add_rows_twice(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+                               const T* h, Index stride, T* p, T* r) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{V}];
   Lanes<T> others[std::size_t{V}];
-  for (Index v = 0; v < V; ++v) sums[v] = others[v] = hn::Zero(d);
+  for (Index v = 0; v < V; ++v) {
+    sums[v] = hn::LoadU(d, p + v * lanes);
+    others[v] = hn::LoadU(d, r + v * lanes);
+  }
   for (Index t = 0; t < count; ++t) {
     prefetch_rows<V, T>(d, column, t, known, h, stride);
     const auto one = hn::Set(d, value[t]);
-    const auto two = hn::Set(d, other[t]);
+    const auto two = hn::Set(d, with_other ? other[t] : T{1});
     const T* const h_row = h + column[t] * stride;
     for (Index v = 0; v < V; ++v) {
       const auto h_values = hn::Load(d, h_row + v * lanes);
       sums[v] = hn::MulAdd(one, h_values, sums[v]);
-      others[v] = hn::MulAdd(two, h_values, others[v]);
+      others[v] = with_other ? hn::MulAdd(two, h_values, others[v]) : hn::Add(h_values, others[v]);
     }
   }
   for (Index v = 0; v < V; ++v) {
     hn::StoreU(sums[v], d, p + v * lanes);
     hn::StoreU(others[v], d, r + v * lanes);
+  }
+}
+
+template <Index V, bool with_other, class T>
+HWY_NOINLINE void project_part_twice(const std::int32_t* column, const T* value, const T* other, Index count,
+                                     Index known, const T* h, Index stride, T* p, T* r) {
+  const Index elements = V * static_cast<Index>(hn::Lanes(Vector<T>()));
+  std::fill_n(p, elements, T{0});
+  std::fill_n(r, elements, T{0});
+  add_rows_twice<V, with_other>(column, value, other, count, known, h, stride, p, r);
+}
+
+template <Index V, bool with_other, class T>
+HWY_NOINLINE void accumulate_columns_part(const std::int32_t* end, Index columns, const std::int32_t* row,
+                                          const T* value, const T* other, const T* w, Index stride, T* acc,
+                                          T* other_acc) {
+  Index begin = 0;
+  for (Index j = 0; j < columns; ++j) {
+    const Index count = end[j] - begin;
+    if (count > 0)
+      add_rows_twice<V, with_other>(row + begin, value + begin, with_other ? other + begin : nullptr, count,
+                                    end[columns - 1] - begin, w, stride, acc + j * stride, other_acc + j * stride);
+    begin = end[j];
   }
 }
 
@@ -166,14 +193,30 @@ void project_row_of(const std::int32_t* column, const T* value, Index count, Ind
                     T* p) {
   in_parts<T>(stride, [&]<Index V>(Index c) { project_part<V>(column, value, count, known, h + c, stride, p + c); });
 }
+constexpr Index most_of_two = 4;  // vectors of components where there are two sums of each
+
 template <class T>
 void project_row_twice_of(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
                           const T* h, Index stride, T* p, T* r) {
-  constexpr Index most = 4;  // twice as many sums
   in_parts<T>(
       stride,
-      [&]<Index V>(Index c) { project_part_twice<V>(column, value, other, count, known, h + c, stride, p + c, r + c); },
-      most);
+      [&]<Index V>(Index c) {
+        const auto part = other != nullptr ? &project_part_twice<V, true, T> : &project_part_twice<V, false, T>;
+        part(column, value, other, count, known, h + c, stride, p + c, r + c);
+      },
+      most_of_two);
+}
+template <class T>
+void accumulate_columns_of(const std::int32_t* end, Index columns, const std::int32_t* row, const T* value,
+                           const T* other, const T* w, Index stride, T* acc, T* other_acc) {
+  in_parts<T>(
+      stride,
+      [&]<Index V>(Index c) {
+        const auto part =
+            other != nullptr ? &accumulate_columns_part<V, true, T> : &accumulate_columns_part<V, false, T>;
+        part(end, columns, row, value, other, w + c, stride, acc + c, other_acc + c);
+      },
+      most_of_two);
 }
 template <class T>
 void accumulate_row_of(const std::int32_t* column, const T* value, Index count, Index known, const T* w, Index stride,
@@ -194,8 +237,8 @@ void product_at_of(const std::int32_t* column, Index count, Index known, const T
 }
 
 template <class T>
-constexpr kernels::SparseKernels<T> table{&project_row_of<T>, &project_row_twice_of<T>, &accumulate_row_of<T>,
-                                          &accumulate_row_twice_of<T>, &product_at_of<T>};
+constexpr kernels::SparseKernels<T> table{&project_row_of<T>,          &project_row_twice_of<T>,  &accumulate_row_of<T>,
+                                          &accumulate_row_twice_of<T>, &accumulate_columns_of<T>, &product_at_of<T>};
 const kernels::SparseKernels<float>& sparse_float() { return table<float>; }
 const kernels::SparseKernels<double>& sparse_double() { return table<double>; }
 

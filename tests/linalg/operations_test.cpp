@@ -1,13 +1,11 @@
-// Every operation on tiles against loops that follow the formulas, for odd shapes, both storage kinds and both types.
-#include "scanmf/linalg/operations.hpp"
-
-#include <gtest/gtest.h>
-
+// Every operation on tiles against loops that follow the formulas, for odd shapes, both storage kinds and both types;
+// what is not observed: observed_operations_test.cpp.
 #include <cmath>
 #include <limits>
 #include <random>
 #include <vector>
 
+#include "linalg/tile_example.hpp"
 #include "scanmf/core/tree_sum.hpp"
 #include "scanmf/solver/loss.hpp"
 #include "support/pack_rows.hpp"
@@ -15,93 +13,12 @@
 namespace scanmf {
 namespace {
 
-/// One tile of X with factors, dense in double as the reference and as a dense and a CSR tile of T.
-template <Scalar T>
-struct Example {
-  Index rows, columns, k;
-  std::vector<double> x;  // rows × columns
-  Matrix<T> w, ht;
-  Buffer<T> packed;
-  std::vector<Index> row_begin{0};
-  std::vector<std::int32_t> column;
-  std::vector<T> value;
-
-  Example(Index rows_, Index columns_, Index k_, double density, unsigned seed)
-      : rows(rows_),
-        columns(columns_),
-        k(k_),
-        x(static_cast<std::size_t>(rows_ * columns_)),
-        w(rows_, k_),
-        ht(columns_, k_),
-        packed(rows_ * padded_columns<T>(columns_)) {
-    std::mt19937 engine(seed);
-    std::uniform_real_distribution<double> uniform(0.05, 1.0);
-    Matrix<T> values(rows, columns);
-    for (Index i = 0; i < rows; ++i) {
-      for (Index j = 0; j < columns; ++j) {
-        const T element = uniform(engine) < density + 0.05 ? static_cast<T>(uniform(engine)) : T{0};
-        values(i, j) = element;
-        x[static_cast<std::size_t>(i * columns + j)] = static_cast<double>(element);
-        if (element == T{0}) continue;
-        column.push_back(static_cast<std::int32_t>(j));
-        value.push_back(element);
-      }
-      row_begin.push_back(static_cast<Index>(column.size()));
-    }
-    for (T& element : w.span()) element = static_cast<T>(uniform(engine));
-    for (T& element : ht.span()) element = static_cast<T>(uniform(engine));
-    test::pack_rows<T>(values.view(), 0, rows, rows, packed.data());
-  }
-
-  DenseTile<T> dense() const { return {rows, columns, packed.data()}; }
-  CsrTile<T> csr() const { return {rows, columns, row_begin.data(), column.data(), value.data()}; }
-  double at(Index i, Index j) const { return x[static_cast<std::size_t>(i * columns + j)]; }
-  double product(Index i, Index j) const {
-    double sum = 0;
-    for (Index c = 0; c < k; ++c) sum += static_cast<double>(w(i, c)) * static_cast<double>(ht(j, c));
-    return sum;
-  }
-};
-
-template <Scalar T>
-constexpr double tolerance = sizeof(T) == 4 ? 2e-5 : 2e-13;
-
-template <Scalar T>
-void expect_near(MatrixView<const T> actual, const std::vector<double>& expected, const char* what) {
-  double largest = 0;
-  double difference = 0;
-  for (Index i = 0; i < actual.rows; ++i) {
-    for (Index c = 0; c < actual.columns; ++c) {
-      const double e = expected[static_cast<std::size_t>(i * actual.columns + c)];
-      largest = std::max(largest, std::abs(e));
-      const double d = std::abs(static_cast<double>(actual(i, c)) - e);
-      difference = std::isnan(d) ? HUGE_VAL : std::max(difference, d);
-    }
-  }
-  EXPECT_LE(difference, tolerance<T> * std::max(largest, 1e-3)) << what;
-}
-
-double guarded(double y) { return std::max(y, division_guard); }
-
-/// Σ_j A(i, j)·H(c, j) and Σ_i A(i, j)·W(i, c) for any element function A.
-template <Scalar T, class Element>
-std::vector<double> times_ht(const Example<T>& e, Element element) {
-  std::vector<double> result(static_cast<std::size_t>(e.rows * e.k), 0.0);
-  for (Index i = 0; i < e.rows; ++i)
-    for (Index j = 0; j < e.columns; ++j)
-      for (Index c = 0; c < e.k; ++c)
-        result[static_cast<std::size_t>(i * e.k + c)] += element(i, j) * static_cast<double>(e.ht(j, c));
-  return result;
-}
-template <Scalar T, class Element>
-std::vector<double> transposed_times_w(const Example<T>& e, Element element) {
-  std::vector<double> result(static_cast<std::size_t>(e.columns * e.k), 0.0);
-  for (Index i = 0; i < e.rows; ++i)
-    for (Index j = 0; j < e.columns; ++j)
-      for (Index c = 0; c < e.k; ++c)
-        result[static_cast<std::size_t>(j * e.k + c)] += element(i, j) * static_cast<double>(e.w(i, c));
-  return result;
-}
+using test::Example;
+using test::expect_near;
+using test::guarded;
+using test::times_ht;
+using test::tolerance;
+using test::transposed_times_w;
 
 template <Scalar T, class Tile>
 void check_products(const Example<T>& e, const Tile& tile, StorageKind kind) {
@@ -235,90 +152,6 @@ TYPED_TEST(Operations, FollowTheFormulasForOddShapes) {
   for (const Index k : {1, 2, 5, 7, 10, 17, 33, 70}) check_all<TypeParam>(13, 37, k, 0.3);
   for (const Index rows : {1, 2, 3, 5, 95, 96, 97}) check_all<TypeParam>(rows, 21, 6, 0.5);
   for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130, 1100}) check_all<TypeParam>(7, columns, 5, 1);
-}
-
-/// Hides a share of the elements of e: NaN or 0 in the dense tile, not stored in the sparse one. Whether each is seen.
-template <Scalar T>
-std::vector<bool> hide(Example<T>& e, Observed observed, double share) {
-  std::mt19937 engine(3);
-  std::vector<bool> seen(e.x.size());
-  Matrix<T> x(e.rows, e.columns);
-  e.row_begin.assign(1, 0);
-  e.column.clear();
-  e.value.clear();
-  for (Index i = 0; i < e.rows; ++i) {
-    for (Index j = 0; j < e.columns; ++j) {
-      const auto at = static_cast<std::size_t>(i * e.columns + j);
-      seen[at] = engine() % 1000 >= 1000 * share;
-      const T hidden = observed == Observed::not_nan ? std::numeric_limits<T>::quiet_NaN() : T{0};
-      x(i, j) = seen[at] ? static_cast<T>(e.x[at]) : hidden;
-      if (!seen[at]) continue;
-      e.column.push_back(static_cast<std::int32_t>(j));
-      e.value.push_back(x(i, j));
-    }
-    e.row_begin.push_back(static_cast<Index>(e.column.size()));
-  }
-  test::pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
-  return seen;
-}
-
-/// Rows with weights: what is not observed has no part in any sum.
-template <Scalar T>
-void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
-  SCOPED_TRACE(::testing::Message() << rows << " x " << columns << ", k " << k << ", beta " << beta << ", " << share);
-  Example<T> e(rows, columns, k, 1, static_cast<unsigned>(rows + columns + k));
-  const std::vector<bool> seen = hide(e, observed, share);
-  std::vector<T> weight(static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
-  const auto is_seen = [&](Index i, Index j) { return seen[static_cast<std::size_t>(i * columns + j)]; };
-  const auto q = [&](Index i, Index j) {
-    const double y = e.product(i, j);
-    return is_seen(i, j) ? e.at(i, j) * std::pow(beta < 2 ? guarded(y) : y, beta - 2) : 0;
-  };
-  const auto r = [&](Index i, Index j) { return is_seen(i, j) ? std::pow(e.product(i, j), beta - 1) : 0; };
-  const auto weighted = [&](auto element) {
-    return [&weight, element](Index i, Index j) {
-      return static_cast<double>(weight[static_cast<std::size_t>(i)]) * element(i, j);
-    };
-  };
-  const auto check = [&](auto tile, StorageKind kind, bool subsets) {
-    tile.observed = observed;
-    tile.weights = weight.data();
-    const Loss loss = loss_of(beta).where(kind, observed);
-    RightFactor<T> h(kind, columns, k, false, subsets);
-    h.assign(e.ht.view());
-    Workspace<T> work;
-    Matrix<T> n(rows, k, T{7});
-    Matrix<T> d(rows, k, T{7});
-    project_weighted<T>(tile, e.w.view(), h, *loss.weights, n.view(), d.view(), work);
-    expect_near<T>(n.view(), times_ht(e, q), "numerator of W");
-    expect_near<T>(d.view(), times_ht(e, r), "denominator of W");
-    Accumulator<T> numerator(kind, columns, k);
-    Accumulator<T> denominator(denominator_kind(kind, observed), columns, k);
-    numerator.set_zero();
-    denominator.set_zero();
-    accumulate_weighted<T>(tile, e.w.view(), h, *loss.weights, numerator, denominator, work);
-    Matrix<T> total(columns, k);
-    numerator.copy_to(total.view());
-    expect_near<T>(total.view(), transposed_times_w(e, weighted(q)), "numerator of H");
-    denominator.copy_to(total.view());
-    expect_near<T>(total.view(), transposed_times_w(e, weighted(r)), "denominator of H");
-  };
-  for (const bool subsets : {false, true})  // with and without sums that are looked up
-    check(e.dense(), StorageKind::dense, subsets);
-  if (observed == Observed::not_zero) check(e.csr(), StorageKind::csr, false);
-}
-
-TYPED_TEST(Operations, WhatIsNotObservedHasNoPart) {
-  for (const Observed observed : {Observed::not_nan, Observed::not_zero}) {
-    for (const double share : {0.0, 0.05, 0.4, 1.0}) {
-      for (const double beta : {1.0, 2.0, 1.5}) check_observed<TypeParam>(13, 37, 5, beta, observed, share);
-      for (const Index k : {33, 70, 150}) check_observed<TypeParam>(13, 37, k, 1, observed, share);  // sums in parts
-      for (const Index rows : {1, 2, 4, 92, 96, 97, 130}) check_observed<TypeParam>(rows, 21, 6, 1, observed, share);
-      for (const Index columns : {1, 15, 16, 17, 63, 64, 65, 130})
-        check_observed<TypeParam>(7, columns, 9, 1, observed, share);
-    }
-  }
 }
 
 TYPED_TEST(Operations, DivergenceByProjectionLeavesCloseFitsToTheDirectSum) {

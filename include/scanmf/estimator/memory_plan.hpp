@@ -33,7 +33,8 @@ enum class HeldW {
 enum class ObservedSums {
   none,
   column_grams,  // Gram matrices, by coordinate descent
-  of_subsets     // sums of components of H, by the Kullback-Leibler divergence with dense X
+  of_subsets,    // sums of components of H, by the Kullback-Leibler divergence with dense X
+  of_stored      // stored elements in the order of columns, by multiplicative updates with sparse X
 };
 
 /// Collective. The most bytes of X that a rank holds; nullopt: no limit. Throws AgreedError with the numbers when the

@@ -85,9 +85,15 @@ class Workspace {
     if (buffer_.size() < size) buffer_ = Buffer<T>(size);
     return buffer_.data();
   }
+  /// The same of indices, beside them.
+  std::int32_t* reserve_indices(Index size) {
+    if (indices_.size() < size) indices_ = Buffer<std::int32_t>(size);
+    return indices_.data();
+  }
 
  private:
   Buffer<T> buffer_;
+  Buffer<std::int32_t> indices_;
 };
 
 /// The weights that a loss gives to the elements of X and of Y = W·H, with the guards of scikit-learn >= 1.3: Ŷ =
@@ -151,6 +157,10 @@ void accumulate_weighted(const TileView<T>& x, MatrixView<const T> w, const Righ
 constexpr StorageKind denominator_kind(StorageKind kind, Observed observed) {
   return observed == Observed::not_zero ? kind : StorageKind::dense;
 }
+
+/// Bytes that accumulate_weighted takes beside the accumulators, a thread, where a tile's stored elements are brought
+/// into the order of columns (only those observed, longer rows of sums); at most so many elements are stored.
+double column_order_bytes(Index columns, Index components, Index stored, DataType type);
 
 /// The part of a divergence D(X, W·H) that is summed element by element, rows with their weights.
 template <Scalar T>

@@ -53,7 +53,8 @@ ObservedSums observed_sums(const Parameters& parameters, StorageKind kind) {
   const Observed observed = parameters.missing == Missing::zero ? Observed::not_zero : Observed::not_nan;
   if (denominator_kind(kind, observed) == StorageKind::csr) return ObservedSums::of_stored;
   const Loss loss = loss_of(parameters.beta_loss).where(kind, observed);
-  return loss.needs_subset_sums(kind) ? ObservedSums::of_subsets : ObservedSums::none;
+  if (loss.needs_subset_sums(kind)) return ObservedSums::of_subsets;
+  return loss.gram_of_H ? ObservedSums::rows_of_Ht : ObservedSums::none;
 }
 
 std::optional<Index> parse_size(const std::string& text) {
@@ -95,6 +96,7 @@ FactorBytes factor_bytes(const Shape& shape, Index n_components, DataType type, 
     bytes.grams = column_gram_bytes(shape.columns, n_components, type) * (1.0 + static_cast<double>(sums.of_blocks));
   bytes.statistics = of_columns * (4.0 + 2.0 * parts) + bytes.grams;
   if (observed == ObservedSums::of_subsets) bytes.statistics += subset_sum_bytes(shape.columns, n_components, type);
+  if (observed == ObservedSums::rows_of_Ht) bytes.statistics += of_columns;
   if (observed == ObservedSums::of_stored)
     bytes.statistics += parts * column_order_bytes(shape.columns, n_components, sums.stored, type);
   bytes.W = (column_grams ? 3 : 2) * element * static_cast<double>(shape.rows) / ranks;

@@ -1,8 +1,10 @@
 // Tiles of dense X, packed in strips.
+#include <bit>
 #include <numeric>
 #include <vector>
 
 #include "linalg/lane_sums.hpp"
+#include "linalg/observed_bits.hpp"
 #include "linalg/observed_rows.hpp"
 #include "linalg/strips.hpp"
 #include "linalg/tile_operations.hpp"
@@ -22,7 +24,7 @@ void project_observed(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView
   T* const observed = work.reserve(block * x.rows);
   for (Index first = 0; first < padded; first += block) {
     const Index columns = std::min(padded - first, block);
-    copy_observed(x.packed + first * x.rows, columns * x.rows, observed);
+    kernels::vectors<T>().copy_observed(x.packed + first * x.rows, columns * x.rows, observed);
     project_block(observed, x.rows, h, first, columns, p);
   }
 }
@@ -36,7 +38,7 @@ void accumulate_observed(const DenseTile<T>& x, MatrixView<const T> w, Accumulat
     const Index width = strip_width<T>(begin, x.columns);
     const T* const strip = x.packed + begin * x.rows;
     const bool clean = x.observed != Observed::not_nan;
-    if (!clean) copy_observed(strip, width * x.rows, observed);
+    if (!clean) kernels::vectors<T>().copy_observed(strip, width * x.rows, observed);
     accumulate_strip<T>(weighted, clean ? strip : observed, begin, width, xtw);
   }
 }
@@ -59,6 +61,74 @@ double divergence_of_observed(const DenseTile<T>& x, MatrixView<const T> w, cons
   }
   return weighted_sum(x.weights, of_rows);
 }
+
+/// R·Hᵀ of the Frobenius norm, row by row: W·HHᵀ less what is missing, or, where that leaves little, the sum over what
+/// is observed.
+template <Scalar T>
+class FrobeniusDenominators {
+ public:
+  FrobeniusDenominators(const DenseTile<T>& x, const RightFactor<T>& h) : x_(x), h_(h) {}
+
+  /// Looks where X is missing; whether that is so seldom that lists of it take less time than products do.
+  bool few_are_missing() {
+    constexpr Index seldom = 8;  // one of so many
+    const Index most = x_.rows * x_.columns / seldom;
+    bits_.resize(static_cast<std::size_t>(strips_of<T>(x_.columns) * x_.rows));
+    Index missing = 0;
+    for (Index begin = 0; begin < x_.columns && missing <= most; begin += strip_columns<T>) {
+      const std::uint64_t valid = bits_of_columns<T>(begin, x_.columns);
+      std::uint64_t* const bits = bits_.data() + begin / strip_columns<T> * x_.rows;
+      kernels::vectors<T>().observed_bits(x_.observed, x_.packed + begin * x_.rows, x_.rows,
+                                          strip_width<T>(begin, x_.columns), bits);
+      for (Index i = 0; i < x_.rows; ++i) missing += std::popcount(~bits[i] & valid);
+    }
+    return missing <= most;
+  }
+
+  void project(MatrixView<const T> w, MatrixView<T> denominator, Workspace<T>& work) {
+    multiply<T>(w, *h_.gram(), denominator, work);
+    const Index stride = padded_components<T>(w.columns);
+    T* const row = work.reserve(2 * stride + x_.columns);
+    T* const sums = row + stride;
+    for (Index i = 0; i < w.rows; ++i) {
+      list_.clear();
+      list_missing<T>(x_, i, bits_, list_);
+      if (list_.empty()) continue;
+      pad_row(w.row(i), w.columns, stride, row);
+      sum_of_listed(row, stride, sums);
+      T* const d = denominator.row(i);
+      if (leaves_enough(d, sums, w.columns)) {
+        for (Index c = 0; c < w.columns; ++c) d[c] -= sums[c];
+        continue;
+      }
+      list_others({0, x_.columns}, list_, others_);
+      list_.swap(others_);
+      sum_of_listed(row, stride, sums);
+      std::copy_n(sums, w.columns, d);
+    }
+  }
+
+ private:
+  /// Σ (w·h)·h over the listed columns.
+  void sum_of_listed(const T* w, Index stride, T* sums) const {
+    T* const products = sums + stride;
+    const auto count = static_cast<Index>(list_.size());
+    kernels::sparse<T>().product_at(list_.data(), count, count, w, h_.rows(), stride, products);
+    kernels::sparse<T>().project_row(list_.data(), products, count, count, h_.rows(), stride, sums);
+  }
+  static bool leaves_enough(const T* all, const T* missing, Index count) {
+    constexpr T enough = T{15} / 16;
+    for (Index c = 0; c < count; ++c)
+      if (missing[c] > enough * all[c]) return false;
+    return true;
+  }
+
+  const DenseTile<T>& x_;
+  const RightFactor<T>& h_;
+  std::vector<std::uint64_t> bits_;
+  std::vector<std::int32_t> list_;
+  std::vector<std::int32_t> others_;
+};
 
 }  // namespace
 
@@ -90,6 +160,13 @@ void TileOperations<DenseTile<T>>::project_weighted(const DenseTile<T>& x, Matri
                                                     const RightFactor<T>& h, const ElementWeights& weights,
                                                     MatrixView<T> numerator, MatrixView<T> denominator,
                                                     Workspace<T>& work) {
+  if (h.gram() != nullptr) {
+    FrobeniusDenominators<T> denominators(x, h);
+    if (denominators.few_are_missing()) {
+      project(x, h, numerator, work);
+      return denominators.project(w, denominator, work);
+    }
+  }
   const Index padded = padded_columns<T>(x.columns);
   const Index block = std::min(padded, weighted_block_columns<T>);
   const bool counted = h.has_subset_sums() && weights.counts_observed();

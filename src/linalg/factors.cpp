@@ -1,4 +1,6 @@
 // H and the sums XᵀW in the layouts of the kernels.
+#include <algorithm>
+
 #include "linalg/strips.hpp"
 #include "scanmf/core/team.hpp"
 
@@ -53,6 +55,20 @@ void RightFactor<T>::assign(MatrixView<const T> ht) {
 }
 
 template <Scalar T>
+void RightFactor<T>::set_gram(std::span<const double> gram) {
+  gram_ = std::make_unique<RightFactor>(gram_factor<T>(gram, components_));
+}
+
+template <Scalar T>
+RightFactor<T> gram_factor(std::span<const double> gram, Index k) {
+  Matrix<T> square(k, k);
+  std::ranges::transform(gram, square.data(), [](double value) { return static_cast<T>(value); });
+  RightFactor<T> factor(StorageKind::dense, k, k);
+  factor.assign(square.view());
+  return factor;
+}
+
+template <Scalar T>
 Accumulator<T>::Accumulator(StorageKind kind, Index columns, Index components)
     : kind_(kind),
       columns_(columns),
@@ -95,6 +111,8 @@ void Accumulator<T>::copy_to(MatrixView<T> total) const {
 
 template class RightFactor<float>;
 template class RightFactor<double>;
+template RightFactor<float> gram_factor(std::span<const double>, Index);
+template RightFactor<double> gram_factor(std::span<const double>, Index);
 template class Accumulator<float>;
 template class Accumulator<double>;
 

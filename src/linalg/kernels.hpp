@@ -64,6 +64,8 @@ struct VectorKernels {
 
   /// sums[i] += more[i].
   void (*add)(T* sums, const T* more, Index count);
+  /// to[i] = x[i], or 0 where that is NaN.
+  void (*copy_observed)(const T* x, Index count, T* to);
   /// A strip x, rows × width: bit j of bits[r] says whether x[r·width + j] is observed.
   void (*observed_bits)(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.

@@ -21,11 +21,7 @@ void list_columns(const CsrTile<T>& x, Index row, std::span<const std::uint64_t>
 template <Scalar T>
 void list_columns(const DenseTile<T>& x, Index row, std::span<const std::uint64_t> bits,
                   std::vector<std::int32_t>& list) {
-  for (Index strip = 0; strip < strips_of<T>(x.columns); ++strip) {
-    const Index begin = strip * strip_columns<T>;
-    for_each_bit(~bits[static_cast<std::size_t>(strip * x.rows + row)] & bits_of_columns<T>(begin, x.columns),
-                 [&](Index j) { list.push_back(static_cast<std::int32_t>(begin + j)); });
-  }
+  list_missing(x, row, bits, list);
 }
 
 }  // namespace

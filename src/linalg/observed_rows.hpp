@@ -8,12 +8,6 @@
 
 namespace scanmf {
 
-/// to[i] = x[i], or 0 where that is NaN.
-template <Scalar T>
-void copy_observed(const T* x, Index count, T* to) {
-  for (Index i = 0; i < count; ++i) to[i] = is_observed(Observed::not_nan, x[i]) ? x[i] : T{0};
-}
-
 template <Scalar T>
 void scale(T weight, Index count, T* values) {
   for (Index i = 0; i < count; ++i) values[i] *= weight;

@@ -359,6 +359,15 @@ void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, I
   });
 }
 
+template <class T>
+void copy_observed_of(const T* x, Index count, T* to) {
+  for_each_vector<T>(count, [&](Index i, Index valid) {
+    const Vector<T> d;
+    const auto values = load(d, x + i, valid);
+    store(d, hn::IfThenElseZero(hn::Eq(values, values), values), to + i, valid);
+  });
+}
+
 template <Observed observed, class T>
 void bits_of_rows(const T* x, Index rows, Index width, std::uint64_t* bits) {
   for (Index r = 0; r < rows; ++r) bits[r] = bits_of_observed<observed, T>(x + r * width, width);
@@ -449,6 +458,7 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .multiply_by_ratio = &multiply_by_ratio_of<T>,
                                           .mini_batch = &mini_batch_of<T>,
                                           .add = &add_of<T>,
+                                          .copy_observed = &copy_observed_of<T>,
                                           .observed_bits = &observed_bits_of<T>,
                                           .transpose = &transpose_of<T>};
 const kernels::VectorKernels<float>& vectors_float() { return table<float>; }

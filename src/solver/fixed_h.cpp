@@ -10,10 +10,11 @@ namespace scanmf {
 
 template <Scalar T>
 FixedH<T>::FixedH(const Loss& loss, StorageKind kind, Index columns, Index components)
-    : kind_(loss.sums),
+    : kind_(loss.gram_of_H ? FactorSums::gram : loss.sums),
+      with_gram_(loss.gram_of_H),
       exact_(loss.exact_sums),
       factor_(kind, columns, components, loss.needs_both_layouts(kind), loss.needs_subset_sums(kind)),
-      sums_(2 + static_cast<std::size_t>(size_of(loss.sums, components))),
+      sums_(2 + static_cast<std::size_t>(size_of(kind_, components))),
       work_(static_cast<std::size_t>(team_.size())),
       exact_work_(static_cast<std::size_t>(team_.size())) {}
 
@@ -39,6 +40,7 @@ template <Scalar T>
 void FixedH<T>::set(const Matrix<T>& Ht, std::span<const double> sums) {
   factor_.assign(Ht.view());
   std::ranges::copy(sums, sums_.begin());
+  if (with_gram_) factor_.set_gram(factor_sums());
 }
 
 template class FixedH<float>;

@@ -57,6 +57,7 @@ Loss Loss::where(StorageKind kind, Observed observed) const {
   if (!result.weights) result.weights.emplace();
   result.weights->with_denominator = true;
   result.weights->corrects = result.sums != FactorSums::none;
+  result.gram_of_H = kind == StorageKind::dense && observed == Observed::not_nan && result.weights->exponent == 2;
   return result;
 }
 

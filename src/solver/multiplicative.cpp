@@ -8,19 +8,6 @@
 namespace scanmf {
 namespace {
 
-/// A k × k Gram matrix as the right factor of a product with it, in a factor of that shape.
-template <Scalar T>
-void assign_gram(std::span<const double> gram, Index k, RightFactor<T>& factor) {
-  Matrix<T> square(k, k);
-  std::ranges::transform(gram, square.data(), [](double value) { return static_cast<T>(value); });
-  factor.assign(square.view());
-}
-
-template <Scalar T>
-RightFactor<T> gram_factor(FactorSums sums, Index k) {
-  return sums == FactorSums::gram ? RightFactor<T>(StorageKind::dense, k, k) : RightFactor<T>();
-}
-
 /// A denominator that was formed as if all of X were observed, less what is not: correction <= 0. Never less than its
 /// rounding.
 template <Scalar T>
@@ -34,11 +21,8 @@ template <Scalar T>
 class Denominators {
  public:
   Denominators(const Loss& loss, Index k, const Statistics<T>& statistics)
-      : sums_(loss.sums),
-        corrects_(loss.weights && loss.weights->corrects),
-        statistics_(statistics),
-        w_gram_(gram_factor<T>(loss.sums, k)) {
-    if (sums_ == FactorSums::gram) assign_gram(statistics.W_sums, k, w_gram_);
+      : sums_(loss.sums), corrects_(loss.weights && loss.weights->corrects), statistics_(statistics) {
+    if (sums_ == FactorSums::gram) w_gram_ = gram_factor<T>(statistics.W_sums, k);
   }
 
   /// d (rows × k) for ht_rows, the first of which is column `first_column` of X.
@@ -104,15 +88,11 @@ void for_row_groups_of_H(const Loss& loss, MatrixView<T> ht_slice, Range slice, 
 template <Scalar T>
 MultiplicativeRows<T>::MultiplicativeRows(const Loss& loss, Index n_components, const Penalties& penalties,
                                           bool zero_small)
-    : loss_(loss),
-      penalties_(penalties),
-      zero_below_(zero_small ? loss.zero_W_below : 0),
-      h_gram_(gram_factor<T>(loss.sums, n_components)),
-      h_sums_(1, n_components) {}
+    : loss_(loss), penalties_(penalties), zero_below_(zero_small ? loss.zero_W_below : 0), h_sums_(1, n_components) {}
 
 template <Scalar T>
 void MultiplicativeRows<T>::set_H(const FixedH<T>& h) {
-  if (loss_.sums == FactorSums::gram) assign_gram(h.factor_sums(), h_sums_.columns(), h_gram_);
+  if (loss_.sums == FactorSums::gram) h_gram_ = gram_factor<T>(h.factor_sums(), h_sums_.columns());
   if (loss_.sums == FactorSums::columns)
     std::ranges::transform(h.factor_sums(), h_sums_.data(), [](double sum) { return static_cast<T>(sum); });
 }

@@ -47,6 +47,13 @@ std::vector<bool> hide(Example<T>& e, Observed observed, double share) {
   return seen;
 }
 
+template <Scalar T>
+void set_gram(const Example<T>& e, RightFactor<T>& h, Workspace<T>& work) {
+  std::vector<double> gram(static_cast<std::size_t>(e.k * e.k), 0.0);
+  add_gram<T>(e.ht.view(), gram.data(), work);
+  h.set_gram(gram);
+}
+
 /// Rows with weights: what is not observed has no part in any sum.
 template <Scalar T>
 void check_observed(Index rows, Index columns, Index k, double beta, Observed observed, double share) {
@@ -66,13 +73,14 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
       return static_cast<double>(weight[static_cast<std::size_t>(i)]) * element(i, j);
     };
   };
-  const auto check = [&](auto tile, StorageKind kind, bool subsets) {
+  const auto check = [&](auto tile, StorageKind kind, bool subsets, bool gram) {
     tile.observed = observed;
     tile.weights = weight.data();
     const Loss loss = loss_of(beta).where(kind, observed);
-    RightFactor<T> h(kind, columns, k, false, subsets);
+    RightFactor<T> h(kind, columns, k, gram, subsets);
     h.assign(e.ht.view());
     Workspace<T> work;
+    if (gram) set_gram(e, h, work);
     Matrix<T> n(rows, k, T{7});
     Matrix<T> d(rows, k, T{7});
     project_weighted<T>(tile, e.w.view(), h, *loss.weights, n.view(), d.view(), work);
@@ -90,8 +98,9 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
     expect_near<T>(total.view(), transposed_times_w(e, weighted(r)), "denominator of H");
   };
   for (const bool subsets : {false, true})  // with and without sums that are looked up
-    check(e.dense(), StorageKind::dense, subsets);
-  if (observed == Observed::not_zero) check(e.csr(), StorageKind::csr, false);
+    check(e.dense(), StorageKind::dense, subsets, false);
+  if (beta == 2) check(e.dense(), StorageKind::dense, false, true);
+  if (observed == Observed::not_zero) check(e.csr(), StorageKind::csr, false, false);
 }
 
 TYPED_TEST(ObservedOperations, WhatIsNotObservedHasNoPart) {
@@ -106,6 +115,35 @@ TYPED_TEST(ObservedOperations, WhatIsNotObservedHasNoPart) {
         check_observed<TypeParam>(7, columns, 9, 1, observed, share);
     }
   }
+}
+
+TYPED_TEST(ObservedOperations, DenominatorsKeepTheirDigitsWhereLittleIsLeftOfAll) {
+  using T = TypeParam;
+  Example<T> e(9, 40, 6, 1, 3);
+  for (Index c = 0; c < e.k; ++c) e.ht(1, c) *= T{3e4};  // of all sums of a row 1e-9 come from other columns
+  Matrix<T> x(e.rows, e.columns);
+  for (Index i = 0; i < e.rows; ++i)
+    for (Index j = 0; j < e.columns; ++j) x(i, j) = static_cast<T>(e.at(i, j));
+  const auto is_missing = [](Index i, Index j) { return j == 1 && i % 2 == 0; };
+  for (Index i = 0; i < e.rows; i += 2) x(i, 1) = std::numeric_limits<T>::quiet_NaN();
+  test::pack_rows<T>(x.view(), 0, e.rows, e.rows, e.packed.data());
+  DenseTile<T> tile = e.dense();
+  tile.observed = Observed::not_nan;
+  RightFactor<T> h(StorageKind::dense, e.columns, e.k, true);
+  h.assign(e.ht.view());
+  Workspace<T> work;
+  set_gram(e, h, work);
+  Matrix<T> n(e.rows, e.k);
+  Matrix<T> d(e.rows, e.k);
+  const Loss loss = loss_of(2).where(StorageKind::dense, Observed::not_nan);
+  project_weighted<T>(tile, e.w.view(), h, *loss.weights, n.view(), d.view(), work);
+  const std::vector<double> expected =
+      times_ht(e, [&](Index i, Index j) { return is_missing(i, j) ? 0 : e.product(i, j); });
+  for (Index i = 0; i < e.rows; ++i)
+    for (Index c = 0; c < e.k; ++c) {
+      const double value = expected[static_cast<std::size_t>(i * e.k + c)];
+      EXPECT_NEAR(d(i, c), value, 1e3 * std::numeric_limits<T>::epsilon() * value) << i << " " << c;
+    }
 }
 
 TYPED_TEST(ObservedOperations, SumsOfStoredElementsDoNotDependOnTheirOrder) {

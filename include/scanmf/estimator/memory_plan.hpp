@@ -34,6 +34,7 @@ enum class ObservedSums {
   none,
   column_grams,  // Gram matrices, by coordinate descent
   of_subsets,    // sums of components of H, by the Kullback-Leibler divergence with dense X
+  rows_of_Ht,    // a second layout of H, by multiplicative updates with the Frobenius norm and dense X
   of_stored      // stored elements in the order of columns, by multiplicative updates with sparse X
 };
 

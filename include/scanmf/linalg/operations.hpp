@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -21,6 +22,8 @@ class RightFactor {
   RightFactor(StorageKind kind, Index columns, Index components, bool both = false, bool subsets = false);
   /// Copies Ht; threads share the work.
   void assign(MatrixView<const T> ht);
+  /// HHᵀ (k × k), for products W·HHᵀ.
+  void set_gram(std::span<const double> gram);
 
   Index columns() const { return columns_; }
   Index components() const { return components_; }
@@ -31,6 +34,8 @@ class RightFactor {
   Index strip_rows() const { return components_ | 1; }
   const T* rows() const { return rows_.data(); }
   bool has_subset_sums() const { return subset_sums_.size() > 0; }
+  /// HHᵀ as a right factor, or null where it was not set.
+  const RightFactor* gram() const { return gram_.get(); }
   /// Those of the strip that begins at column `first`.
   const T* subset_sums(Index first) const { return subset_sums_.data() + first / strip_columns<T> * subset_stride_; }
 
@@ -41,7 +46,12 @@ class RightFactor {
   Buffer<T> strips_;
   Buffer<T> rows_;
   Buffer<T> subset_sums_;
+  std::unique_ptr<RightFactor> gram_;
 };
+
+/// A Gram matrix (k × k) as the right factor of a product with it.
+template <Scalar T>
+RightFactor<T> gram_factor(std::span<const double> gram, Index k);
 
 /// Bytes of a RightFactor's sums of subsets.
 double subset_sum_bytes(Index columns, Index components, DataType type);

@@ -30,6 +30,7 @@ class FixedH {
 
  private:
   FactorSums kind_;
+  bool with_gram_;
   bool exact_;
   RightFactor<T> factor_;
   std::vector<double> sums_;

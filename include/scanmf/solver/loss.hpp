@@ -34,6 +34,8 @@ struct Loss {
                              // infinite: it never does
   // Coordinate descent where not all is observed: each row and each column has a Gram matrix of its own.
   bool observed_grams = false;
+  // Multiplicative updates of W where of dense X little is missing: R·Hᵀ is W·HHᵀ less what is missing.
+  bool gram_of_H = false;
   bool exact_sums = false;  // Gram matrices have the digits of double: differences are formed of them
 
   /// This loss where X is observed, for updates and evaluations by element weights; what was a sum of the other factor
@@ -44,7 +46,8 @@ struct Loss {
   bool with_denominator() const { return weights && weights->with_denominator; }
   /// Whether the factor is needed in both layouts (RightFactor).
   bool needs_both_layouts(StorageKind kind) const {
-    return kind == StorageKind::csr && weights ? weights->with_denominator && !weights->corrects : observed_grams;
+    return kind == StorageKind::csr && weights ? weights->with_denominator && !weights->corrects
+                                               : observed_grams || gram_of_H;
   }
   /// Whether sums over subsets of columns of H are.
   bool needs_subset_sums(StorageKind kind) const {

@@ -1,5 +1,4 @@
 // Tiles of dense X, packed in strips.
-#include <bit>
 #include <numeric>
 #include <vector>
 
@@ -69,20 +68,24 @@ class FrobeniusDenominators {
  public:
   FrobeniusDenominators(const DenseTile<T>& x, const RightFactor<T>& h) : x_(x), h_(h) {}
 
-  /// Looks where X is missing; whether that is so seldom that lists of it take less time than products do.
-  bool few_are_missing() {
-    constexpr Index seldom = 8;  // one of so many
-    const Index most = x_.rows * x_.columns / seldom;
-    bits_.resize(static_cast<std::size_t>(strips_of<T>(x_.columns) * x_.rows));
+  /// Whether so little of some rows is missing that lists take less time than products do.
+  bool few_seem_missing() {
+    constexpr Index samples = 4;
     Index missing = 0;
-    for (Index begin = 0; begin < x_.columns && missing <= most; begin += strip_columns<T>) {
-      const std::uint64_t valid = bits_of_columns<T>(begin, x_.columns);
-      std::uint64_t* const bits = bits_.data() + begin / strip_columns<T> * x_.rows;
-      kernels::vectors<T>().observed_bits(x_.observed, x_.packed + begin * x_.rows, x_.rows,
-                                          strip_width<T>(begin, x_.columns), bits);
-      for (Index i = 0; i < x_.rows; ++i) missing += std::popcount(~bits[i] & valid);
-    }
-    return missing <= most;
+    Index seen = 0;
+    missing_.resize(static_cast<std::size_t>(x_.columns + 16));
+    for (Index i = 0; i < x_.rows; i += (x_.rows + samples - 1) / samples, seen += x_.columns)
+      missing += list(i, missing_.data());
+    return missing <= seen / seldom;
+  }
+  /// Lists what is missing; whether that is as little, indeed.
+  bool few_are_missing() {
+    const Index most = x_.rows * x_.columns / seldom;
+    missing_.resize(static_cast<std::size_t>(most + x_.columns + 16));
+    end_.assign(1, 0);
+    for (Index i = 0; i < x_.rows && end_.back() <= most; ++i)
+      end_.push_back(end_.back() + list(i, missing_.data() + end_.back()));
+    return end_.back() <= most;
   }
 
   void project(MatrixView<const T> w, MatrixView<T> denominator, Workspace<T>& work) {
@@ -91,30 +94,34 @@ class FrobeniusDenominators {
     T* const row = work.reserve(2 * stride + x_.columns);
     T* const sums = row + stride;
     for (Index i = 0; i < w.rows; ++i) {
-      list_.clear();
-      list_missing<T>(x_, i, bits_, list_);
-      if (list_.empty()) continue;
+      const auto at = static_cast<std::size_t>(i);
+      const std::span<const std::int32_t> missing(missing_.data() + end_[at], missing_.data() + end_[at + 1]);
+      if (missing.empty()) continue;
       pad_row(w.row(i), w.columns, stride, row);
-      sum_of_listed(row, stride, sums);
+      sum_of_listed(missing, row, stride, sums);
       T* const d = denominator.row(i);
       if (leaves_enough(d, sums, w.columns)) {
         for (Index c = 0; c < w.columns; ++c) d[c] -= sums[c];
         continue;
       }
-      list_others({0, x_.columns}, list_, others_);
-      list_.swap(others_);
-      sum_of_listed(row, stride, sums);
+      list_others({0, x_.columns}, missing, others_);
+      sum_of_listed(others_, row, stride, sums);
       std::copy_n(sums, w.columns, d);
     }
   }
 
  private:
+  static constexpr Index seldom = 8;  // one of so many
+
+  Index list(Index row, std::int32_t* to) const {
+    return kernels::vectors<T>().list_missing(x_.observed, x_.packed, x_.rows, row, x_.columns, to);
+  }
   /// Σ (w·h)·h over the listed columns.
-  void sum_of_listed(const T* w, Index stride, T* sums) const {
+  void sum_of_listed(std::span<const std::int32_t> list, const T* w, Index stride, T* sums) const {
     T* const products = sums + stride;
-    const auto count = static_cast<Index>(list_.size());
-    kernels::sparse<T>().product_at(list_.data(), count, count, w, h_.rows(), stride, products);
-    kernels::sparse<T>().project_row(list_.data(), products, count, count, h_.rows(), stride, sums);
+    const auto count = static_cast<Index>(list.size());
+    kernels::sparse<T>().product_at(list.data(), count, count, w, h_.rows(), stride, products);
+    kernels::sparse<T>().project_row(list.data(), products, count, count, h_.rows(), stride, sums);
   }
   static bool leaves_enough(const T* all, const T* missing, Index count) {
     constexpr T enough = T{15} / 16;
@@ -125,8 +132,8 @@ class FrobeniusDenominators {
 
   const DenseTile<T>& x_;
   const RightFactor<T>& h_;
-  std::vector<std::uint64_t> bits_;
-  std::vector<std::int32_t> list_;
+  std::vector<std::int32_t> missing_;  // columns, row by row
+  std::vector<Index> end_;             // 0, and where each row's end
   std::vector<std::int32_t> others_;
 };
 
@@ -162,9 +169,9 @@ void TileOperations<DenseTile<T>>::project_weighted(const DenseTile<T>& x, Matri
                                                     Workspace<T>& work) {
   if (h.gram() != nullptr) {
     FrobeniusDenominators<T> denominators(x, h);
-    if (denominators.few_are_missing()) {
-      project(x, h, numerator, work);
-      return denominators.project(w, denominator, work);
+    if (denominators.few_seem_missing()) {
+      project(x, h, numerator, work);  // before the lists: x comes into the cache strip by strip
+      if (denominators.few_are_missing()) return denominators.project(w, denominator, work);
     }
   }
   const Index padded = padded_columns<T>(x.columns);

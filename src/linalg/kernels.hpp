@@ -68,6 +68,9 @@ struct VectorKernels {
   void (*copy_observed)(const T* x, Index count, T* to);
   /// A strip x, rows × width: bit j of bits[r] says whether x[r·width + j] is observed.
   void (*observed_bits)(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits);
+  /// A row of a tile of so many rows in strips: the columns that are not observed, ascending. Returns how many; `list`
+  /// has room for 16 more.
+  Index (*list_missing)(Observed observed, const T* strips, Index rows, Index row, Index columns, std::int32_t* list);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
   void (*transpose)(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride);
 };

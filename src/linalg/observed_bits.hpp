@@ -35,17 +35,6 @@ void for_each_bit(std::uint64_t bits, Visit&& visit) {
   for (; bits != 0; bits &= bits - 1) visit(static_cast<Index>(std::countr_zero(bits)));
 }
 
-/// bits: of find_observed. Appends the columns of a row that are missing, ascending.
-template <Scalar T>
-void list_missing(const DenseTile<T>& x, Index row, std::span<const std::uint64_t> bits,
-                  std::vector<std::int32_t>& list) {
-  for (Index strip = 0; strip < strips_of<T>(x.columns); ++strip) {
-    const Index begin = strip * strip_columns<T>;
-    for_each_bit(~bits[static_cast<std::size_t>(strip * x.rows + row)] & bits_of_columns<T>(begin, x.columns),
-                 [&](Index j) { list.push_back(static_cast<std::int32_t>(begin + j)); });
-  }
-}
-
 /// The numbers of a range that are not in a list, which ascends.
 inline void list_others(Range range, std::span<const std::int32_t> list, std::vector<std::int32_t>& others) {
   others.clear();

@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "linalg/kernels.hpp"
+#include "linalg/strips.hpp"
 #include "scanmf/linalg/operations.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -383,6 +384,42 @@ void observed_bits_of(Observed observed, const T* x, Index rows, Index width, st
     std::fill_n(bits, rows, ~std::uint64_t{0});
 }
 
+template <Observed observed, class T>
+Index list_of_missing(const T* strips, Index rows, Index row, Index columns, std::int32_t* list) {
+  const Vector<T> d;
+  const hn::RebindToSigned<Vector<T>> numbers;
+  const Index lanes = static_cast<Index>(hn::Lanes(d));
+  using Number = hn::TFromD<decltype(numbers)>;
+  Index count = 0;
+  for (Index begin = 0; begin < columns; begin += strip_columns<T>) {
+    const Index width = strip_width<T>(begin, columns);
+    const T* const x = strips + begin * rows + row * width;
+    for (Index j = 0; j < std::min(width, columns - begin); j += lanes) {
+      auto missing = hn::Not(observed_lanes<observed, T>(d, hn::LoadU(d, x + j)));
+      const Index left = columns - begin - j;
+      if (left < lanes) missing = hn::And(missing, hn::FirstN(d, static_cast<std::size_t>(left)));
+      const auto found =
+          hn::Compress(hn::Iota(numbers, static_cast<Number>(begin + j)), hn::RebindMask(numbers, missing));
+      if constexpr (sizeof(T) == sizeof(std::int32_t)) {
+        hn::StoreU(found, numbers, list + count);
+      } else {
+        HWY_ALIGN Number wide[64 / sizeof(T)];
+        hn::Store(found, numbers, wide);
+        for (Index i = 0; i < lanes; ++i) list[count + i] = static_cast<std::int32_t>(wide[i]);
+      }
+      count += static_cast<Index>(hn::CountTrue(d, missing));
+    }
+  }
+  return count;
+}
+
+template <class T>
+Index list_missing_of(Observed observed, const T* strips, Index rows, Index row, Index columns, std::int32_t* list) {
+  if (observed == Observed::all) return 0;
+  return observed == Observed::not_nan ? list_of_missing<Observed::not_nan, T>(strips, rows, row, columns, list)
+                                       : list_of_missing<Observed::not_zero, T>(strips, rows, row, columns, list);
+}
+
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
@@ -460,6 +497,7 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .add = &add_of<T>,
                                           .copy_observed = &copy_observed_of<T>,
                                           .observed_bits = &observed_bits_of<T>,
+                                          .list_missing = &list_missing_of<T>,
                                           .transpose = &transpose_of<T>};
 const kernels::VectorKernels<float>& vectors_float() { return table<float>; }
 const kernels::VectorKernels<double>& vectors_double() { return table<double>; }

@@ -23,7 +23,7 @@ template <Scalar T>
 const T* observed_values(const CsrTile<T>& x, Index i, T* room) {
   const Index begin = x.row_begin[i];
   if (x.observed != Observed::not_nan) return x.value + begin;
-  kernels::vectors<T>().copy_observed(x.value + begin, x.row_begin[i + 1] - begin, room);
+  kernels::observed<T>().copy(x.value + begin, x.row_begin[i + 1] - begin, room);
   return room;
 }
 template <Scalar T>

@@ -23,7 +23,7 @@ void project_observed(const DenseTile<T>& x, const RightFactor<T>& h, MatrixView
   T* const observed = work.reserve(block * x.rows);
   for (Index first = 0; first < padded; first += block) {
     const Index columns = std::min(padded - first, block);
-    kernels::vectors<T>().copy_observed(x.packed + first * x.rows, columns * x.rows, observed);
+    kernels::observed<T>().copy(x.packed + first * x.rows, columns * x.rows, observed);
     project_block(observed, x.rows, h, first, columns, p);
   }
 }
@@ -37,7 +37,7 @@ void accumulate_observed(const DenseTile<T>& x, MatrixView<const T> w, Accumulat
     const Index width = strip_width<T>(begin, x.columns);
     const T* const strip = x.packed + begin * x.rows;
     const bool clean = x.observed != Observed::not_nan;
-    if (!clean) kernels::vectors<T>().copy_observed(strip, width * x.rows, observed);
+    if (!clean) kernels::observed<T>().copy(strip, width * x.rows, observed);
     accumulate_strip<T>(weighted, clean ? strip : observed, begin, width, xtw);
   }
 }
@@ -114,7 +114,7 @@ class FrobeniusDenominators {
   static constexpr Index seldom = 8;  // one of so many
 
   Index list(Index row, std::int32_t* to) const {
-    return kernels::vectors<T>().list_missing(x_.observed, x_.packed, x_.rows, row, x_.columns, to);
+    return kernels::observed<T>().list_missing(x_.observed, x_.packed, x_.rows, row, x_.columns, to);
   }
   /// Σ (w·h)·h over the listed columns.
   void sum_of_listed(std::span<const std::int32_t> list, const T* w, Index stride, T* sums) const {

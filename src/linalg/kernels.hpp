@@ -64,13 +64,6 @@ struct VectorKernels {
 
   /// sums[i] += more[i].
   void (*add)(T* sums, const T* more, Index count);
-  /// to[i] = x[i], or 0 where that is NaN.
-  void (*copy_observed)(const T* x, Index count, T* to);
-  /// A strip x, rows × width: bit j of bits[r] says whether x[r·width + j] is observed.
-  void (*observed_bits)(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits);
-  /// A row of a tile of so many rows in strips: the columns that are not observed, ascending. Returns how many; `list`
-  /// has room for 16 more.
-  Index (*list_missing)(Observed observed, const T* strips, Index rows, Index row, Index columns, std::int32_t* list);
   /// to[c·to_stride + r] = from[r·from_stride + c], r < rows, c < columns.
   void (*transpose)(const T* from, Index from_stride, Index rows, Index columns, T* to, Index to_stride);
 };
@@ -90,6 +83,18 @@ struct SweepKernels {
   /// sweep_coordinates; changes[i] = ‖f_new − f_old‖² of row i.
   void (*sweep_and_measure)(T* f, const T* p, Index rows, Index stride, const T* gram, Index components,
                             const Index* order, T* violations, T* changes);
+};
+
+/// What is observed of X.
+template <class T>
+struct ObservedKernels {
+  /// to[i] = x[i], or 0 where that is NaN.
+  void (*copy)(const T* x, Index count, T* to);
+  /// A strip x, rows × width: bit j of bits[r] says whether x[r·width + j] is observed.
+  void (*bits)(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits);
+  /// A row of a tile of so many rows in strips: the columns that are not observed, ascending. Returns how many; `list`
+  /// has room for 16 more.
+  Index (*list_missing)(Observed observed, const T* strips, Index rows, Index row, Index columns, std::int32_t* list);
 };
 
 /// Sparse rows of `count` non-zeros. h, acc: rows of `stride` = padded_components elements. known >= count: columns
@@ -168,6 +173,8 @@ template <Scalar T>
 const SweepKernels<T>& sweeps();
 template <Scalar T>
 const SparseKernels<T>& sparse();
+template <Scalar T>
+const ObservedKernels<T>& observed();
 template <Scalar T>
 const SubsetKernels<T>& subsets();
 template <Scalar T>

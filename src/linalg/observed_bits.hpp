@@ -16,8 +16,8 @@ template <Scalar T>
 void find_observed(const DenseTile<T>& x, std::uint64_t* bits, Index stride) {
   for (Index strip = 0; strip < strips_of<T>(x.columns); ++strip) {
     const Index begin = strip * strip_columns<T>;
-    kernels::vectors<T>().observed_bits(x.observed, x.packed + begin * x.rows, x.rows, strip_width<T>(begin, x.columns),
-                                        bits + strip * stride);
+    kernels::observed<T>().bits(x.observed, x.packed + begin * x.rows, x.rows, strip_width<T>(begin, x.columns),
+                                bits + strip * stride);
   }
 }
 

@@ -21,7 +21,7 @@ void list_columns(const CsrTile<T>& x, Index row, std::vector<std::int32_t>& lis
 template <Scalar T>
 void list_columns(const DenseTile<T>& x, Index row, std::vector<std::int32_t>& list) {
   list.resize(static_cast<std::size_t>(x.columns + 16));
-  const Index count = kernels::vectors<T>().list_missing(x.observed, x.packed, x.rows, row, x.columns, list.data());
+  const Index count = kernels::observed<T>().list_missing(x.observed, x.packed, x.rows, row, x.columns, list.data());
   list.resize(static_cast<std::size_t>(count));
 }
 

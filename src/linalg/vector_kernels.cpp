@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "linalg/kernels.hpp"
-#include "linalg/strips.hpp"
 #include "scanmf/linalg/operations.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -360,66 +359,6 @@ void mini_batch_of(T* h, const T* numerator, const T* denominator, T* a, T* b, I
   });
 }
 
-template <class T>
-void copy_observed_of(const T* x, Index count, T* to) {
-  for_each_vector<T>(count, [&](Index i, Index valid) {
-    const Vector<T> d;
-    const auto values = load(d, x + i, valid);
-    store(d, hn::IfThenElseZero(hn::Eq(values, values), values), to + i, valid);
-  });
-}
-
-template <Observed observed, class T>
-void bits_of_rows(const T* x, Index rows, Index width, std::uint64_t* bits) {
-  for (Index r = 0; r < rows; ++r) bits[r] = bits_of_observed<observed, T>(x + r * width, width);
-}
-
-template <class T>
-void observed_bits_of(Observed observed, const T* x, Index rows, Index width, std::uint64_t* bits) {
-  if (observed == Observed::not_nan)
-    bits_of_rows<Observed::not_nan, T>(x, rows, width, bits);
-  else if (observed == Observed::not_zero)
-    bits_of_rows<Observed::not_zero, T>(x, rows, width, bits);
-  else
-    std::fill_n(bits, rows, ~std::uint64_t{0});
-}
-
-template <Observed observed, class T>
-Index list_of_missing(const T* strips, Index rows, Index row, Index columns, std::int32_t* list) {
-  const Vector<T> d;
-  const hn::RebindToSigned<Vector<T>> numbers;
-  const Index lanes = static_cast<Index>(hn::Lanes(d));
-  using Number = hn::TFromD<decltype(numbers)>;
-  Index count = 0;
-  for (Index begin = 0; begin < columns; begin += strip_columns<T>) {
-    const Index width = strip_width<T>(begin, columns);
-    const T* const x = strips + begin * rows + row * width;
-    for (Index j = 0; j < std::min(width, columns - begin); j += lanes) {
-      auto missing = hn::Not(observed_lanes<observed, T>(d, hn::LoadU(d, x + j)));
-      const Index left = columns - begin - j;
-      if (left < lanes) missing = hn::And(missing, hn::FirstN(d, static_cast<std::size_t>(left)));
-      const auto found =
-          hn::Compress(hn::Iota(numbers, static_cast<Number>(begin + j)), hn::RebindMask(numbers, missing));
-      if constexpr (sizeof(T) == sizeof(std::int32_t)) {
-        hn::StoreU(found, numbers, list + count);
-      } else {
-        HWY_ALIGN Number wide[64 / sizeof(T)];
-        hn::Store(found, numbers, wide);
-        for (Index i = 0; i < lanes; ++i) list[count + i] = static_cast<std::int32_t>(wide[i]);
-      }
-      count += static_cast<Index>(hn::CountTrue(d, missing));
-    }
-  }
-  return count;
-}
-
-template <class T>
-Index list_missing_of(Observed observed, const T* strips, Index rows, Index row, Index columns, std::int32_t* list) {
-  if (observed == Observed::all) return 0;
-  return observed == Observed::not_nan ? list_of_missing<Observed::not_nan, T>(strips, rows, row, columns, list)
-                                       : list_of_missing<Observed::not_zero, T>(strips, rows, row, columns, list);
-}
-
 #if HWY_TARGET == HWY_SCALAR
 
 template <class T>
@@ -495,9 +434,6 @@ constexpr kernels::VectorKernels<T> table{.weigh = &weigh_of<T>,
                                           .multiply_by_ratio = &multiply_by_ratio_of<T>,
                                           .mini_batch = &mini_batch_of<T>,
                                           .add = &add_of<T>,
-                                          .copy_observed = &copy_observed_of<T>,
-                                          .observed_bits = &observed_bits_of<T>,
-                                          .list_missing = &list_missing_of<T>,
                                           .transpose = &transpose_of<T>};
 const kernels::VectorKernels<float>& vectors_float() { return table<float>; }
 const kernels::VectorKernels<double>& vectors_double() { return table<double>; }

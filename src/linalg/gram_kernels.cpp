@@ -99,6 +99,17 @@ void sum_rows(const ListedRows<T>& rows, Index row, Index column, Index vectors,
   }
 }
 
+/// As many rows of one vector as are left, at most R, in one go through the list: the fewer accumulators, the longer
+/// they wait for each other. Returns how many.
+template <Index R, bool subtract, class T>
+Index sum_rows_of_one_vector(const ListedRows<T>& rows, Index row, Index column, Index left, const T* initial, T* sums,
+                             Index length) {
+  if constexpr (R > 1)
+    if (left < R) return sum_rows_of_one_vector<R - 1, subtract>(rows, row, column, left, initial, sums, length);
+  sum_block<R, 1, subtract>(rows, row, column, initial, sums, length);
+  return R;
+}
+
 template <bool subtract, class T>
 void sum_listed(const ListedRows<T>& rows, Index components, const T* initial, T* sums) {
   const GramLayout<T> layout(components);
@@ -111,9 +122,8 @@ void sum_listed(const ListedRows<T>& rows, Index components, const T* initial, T
     T* const to = sums + layout.row(row);
     const T* const from = initial == nullptr ? nullptr : initial + layout.row(row);
     const Index left = block_end - row;
-    if (left >= 2 * gram_rows && vectors == 1) {
-      sum_block<2 * gram_rows, 1, subtract, T>(rows, row, column, from, to, length);
-      row += 2 * gram_rows;
+    if (vectors == 1) {
+      row += sum_rows_of_one_vector<2 * gram_rows, subtract>(rows, row, column, left, from, to, length);
     } else if (left >= gram_rows) {
       sum_rows<gram_rows, subtract, T>(rows, row, column, vectors, from, to, length);
       row += gram_rows;

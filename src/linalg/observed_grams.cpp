@@ -9,20 +9,24 @@
 namespace scanmf {
 namespace {
 
-/// Columns of a row, ascending: those that are missing, or of sparse X whose observed elements are stored, these.
+/// Columns of a row, ascending: those that are missing, or of sparse X whose observed elements are stored, these. How
+/// many; `list` grows as it has to.
 template <Scalar T>
-void list_columns(const CsrTile<T>& x, Index row, std::vector<std::int32_t>& list) {
-  list.clear();
+Index list_columns(const CsrTile<T>& x, Index row, std::vector<std::int32_t>& list) {
+  const auto stored = static_cast<std::size_t>(x.row_begin[row + 1] - x.row_begin[row]);
+  if (list.size() < stored) list.resize(stored);
   const bool observed = x.observed == Observed::not_zero;
+  std::size_t count = 0;
   for_each_in_row(x, row, [&](Index column, T element) {
-    if (is_observed(x.observed, element) == observed) list.push_back(static_cast<std::int32_t>(column));
+    if (is_observed(x.observed, element) == observed) list[count++] = static_cast<std::int32_t>(column);
   });
+  return static_cast<Index>(count);
 }
 template <Scalar T>
-void list_columns(const DenseTile<T>& x, Index row, std::vector<std::int32_t>& list) {
-  list.resize(static_cast<std::size_t>(x.columns + 16));
-  const Index count = kernels::observed<T>().list_missing(x.observed, x.packed, x.rows, row, x.columns, list.data());
-  list.resize(static_cast<std::size_t>(count));
+Index list_columns(const DenseTile<T>& x, Index row, std::vector<std::int32_t>& list) {
+  const auto most = static_cast<std::size_t>(x.columns + 16);
+  if (list.size() < most) list.resize(most);
+  return kernels::observed<T>().list_missing(x.observed, x.packed, x.rows, row, x.columns, list.data());
 }
 
 }  // namespace
@@ -49,17 +53,19 @@ template <Scalar T>
 void RowGrams<T>::of_row(Index row, T* gram) {
   auto& [x, h, full, grams, list, others, sums] = *state_;
   const Index k = h.components();
-  const bool of_missing = x.visit([&]<class Tile>(const Tile& tile) {
-    list_columns(tile, row, list);
-    return std::is_same_v<Tile, DenseTile<T>> || tile.observed == Observed::not_nan;
+  bool of_missing = true;
+  const Index listed = x.visit([&]<class Tile>(const Tile& tile) {
+    of_missing = std::is_same_v<Tile, DenseTile<T>> || tile.observed == Observed::not_nan;
+    return list_columns(tile, row, list);
   });
-  const bool few = !of_missing || 2 * static_cast<Index>(list.size()) > h.columns();
+  std::span<const std::int32_t> columns(list.data(), static_cast<std::size_t>(listed));
+  const bool few = !of_missing || 2 * listed > h.columns();
   if (of_missing && few) {
-    list_others({0, h.columns()}, list, others);
-    list.swap(others);
+    list_others({0, h.columns()}, columns, others);
+    columns = others;
   }
-  const auto count = static_cast<Index>(list.size());
-  const kernels::ListedRows<T> rows{h.rows(), h.rows(), padded_components<T>(k), list.data(), count, count};
+  const auto count = static_cast<Index>(columns.size());
+  const kernels::ListedRows<T> rows{h.rows(), h.rows(), padded_components<T>(k), columns.data(), count, count};
   if (few)
     grams.sum(rows, sums.data());
   else

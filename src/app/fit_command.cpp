@@ -118,8 +118,8 @@ class FitRun {
     ModelContext context = job.context();
     add_end(comm_, context.provenance);
     write_model(comm_, target_, header_of(model, context),
-                arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr));
-    digest_ = digest_of_model(comm_, target_);
+                arrays_of(model, comm_, line_.flag("save-w") ? &partition : nullptr), false,
+                [this](const std::string& file) { digest_ = digest_of_model(comm_, file); });
   }
 
   template <Scalar T>

@@ -188,12 +188,13 @@ void OutputFile::write(std::size_t dataset, Index first, std::span<const std::by
   }
 }
 
-void OutputFile::commit() {
+void OutputFile::commit(const std::function<void(const std::string& file)>& look) {
   const std::vector<std::uint32_t> checksums = checksums_.combine(comm_, name_);
   comm_.agree([&] {
     write_checksums(checksums);
     if (file_.is_open()) file_.sync();
   });
+  if (look) look(temporary_);
   comm_.agree([&] {
     if (comm_.is_root()) appear();
   });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,8 +41,10 @@ class OutputFile {
   /// exactly once, by any rank.
   void write(std::size_t dataset, Index first, std::span<const std::byte> bytes);
 
-  /// Collective. The file appears under its name. Throws AgreedError; the target then is what it was.
-  void commit();
+  /// Collective. The file appears under its name. look, collective, sees it whole before that, under the name that it
+  /// is given: under its own somebody else's may lie a moment later. Throws AgreedError, or what look does; the target
+  /// then is what it was.
+  void commit(const std::function<void(const std::string& file)>& look = {});
 
  private:
   void lay_out(const FileLayout& layout);

@@ -128,7 +128,8 @@ void write_small_arrays(io::OutputFile& file, const ModelLayout& layout, const M
 
 template <Scalar T>
 void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header,
-                 const ModelArrays<T>& arrays, bool keep_previous) {
+                 const ModelArrays<T>& arrays, bool keep_previous,
+                 const std::function<void(const std::string& file)>& look) {
   const ModelLayout layout = lay_out(header, arrays);
   io::OutputFile file(comm, target, layout.file, keep_previous ? io::Previous::kept : io::Previous::replaced);
   comm.agree([&] {
@@ -138,11 +139,12 @@ void write_model(const Communicator& comm, const std::string& target, const Mode
       write_rows(file, layout.state + i, arrays.state[i].rows.begin, arrays.state[i].values);
     if (comm.is_root()) write_small_arrays(file, layout, header);
   });
-  file.commit();
+  file.commit(look);
 }
 
-template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<float>&, bool);
-template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<double>&,
-                          bool);
+template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<float>&, bool,
+                          const std::function<void(const std::string&)>&);
+template void write_model(const Communicator&, const std::string&, const ModelHeader&, const ModelArrays<double>&, bool,
+                          const std::function<void(const std::string&)>&);
 
 }  // namespace scanmf

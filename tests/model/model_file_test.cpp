@@ -236,6 +236,41 @@ TEST(ModelFileOfDoubles, KeepsThePreviousGeneration) {
   }
 }
 
+TEST(ModelFileOfDoubles, IsSeenWholeBeforeItAppears) {
+  const Communicator comm;
+  const TemporaryFolder folder;
+  const std::string file = folder.file("m.h5");
+  constexpr Index m = 5;
+  write_example<double>(comm, file, m, false, 12);
+  const RowPartition partition(m, m, 2, 1, comm.size());
+  const Matrix<double> Ht = example_rows<double>({0, n}, k, 2);
+  const Matrix<double> W = example_W<double>(partition, comm.rank(), k);
+  ModelHeader header = example_header(m, n, k);
+  header.n_iter = 13;
+  Index seen = 0;
+  const auto look = [&](const std::string& written) {
+    EXPECT_NE(written, file);
+    EXPECT_EQ(find_damage(comm, written), std::nullopt);
+    seen = read_model_header(comm, written).n_iter;
+    EXPECT_EQ(read_model_header(comm, file).n_iter, 12);
+    if (header.n_iter == 14) throw AgreedError("is not liked");
+  };
+  write_model<double>(comm, file, header, {&Ht, &W, &partition, {}}, false, look);
+  EXPECT_EQ(seen, 13);
+  EXPECT_EQ(read_model_header(comm, file).n_iter, 13);
+
+  write_example<double>(comm, file, m, false, 12);
+  header.n_iter = 14;
+  EXPECT_EQ(message_of([&] {
+              write_model<double>(comm, file, header, {&Ht, &W, &partition, {}}, false, look);
+            }),
+            "is not liked");
+  EXPECT_EQ(seen, 14);
+  EXPECT_EQ(read_model_header(comm, file).n_iter, 12);
+  comm.barrier();  // root has removed the temporary
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(std::filesystem::path(file).parent_path()), {}), 1);
+}
+
 /// Runs a Python program with h5py; nullopt where there is none.
 std::optional<int> run_python(const std::string& program, const std::string& arguments) {
   if (std::system("/usr/bin/python3 -c 'import h5py' 2>/dev/null") != 0) return std::nullopt;

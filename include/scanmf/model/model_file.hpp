@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -72,11 +73,13 @@ struct ModelArrays {
 };
 
 /// Collective. Writes a model file, whole or not at all: beside the target, checksums, fsync, rename, fsync of the
-/// folder. keep_previous: an existing target becomes target + ".prev" (checkpoints). Throws AgreedError with the reason
-/// (no space, no permission, …), the target then being what it was.
+/// folder. keep_previous: an existing target becomes target + ".prev" (checkpoints). look, collective, sees the whole
+/// file before the rename, under another name. Throws AgreedError with the reason (no space, no permission, …), or what
+/// look does, the target then being what it was.
 template <Scalar T>
 void write_model(const Communicator& comm, const std::string& target, const ModelHeader& header,
-                 const ModelArrays<T>& arrays, bool keep_previous = false);
+                 const ModelArrays<T>& arrays, bool keep_previous = false,
+                 const std::function<void(const std::string& file)>& look = {});
 
 /// Collective. The header of a model file, or of any HDF5 file with a dataset /H (then `estimator` is empty). Every
 /// byte of a file with checksums is compared with them before HDF5 sees it; the shapes, types and ranges of everything

@@ -199,10 +199,12 @@ class Checkpoints(FilesTest):
             del os.environ["OMPI_MCA_orte_tmpdir_base"]
 
     def test_two_fits_with_one_output(self):
-        """The model is that of one of them, whole."""
-        commands = [[PROGRAM, "fit", "X.h5", "-k", str(k), "--quiet", "-o", "m.h5"] for k in (1, 2, 3, 4)]
-        processes = [subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL) for command in commands]
-        self.assertEqual([process.wait(60) for process in processes], [0, 0, 0, 0])
+        """The model is that of one of them, whole, and none of them has seen another one's."""
+        for _ in range(3):
+            commands = [[PROGRAM, "fit", "X.h5", "-k",
+                         str(k), "--max-iter", "5", "--quiet", "-o", "m.h5"] for k in (1, 2, 3, 4) * 2]
+            processes = [subprocess.Popen(command, cwd=self.folder, stdin=subprocess.DEVNULL) for command in commands]
+            self.assertEqual([process.wait(60) for process in processes], [0] * 8)
         description = json.loads(self.succeed("inspect", "m.h5", "--json").stdout)
         self.assertEqual(self.read("m.h5", "H").shape, (description["n_components"], 4))
         self.assertEqual(sorted(self.contents()), ["X.h5", "m.h5"])

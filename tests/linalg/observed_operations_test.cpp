@@ -62,12 +62,18 @@ void check_observed(Index rows, Index columns, Index k, double beta, Observed ob
   const std::vector<bool> seen = hide(e, observed, share);
   std::vector<T> weight(static_cast<std::size_t>(rows));
   for (std::size_t i = 0; i < weight.size(); ++i) weight[i] = static_cast<T>(0.5 + 0.25 * static_cast<double>(i % 7));
-  const auto is_seen = [&](Index i, Index j) { return seen[static_cast<std::size_t>(i * columns + j)]; };
-  const auto q = [&](Index i, Index j) {
-    const double y = e.product(i, j);
-    return is_seen(i, j) ? e.at(i, j) * std::pow(beta < 2 ? guarded(y) : y, beta - 2) : 0;
-  };
-  const auto r = [&](Index i, Index j) { return is_seen(i, j) ? std::pow(e.product(i, j), beta - 1) : 0; };
+  std::vector<double> q_elements;
+  std::vector<double> r_elements;
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < columns; ++j) {
+      const double y = e.product(i, j);
+      const bool is_seen = seen[static_cast<std::size_t>(i * columns + j)];
+      q_elements.push_back(is_seen ? e.at(i, j) * std::pow(beta < 2 ? guarded(y) : y, beta - 2) : 0);
+      r_elements.push_back(is_seen ? std::pow(y, beta - 1) : 0);
+    }
+  }
+  const auto q = [&](Index i, Index j) { return q_elements[static_cast<std::size_t>(i * columns + j)]; };
+  const auto r = [&](Index i, Index j) { return r_elements[static_cast<std::size_t>(i * columns + j)]; };
   const auto weighted = [&](auto element) {
     return [&weight, element](Index i, Index j) {
       return static_cast<double>(weight[static_cast<std::size_t>(i)]) * element(i, j);

@@ -238,16 +238,16 @@ void accumulate_stored_by_rows(const CsrTile<T>& x, Range rows, MatrixView<const
   }
 }
 
-/// The same of both, ordered by columns: the same additions in the same order.
+/// The same of both, ordered by columns: the same additions in the same order. counted: has_unit_denominators of x.
 template <Scalar T>
-void accumulate_stored_by_columns(const CsrTile<T>& x, Range rows, MatrixView<const T> w, const RightFactor<T>& h,
-                                  const ElementWeights& weights, Accumulator<T>& numerator, Accumulator<T>& denominator,
-                                  Workspace<T>& work) {
+void accumulate_stored_by_columns(const CsrTile<T>& x, Range rows, bool counted, MatrixView<const T> w,
+                                  const RightFactor<T>& h, const ElementWeights& weights, Accumulator<T>& numerator,
+                                  Accumulator<T>& denominator, Workspace<T>& work) {
   const Index stride = padded_components<T>(w.columns);
   const Index elements = x.row_begin[rows.end] - x.row_begin[rows.begin];
   T* const padded = work.reserve(x.rows * stride + 4 * elements);
   T* const q = padded + x.rows * stride;
-  T* const r = has_unit_denominators(x, weights) ? nullptr : q + elements;
+  T* const r = counted ? nullptr : q + elements;
   for (Index i = rows.begin; i < rows.end; ++i) {
     const Index at = x.row_begin[i] - x.row_begin[rows.begin];
     weighted_row(x, i, w, h, weights, padded + i * stride, q + at, r == nullptr ? nullptr : r + at);
@@ -267,11 +267,13 @@ void TileOperations<CsrTile<T>>::accumulate_weighted(const CsrTile<T>& x, Matrix
                                                      Workspace<T>& work) {
   const bool by_columns =
       has_stored_denominators(x, weights) && denominator.kind() == StorageKind::csr && worth_ordering<T>(w.columns);
-  for (Range rows{0, 0}; rows.begin < x.rows; rows.begin = rows.end) {
+  if (!by_columns) accumulate_stored_by_rows(x, {0, x.rows}, w, h, weights, numerator, denominator, work);
+  const bool counted = by_columns && has_unit_denominators(x, weights);
+  for (Range rows{0, 0}; by_columns && rows.begin < x.rows; rows.begin = rows.end) {
     const auto elements = [&] { return x.row_begin[rows.end] - x.row_begin[rows.begin]; };
     for (++rows.end; rows.end < x.rows && elements() < most_ordered * x.columns;) ++rows.end;
-    if (by_columns && worth_ordering(elements(), x.columns))
-      accumulate_stored_by_columns(x, rows, w, h, weights, numerator, denominator, work);
+    if (worth_ordering(elements(), x.columns))
+      accumulate_stored_by_columns(x, rows, counted, w, h, weights, numerator, denominator, work);
     else
       accumulate_stored_by_rows(x, rows, w, h, weights, numerator, denominator, work);
   }

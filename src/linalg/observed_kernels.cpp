@@ -1,6 +1,5 @@
 // Which elements of X are observed: copies without the others, bits, lists.
 #include <algorithm>
-#include <bit>
 #include <cstdint>
 
 #include "linalg/kernels.hpp"

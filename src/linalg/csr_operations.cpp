@@ -193,7 +193,8 @@ void TileOperations<CsrTile<T>>::project_weighted(const CsrTile<T>& x, MatrixVie
   const Index stride = padded_components<T>(w.columns);
   const bool stored = has_stored_denominators(x, weights);
   const bool all = has_all_denominators(x, weights);
-  const bool counted = has_unit_denominators(x, weights);
+  // Short rows are multiplied with 1 in less time than the look at x takes.
+  const bool counted = worth_ordering<T>(w.columns) && has_unit_denominators(x, weights);
   const Index longest = longest_row(x);
   const Index block = !all ? 0 : std::min(padded_columns<T>(x.columns), weighted_block_columns<T>) * row_group;
   T* const row = work.reserve(3 * stride + 2 * longest + block);

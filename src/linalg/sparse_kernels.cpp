@@ -41,17 +41,17 @@ HWY_NOINLINE void project_part(const std::int32_t* column, const T* value, Index
   for (Index v = 0; v < V; ++v) hn::StoreU(sums[v], d, p + v * lanes);
 }
 
-/// Adds to p and r, with one or `other` as the second value.
-template <Index V, bool with_other, class T>
-HWY_INLINE void add_rows_twice(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
+/// Sums to p and r, from zero or what is there, with one or `other` as the second value.
+template <Index V, bool with_other, bool from_zero, class T>
+HWY_INLINE void sum_rows_twice(const std::int32_t* column, const T* value, const T* other, Index count, Index known,
                                const T* h, Index stride, T* p, T* r) {
   const Vector<T> d;
   const Index lanes = static_cast<Index>(hn::Lanes(d));
   Lanes<T> sums[std::size_t{V}];
   Lanes<T> others[std::size_t{V}];
   for (Index v = 0; v < V; ++v) {
-    sums[v] = hn::LoadU(d, p + v * lanes);
-    others[v] = hn::LoadU(d, r + v * lanes);
+    sums[v] = from_zero ? hn::Zero(d) : hn::LoadU(d, p + v * lanes);
+    others[v] = from_zero ? hn::Zero(d) : hn::LoadU(d, r + v * lanes);
   }
   for (Index t = 0; t < count; ++t) {
     prefetch_rows<V, T>(d, column, t, known, h, stride);
@@ -73,10 +73,7 @@ HWY_INLINE void add_rows_twice(const std::int32_t* column, const T* value, const
 template <Index V, bool with_other, class T>
 HWY_NOINLINE void project_part_twice(const std::int32_t* column, const T* value, const T* other, Index count,
                                      Index known, const T* h, Index stride, T* p, T* r) {
-  const Index elements = V * static_cast<Index>(hn::Lanes(Vector<T>()));
-  std::fill_n(p, elements, T{0});
-  std::fill_n(r, elements, T{0});
-  add_rows_twice<V, with_other>(column, value, other, count, known, h, stride, p, r);
+  sum_rows_twice<V, with_other, true>(column, value, other, count, known, h, stride, p, r);
 }
 
 template <Index V, bool with_other, class T>
@@ -87,8 +84,9 @@ HWY_NOINLINE void accumulate_columns_part(const std::int32_t* end, Index columns
   for (Index j = 0; j < columns; ++j) {
     const Index count = end[j] - begin;
     if (count > 0)
-      add_rows_twice<V, with_other>(row + begin, value + begin, with_other ? other + begin : nullptr, count,
-                                    end[columns - 1] - begin, w, stride, acc + j * stride, other_acc + j * stride);
+      sum_rows_twice<V, with_other, false>(row + begin, value + begin, with_other ? other + begin : nullptr, count,
+                                           end[columns - 1] - begin, w, stride, acc + j * stride,
+                                           other_acc + j * stride);
     begin = end[j];
   }
 }
